@@ -1,0 +1,19 @@
+{#
+    dbt's hook for the relation that a generic test reads. In a run of the runner a test on a
+    windowed model looks at the rows of the window alone; in a plain `dbt build` or `dbt test`
+    at all of them. A `where` in the test's config narrows both.
+#}
+{% macro get_where_subquery(relation) -%}
+    {%- set conditions = [] -%}
+    {%- if config.get('where') -%}
+        {%- do conditions.append('(' ~ config.get('where') ~ ')') -%}
+    {%- endif -%}
+    {%- set node = _judged_node() if execute else none -%}
+    {%- if node and is_windowed(node) and _has_window_vars() -%}
+        {%- do conditions.append(in_window(node.config.event_time, event_time_as(node))) -%}
+    {%- endif -%}
+    {%- if not conditions -%}
+        {%- do return(relation) -%}
+    {%- endif -%}
+    {%- do return('(select * from ' ~ relation ~ ' where ' ~ conditions | join(' and ') ~ ') as dbt_subquery') -%}
+{%- endmacro %}

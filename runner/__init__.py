@@ -1,0 +1,1 @@
+"""Daybreak: a thin runner around a dbt project, for windows of data time."""
