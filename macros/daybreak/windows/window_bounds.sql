@@ -4,8 +4,8 @@
     the project's range from `start_date` to `end_date`, store-local dates, the end exclusive.
 #}
 {% macro window_bounds() %}
-    {%- set start = var('window_start', none) -%}
-    {%- set end = var('window_end', none) -%}
+    {%- set start = var('window_start', none) if _has_window_vars() else none -%}
+    {%- set end = var('window_end', none) if _has_window_vars() else none -%}
     {%- if (start is none) != (end is none) -%}
         {{ stop('window_start and window_end go together: pass both or neither') }}
     {%- endif -%}
@@ -30,9 +30,15 @@
     }) -}}
 {% endmacro %}
 
-{# Was this invocation given a window by the runner? #}
+{#
+    Was this invocation given a window by the runner? Unit tests are not: their rows are fixed,
+    so their window is too.
+#}
 {% macro _has_window_vars() %}
-    {{- return(var('window_start', none) is not none) -}}
+    {{- return(
+        (var('window_start', none) is not none or var('window_end', none) is not none)
+        and model.resource_type != 'unit_test'
+    ) -}}
 {% endmacro %}
 
 {% macro _zone() %}

@@ -1,0 +1,62 @@
+"""Plan a range of windows and run it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.dbt.protocol import Engine
+from runner.execute import Clock, Executor, Observer
+from runner.ledger import Kind, Ledger
+from runner.pipelines import Pipeline
+from runner.plan import Plan, Reprocess, make_plan
+from runner.states import State
+from runner.windows import Span, Spans, Window
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a plan."""
+
+    states: Mapping[Window, State]
+    seconds: float  # wall time
+
+
+def plan_range(
+    pipeline: Pipeline,
+    ledger: Ledger,
+    span: Span | None,
+    reprocess: Reprocess,
+    chunk_size: int | None,
+    now: datetime,
+) -> Plan:
+    """What a backfill of ``span`` would do; None is an empty range.
+
+    Runs whose process has died are ended first, or they would count as in flight.
+    """
+    ledger.release_abandoned(pipeline.name, now)
+    desired = Spans([span]) if span is not None else Spans()
+    history = ledger.history(pipeline.name, span) if span is not None else {}
+    return make_plan(pipeline.calendar, desired, history, reprocess, chunk_size)
+
+
+def run_plan(
+    plan: Plan,
+    pipeline: Pipeline,
+    ledger: Ledger,
+    engine: Engine,
+    kind: Kind,
+    clock: Clock,
+    observer: Observer,
+) -> Done:
+    """Queue every window of a plan and execute its chunks, oldest first."""
+    started = time.monotonic()
+    windows = [w for chunk in plan.chunks for w in pipeline.calendar.windows(chunk.span)]
+    queued = ledger.queue(pipeline.name, kind, windows, clock())
+    held = Spans(Span(run.window_start, run.window_end) for run in queued)
+    spans = [part for chunk in plan.chunks for part in Spans([chunk.span]) & held]
+    executor = Executor(pipeline, ledger, engine, kind, clock, observer)
+    states = executor.execute(spans)
+    return Done(states, time.monotonic() - started)

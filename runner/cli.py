@@ -1,0 +1,313 @@
+"""The command line: parse, call one service, render once, exit with a code.
+
+Exit codes: 0 all success · 1 some window failed · 2 usage or configuration · 3 ran, not
+verified (incorrect or unchecked) · 4 missed or stale · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from runner import render
+from runner.backfill import plan_range, run_plan
+from runner.dbt.protocol import Engine
+from runner.errors import DaybreakError, UsageError
+from runner.ledger import Kind, Ledger
+from runner.pipelines import Pipeline, find_config
+from runner.plan import Plan, Reprocess
+from runner.states import State
+from runner.windows import Span
+from runner.workspace import EngineKind, Workspace
+
+app = typer.Typer(
+    name="runner",
+    help="Run dbt pipelines window by window: in order, once, and right.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class DagFormat(StrEnum):
+    """How a graph is printed."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
+
+
+PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", show_default=False)]
+ProjectDir = Annotated[
+    Path, typer.Option("--project-dir", help="Folder with dbt_project.yml and pipelines.yml.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="TIMESTAMP", help="Look from another time than now."),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+EngineOption = Annotated[EngineKind, typer.Option("--engine", help="How to run dbt.")]
+HERE = Path()
+
+
+@app.command()
+def backfill(
+    pipeline: PipelineName,
+    start_date: Annotated[
+        str | None, typer.Option(metavar="DATE", help="First date, inclusive.")
+    ] = None,
+    end_date: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Last date, inclusive.")
+    ] = None,
+    chunk: Annotated[
+        str, typer.Option(metavar="auto|N", help="Windows in one dbt build; auto: all.")
+    ] = "auto",
+    reprocess: Annotated[
+        Reprocess, typer.Option(help="missing; failed: and those that are not right; all.")
+    ] = Reprocess.FAILED,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Replay a range of dates: every window once, in as few dbt builds as possible."""
+    workspace = Workspace.find(project_dir)
+    size = _chunk_size(chunk)
+    dates = _date(start_date, "--start-date"), _date(end_date, "--end-date")
+    with workspace.start_engine(engine) as running:
+        found = workspace.pipeline(pipeline, running)
+        now = _instant(as_of, found.calendar.zone)
+        span = _range(found, *dates, now)
+        ledger = workspace.ledger()
+        planned = plan_range(found, ledger, span, reprocess, size, now)
+        if dry_run:
+            _print_plan(planned, output)
+        else:
+            _execute(planned, found, ledger, running, Kind.BACKFILL, output)
+
+
+@app.command()
+def run(
+    pipeline: PipelineName,
+    window: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="One window, done or not: 2026-06-19.")
+    ] = None,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Run what is due and not done, or one window by its label."""
+    workspace = Workspace.find(project_dir)
+    with workspace.start_engine(engine) as running:
+        found = workspace.pipeline(pipeline, running)
+        now = _instant(as_of, found.calendar.zone)
+        if window is None:
+            span, reprocess = found.due(now), Reprocess.FAILED
+        else:
+            span, reprocess = found.window(window, now).span, Reprocess.ALL
+        ledger = workspace.ledger()
+        planned = plan_range(found, ledger, span, reprocess, None, now)
+        _execute(planned, found, ledger, running, Kind.MANUAL, output)
+
+
+@app.command()
+def plan(
+    pipeline: PipelineName,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Say which complete windows are missing or not right, and what would run."""
+    workspace = Workspace.find(project_dir)
+    found = workspace.pipeline(pipeline)
+    now = _instant(as_of, found.calendar.zone)
+    span = found.complete(now)
+    planned = plan_range(found, workspace.ledger(), span, Reprocess.FAILED, None, now)
+    _print_plan(planned, output)
+
+
+@app.command("list")
+def list_pipelines(
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """List the pipelines with schedule, next due window and last verdict."""
+    workspace = Workspace.find(project_dir)
+    ledger = workspace.ledger()
+    records = []
+    for name in workspace.configs:
+        found = workspace.pipeline(name)
+        now = _instant(as_of, found.calendar.zone)
+        records.append(render.pipeline_record(found, now, ledger.runs(name, limit=1)))
+    _print(render.pipelines_table(records), records, output)
+
+
+@app.command("list-runs")
+def list_runs(
+    pipeline: PipelineName,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    state: Annotated[State | None, typer.Option(help="Only runs in this state.")] = None,
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """List the runs of a pipeline, newest window first."""
+    workspace = Workspace.find(project_dir)
+    find_config(pipeline, workspace.configs)
+    runs = workspace.ledger().runs(pipeline, limit, state)
+    _print(render.runs_table(runs), [render.run_record(run) for run in runs], output)
+
+
+@app.command("show-run")
+def show_run(
+    pipeline: PipelineName,
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)],
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Show one run: its models, and the evidence of the checks that did not pass."""
+    workspace = Workspace.find(project_dir)
+    found = workspace.pipeline(pipeline)
+    ledger = workspace.ledger()
+    shown = ledger.run(pipeline, run_id)
+    models, findings = ledger.model_runs(shown), ledger.findings(shown)
+    _print(
+        render.run_page(shown, models, findings, found.calendar),
+        render.run_page_record(shown, models, findings),
+        output,
+    )
+
+
+@app.command()
+def dag(
+    pipeline: PipelineName,
+    output: Annotated[
+        DagFormat, typer.Option("--format", help="How to print the graph.")
+    ] = DagFormat.TEXT,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Print the graph of a pipeline, parents first."""
+    workspace = Workspace.find(project_dir)
+    found = workspace.pipeline(pipeline)
+    draw = render.dag_mermaid if output is DagFormat.MERMAID else render.dag_text
+    typer.echo(draw(found, workspace.project()))
+
+
+def main() -> NoReturn:
+    """Run the command line; the only place that knows exit codes."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app()
+    except UsageError as error:
+        _fail(str(error), 2)
+    except DaybreakError as error:
+        _fail(str(error), 1)
+    except _Interrupted:
+        _fail("interrupted; what was published stays. Run the same command to go on.", 130)
+    sys.exit(0)
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; not KeyboardInterrupt, which typer would swallow."""
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise _Interrupted
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"runner: {message}", err=True)
+    sys.exit(code)
+
+
+def _execute(
+    planned: Plan, pipeline: Pipeline, ledger: Ledger, engine: Engine, kind: Kind, output: Format
+) -> NoReturn:
+    """Run a plan, show it as it goes or as one JSON document, and exit by its worst window."""
+    word = "backfill" if kind is Kind.BACKFILL else "run"
+    # In JSON mode the lines for people go where they do not spoil the document.
+    console = Console(stderr=output is Format.JSON)
+    with render.Progressing(console, word, pipeline, planned) as progress:
+        done = run_plan(planned, pipeline, ledger, engine, kind, _now, progress)
+        progress.finished(done)
+    if output is Format.JSON:
+        typer.echo(render.as_json(render.done_record(pipeline, planned, done)))
+    raise typer.Exit(_exit_code(done.states.values()))
+
+
+def _exit_code(states: Collection[State]) -> int:
+    if State.FAILED in states or State.CANCELLED in states:
+        return 1
+    return 0 if all(state is State.SUCCESS for state in states) else 3
+
+
+def _print(text: str, record: object, output: Format) -> None:
+    typer.echo(render.as_json(record) if output is Format.JSON else text)
+
+
+def _print_plan(planned: Plan, output: Format) -> None:
+    _print(render.plan_table(planned), render.plan_record(planned), output)
+
+
+def _chunk_size(text: str) -> int | None:
+    """Windows in a chunk; None takes every contiguous range as one."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--chunk {text} is no size: write auto, or a number of windows such as 7")
+    return int(text)
+
+
+def _date(text: str | None, option: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text is not None else None
+    except ValueError as error:
+        raise UsageError(f"{option} {text} is no date: write it like 2026-06-19") from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _instant(as_of: str | None, zone: ZoneInfo) -> datetime:
+    """The time to look from, UTC; without an offset it is in the project's zone."""
+    if as_of is None:
+        return _now()
+    try:
+        instant = datetime.fromisoformat(as_of)
+    except ValueError as error:
+        hint = "write it like 2026-06-19 or 2026-06-19T05:00"
+        raise UsageError(f"--as-of {as_of} is no timestamp: {hint}") from error
+    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _range(pipeline: Pipeline, first: date | None, last: date | None, now: datetime) -> Span | None:
+    """The windows of the dates; a missing date is that end of what is complete."""
+    complete = pipeline.complete(now)
+    if first is None and last is None:
+        return complete
+    local = pipeline.calendar.zone
+    if first is None:
+        first = pipeline.first.astimezone(local).date()
+    if last is None and complete is not None:
+        last = (complete.end - timedelta(microseconds=1)).astimezone(local).date()
+    return pipeline.span_of_dates(first, last or first, now)

@@ -1,0 +1,1 @@
+"""The engines that run dbt: one protocol, a warm one (forked) and a plain one (subprocess)."""

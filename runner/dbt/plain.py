@@ -1,0 +1,158 @@
+"""The plain engine: ``dbt`` as a subprocess for every call. Simple, slow, always right."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from runner.dbt.arguments import build_arguments
+from runner.dbt.lines import LineReader
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
+from runner.dbt.reports import REPORT_PREFIX, brief, invocation_result, killed, timed_out
+from runner.errors import ProjectError
+
+_DBT = (sys.executable, "-c", "from dbt.cli.main import cli; cli()")
+
+
+class PlainEngine:
+    """Starts dbt anew each time; each change of ``--vars`` makes it parse anew."""
+
+    def __init__(self, project_dir: Path, target_dir: Path) -> None:
+        self._project_dir = project_dir
+        self._target_dir = target_dir
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def describe(self, selections: Iterable[str]) -> Description:
+        """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
+        self._ask(["parse"])
+        resolved = {}
+        for select in selections:
+            arguments = ["ls", "--select", *select.split(), "--output", "json", "--quiet"]
+            lines = self._ask([*arguments, "--output-keys", "unique_id"])
+            listed = [json.loads(line) for line in lines if line.startswith("{")]
+            resolved[select] = tuple(node["unique_id"] for node in listed)
+        return Description(self._target_dir / "manifest.json", resolved)
+
+    def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
+        """Run one ``dbt build``; see :class:`runner.dbt.protocol.Engine`."""
+        started = time.monotonic()
+        told: dict[str, str] = {}
+        with tempfile.TemporaryDirectory(prefix="daybreak-") as target:
+            arguments = build_arguments(invocation)
+            # At this level the line with the report is among the events.
+            arguments += ["--log-format", "json", "--log-level", "debug"]
+            self._start([*arguments, "--log-level-file", "none"], Path(target))
+            try:
+                deadline = started + invocation.timeout.total_seconds()
+                for event in self._events(deadline):
+                    _hear(event, told, listener)
+            except TimeoutError:
+                told["error"] = timed_out(invocation)
+            code = self._end()
+            nodes = _node_results(Path(target) / "run_results.json")
+        if nodes is None and "error" not in told:
+            told["error"] = brief(told.get("last", "")) or killed(code or 0)
+        return invocation_result(
+            nodes or (), told.get("report"), told.get("error"), time.monotonic() - started
+        )
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, arguments: Sequence[str]) -> list[str]:
+        """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""
+        finished = subprocess.run(
+            [*_DBT, *arguments, "--no-use-colors", "--log-level-file", "none"],
+            cwd=self._project_dir,
+            env=self._environment(self._target_dir),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode != 0:
+            said = finished.stdout.rsplit("Encountered an error:\n", 1)[-1]
+            raise ProjectError(f"the dbt project does not parse: {brief(said or finished.stderr)}")
+        return finished.stdout.splitlines()
+
+    def _start(self, arguments: Sequence[str], target: Path) -> None:
+        self._process = subprocess.Popen(
+            [*_DBT, *arguments],
+            cwd=self._project_dir,
+            env=self._environment(target),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def _environment(self, target: Path) -> dict[str, str]:
+        return {**os.environ, "DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1"}
+
+    def _events(self, deadline: float) -> Iterator[dict[str, Any]]:
+        """dbt's log events up to its end; :class:`TimeoutError` when the time is over."""
+        if self._process is None or self._process.stdout is None:
+            return
+        lines = LineReader(self._process.stdout.fileno())
+        while (line := lines.line(deadline)) is not None:
+            if line.startswith("{"):
+                yield json.loads(line)
+
+    def _end(self) -> int | None:
+        """Kill the process group, if it still runs; returns its exit code."""
+        if self._process is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=0.0 if self._process.poll() is None else None)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        code = self._process.wait()
+        self._process = None
+        return code
+
+
+def _hear(event: dict[str, Any], told: dict[str, str], listener: NodeListener) -> None:
+    name, message = event["info"]["name"], event["info"]["msg"]
+    if name in ("NodeStart", "NodeFinished"):
+        node = event["data"]["node_info"]
+        listener(node["unique_id"], "started" if name == "NodeStart" else node["node_status"])
+    elif name.startswith("JinjaLog") and message.startswith(REPORT_PREFIX):
+        told["report"] = message
+    elif event["info"]["level"] == "error":
+        told["last"] = message
+
+
+def _node_results(path: Path) -> list[dict[str, Any]] | None:
+    if not path.exists():
+        return None
+    return [
+        {
+            "unique_id": result["unique_id"],
+            "status": result["status"],
+            "message": result["message"],
+            "seconds": result["execution_time"],
+        }
+        for result in json.loads(path.read_text())["results"]
+    ]

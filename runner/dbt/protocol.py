@@ -1,0 +1,116 @@
+"""What the runner asks of dbt, and what it gets back, whichever engine does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from runner.windows import Span
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One ``dbt build``: some nodes × a contiguous range of windows."""
+
+    nodes: tuple[str, ...]  # names, as dbt's --select takes them
+    exclude: tuple[str, ...]  # names of tests that the gates have judged already
+    with_unit_tests: bool  # dbt's unit tests know no window: once is enough
+    span: Span  # the range of windows
+    run_id: str  # written into the markers
+    fence: int  # no marker with a higher one is ever replaced
+    code_hashes: Mapping[str, str]  # by model name
+    timeout: timedelta  # after which its process group is killed
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """How one node of the graph ended, in dbt's own words."""
+
+    unique_id: str
+    status: str  # success, pass, warn, fail, error, skipped, no-op
+    message: str  # dbt's message, empty if it had none
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A marker row that the invocation has written: the rows of one model's window."""
+
+    model: str
+    window_start: datetime  # UTC
+    row_count: int
+    verdict: str | None  # correct, incorrect, unchecked; None: published, not judged
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check that did not pass has found."""
+
+    model: str | None  # the model it is attached to
+    check: str  # the test's name
+    severity: str  # error or warn
+    failures: int
+    windows: tuple[WindowEvidence, ...]  # empty if the check names no window
+    sample: tuple[str, ...]  # up to five rows in words, if it names none
+
+
+@dataclass(frozen=True)
+class WindowEvidence:
+    """What a check expected of one window, and what it found."""
+
+    window_start: datetime  # UTC
+    expected: str
+    actual: str
+
+
+@dataclass(frozen=True)
+class InvocationResult:
+    """Everything that is known of an invocation after it has ended."""
+
+    nodes: tuple[NodeResult, ...]
+    publications: tuple[Publication, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Description:
+    """The parsed project."""
+
+    manifest: Path  # manifest.json as dbt writes it
+    selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
+
+
+NodeListener = Callable[[str, str], None]  # unique id; 'started' or its final status
+
+
+class Engine(Protocol):
+    """Runs dbt for one project. Not safe for threads: one invocation at a time."""
+
+    def describe(self, selections: Iterable[str]) -> Description:
+        """Parse the project and resolve selections in dbt's syntax.
+
+        Raises :class:`runner.errors.ProjectError` if the project does not parse.
+        """
+
+    def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
+        """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
+
+    def close(self) -> None:
+        """End whatever the engine keeps running; a running invocation is killed."""
+
+    def __enter__(self) -> Self:
+        """Engines are context managers that close themselves."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the engine."""

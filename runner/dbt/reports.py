@@ -1,0 +1,124 @@
+"""Read what Daybreak's macros tell the runner: lines of prefixed JSON in dbt's own messages.
+
+``DAYBREAK_EVIDENCE`` stands in the error of a model whose gates failed,
+``DAYBREAK_REPORT`` in the log line that ends an invocation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from runner.dbt.protocol import (
+    Evidence,
+    Invocation,
+    InvocationResult,
+    NodeResult,
+    Publication,
+    WindowEvidence,
+)
+
+EVIDENCE_PREFIX = "DAYBREAK_EVIDENCE "
+REPORT_PREFIX = "DAYBREAK_REPORT "
+# How the errors begin that fewer windows in an invocation may avoid.
+ABOUT_SIZE = ("timed out", "dbt ended without a result")
+_FRAME = re.compile(r"^\s*> (in|called by) ")
+_HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in .*)?$")
+
+
+def invocation_result(
+    nodes: Iterable[Mapping[str, Any]],
+    report: str | None,
+    error: str | None,
+    seconds: float,
+) -> InvocationResult:
+    """Put a result together from dbt's node results and the report line, if it came."""
+    results = tuple(
+        NodeResult(
+            unique_id=node["unique_id"],
+            status=node["status"],
+            message=node["message"] or "",
+            seconds=node["seconds"],
+        )
+        for node in nodes
+    )
+    publications: tuple[Publication, ...] = ()
+    evidence = tuple(found for node in results for found in _gate_evidence(node.message))
+    if report is not None:
+        told = json.loads(report.removeprefix(REPORT_PREFIX))
+        publications = tuple(_publication(row) for row in told["publications"])
+        evidence += tuple(_evidence(found) for found in told["evidence"])
+    return InvocationResult(results, publications, evidence, error, seconds)
+
+
+def brief(message: str) -> str:
+    """A dbt error in one line: without headings, macro frames and the machine's part.
+
+    >>> brief("Compilation Error in model a (a.sql)\\n  daybreak: no event_time\\n\\n"
+    ...       "  > in macro stop (x.sql)\\n  > called by model a (a.sql)")
+    'no event_time'
+    """
+    kept = []
+    for line in message.splitlines():
+        text = line.strip()
+        if text.startswith(EVIDENCE_PREFIX):
+            break
+        if text and not _HEADING.match(text) and not _FRAME.match(line):
+            kept.append(text)
+    joined = " ".join(kept).removeprefix("daybreak: ")
+    return joined.split(" LINE ", 1)[0] if " LINE " in joined else joined
+
+
+def timed_out(invocation: Invocation) -> str:
+    """The error of an invocation that was killed at its timeout."""
+    hint = "raise `timeout`, or make the chunks smaller with --chunk"
+    return f"timed out after {invocation.timeout} and was killed: {hint}"
+
+
+def killed(exit_code: int) -> str:
+    """The error of an invocation whose process ended without a result; negative: a signal."""
+    how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    return f"dbt ended without a result ({how}): look for a lack of memory, then run it again"
+
+
+def _gate_evidence(message: str) -> list[Evidence]:
+    for line in message.splitlines():
+        text = line.strip()
+        if text.startswith(EVIDENCE_PREFIX):
+            return [_evidence(found) for found in json.loads(text.removeprefix(EVIDENCE_PREFIX))]
+    return []
+
+
+def _evidence(found: Mapping[str, Any]) -> Evidence:
+    windows: tuple[WindowEvidence, ...] = ()
+    sample: tuple[str, ...] = ()
+    if found["names_windows"]:
+        windows = tuple(
+            WindowEvidence(_utc(row["window_start"]), row["expected"], row["actual"])
+            for row in found["rows"]
+        )
+    else:
+        sample = tuple(
+            ", ".join(f"{name} {value}" for name, value in row.items()) for row in found["rows"][:5]
+        )
+    return Evidence(
+        model=found["model"],
+        check=found["check"],
+        severity=found.get("severity", "error"),
+        failures=found["failures"],
+        windows=windows,
+        sample=sample,
+    )
+
+
+def _publication(row: list[Any]) -> Publication:
+    model, window_start, row_count, verdict = row
+    return Publication(model, _utc(window_start), row_count, verdict)
+
+
+def _utc(text: str) -> datetime:
+    """The warehouse speaks naive UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -1,0 +1,174 @@
+"""The warm engine's other half: imports dbt and parses once, then forks for every invocation.
+
+Run as ``python -m runner.dbt.server FD`` with one end of a socket pair; requests and replies are
+lines of JSON. The server stays single-threaded and never opens the warehouse, so that a fork is
+safe and no lock outlives it; each child leads its own process group and ends with its parent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+_PR_SET_PDEATHSIG = 1
+NODE_EVENTS = {"NodeStart": "started", "NodeFinished": "finished"}
+
+Send = Callable[[dict[str, Any]], None]
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends (elsewhere a closed pipe tells)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Server:
+    """Answers requests until its socket closes."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._manifest: Any = None
+        self._is_fresh = False  # parsed, and not yet described
+
+    def parse_ahead(self) -> None:
+        """Parse while nobody waits for it yet; what is wrong is said when somebody asks."""
+        with contextlib.suppress(Exception):
+            self._parse()
+
+    def serve(self) -> None:
+        """Answer each request with ``{"ok": …}`` or ``{"error": …}``; builds stream events."""
+        for line in self._channel.makefile("r", encoding="utf-8"):
+            request = json.loads(line)
+            try:
+                if request["do"] == "describe":
+                    self._send({"ok": self._describe(request["selections"])})
+                else:
+                    self._build(request["arguments"])
+            except Exception as error:  # noqa: BLE001 - whatever it is, the runner must hear of it
+                self._send({"error": str(error) or traceback.format_exc()})
+
+    def _parse(self) -> None:
+        """Parse the project; partial parsing makes an unchanged one quick."""
+        from dbt.cli.main import dbtRunner
+
+        result = dbtRunner().invoke(["parse", "--log-level", "none", "--log-level-file", "none"])
+        if not result.success:
+            raise RuntimeError(str(result.exception))
+        self._manifest = result.result
+        self._is_fresh = True
+
+    def _describe(self, selections: list[str]) -> dict[str, list[str]]:
+        if not self._is_fresh:
+            self._parse()
+        self._is_fresh = False
+        return {select: self._listed(select) for select in selections}
+
+    def _listed(self, select: str) -> list[str]:
+        """Resolve a selection; ``dbt ls`` opens no warehouse, so it may run right here."""
+        from dbt.cli.main import dbtRunner
+
+        arguments = ["ls", "--select", *select.split(), "--quiet", "--log-level-file", "none"]
+        arguments += ["--output", "json", "--output-keys", "unique_id", "--log-level", "none"]
+        result = dbtRunner(manifest=self._manifest).invoke(arguments)
+        if not result.success:
+            raise RuntimeError(str(result.exception))
+        return [json.loads(line)["unique_id"] for line in result.result or ()]
+
+    def _build(self, arguments: list[str]) -> None:
+        if self._manifest is None:
+            self._parse()
+        child = os.fork()
+        if child == 0:
+            _run_child(self._manifest, arguments, self._send)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpgid(child, child)
+        self._send({"child": child})
+        _, status = os.waitpid(child, 0)
+        self._send({"exit": os.waitstatus_to_exitcode(status)})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._channel.sendall((json.dumps(message) + "\n").encode())
+
+
+def _run_child(manifest: Any, arguments: list[str], send: Send) -> NoReturn:  # noqa: ANN401
+    """Run dbt in the forked child and leave without touching what the parent still needs."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        die_with_parent()
+        _invoke(manifest, arguments, send)
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - nothing may escape into the parent's stack
+        with contextlib.suppress(OSError):
+            send({"error": str(error) or traceback.format_exc()})
+    finally:
+        # Without this a semaphore of multiprocessing leaks with every invocation.
+        from multiprocessing.util import _exit_function
+
+        _exit_function()
+        os._exit(code)
+
+
+def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:  # noqa: ANN401
+    from dbt.cli.main import dbtRunner
+
+    from runner.dbt.arguments import QUIET
+    from runner.dbt.reports import REPORT_PREFIX
+
+    def listen(event: Any) -> None:  # noqa: ANN401 - dbt's EventMsg is built at run time
+        name = event.info.name
+        if name in NODE_EVENTS:
+            info = event.data.node_info
+            status = "started" if name == "NodeStart" else info.node_status
+            send({"node": [info.unique_id, status]})
+        elif name.startswith("JinjaLog") and event.data.msg.startswith(REPORT_PREFIX):
+            send({"report": event.data.msg})
+
+    started = time.monotonic()
+    runner = dbtRunner(manifest=manifest, callbacks=[listen])
+    outcome = runner.invoke([*arguments, *QUIET, "--log-level", "none"])
+    results = getattr(outcome.result, "results", None) or []
+    send(
+        {
+            "results": [
+                {
+                    "unique_id": _unique_id(result),
+                    "status": str(result.status),
+                    "message": result.message,
+                    "seconds": result.execution_time,
+                }
+                for result in results
+            ],
+            "exception": str(outcome.exception) if outcome.exception else None,
+            "seconds": time.monotonic() - started,
+        }
+    )
+
+
+def _unique_id(result: Any) -> str:  # noqa: ANN401 - dbt has a result class for each resource
+    return str(result.node.unique_id)
+
+
+def main() -> None:
+    """Serve on the socket whose descriptor is the only argument."""
+    die_with_parent()
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor, not a path
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())
+    server = Server(channel)
+    server.parse_ahead()
+    server.serve()
+
+
+if __name__ == "__main__":
+    main()

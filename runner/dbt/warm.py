@@ -1,0 +1,144 @@
+"""The warm engine: a server process that has dbt imported and the project parsed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from runner.dbt.arguments import build_arguments
+from runner.dbt.lines import LineReader
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
+from runner.dbt.reports import brief, invocation_result, killed, timed_out
+from runner.errors import EngineError, ProjectError
+
+
+class WarmEngine:
+    """Speaks to a server (see :mod:`runner.dbt.server`) that forks once per invocation.
+
+    Starting it returns at once: dbt is imported while the caller goes on. The server lives in a
+    session of its own, so a Ctrl-C reaches the runner alone, which then ends it.
+    """
+
+    def __init__(self, project_dir: Path, target_dir: Path) -> None:
+        self._target_dir = target_dir
+        self._channel, theirs = socket.socketpair()
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "runner.dbt.server", str(theirs.fileno())],
+            cwd=project_dir,
+            env={**os.environ, "DBT_TARGET_PATH": str(target_dir), "DO_NOT_TRACK": "1"},
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        self._lines = LineReader(self._channel.fileno())
+        self._child: int | None = None
+
+    def describe(self, selections: Iterable[str]) -> Description:
+        """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
+        self._ask({"do": "describe", "selections": list(selections)})
+        answer = self._message(deadline=None)
+        if "error" in answer:
+            raise ProjectError(f"the dbt project does not parse: {brief(answer['error'])}")
+        resolved = {select: tuple(ids) for select, ids in answer["ok"].items()}
+        return Description(self._target_dir / "manifest.json", resolved)
+
+    def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
+        """Run one ``dbt build`` in a forked child; see :class:`runner.dbt.protocol.Engine`."""
+        started = time.monotonic()
+        self._ask({"do": "build", "arguments": build_arguments(invocation)})
+        told: dict[str, Any] = {}
+        try:
+            for message in self._messages_of_build(invocation.timeout):
+                if "node" in message:
+                    listener(*message["node"])
+                told.update(message)
+        except TimeoutError:
+            self._kill_child()
+            told["error"] = timed_out(invocation)
+        return invocation_result(
+            told.get("results", ()),
+            told.get("report"),
+            _why_it_failed(told),
+            time.monotonic() - started,
+        )
+
+    def close(self) -> None:
+        """Kill a running invocation and end the server."""
+        self._kill_child()
+        self._channel.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _messages_of_build(self, timeout: timedelta) -> Iterator[dict[str, Any]]:
+        """Messages up to the child's end; :class:`TimeoutError` when the time is over."""
+        deadline = time.monotonic() + timeout.total_seconds()
+        while True:
+            message = self._message(deadline)
+            self._child = message.get("child", self._child)
+            if "exit" in message:
+                self._child = None
+                yield message
+                return
+            yield message
+            if "error" in message and self._child is None:
+                return  # the server could not even parse
+
+    def _kill_child(self) -> None:
+        """Kill the invocation's process group and take its last messages off the line."""
+        if self._child is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child, signal.SIGKILL)
+        self._child = None
+        with contextlib.suppress(EngineError):
+            while "exit" not in self._message(deadline=None):
+                pass
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        try:
+            self._channel.sendall((json.dumps(request) + "\n").encode())
+        except OSError as error:
+            raise self._ended() from error
+
+    def _message(self, deadline: float | None) -> dict[str, Any]:
+        line = self._lines.line(deadline)
+        if line is None:
+            raise self._ended()
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def _ended(self) -> EngineError:
+        return EngineError("the dbt server has ended unexpectedly: run the same command again")
+
+
+def _why_it_failed(told: dict[str, Any]) -> str | None:
+    """Why dbt itself did not get through, or None if it did (whatever its nodes did)."""
+    if "error" in told or told.get("exception"):
+        return brief(told.get("error") or told["exception"])
+    if "results" not in told:
+        return killed(told["exit"])
+    return None

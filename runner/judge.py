@@ -1,0 +1,255 @@
+"""From what dbt reports of an invocation to a verdict on every window.
+
+A window is settled when each of its models is published and judged, or when a check has named
+it. What is left over runs again: cut at the named windows, or in halves if nothing was named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runner.dbt.protocol import Evidence, InvocationResult, NodeResult, Publication
+from runner.dbt.reports import ABOUT_SIZE, brief
+from runner.ledger import Finding, ModelRun, Outcome
+from runner.pipelines import Pipeline
+from runner.states import State, worst
+from runner.windows import Span, Spans, Window
+
+_BAD = frozenset({"error", "fail", "runtime error", "partial success"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that went wrong and named no window."""
+
+    reason: str  # one line: the node, what is wrong
+    state: State  # failed, or incorrect if everything ran and a check failed
+    is_systematic: bool  # it lies outside the windows: trying them one by one is in vain
+    check_count: int = 0
+    seconds: float = 0.0  # of the whole invocation
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def signature(self) -> str:
+        """Equal for two failures of one cause."""
+        return re.sub(r"\s+", " ", self.reason)
+
+    def outcome(self, window_count: int) -> Outcome:
+        """The outcome of each of the windows that share the failure."""
+        return Outcome(
+            state=self.state,
+            row_count=0,
+            check_count=self.check_count,
+            seconds=self.seconds / window_count,
+            reason=self.reason,
+            findings=self.findings,
+        )
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is known of the windows of an invocation."""
+
+    outcomes: Mapping[datetime, Outcome]  # settled, by UTC start of the window
+    rest: Spans  # not settled
+    failure: Failure | None  # why the rest is not settled, if no check has named a window
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An invocation's result, looked at by model and by window."""
+
+    pipeline: Pipeline
+    result: InvocationResult
+    windows: tuple[Window, ...]
+    models: tuple[str, ...]  # windowed models of the invocation
+    code_hashes: Mapping[str, str]
+    published: Mapping[tuple[str, datetime], Publication] = field(default_factory=dict)
+    named: Mapping[datetime, tuple[Finding, ...]] = field(default_factory=dict)
+
+    @property
+    def seconds_each(self) -> float:
+        return self.result.seconds / len(self.windows)
+
+
+def judge(
+    pipeline: Pipeline, span: Span, result: InvocationResult, code_hashes: Mapping[str, str]
+) -> Judgement:
+    """Settle what can be settled of the windows in ``span``."""
+    found = _Found(
+        pipeline=pipeline,
+        result=result,
+        windows=tuple(pipeline.calendar.windows(span)),
+        models=tuple(node.name for node in pipeline.windowed),
+        code_hashes=code_hashes,
+        published={(p.model, p.window_start): p for p in result.publications},
+        named=_named_windows(result.evidence),
+    )
+    failure = _failure(found)
+    if failure is not None and failure.is_systematic:
+        return Judgement({}, Spans([span]), failure)
+    outcomes = {}
+    rest = []
+    for window in found.windows:
+        outcome = _settled(found, window)
+        if outcome is None:
+            rest.append(window.span)
+        else:
+            outcomes[window.start] = outcome
+    has_condemned = any(outcome.state is State.INCORRECT for outcome in outcomes.values())
+    return Judgement(outcomes, Spans(rest), None if has_condemned or not rest else failure)
+
+
+def _settled(found: _Found, window: Window) -> Outcome | None:
+    """The outcome of a window, None if something is missing to judge it."""
+    named = found.named.get(window.start, ())
+    condemned = [finding for finding in named if finding.severity == "error"]
+    models = tuple(_model_runs(found, window, condemned))
+    if not condemned and len(models) < len(found.models):
+        return None
+    is_incorrect = condemned or any(model.state is State.INCORRECT for model in models)
+    state = State.INCORRECT if is_incorrect else worst(model.state for model in models)
+    general = tuple(
+        finding
+        for evidence in found.result.evidence
+        if evidence.severity == "warn"
+        for finding in _findings_without_window(evidence)
+    )
+    return Outcome(
+        state=state,
+        row_count=sum(model.row_count or 0 for model in models),
+        check_count=_check_count(found.result) + _gate_count(found),
+        seconds=found.seconds_each,
+        reason=_in_words(condemned[0]) if condemned else None,
+        models=models,
+        findings=(*named, *general),
+    )
+
+
+def _model_runs(found: _Found, window: Window, condemned: list[Finding]) -> Iterator[ModelRun]:
+    """The models of a window that are published and judged, or condemned."""
+    bad_models = {finding.model for finding in condemned}
+    for model in found.models:
+        publication = found.published.get((model, window.start))
+        row_count = publication.row_count if publication else None
+        code_hash = found.code_hashes.get(model)
+        if model in bad_models:
+            yield ModelRun(model, State.INCORRECT, row_count, code_hash)
+        elif publication is not None and publication.verdict is not None:
+            state = (
+                State.SUCCESS if publication.verdict == "correct" else State(publication.verdict)
+            )
+            yield ModelRun(model, state, row_count, code_hash)
+
+
+def _failure(found: _Found) -> Failure | None:
+    """What went wrong without a window being named, the first in the order of the graph."""
+    cause = _cause(found)
+    if cause is None:
+        return None
+    reason, state, is_systematic = cause
+    return Failure(
+        reason=reason,
+        state=state,
+        is_systematic=is_systematic,
+        check_count=_check_count(found.result),
+        seconds=found.result.seconds,
+        findings=tuple(
+            finding
+            for evidence in found.result.evidence
+            for finding in _findings_without_window(evidence)
+        ),
+    )
+
+
+def _cause(found: _Found) -> tuple[str, State, bool] | None:
+    """Reason, state, and whether it lies outside the windows."""
+    if found.result.error is not None:
+        # Killed or out of time: half of the windows may fit. All else is not about windows.
+        reason = found.result.error
+        return reason, State.FAILED, not reason.startswith(ABOUT_SIZE)
+    failed = [node for node in found.result.nodes if node.status in _BAD]
+    for node in failed:
+        if not _is_about_windows(found, node):
+            is_check = _is_test(node) and node.status == "fail"
+            return _reason(node), State.INCORRECT if is_check else State.FAILED, True
+    for node in failed:
+        ran = _is_test(node) and node.status == "fail" and _everything_is_published(found)
+        return _reason(node), State.INCORRECT if ran else State.FAILED, False
+    missing = [model for model in found.models if not _is_published(found, model)]
+    if missing:
+        hint = "is it disabled, or not selected by its pipeline?"
+        return f"{missing[0]} published nothing: {hint}", State.FAILED, True
+    return None
+
+
+def _is_about_windows(found: _Found, node: NodeResult) -> bool:
+    """Whether a node is a windowed model or a test that speaks of one."""
+    windowed = {model.unique_id for model in found.pipeline.windowed}
+    if node.unique_id in windowed:
+        return True
+    known = next((n for n in found.pipeline.nodes if n.unique_id == node.unique_id), None)
+    if known is None or known.kind != "test":
+        return False
+    return bool(windowed & ({known.attached_to} if known.attached_to else set(known.parents)))
+
+
+def _everything_is_published(found: _Found) -> bool:
+    return all(_is_published(found, model) for model in found.models)
+
+
+def _is_published(found: _Found, model: str) -> bool:
+    return all((model, window.start) in found.published for window in found.windows)
+
+
+def _named_windows(evidence: tuple[Evidence, ...]) -> dict[datetime, tuple[Finding, ...]]:
+    named: dict[datetime, tuple[Finding, ...]] = {}
+    for found in evidence:
+        for window in found.windows:
+            finding = Finding(
+                found.model, found.check, found.severity, window.expected, window.actual
+            )
+            named[window.window_start] = (*named.get(window.window_start, ()), finding)
+    return named
+
+
+def _findings_without_window(evidence: Evidence) -> Iterator[Finding]:
+    if not evidence.windows:
+        sample = "; ".join(evidence.sample)
+        yield Finding(
+            evidence.model,
+            evidence.check,
+            evidence.severity,
+            None,
+            f"{evidence.failures} rows: {sample}",
+        )
+
+
+def _check_count(result: InvocationResult) -> int:
+    judged = {"pass", "warn", "fail"}
+    return sum(_is_test(node) and node.status in judged for node in result.nodes)
+
+
+def _is_test(node: NodeResult) -> bool:
+    return node.unique_id.startswith("test.")
+
+
+def _gate_count(found: _Found) -> int:
+    """Gates of the models that were published: without passing them they would not be."""
+    ids = {n.unique_id for n in found.pipeline.windowed if _is_published(found, n.name)}
+    return sum(node.is_gate and node.attached_to in ids for node in found.pipeline.nodes)
+
+
+def _reason(node: NodeResult) -> str:
+    return f"{_name(node)}: {brief(node.message) or node.status}"
+
+
+def _name(node: NodeResult) -> str:
+    return node.unique_id.split(".")[2]
+
+
+def _in_words(finding: Finding) -> str:
+    return f"{finding.check}: expected {finding.expected}; actual {finding.actual}"

@@ -1,0 +1,109 @@
+"""What the ledger takes and gives: immutable values, and the one way from a row to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import Row
+
+from runner.states import State
+
+
+class Kind(StrEnum):
+    """What set a run off; the first part of its id."""
+
+    SCHEDULED = "scheduled"
+    BACKFILL = "backfill"
+    MANUAL = "manual"
+    EVENT = "event"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One window of one pipeline being executed, or having been."""
+
+    key: int  # the ledger's own key
+    pipeline: str
+    run_id: str  # <kind>__<window label>[.N]
+    kind: Kind
+    window_start: datetime  # UTC
+    window_end: datetime  # UTC
+    label: str  # local start of the window
+    state: State
+    fence: int | None  # of the invocation that took it last
+    row_count: int | None  # rows that its window holds, all models
+    check_count: int | None  # checks that judged it
+    seconds: float | None  # its share of its invocation
+    reason: str | None  # why it is not success, in one line
+    queued_at: datetime  # UTC
+    started_at: datetime | None  # UTC
+    finished_at: datetime | None  # UTC
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Self:
+        """The only conversion from a row of ``runs``."""
+        return cls(
+            key=row.id,
+            pipeline=row.pipeline,
+            run_id=row.run_id,
+            kind=Kind(row.kind),
+            window_start=row.window_start,
+            window_end=row.window_end,
+            label=row.label,
+            state=State(row.state),
+            fence=row.fence,
+            row_count=row.row_count,
+            check_count=row.check_count,
+            seconds=row.seconds,
+            reason=row.reason,
+            queued_at=row.queued_at,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+        )
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """How one model's window ended within a run."""
+
+    model: str
+    state: State
+    row_count: int | None  # rows that the window holds; None if nothing was published
+    code_hash: str | None  # of the code that ran
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Self:
+        """The only conversion from a row of ``model_runs``."""
+        return cls(row.model, State(row.state), row.row_count, row.code_hash)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check that did not pass expected of a window, and what it found."""
+
+    model: str | None
+    check: str
+    severity: str  # error or warn
+    expected: str | None  # None if the check names no window
+    actual: str | None
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Self:
+        """The only conversion from a row of ``findings``."""
+        return cls(row.model, row.check_name, row.severity, row.expected, row.actual)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    state: State
+    row_count: int
+    check_count: int
+    seconds: float
+    reason: str | None = None
+    models: tuple[ModelRun, ...] = ()
+    findings: tuple[Finding, ...] = ()

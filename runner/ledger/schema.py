@@ -1,0 +1,137 @@
+"""The ledger's tables, and the few expressions that differ between databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+VERSION = 1
+UNFINISHED = ("queued", "running", "retrying")
+
+
+class Instant(TypeDecorator[datetime]):
+    """A timezone-aware instant, in UTC on both sides."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Refuse a naive datetime: nobody knows which instant it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """SQLite forgets the zone that was stored: it is always UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
+    """The database's own clock, plus some seconds: leases trust no other."""
+
+    type = Instant()
+    inherit_cache = True
+
+    def __init__(self, plus_seconds: int = 0) -> None:
+        super().__init__(text(str(int(plus_seconds))))
+
+
+@compiles(database_now, "sqlite")
+def _sqlite_now(element: Any, compiler: Any, **keywords: Any) -> str:  # noqa: ANN401
+    seconds = compiler.process(element.clauses, **keywords)
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now', ({seconds}) || ' seconds')"
+
+
+@compiles(database_now, "postgresql")
+def _postgresql_now(element: Any, compiler: Any, **keywords: Any) -> str:  # noqa: ANN401
+    seconds = compiler.process(element.clauses, **keywords)
+    return f"clock_timestamp() + make_interval(secs => {seconds})"
+
+
+metadata = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+ledger_version = Table("ledger_version", metadata, Column("version", Integer, nullable=False))
+
+# One row per execution of one window of a pipeline.
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("pipeline", String, nullable=False),
+    Column("run_id", String, nullable=False),  # <kind>__<window label>[.N]
+    Column("kind", String, nullable=False),
+    Column("window_start", Instant, nullable=False),
+    Column("window_end", Instant, nullable=False),
+    Column("label", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("owner", String),  # host:pid:start of the process that holds it
+    Column("lease_until", Instant),
+    Column("fence", BigInteger),  # of the invocation that took it last
+    Column("row_count", BigInteger),
+    Column("check_count", Integer),
+    Column("seconds", Float),  # its share of its invocation
+    Column("reason", Text),  # why it is not success, in one line
+    Column("queued_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+)
+Index("runs_by_name", runs.c.pipeline, runs.c.run_id, unique=True)
+Index("runs_by_window", runs.c.pipeline, runs.c.window_start, runs.c.id)
+# A window is never in two hands at once, whatever a program believes.
+Index(
+    "runs_in_flight",
+    runs.c.pipeline,
+    runs.c.window_start,
+    unique=True,
+    sqlite_where=runs.c.state.in_(UNFINISHED),
+    postgresql_where=runs.c.state.in_(UNFINISHED),
+)
+
+# One row per windowed model of a run.
+model_runs = Table(
+    "model_runs",
+    metadata,
+    Column("run", _Id, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("model", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("row_count", BigInteger),
+    Column("code_hash", String),
+)
+Index("model_runs_by_run", model_runs.c.run)
+
+# One row per check that did not pass: the evidence.
+findings = Table(
+    "findings",
+    metadata,
+    Column("run", _Id, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("model", String),
+    Column("check_name", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("expected", Text),
+    Column("actual", Text),
+)
+Index("findings_by_run", findings.c.run)

@@ -1,0 +1,177 @@
+"""A pipeline: what pipelines.yml says of it, made whole by the models it selects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from runner.config import PipelineConfig
+from runner.errors import ConfigError, ProjectError, UsageError, nearest
+from runner.project import Node, Project
+from runner.schedules import Schedule
+from runner.windows import Calendar, Grain, Span, Window
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A named selection of nodes with a schedule and policies."""
+
+    name: str
+    config: PipelineConfig
+    calendar: Calendar
+    schedule: Schedule | None
+    nodes: tuple[Node, ...]  # models, seeds, snapshots and tests of the selection
+    first: datetime  # UTC start of its first window
+    last: datetime | None  # UTC end of its last window; None: it goes on
+
+    @property
+    def windowed(self) -> tuple[Node, ...]:
+        """The models whose windows are the unit of work, parents first."""
+        return tuple(node for node in self.nodes if node.is_windowed)
+
+    def complete(self, now: datetime) -> Span | None:
+        """Every window of the pipeline that has ended at ``now``; None if none has."""
+        end = self.calendar.floor(now)
+        if self.last is not None:
+            end = min(end, self.last)
+        return Span(self.first, end) if end > self.first else None
+
+    def due(self, now: datetime) -> Span | None:
+        """Every window whose schedule has come at ``now``; None if none has, or no schedule."""
+        if self.schedule is None:
+            return None
+        end = self.schedule.due_end(self.calendar, now)
+        if self.last is not None:
+            end = min(end, self.last)
+        return Span(self.first, end) if end > self.first else None
+
+    def window(self, label: str, now: datetime) -> Window:
+        """The window of a label; :class:`UsageError` if the pipeline has none, or not yet."""
+        window = self.calendar.labelled(label)
+        complete = self.complete(now)
+        if window.start < self.first:
+            raise UsageError(self._before(label))
+        if complete is None or window.end > complete.end:
+            raise UsageError(self._beyond(label, complete, now))
+        return window
+
+    def span_of_dates(self, first: date, last: date, now: datetime) -> Span:
+        """The windows from ``first`` to ``last``, dates inclusive, as a person says them.
+
+        Raises :class:`UsageError` if one lies outside the pipeline or is not yet complete.
+        """
+        span = self.calendar.span_of_dates(first, last)
+        if span.start < self.first:
+            raise UsageError(self._before(first.isoformat()))
+        complete = self.complete(now)
+        if complete is None or span.end > complete.end:
+            raise UsageError(self._beyond(last.isoformat(), complete, now))
+        return span
+
+    def _before(self, first: str) -> str:
+        return (
+            f"{first} lies before the first window of {self.name}, "
+            f"{self.calendar.window_at(self.first).label}: start there, "
+            "or move `start` in pipelines.yml"
+        )
+
+    def _beyond(self, last: str, complete: Span | None, now: datetime) -> str:
+        if complete is None:
+            return f"{self.name} has no complete window at {now.isoformat()}: wait for its first"
+        newest = self.calendar.preceding(self.calendar.window_at(complete.end)).label
+        if self.last is not None and complete.end == self.last:
+            return (
+                f"{last} lies after the last window of {self.name}, {newest}: "
+                "end earlier, or move `end` in pipelines.yml"
+            )
+        return (
+            f"the windows up to {last} are not complete at "
+            f"{now.astimezone(self.calendar.zone).isoformat(timespec='minutes')}: "
+            f"the newest complete one is {newest}, end there"
+        )
+
+
+def find_config(name: str, configs: Mapping[str, PipelineConfig]) -> PipelineConfig:
+    """The configuration of a pipeline; :class:`UsageError` with the nearest name if unknown."""
+    if name not in configs:
+        known = ", ".join(sorted(configs))
+        raise UsageError(f"there is no pipeline {name!r}.{nearest(name, configs)} Known: {known}")
+    return configs[name]
+
+
+def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeline:
+    """Put a pipeline together.
+
+    Raises :class:`ProjectError` if its models have no window, or contradict it or each other.
+    """
+    nodes = project.selected(config.select)
+    grain = _grain(name, config, nodes)
+    zone = _zone(name, config, project.zone)
+    calendar = Calendar(grain, zone)
+    start = config.start or _first_begin(name, nodes)
+    first = calendar.ceiling(calendar.span_of_dates(start, start).start)
+    last = None
+    if config.end is not None:
+        last = calendar.span_of_dates(config.end, config.end).end
+    if last is not None and last <= first:
+        raise ConfigError(f"pipeline {name} ends before it starts: mend `start` and `end`")
+    return Pipeline(
+        name=name,
+        config=config,
+        calendar=calendar,
+        schedule=Schedule(config.schedule, zone) if config.schedule else None,
+        nodes=_in_order(nodes, project),
+        first=first,
+        last=last,
+    )
+
+
+def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:
+    by_grain = {node.grain: node.name for node in nodes if node.grain is not None}
+    if not by_grain:
+        raise ProjectError(
+            f"pipeline {name} selects no windowed model: give one an event_time, a batch_size "
+            "and incremental_strategy overwrite_window or merge"
+        )
+    wanted = {config.grain} if config.grain else set(by_grain)
+    if len(wanted | set(by_grain)) > 1:
+        models = ", ".join(f"{model} ({grain})" for grain, model in by_grain.items())
+        said = f"says grain {config.grain}, but selects" if config.grain else "mixes grains:"
+        raise ProjectError(f"pipeline {name} {said} {models}: one pipeline has one grain, split it")
+    return next(iter(by_grain)) or Grain.DAY
+
+
+def _zone(name: str, config: PipelineConfig, zone: ZoneInfo) -> ZoneInfo:
+    if config.timezone is not None and config.timezone != zone.key:
+        raise ProjectError(
+            f"pipeline {name} says timezone {config.timezone}, but the project's windows are cut "
+            f"in {zone.key} (var timezone): make them the same"
+        )
+    return zone
+
+
+def _first_begin(name: str, nodes: list[Node]) -> date:
+    begins = [node.begin for node in nodes if node.is_windowed and node.begin is not None]
+    if not begins:
+        raise ProjectError(
+            f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
+            "or `begin` in its models"
+        )
+    return min(begins)
+
+
+def _in_order(nodes: list[Node], project: Project) -> tuple[Node, ...]:
+    """Parents before children, else by name, so that every report has the same order."""
+    chosen = {node.unique_id: node for node in nodes}
+    depth: dict[str, int] = {}
+
+    def depth_of(unique_id: str) -> int:
+        if unique_id not in depth:
+            parents = project.nodes[unique_id].parents
+            known = [depth_of(parent) for parent in parents if parent in project.nodes]
+            depth[unique_id] = 1 + max(known, default=0)
+        return depth[unique_id]
+
+    return tuple(sorted(chosen.values(), key=lambda node: (depth_of(node.unique_id), node.name)))

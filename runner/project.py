@@ -1,0 +1,278 @@
+"""The dbt project as the runner sees it: nodes, edges, checks and code hashes.
+
+Built from the manifest of the last parse and kept as a small file beside the ledger, so that
+commands that only look never import dbt. A fingerprint of the project's files says whether the
+last parse still holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+
+from runner.dbt.protocol import Description
+from runner.errors import ProjectError
+from runner.windows import Grain
+
+WINDOWED_STRATEGIES = ("overwrite_window", "merge")
+# Settings of a model that never change its rows.
+_COSMETIC_CONFIG = frozenset({"access", "description", "docs", "group", "meta", "tags"})
+_OWN_MACROS = "macros/daybreak/"
+_PROJECT_FILES = ("dbt_project.yml", "profiles.yml", "packages.yml")
+_PROJECT_FOLDERS = ("models", "macros", "seeds", "snapshots", "tests/sql")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of dbt's graph."""
+
+    unique_id: str
+    name: str
+    kind: str  # model, seed, snapshot, test, unit_test, source, exposure
+    materialized: str | None
+    parents: tuple[str, ...]  # unique ids
+    grain: Grain | None = None  # of a windowed model, else None
+    begin: date | None = None  # of a windowed model: its first window, in the project's zone
+    code_hash: str = ""  # of a model: raw SQL, config and the project's macros it reaches
+    attached_to: str | None = None  # of a generic test: the unique id of its model
+    is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
+    reads_windows: bool = False  # whether a windowed model is among its ancestors
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether it is replaced window by window."""
+        return self.grain is not None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A parsed dbt project."""
+
+    zone: ZoneInfo  # the project var `timezone`: in it a day is a day
+    nodes: Mapping[str, Node]  # by unique id
+    selections: Mapping[str, tuple[str, ...]]  # a selection in dbt's syntax → unique ids
+    fingerprint: str  # of the files it was parsed from
+
+    @classmethod
+    def from_description(cls, description: Description, project_dir: Path) -> Self:
+        """Read what an engine has just parsed.
+
+        Raises :class:`ProjectError` if the project's time zone is missing or unknown.
+        """
+        manifest = json.loads(description.manifest.read_text())
+        nodes = {node.unique_id: node for node in _nodes(manifest)}
+        return cls(
+            zone=_zone(project_dir),
+            nodes=_with_readers(_with_gates(nodes)),
+            selections=description.selections,
+            fingerprint=fingerprint(project_dir),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """The project that :meth:`save` kept, or None if there is none that can be read."""
+        try:
+            kept = json.loads(path.read_text())
+            return cls(
+                zone=ZoneInfo(kept["zone"]),
+                nodes={row["unique_id"]: _node_from_row(row) for row in kept["nodes"]},
+                selections={key: tuple(ids) for key, ids in kept["selections"].items()},
+                fingerprint=kept["fingerprint"],
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # a cache: whatever is wrong with it, a parse makes it anew
+
+    def save(self, path: Path) -> None:
+        """Keep it for commands that only look; replaced at once, never half written."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished")
+        kept = {
+            "zone": self.zone.key,
+            "nodes": [asdict(node) for node in self.nodes.values()],
+            "selections": self.selections,
+            "fingerprint": self.fingerprint,
+        }
+        unfinished.write_text(json.dumps(kept, default=str))
+        unfinished.replace(path)
+
+    def selected(self, select: str) -> list[Node]:
+        """The nodes of a resolved selection; :class:`ProjectError` if it matches nothing."""
+        nodes = [self.nodes[node] for node in self.selections[select] if node in self.nodes]
+        if not any(node.kind in ("model", "seed", "snapshot") for node in nodes):
+            raise ProjectError(
+                f"select {select!r} matches no model, seed or snapshot: "
+                "try it with `dbt ls --select …` and mend pipelines.yml"
+            )
+        return nodes
+
+
+def fingerprint(project_dir: Path) -> str:
+    """A digest of what a parse depends on: names, sizes and times of files, and environment."""
+    digest = hashlib.sha256()
+    for path in _project_files(project_dir):
+        found = path.stat()
+        digest.update(f"{path}:{found.st_size}:{found.st_mtime_ns}\n".encode())
+    for name in sorted(os.environ):
+        if name.startswith(("DBT_", "DAYBREAK_")):
+            digest.update(f"{name}={os.environ[name]}\n".encode())
+    return digest.hexdigest()
+
+
+def _project_files(project_dir: Path) -> Iterator[Path]:
+    for name in _PROJECT_FILES:
+        if (project_dir / name).exists():
+            yield project_dir / name
+    for folder in _PROJECT_FOLDERS:
+        yield from sorted(path for path in (project_dir / folder).rglob("*") if path.is_file())
+
+
+def _zone(project_dir: Path) -> ZoneInfo:
+    project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
+    variables = project.get("vars") or {}
+    name = variables.get("timezone") or (variables.get(project["name"]) or {}).get("timezone")
+    hint = "write vars: {timezone: America/New_York} into dbt_project.yml"
+    if not name:
+        raise ProjectError(f"the project says no time zone: {hint}")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ProjectError(f"there is no time zone {name!r}: {hint}") from error
+
+
+def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
+    macros = manifest["macros"]
+    for group in ("nodes", "sources", "exposures", "unit_tests"):
+        for unique_id, raw in manifest[group].items():
+            config = raw.get("config") or {}
+            grain = _grain(raw)
+            yield Node(
+                unique_id=unique_id,
+                name=raw["name"],
+                kind=raw["resource_type"],
+                materialized=config.get("materialized"),
+                parents=tuple(raw.get("depends_on", {}).get("nodes", ())),
+                grain=grain,
+                begin=_begin(raw) if grain else None,
+                code_hash=_code_hash(raw, macros) if raw["resource_type"] == "model" else "",
+                attached_to=raw.get("attached_node"),
+                is_gate=_is_gate(raw),
+            )
+
+
+def _grain(raw: Mapping[str, Any]) -> Grain | None:
+    """The grain of a windowed model: one whose strategy replaces windows of its event time."""
+    config = raw.get("config") or {}
+    if (
+        raw["resource_type"] != "model"
+        or config.get("materialized") != "incremental"
+        or not config.get("event_time")
+        or config.get("incremental_strategy") not in WINDOWED_STRATEGIES
+    ):
+        return None
+    try:
+        return Grain(config.get("batch_size"))
+    except ValueError:
+        return None  # the materialization refuses it, and says what to write
+
+
+def _begin(raw: Mapping[str, Any]) -> date | None:
+    begin = raw["config"].get("begin")
+    if begin is None:
+        return None
+    try:
+        return datetime.fromisoformat(str(begin)).date()
+    except ValueError as error:
+        message = f"{raw['name']}: begin {begin!r} is no date; write it like 2026-06-19"
+        raise ProjectError(message) from error
+
+
+def _is_gate(raw: Mapping[str, Any]) -> bool:
+    config = raw.get("config") or {}
+    return (
+        raw["resource_type"] == "test"
+        and bool((config.get("meta") or {}).get("gate"))
+        and str(config.get("severity", "error")).lower() == "error"
+    )
+
+
+def _with_gates(nodes: dict[str, Node]) -> dict[str, Node]:
+    """A gate on a model without windows is judged after it, like any other test."""
+    return {
+        unique_id: (
+            replace(node, is_gate=False)
+            if node.is_gate and not _is_windowed(nodes, node.attached_to)
+            else node
+        )
+        for unique_id, node in nodes.items()
+    }
+
+
+def _with_readers(nodes: dict[str, Node]) -> dict[str, Node]:
+    """Mark what is built, directly or not, from windowed models."""
+    reads: dict[str, bool] = {}
+
+    def reads_windows(unique_id: str) -> bool:
+        if unique_id not in reads:
+            parents = [nodes[parent] for parent in nodes[unique_id].parents if parent in nodes]
+            reads[unique_id] = any(p.is_windowed or reads_windows(p.unique_id) for p in parents)
+        return reads[unique_id]
+
+    return {
+        unique_id: replace(node, reads_windows=reads_windows(unique_id))
+        for unique_id, node in nodes.items()
+    }
+
+
+def _is_windowed(nodes: Mapping[str, Node], unique_id: str | None) -> bool:
+    return unique_id is not None and unique_id in nodes and nodes[unique_id].is_windowed
+
+
+def _code_hash(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> str:
+    """Digest of a model's SQL, config and the project's macros it reaches.
+
+    Daybreak's own macros and dbt's stay out: an upgrade must not stale the world.
+    """
+    config = raw.get("unrendered_config") or {}
+    parts = [
+        raw["raw_code"].strip(),
+        json.dumps({k: v for k, v in sorted(config.items()) if k not in _COSMETIC_CONFIG}),
+        *_macro_sources(raw["depends_on"].get("macros", ()), raw["package_name"], macros),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _macro_sources(
+    reached: Iterable[str], package: str, macros: Mapping[str, Any]
+) -> Iterator[str]:
+    found: set[str] = set()
+    ahead = list(reached)
+    while ahead:
+        macro = macros.get(ahead.pop())
+        if macro is None or macro["unique_id"] in found or macro["package_name"] != package:
+            continue
+        found.add(macro["unique_id"])
+        ahead.extend(macro["depends_on"]["macros"])
+    for unique_id in sorted(found):
+        if not macros[unique_id]["original_file_path"].startswith(_OWN_MACROS):
+            yield macros[unique_id]["macro_sql"].strip()
+
+
+def _node_from_row(row: Mapping[str, Any]) -> Node:
+    begin = row["begin"]
+    return Node(
+        **{
+            **row,
+            "parents": tuple(row["parents"]),
+            "grain": Grain(row["grain"]) if row["grain"] else None,
+            "begin": date.fromisoformat(begin) if begin else None,
+        }
+    )

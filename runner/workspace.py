@@ -1,0 +1,99 @@
+"""Where everything of a project is: its files, its ledger, its engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from runner.config import PipelineConfig, parse_pipelines
+from runner.dbt.protocol import Engine
+from runner.errors import UsageError
+from runner.ledger import Ledger
+from runner.pipelines import Pipeline, find_config, make_pipeline
+from runner.project import Project, fingerprint
+
+
+class EngineKind(StrEnum):
+    """How dbt is run."""
+
+    WARM = "warm"  # imported and parsed once, forked for every invocation
+    PLAIN = "plain"  # a subprocess for every invocation
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A dbt project with its ``pipelines.yml``, and a folder for what the runner remembers.
+
+    The folder is ``.daybreak`` in the project, or where ``DAYBREAK_HOME`` says.
+    """
+
+    project_dir: Path
+    home: Path
+
+    @classmethod
+    def find(cls, project_dir: Path) -> Self:
+        """The workspace of a folder; :class:`UsageError` if there is no dbt project in it."""
+        project_dir = project_dir.resolve()
+        for name in ("dbt_project.yml", "pipelines.yml"):
+            if not (project_dir / name).is_file():
+                raise UsageError(
+                    f"there is no {name} in {project_dir}: "
+                    "go to the project's folder, or name it with --project-dir"
+                )
+        home = os.environ.get("DAYBREAK_HOME", ".daybreak")
+        return cls(project_dir, project_dir / home)
+
+    @cached_property
+    def configs(self) -> Mapping[str, PipelineConfig]:
+        """What ``pipelines.yml`` says, by pipeline."""
+        return parse_pipelines((self.project_dir / "pipelines.yml").read_text())
+
+    def start_engine(self, kind: EngineKind = EngineKind.WARM) -> Engine:
+        """Start an engine; a warm one imports dbt while the caller goes on."""
+        target_dir = self.project_dir / os.environ.get("DBT_TARGET_PATH", "target")
+        if kind is EngineKind.PLAIN:
+            from runner.dbt.plain import PlainEngine
+
+            return PlainEngine(self.project_dir, target_dir)
+        from runner.dbt.warm import WarmEngine
+
+        return WarmEngine(self.project_dir, target_dir)
+
+    def project(self, engine: Engine | None = None) -> Project:
+        """The parsed project: that of the last parse while it holds, else parsed anew."""
+        selections = {config.select for config in self.configs.values()}
+        kept = Project.load(self._kept_project)
+        if (
+            kept is not None
+            and kept.fingerprint == fingerprint(self.project_dir)
+            and selections <= kept.selections.keys()
+        ):
+            return kept
+        if engine is None:
+            with self.start_engine() as temporary:
+                return self._parse(temporary, selections)
+        return self._parse(engine, selections)
+
+    def pipeline(self, name: str, engine: Engine | None = None) -> Pipeline:
+        """A pipeline by name; every way in which it can be wrong is a :class:`UsageError`."""
+        config = find_config(name, self.configs)
+        return make_pipeline(name, config, self.project(engine))
+
+    def ledger(self) -> Ledger:
+        """The ledger: an SQLite file in the home folder, or the database of DAYBREAK_LEDGER."""
+        return Ledger.open(os.environ.get("DAYBREAK_LEDGER") or self.home / "ledger.db")
+
+    @property
+    def _kept_project(self) -> Path:
+        return self.home / "project.json"
+
+    def _parse(self, engine: Engine, selections: set[str]) -> Project:
+        described = engine.describe(sorted(selections))
+        project = Project.from_description(described, self.project_dir)
+        project.save(self._kept_project)
+        return project

@@ -1,0 +1,227 @@
+from datetime import date, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from runner.config import Catchup, PipelineConfig, Retries, WaitFor, parse_pipelines
+from runner.errors import ConfigError
+from runner.windows import Grain
+
+FULL = """
+pipelines:
+  orders_pipeline:
+    select: "+daily_revenue"
+    description: Revenue per day
+    schedule: "0 5 * * *"
+    grain: day
+    timezone: America/New_York
+    start: 2026-03-01       # `end:` is optional
+    end: "2026-05-31"
+    deadline: 2h
+    lookback: 3
+    catchup: none
+    retries: {attempts: 5, backoff: 10s, max_backoff: 15m}
+    timeout: 1d
+    wait_for:
+      - file: "data/landing/orders/{window:%Y-%m-%d}.csv"
+    alerts: ["${RUNNER_ALERT_URL}"]
+  returns:
+    select: tag:returns
+"""
+
+
+def error_of(text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        parse_pipelines(text)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def pipeline(*lines: str) -> str:
+    """Return a file whose only pipeline says ``lines``, the first of them on line 4."""
+    return "\n    ".join(["pipelines:\n  orders:\n    select: orders", *lines, ""])
+
+
+def test_every_key_is_read():
+    assert parse_pipelines(FULL)["orders_pipeline"] == PipelineConfig(
+        select="+daily_revenue",
+        description="Revenue per day",
+        schedule="0 5 * * *",
+        grain=Grain.DAY,
+        timezone="America/New_York",
+        start=date(2026, 3, 1),
+        end=date(2026, 5, 31),
+        deadline=timedelta(hours=2),
+        lookback=3,
+        catchup=Catchup.NONE,
+        retries=Retries(
+            attempts=5, backoff=timedelta(seconds=10), max_backoff=timedelta(minutes=15)
+        ),
+        timeout=timedelta(days=1),
+        wait_for=(WaitFor(file="data/landing/orders/{window:%Y-%m-%d}.csv"),),
+        alerts=("${RUNNER_ALERT_URL}",),
+    )
+
+
+def test_pipelines_keep_the_order_of_the_file():
+    assert list(parse_pipelines(FULL)) == ["orders_pipeline", "returns"]
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    config = parse_pipelines(FULL)["returns"]
+    assert config.model_dump(exclude={"select"}) == {
+        "description": None,
+        "schedule": None,
+        "grain": None,
+        "timezone": None,
+        "start": None,
+        "end": None,
+        "deadline": None,
+        "lookback": 0,
+        "catchup": "all",
+        "retries": {
+            "attempts": 3,
+            "backoff": timedelta(seconds=30),
+            "max_backoff": timedelta(minutes=15),
+        },
+        "timeout": timedelta(hours=1),
+        "wait_for": (),
+        "alerts": (),
+    }
+
+
+def test_a_configuration_is_a_value():
+    config = parse_pipelines(FULL)["returns"]
+    with pytest.raises(ValidationError, match="frozen"):
+        config.lookback = 9  # type: ignore[misc]
+    assert hash(config) == hash(parse_pipelines(FULL)["returns"])
+
+
+def test_limits_are_inclusive():
+    lines = ("start: 2026-03-01", "end: 2026-03-01", "retries: {attempts: 1, backoff: 15m}")
+    config = parse_pipelines(pipeline(*lines, "lookback: 0"))["orders"]
+    assert config.start == config.end == date(2026, 3, 1)
+    assert config.retries.backoff == config.retries.max_backoff
+
+
+@pytest.mark.parametrize("word", ["no", "off", "12:30", "0o17", "1_000"])
+def test_plain_words_stay_words(word: str):
+    assert parse_pipelines(pipeline(f"description: {word}"))["orders"].description == word
+
+
+def test_an_anchor_may_be_shared():
+    text = """
+pipelines:
+  orders: {select: x, retries: &patient {attempts: 9}}
+  returns: {select: y, retries: *patient}
+"""
+    assert parse_pipelines(text)["returns"].retries.attempts == 9
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "wrong", "remedy"),
+    [
+        (["sched: 1"], 4, "unknown key 'sched' of pipeline 'orders'", "Did you mean 'schedule'?"),
+        (["retries:", "  attempt: 1"], 5, "unknown key 'attempt'", "Did you mean 'attempts'?"),
+        (["wait_for: [", "  {path: x, file: y}]"], 5, "unknown key 'path'", "keys here are: file"),
+        (["<<: {lookback: 2}"], 4, "unknown key '<<'", "keys here are: select"),
+        (["lookback: 1", "lookback: 2"], 5, "'lookback' is already on line 4", "keep one"),
+        (["select: again"], 4, "'select' is already on line 3", "keep one"),
+        (["schedule: 0 25 * * *"], 4, "'0 25 * * *' is not a cron", "such as '0 5 * * *'"),
+        (["schedule: 5"], 4, "must be text", 'schedule: "0 5 * * *"'),
+        (["timezone: America/NewYork"], 4, "no time zone 'America/NewYork'", "America/New_York"),
+        (["timezone: America"], 4, "no time zone 'America'", "timezone: Europe/Berlin"),
+        (["timezone: ../passwd"], 4, "no time zone '../passwd'", "timezone: Europe/Berlin"),
+        (["start: 2026-02-30"], 4, "'2026-02-30' is not a value (day is out", "correct it"),
+        (["start: 20260301"], 4, "a date is written YYYY-MM-DD", "start: 2026-03-01"),
+        (["start: 2026-03-01 05:00:00"], 4, "a date is written", "start: 2026-03-01"),
+        (
+            ["end: 2026-02-28", "start: 2026-03-01"],
+            4,
+            "end 2026-02-28 is before start 2026-03-01",
+            "end: 2026-05-31",
+        ),
+        (["grain: year"], 4, "must be 'hour', 'day', 'week' or 'month', not 'year'", "grain: day"),
+        (["catchup: no"], 4, "must be 'all', 'latest' or 'none', not 'no'", "catchup: all"),
+        (["lookback: '3'"], 4, "must be a whole number, not '3'", "lookback: 3"),
+        (["lookback: true"], 4, "must be a whole number, not 'True'", "lookback: 3"),
+        (["lookback: 1.5"], 4, "must be a whole number, not '1.5'", "lookback: 3"),
+        (["lookback: -1"], 4, "greater than or equal to 0, not '-1'", "lookback: 3"),
+        (["lookback:"], 4, "must be a whole number, not nothing", "lookback: 3"),
+        (["deadline: 2 hours"], 4, "one of s, m, h, d", "deadline: 2h"),
+        (["timeout: 60"], 4, "one of s, m, h, d", "timeout: 1h"),
+        (["timeout: 0s"], 4, "longer than zero", "timeout: 1h"),
+        (["retries: [1]"], 4, "must be keys and values, not a list", "retries: {attempts: 3"),
+        (["retries: {attempts: 0}"], 4, "greater than or equal to 1, not '0'", "attempts: 3"),
+        (["retries: {backoff: 1h}"], 4, "max_backoff is shorter than", "max_backoff: 15m"),
+        (["alerts: https://x"], 4, "must be a list, not 'https://x'", 'alerts: ["${RUNNER'),
+        (["alerts: [a,", " 3]"], 5, "must be text (put it in quotes), not '3'", "alerts: ["),
+        (["wait_for:", "  - {}"], 5, "'file' of pipeline 'orders' is missing", 'file: "data/'),
+        (["wait_for:", "  - file: x{day}"], 5, "only placeholder is {window:…}", 'file: "data/'),
+        (["wait_for:", "  - file: x{window"], 5, "expected '}'", 'file: "data/'),
+        (["description: !secret x"], 4, "could not determine a constructor", "quote it"),
+        (
+            ["description: 'x", "lookback: 1"],
+            4,
+            "this is not YAML",
+            "check the indentation and the quotes",
+        ),
+        (["\tlookback: 1"], 4, "this is not YAML", "check the indentation"),
+        (["timeout: *shared"], 4, "found undefined alias", "check"),
+        (["description: \x01"], 4, "character U+0001 is not allowed", "remove it"),
+        (["? [a]", ": 1"], 4, "a key must be a word", "`name: value`"),
+    ],
+)
+def test_a_mistake_in_a_pipeline_is_one_line_with_its_place_and_remedy(
+    lines: list[str], line: int, wrong: str, remedy: str
+):
+    message = error_of(pipeline(*lines))
+    assert message.startswith(f"pipelines.yml:{line}: ")
+    assert wrong in message
+    assert remedy in message
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "wrong", "remedy"),
+    [
+        ("", 1, "the file is empty", "write `pipelines: {"),
+        ("\n# only a comment\n", 1, "the file is empty", "write `pipelines: {"),
+        ("\n\npipelines: {}", 3, "at least one pipeline, not empty", "`pipelines: {orders: "),
+        ("pipelines:", 1, "must be keys and values, not nothing", "`pipelines: {orders: "),
+        ("- orders", 1, "must be keys and values, not a list", "`pipelines: {orders: "),
+        ("{}", 1, "'pipelines' is missing", "`pipelines: {orders: "),
+        ("\npipeline: {}", 2, "unknown key 'pipeline'", "Did you mean 'pipelines'?"),
+        ("pipelines:\n  a:\n    selct: x", 3, "unknown key 'selct'", "Did you mean 'select'?"),
+        ("pipelines: {a: {select: x}}\nalert: x", 2, "unknown key 'alert'", "keys here are"),
+        ("pipelines:\n  a: {select: x}\n  a: {}", 3, "'a' is already on line 2", "keep one"),
+        ("pipelines:\n  a:\n    grain: day", 2, "'select' of pipeline 'a' is missing", "select: "),
+        ("pipelines:\n  a:\n    select: ' '", 3, "must be longer than nothing", "select: "),
+        ("pipelines:\n  a:\n", 2, "pipeline 'a' must be keys and values", "`a: {select: "),
+        ("pipelines:\n  select: x", 2, "pipeline 'select' must be keys", "`select: {select: "),
+        ("pipelines:\n  Orders-1: {select: x}", 2, "'Orders-1' cannot name", "a-z, 0-9 and _"),
+        ("pipelines:\n  1st: {select: x}", 2, "'1st' cannot name a", "beginning with a letter"),
+        ('pipelines:\n  "a\\n": {select: x}', 2, "cannot name a", "beginning with a letter"),
+        ("a: 1\n---\nb: 2", 2, "but found another document", "check"),
+        ("pipelines: &all\n  a: *all", 1, "this alias refers to itself", "write the value out"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line_with_its_place_and_remedy(
+    text: str, line: int, wrong: str, remedy: str
+):
+    message = error_of(text)
+    assert message.startswith(f"pipelines.yml:{line}: ")
+    assert wrong in message
+    assert remedy in message
+
+
+def test_only_the_first_mistake_in_the_file_is_reported():
+    message = error_of(pipeline("lookback: -1", "grain: year", "start: 20260301"))
+    assert message.startswith("pipelines.yml:4: ")
+    assert "lookback" in message
+    assert "grain" not in message
+
+
+def test_the_name_of_the_file_is_an_argument():
+    with pytest.raises(ConfigError, match=r"^other\.yml:1: "):
+        parse_pipelines("", source="other.yml")
