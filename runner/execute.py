@@ -8,7 +8,7 @@ halved until what is poisoned stands alone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -145,7 +145,7 @@ class Executor:
         self._record(fence, {window.start: outcome for window in windows}, states)
 
     def _record(
-        self, fence: int, outcomes: dict[datetime, Outcome], states: dict[Window, State]
+        self, fence: int, outcomes: Mapping[datetime, Outcome], states: dict[Window, State]
     ) -> None:
         self._ledger.finish(self._pipeline.name, fence, outcomes, self._clock())
         for start, outcome in sorted(outcomes.items()):

@@ -178,10 +178,8 @@ def _grain(raw: Mapping[str, Any]) -> Grain | None:
         or config.get("incremental_strategy") not in WINDOWED_STRATEGIES
     ):
         return None
-    try:
-        return Grain(config.get("batch_size"))
-    except ValueError:
-        return None  # the materialization refuses it, and says what to write
+    # Any other value is refused by the materialization, which says what to write.
+    return next((grain for grain in Grain if grain == config.get("batch_size")), None)
 
 
 def _begin(raw: Mapping[str, Any]) -> date | None:

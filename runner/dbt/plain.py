@@ -112,7 +112,7 @@ class PlainEngine:
         return {**os.environ, "DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1"}
 
     def _events(self, deadline: float) -> Iterator[dict[str, Any]]:
-        """dbt's log events up to its end; :class:`TimeoutError` when the time is over."""
+        """Dbt's log events up to its end; :class:`TimeoutError` when the time is over."""
         if self._process is None or self._process.stdout is None:
             return
         lines = LineReader(self._process.stdout.fileno())

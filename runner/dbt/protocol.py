@@ -14,7 +14,7 @@ from runner.windows import Span
 
 @dataclass(frozen=True)
 class Invocation:
-    """One ``dbt build``: some nodes × a contiguous range of windows."""
+    """One ``dbt build``: some nodes, for a contiguous range of windows."""
 
     nodes: tuple[str, ...]  # names, as dbt's --select takes them
     exclude: tuple[str, ...]  # names of tests that the gates have judged already

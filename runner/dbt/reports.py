@@ -55,10 +55,10 @@ def invocation_result(
 
 
 def brief(message: str) -> str:
-    """A dbt error in one line: without headings, macro frames and the machine's part.
+    r"""A dbt error in one line: without headings, macro frames and the machine's part.
 
-    >>> brief("Compilation Error in model a (a.sql)\\n  daybreak: no event_time\\n\\n"
-    ...       "  > in macro stop (x.sql)\\n  > called by model a (a.sql)")
+    >>> brief("Compilation Error in model a (a.sql)\n  daybreak: no event_time\n\n"
+    ...       "  > in macro stop (x.sql)\n  > called by model a (a.sql)")
     'no event_time'
     """
     kept = []

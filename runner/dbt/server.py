@@ -53,7 +53,7 @@ class Server:
                     self._send({"ok": self._describe(request["selections"])})
                 else:
                     self._build(request["arguments"])
-            except Exception as error:  # noqa: BLE001 - whatever it is, the runner must hear of it
+            except Exception as error:
                 self._send({"error": str(error) or traceback.format_exc()})
 
     def _parse(self) -> None:
@@ -81,7 +81,8 @@ class Server:
         result = dbtRunner(manifest=self._manifest).invoke(arguments)
         if not result.success:
             raise RuntimeError(str(result.exception))
-        return [json.loads(line)["unique_id"] for line in result.result or ()]
+        lines: Any = result.result or ()
+        return [json.loads(line)["unique_id"] for line in lines]
 
     def _build(self, arguments: list[str]) -> None:
         if self._manifest is None:
@@ -99,7 +100,7 @@ class Server:
         self._channel.sendall((json.dumps(message) + "\n").encode())
 
 
-def _run_child(manifest: Any, arguments: list[str], send: Send) -> NoReturn:  # noqa: ANN401
+def _run_child(manifest: Any, arguments: list[str], send: Send) -> NoReturn:
     """Run dbt in the forked child and leave without touching what the parent still needs."""
     code = 1
     try:
@@ -107,24 +108,24 @@ def _run_child(manifest: Any, arguments: list[str], send: Send) -> NoReturn:  # 
         die_with_parent()
         _invoke(manifest, arguments, send)
         code = 0
-    except BaseException as error:  # noqa: BLE001 - nothing may escape into the parent's stack
+    except BaseException as error:
         with contextlib.suppress(OSError):
             send({"error": str(error) or traceback.format_exc()})
     finally:
         # Without this a semaphore of multiprocessing leaks with every invocation.
-        from multiprocessing.util import _exit_function
+        from multiprocessing import util
 
-        _exit_function()
+        util._exit_function()  # type: ignore[attr-defined]  # noqa: SLF001
         os._exit(code)
 
 
-def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:  # noqa: ANN401
+def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
     from dbt.cli.main import dbtRunner
 
     from runner.dbt.arguments import QUIET
     from runner.dbt.reports import REPORT_PREFIX
 
-    def listen(event: Any) -> None:  # noqa: ANN401 - dbt's EventMsg is built at run time
+    def listen(event: Any) -> None:
         name = event.info.name
         if name in NODE_EVENTS:
             info = event.data.node_info
@@ -154,7 +155,7 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:  # noqa: A
     )
 
 
-def _unique_id(result: Any) -> str:  # noqa: ANN401 - dbt has a result class for each resource
+def _unique_id(result: Any) -> str:
     return str(result.node.unique_id)
 
 

@@ -60,13 +60,13 @@ class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL 
 
 
 @compiles(database_now, "sqlite")
-def _sqlite_now(element: Any, compiler: Any, **keywords: Any) -> str:  # noqa: ANN401
+def _sqlite_now(element: Any, compiler: Any, **keywords: Any) -> str:
     seconds = compiler.process(element.clauses, **keywords)
     return f"strftime('%Y-%m-%d %H:%M:%f', 'now', ({seconds}) || ' seconds')"
 
 
 @compiles(database_now, "postgresql")
-def _postgresql_now(element: Any, compiler: Any, **keywords: Any) -> str:  # noqa: ANN401
+def _postgresql_now(element: Any, compiler: Any, **keywords: Any) -> str:
     seconds = compiler.process(element.clauses, **keywords)
     return f"clock_timestamp() + make_interval(secs => {seconds})"
 

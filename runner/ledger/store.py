@@ -207,7 +207,7 @@ class Ledger:
     def release_abandoned(self, pipeline: str, now: datetime) -> None:
         """End the runs of processes that died: theirs failed if started, else are cancelled."""
         with self._transaction() as connection:
-            holders = connection.execute(
+            holders: Sequence[Any] = connection.execute(
                 select(
                     runs.c.owner,
                     func.max(runs.c.lease_until) < database_now(),
@@ -311,7 +311,7 @@ _ABANDONED = {
 }
 
 
-def _configure_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3's own
+def _configure_sqlite(connection: Any, _record: object) -> None:
     """Survive a power loss (FULL), and let readers read while one writes (WAL)."""
     connection.isolation_level = None  # SQLAlchemy's begin below is the only one
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
@@ -345,7 +345,7 @@ def _run_counts(connection: Connection, pipeline: str, kind: Kind) -> dict[datet
         .where(runs.c.pipeline == pipeline, runs.c.kind == kind)
         .group_by(runs.c.window_start)
     )
-    return {start: count for start, count in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _run_id(kind: Kind, window: Window, earlier: int) -> str:
@@ -356,7 +356,7 @@ def _running_keys(connection: Connection, pipeline: str, fence: int) -> dict[dat
     query = select(runs.c.window_start, runs.c.id).where(
         runs.c.pipeline == pipeline, runs.c.fence == fence, runs.c.state == State.RUNNING
     )
-    return {start: key for start, key in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _select(connection: Connection, query: Select[Any]) -> list[Run]:

@@ -1,0 +1,170 @@
+"""Real projects in temporary folders: the repository's own dbt project over real landed days."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROJECT_PARTS = (
+    "dbt_project.yml",
+    "profiles.yml",
+    "pipelines.yml",
+    "models",
+    "macros",
+    "seeds",
+    "snapshots",
+    "tests/sql",
+)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A copy of the project with landed files of its own, and a warehouse of its own."""
+
+    folder: Path
+    extra_environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def landing(self) -> Path:
+        return self.folder / "data" / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.folder / "data" / "warehouse.duckdb"
+
+    def landed(self, day: date) -> Path:
+        """The landed file of a business day."""
+        return self.landing / "transactions" / f"{day}.parquet"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("DAYBREAK_", "DBT_"))}
+        return {**kept, "DO_NOT_TRACK": "1", **self.extra_environment}
+
+    def runner(self, *arguments: str) -> Finished:
+        """Run the command line in a process of its own."""
+        return self._finish("-c", "from runner.cli import main; main()", *arguments)
+
+    def dbt(self, *arguments: str) -> Finished:
+        """Run dbt as an analyst types it."""
+        return self._finish("-c", "from dbt.cli.main import cli; cli()", *arguments)
+
+    def backfill(self, first: str, last: str, *arguments: str) -> Finished:
+        """Backfill the orders pipeline, dates inclusive."""
+        dates = ("--start-date", first, "--end-date", last)
+        return self.runner("backfill", "orders_pipeline", *dates, *arguments)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the warehouse."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def hashes(self, where: str = "true") -> dict[str, str]:
+        """A content hash of every table and view; the snapshot and the markers aside."""
+        names = self.query(
+            "select table_name from information_schema.tables where table_schema = 'main' "
+            "and table_name not in ('products_snapshot', 'daybreak_publications') order by 1"
+        )
+        return {name: self.content_hash(name, where) for (name,) in names}
+
+    def content_hash(self, relation: str, where: str = "true") -> str:
+        """Equal for equal rows, in whatever order they lie."""
+        sql = f"select count(*), bit_xor(hash(t)), sum(hash(t)::hugeint) from {relation} t where {where}"
+        # The views read the landed files by a path relative to the project.
+        before = Path.cwd()
+        os.chdir(self.folder)
+        try:
+            return str(self.query(sql)[0])
+        finally:
+            os.chdir(before)
+
+    def _finish(self, *arguments: str) -> Finished:
+        process = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        return Finished(process.returncode, process.stdout, process.stderr)
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what dbt reads of the repository."""
+    for part in PROJECT_PARTS:
+        source = REPOSITORY / part
+        target = folder / part
+        if source.is_dir():
+            shutil.copytree(source, target)
+        elif source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project over the real quarter, parsed once; copied for every test that changes it."""
+    folder = tmp_path_factory.mktemp("template")
+    copy_project(folder)
+    landing = folder / "data" / "landing"
+    land(landing, date(2017, 3, 1), date(2017, 5, 31))
+    assert Shop(folder).dbt("parse", "-q").code == 0
+    return folder
+
+
+@pytest.fixture
+def shop(template: Path, tmp_path: Path) -> Shop:
+    """A shop of the real quarter with nothing run yet."""
+    return clone(template, tmp_path / "shop")
+
+
+def clone(template: Path, folder: Path) -> Shop:
+    """Another shop like the template, warehouse and ledger included."""
+    shutil.copytree(template, folder)
+    return Shop(folder)
+
+
+@pytest.fixture(scope="session")
+def quarter(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The real quarter, backfilled in one chunk; tests read it and never write to it."""
+    shop = clone(template, tmp_path_factory.mktemp("quarter") / "shop")
+    finished = shop.backfill("2017-03-01", "2017-05-31")
+    assert finished.code == 0, finished.out + finished.err
+    return shop
+
+
+def land(target: Path, first: date, last: date, *arguments: str) -> None:
+    """Land real days, as the source system does."""
+    script = REPOSITORY / "scripts" / "land_demo_data.py"
+    days = ("--start", str(first), "--end", str(last), "--target", str(target))
+    subprocess.run([sys.executable, str(script), *days, *arguments], check=True)
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    """Every date from first to last, both inclusive."""
+    while first <= last:
+        yield first
+        first += timedelta(days=1)
