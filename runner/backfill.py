@@ -12,8 +12,9 @@ from runner.execute import Clock, Executor, Observer
 from runner.ledger import Kind, Ledger
 from runner.pipelines import Pipeline
 from runner.plan import Plan, Reprocess, make_plan
+from runner.spans import Span, Spans
 from runner.states import State
-from runner.windows import Span, Spans, Window
+from runner.windows import Window
 
 
 @dataclass(frozen=True)

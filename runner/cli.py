@@ -25,8 +25,8 @@ from runner.errors import DaybreakError, UsageError
 from runner.ledger import Kind, Ledger
 from runner.pipelines import Pipeline, find_config
 from runner.plan import Plan, Reprocess
+from runner.spans import Span
 from runner.states import State
-from runner.windows import Span
 from runner.workspace import EngineKind, Workspace
 
 app = typer.Typer(

@@ -19,8 +19,9 @@ from runner.judge import Failure, Judgement, judge
 from runner.ledger import Kind, Ledger, Outcome
 from runner.pipelines import Pipeline
 from runner.project import Node
+from runner.spans import Span
 from runner.states import State
-from runner.windows import Span, Window
+from runner.windows import Window
 
 Clock = Callable[[], datetime]
 HEARTBEAT_SECONDS = 10

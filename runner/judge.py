@@ -15,8 +15,9 @@ from runner.dbt.protocol import Evidence, InvocationResult, NodeResult, Publicat
 from runner.dbt.reports import ABOUT_SIZE, brief
 from runner.ledger import Finding, ModelRun, Outcome
 from runner.pipelines import Pipeline
+from runner.spans import Span, Spans
 from runner.states import State, worst
-from runner.windows import Span, Spans, Window
+from runner.windows import Window
 
 _BAD = frozenset({"error", "fail", "runtime error", "partial success"})
 

@@ -11,7 +11,8 @@ from runner.config import PipelineConfig
 from runner.errors import ConfigError, ProjectError, UsageError, nearest
 from runner.project import Node, Project
 from runner.schedules import Schedule
-from runner.windows import Calendar, Grain, Span, Window
+from runner.spans import Span
+from runner.windows import Calendar, Grain, Window
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runner.spans import Span, Spans
 from runner.states import State
-from runner.windows import Calendar, Span, Spans
+from runner.windows import Calendar
 
 
 class Reprocess(StrEnum):

@@ -16,8 +16,9 @@ from runner.ledger import Finding, ModelRun, Outcome, Run
 from runner.pipelines import Pipeline
 from runner.plan import Plan
 from runner.project import Node, Project
+from runner.spans import Span
 from runner.states import State
-from runner.windows import Calendar, Span, Window
+from runner.windows import Calendar, Window
 
 _STYLES = {
     State.SUCCESS: "green",

@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from runner.errors import UsageError
-from runner.windows import DAY, Calendar, Window, as_utc
+from runner.spans import as_utc
+from runner.windows import DAY, Calendar, Window
 
 _SECOND = timedelta(seconds=1)
 _ANY_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 - wall-clock times are naive by nature

@@ -1,8 +1,7 @@
-"""Windows of data time, and sets of instants, as values.
+"""Windows of data time as values, and the calendars that cut time into them.
 
-A window is half-open, ``[start, end)``, in real time. Every instant here is a timezone-aware
-``datetime`` in UTC; a naive one is a ``ValueError``, another zone is converted. Local time
-appears in three places only: a calendar's zone, labels, and the dates a person types.
+A window is half-open, ``[start, end)``, in real time, and its bounds are instants in UTC. Local
+time appears in three places only: a calendar's zone, labels, and the dates a person types.
 
 Day, week and month bounds are ``datetime.combine(day, time.min, zone)`` (fold 0) converted to
 UTC, so days of 23 and 25 hours tile perfectly, and a local day that never happened has no
@@ -14,8 +13,7 @@ shift by whole hours every window is one hour long; where they shift by half an 
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -23,6 +21,7 @@ from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from runner.errors import UsageError
+from runner.spans import Span, as_utc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -50,27 +49,6 @@ _EXAMPLES = {
 _STRIDES = {Grain.DAY: DAY, Grain.WEEK: 7 * DAY, Grain.MONTH: 31 * DAY}
 
 
-def as_utc(instant: datetime) -> datetime:
-    """Return the same instant in UTC; ValueError if it is naive."""
-    if instant.tzinfo is None:
-        raise ValueError(f"{instant!r} is naive: pass an instant with a time zone")
-    return instant.astimezone(UTC)
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Span:
-    """A half-open range of instants, never empty."""
-
-    start: datetime  # first instant inside, UTC
-    end: datetime  # first instant after, UTC
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "start", as_utc(self.start))
-        object.__setattr__(self, "end", as_utc(self.end))
-        if self.start >= self.end:
-            raise ValueError(f"{self.start} is not before {self.end}: a span is never empty")
-
-
 @dataclass(frozen=True, order=True, slots=True)
 class Window:
     """One half-open interval of data time, keyed by ``start``; made by a `Calendar`."""
@@ -88,69 +66,6 @@ class Window:
     def span(self) -> Span:
         """The window's instants, without its name."""
         return Span(self.start, self.end)
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class Spans:
-    """An immutable set of instants, kept as sorted, disjoint spans that do not touch.
-
-    >>> day = Calendar(Grain.DAY, ZoneInfo("UTC")).labelled
-    >>> june = Spans([Span(day("2026-06-01").start, day("2026-06-30").end)])
-    >>> rest = june - Spans([day("2026-06-19").span])
-    >>> [f"{span.start:%d}-{span.end:%d}" for span in rest]
-    ['01-19', '20-01']
-    >>> day("2026-06-19") in rest, rest | Spans([day("2026-06-19").span]) == june
-    (False, True)
-    """
-
-    _spans: tuple[Span, ...]
-
-    def __init__(self, spans: Iterable[Span] = ()) -> None:
-        merged: list[Span] = []
-        for span in sorted(spans):
-            if merged and span.start <= merged[-1].end:
-                merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
-            else:
-                merged.append(span)
-        object.__setattr__(self, "_spans", tuple(merged))
-
-    def __iter__(self) -> Iterator[Span]:
-        return iter(self._spans)
-
-    def __bool__(self) -> bool:
-        return bool(self._spans)
-
-    def __or__(self, other: "Spans") -> "Spans":
-        return Spans((*self, *other))
-
-    def __and__(self, other: "Spans") -> "Spans":
-        return self._swept(other, lambda left, right: left and right)
-
-    def __sub__(self, other: "Spans") -> "Spans":
-        return self._swept(other, lambda left, right: left and not right)
-
-    def __contains__(self, item: Span | Window) -> bool:
-        """Whether every instant of ``item`` is in the set."""
-        index = bisect_right(self._spans, item.start, key=lambda span: span.start)
-        return index > 0 and item.end <= self._spans[index - 1].end
-
-    def _swept(self, other: "Spans", keep: Callable[[bool, bool], bool]) -> "Spans":
-        """Sweep over both sets' bounds; ``keep`` decides from (in self, in other)."""
-        bounds = sorted(
-            (bound, side)
-            for side, spans in enumerate((self, other))
-            for span in spans
-            for bound in (span.start, span.end)
-        )
-        inside = [False, False]
-        kept: list[Span] = []
-        previous = None
-        for bound, side in bounds:
-            if previous is not None and previous < bound and keep(*inside):
-                kept.append(Span(previous, bound))
-            inside[side] = not inside[side]
-            previous = bound
-        return Spans(kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def main() -> None:
     )
     land_products(connection, arguments.target)
     land_control_totals(connection, arguments.target)
-    print(f"landed {files} days, {lines:,} lines under {arguments.target}")  # noqa: T201 - its only output
+    print(f"landed {files} days, {lines:,} lines under {arguments.target}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from runner.windows import Span
+from runner.spans import Span
 
 
 @dataclass(frozen=True)

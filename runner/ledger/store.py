@@ -36,8 +36,9 @@ from runner.ledger.schema import (
     model_runs,
     runs,
 )
+from runner.spans import Span, Spans
 from runner.states import State, sources
-from runner.windows import Span, Spans, Window
+from runner.windows import Window
 
 LEASE_SECONDS = 60
 

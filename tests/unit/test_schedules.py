@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from runner.errors import UsageError
 from runner.schedules import Schedule
-from runner.windows import Calendar, Grain, Span
+from runner.spans import Span
+from runner.windows import Calendar, Grain
 
 NEW_YORK = "America/New_York"
 ZONES = [

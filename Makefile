@@ -1,0 +1,51 @@
+# The doors of the project; each makes what it needs.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
+
+.PHONY: help demo test lint format bench prove-chunks clean
+
+help:
+	@echo "make demo          land a real quarter, backfill it, show the totals"
+	@echo "make test          run the tests"
+	@echo "make lint          ruff, mypy, import-linter, sqlfluff"
+	@echo "make format        let ruff and sqlfluff mend what they can"
+	@echo "make prove-chunks  backfill the quarter in chunks of 1, 7 and all, and compare"
+	@echo "make bench         time what should be fast"
+	@echo "make clean         remove the environment and everything that was built"
+
+# One environment for all; made again when what it holds is declared anew.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/python scripts/land_demo_data.py --start 2017-03-01 --end 2017-05-31
+	$(BIN)/runner backfill orders_pipeline $(DEMO_DATES) --reprocess all
+	$(BIN)/python scripts/show_demo_totals.py
+
+test: $(VENV)/.ready
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint .
+
+format: $(VENV)/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix .
+
+prove-chunks: $(VENV)/.ready
+	$(BIN)/python scripts/prove_chunks.py
+
+bench: $(VENV)/.ready
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf $(VENV) data target logs .daybreak
