@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from runner.dbt.protocol import Engine
 from runner.execute import Clock, Executor, Observer
@@ -31,16 +30,16 @@ def plan_range(
     span: Span | None,
     reprocess: Reprocess,
     chunk_size: int | None,
-    now: datetime,
 ) -> Plan:
-    """What a backfill of ``span`` would do; None is an empty range.
-
-    Runs whose process has died are ended first, or they would count as in flight.
-    """
-    ledger.release_abandoned(pipeline.name, now)
-    desired = Spans([span]) if span is not None else Spans()
-    history = ledger.history(pipeline.name, span) if span is not None else {}
-    return make_plan(pipeline.calendar, desired, history, reprocess, chunk_size)
+    """What a backfill of ``span`` would do; None is an empty range. Writes nothing."""
+    if span is None:
+        return make_plan(pipeline.calendar, Spans(), {}, reprocess, chunk_size)
+    history = ledger.history(pipeline.name, span)
+    # Runs whose process has died are not in flight, whatever their state still says.
+    dead = Spans(Span(r.window_start, r.window_end) for r in ledger.abandoned(pipeline.name))
+    alive = {state: spans - dead for state, spans in history.items()}
+    alive[State.FAILED] = alive.get(State.FAILED, Spans()) | (dead & Spans([span]))
+    return make_plan(pipeline.calendar, Spans([span]), alive, reprocess, chunk_size)
 
 
 def run_plan(

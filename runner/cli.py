@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Collection
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 
-from runner import render
+from runner import inputs
 from runner.backfill import plan_range, run_plan
-from runner.dbt.protocol import Engine
 from runner.errors import DaybreakError, UsageError
-from runner.ledger import Kind, Ledger
-from runner.pipelines import Pipeline, find_config
+from runner.ledger import Kind
+from runner.pipelines import Pipeline, find_config, make_pipeline
 from runner.plan import Plan, Reprocess
-from runner.spans import Span
+from runner.recovery import recover
+from runner.render import graphs, records, tables
+from runner.render.progress import Progressing
 from runner.states import State
 from runner.workspace import EngineKind, Workspace
 
@@ -89,18 +88,21 @@ def backfill(
 ) -> None:
     """Replay a range of dates: every window once, in as few dbt builds as possible."""
     workspace = Workspace.find(project_dir)
-    size = _chunk_size(chunk)
-    dates = _date(start_date, "--start-date"), _date(end_date, "--end-date")
-    with workspace.start_engine(engine) as running:
-        found = workspace.pipeline(pipeline, running)
-        now = _instant(as_of, found.calendar.zone)
-        span = _range(found, *dates, now)
-        ledger = workspace.ledger()
-        planned = plan_range(found, ledger, span, reprocess, size, now)
-        if dry_run:
-            _print_plan(planned, output)
-        else:
-            _execute(planned, found, ledger, running, Kind.BACKFILL, output)
+    size = inputs.chunk_size(chunk)
+    dates = (
+        inputs.parsed_date(start_date, "--start-date"),
+        inputs.parsed_date(end_date, "--end-date"),
+    )
+
+    def planned(found: Pipeline) -> Plan:
+        now = inputs.parsed_instant(as_of, found.calendar.zone)
+        span = inputs.range_of_dates(found, *dates, now)
+        return plan_range(found, workspace.ledger, span, reprocess, size)
+
+    if dry_run:
+        _print_plan(planned(workspace.pipeline(pipeline)), output)
+    else:
+        _execute(workspace, pipeline, engine, planned, Kind.BACKFILL, output)
 
 
 @app.command()
@@ -116,20 +118,20 @@ def run(
 ) -> None:
     """Run what is due and not done, or one window by its label."""
     workspace = Workspace.find(project_dir)
-    with workspace.start_engine(engine) as running:
-        found = workspace.pipeline(pipeline, running)
-        now = _instant(as_of, found.calendar.zone)
+
+    def planned(found: Pipeline) -> Plan:
+        now = inputs.parsed_instant(as_of, found.calendar.zone)
         if window is None:
             span, reprocess = found.due(now), Reprocess.FAILED
         else:
             span, reprocess = found.window(window, now).span, Reprocess.ALL
-        ledger = workspace.ledger()
-        planned = plan_range(found, ledger, span, reprocess, None, now)
-        _execute(planned, found, ledger, running, Kind.MANUAL, output)
+        return plan_range(found, workspace.ledger, span, reprocess, None)
+
+    _execute(workspace, pipeline, engine, planned, Kind.MANUAL, output)
 
 
-@app.command()
-def plan(
+@app.command("plan")
+def show_plan(
     pipeline: PipelineName,
     output: OutputFormat = Format.TABLE,
     as_of: AsOf = None,
@@ -138,9 +140,9 @@ def plan(
     """Say which complete windows are missing or not right, and what would run."""
     workspace = Workspace.find(project_dir)
     found = workspace.pipeline(pipeline)
-    now = _instant(as_of, found.calendar.zone)
+    now = inputs.parsed_instant(as_of, found.calendar.zone)
     span = found.complete(now)
-    planned = plan_range(found, workspace.ledger(), span, Reprocess.FAILED, None, now)
+    planned = plan_range(found, workspace.ledger, span, Reprocess.FAILED, None)
     _print_plan(planned, output)
 
 
@@ -152,13 +154,14 @@ def list_pipelines(
 ) -> None:
     """List the pipelines with schedule, next due window and last verdict."""
     workspace = Workspace.find(project_dir)
-    ledger = workspace.ledger()
-    records = []
-    for name in workspace.configs:
-        found = workspace.pipeline(name)
-        now = _instant(as_of, found.calendar.zone)
-        records.append(render.pipeline_record(found, now, ledger.runs(name, limit=1)))
-    _print(render.pipelines_table(records), records, output)
+    ledger = workspace.ledger
+    found_records = []
+    project = workspace.project()
+    for name, config in workspace.configs.items():
+        found = make_pipeline(name, config, project)
+        now = inputs.parsed_instant(as_of, found.calendar.zone)
+        found_records.append(records.pipeline_record(found, now, ledger.runs(name, limit=1)))
+    _print(tables.pipelines_table(found_records), found_records, output)
 
 
 @app.command("list-runs")
@@ -172,8 +175,8 @@ def list_runs(
     """List the runs of a pipeline, newest window first."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    runs = workspace.ledger().runs(pipeline, limit, state)
-    _print(render.runs_table(runs), [render.run_record(run) for run in runs], output)
+    runs = workspace.ledger.runs(pipeline, limit, state)
+    _print(tables.runs_table(runs), [records.run_record(run) for run in runs], output)
 
 
 @app.command("show-run")
@@ -186,12 +189,12 @@ def show_run(
     """Show one run: its models, and the evidence of the checks that did not pass."""
     workspace = Workspace.find(project_dir)
     found = workspace.pipeline(pipeline)
-    ledger = workspace.ledger()
+    ledger = workspace.ledger
     shown = ledger.run(pipeline, run_id)
     models, findings = ledger.model_runs(shown), ledger.findings(shown)
     _print(
-        render.run_page(shown, models, findings, found.calendar),
-        render.run_page_record(shown, models, findings),
+        tables.run_page(shown, models, findings, found.calendar),
+        records.run_page_record(shown, models, findings),
         output,
     )
 
@@ -207,7 +210,7 @@ def dag(
     """Print the graph of a pipeline, parents first."""
     workspace = Workspace.find(project_dir)
     found = workspace.pipeline(pipeline)
-    draw = render.dag_mermaid if output is DagFormat.MERMAID else render.dag_text
+    draw = graphs.dag_mermaid if output is DagFormat.MERMAID else graphs.dag_text
     typer.echo(draw(found, workspace.project()))
 
 
@@ -240,17 +243,28 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _execute(
-    planned: Plan, pipeline: Pipeline, ledger: Ledger, engine: Engine, kind: Kind, output: Format
+    workspace: Workspace,
+    name: str,
+    engine: EngineKind,
+    planned: Callable[[Pipeline], Plan],
+    kind: Kind,
+    output: Format,
 ) -> NoReturn:
-    """Run a plan, show it as it goes or as one JSON document, and exit by its worst window."""
-    word = "backfill" if kind is Kind.BACKFILL else "run"
+    """Plan and run, show it as it goes or as one JSON document, exit by the worst window."""
+    find_config(name, workspace.configs)  # a wrong name is said before dbt is started
     # In JSON mode the lines for people go where they do not spoil the document.
     console = Console(stderr=output is Format.JSON)
-    with render.Progressing(console, word, pipeline, planned) as progress:
-        done = run_plan(planned, pipeline, ledger, engine, kind, _now, progress)
-        progress.finished(done)
+    with workspace.start_engine(engine) as running:
+        with console.status("reading the dbt project"):
+            pipeline = workspace.pipeline(name, running)
+            recover(pipeline, workspace.ledger, running, inputs.now())
+            plan = planned(pipeline)
+        word = "backfill" if kind is Kind.BACKFILL else "run"
+        with Progressing(console, word, pipeline, plan) as progress:
+            done = run_plan(plan, pipeline, workspace.ledger, running, kind, inputs.now, progress)
+            progress.finished(done)
     if output is Format.JSON:
-        typer.echo(render.as_json(render.done_record(pipeline, planned, done)))
+        typer.echo(records.as_json(records.done_record(pipeline, plan, done)))
     raise typer.Exit(_exit_code(done.states.values()))
 
 
@@ -261,53 +275,8 @@ def _exit_code(states: Collection[State]) -> int:
 
 
 def _print(text: str, record: object, output: Format) -> None:
-    typer.echo(render.as_json(record) if output is Format.JSON else text)
+    typer.echo(records.as_json(record) if output is Format.JSON else text)
 
 
 def _print_plan(planned: Plan, output: Format) -> None:
-    _print(render.plan_table(planned), render.plan_record(planned), output)
-
-
-def _chunk_size(text: str) -> int | None:
-    """Windows in a chunk; None takes every contiguous range as one."""
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--chunk {text} is no size: write auto, or a number of windows such as 7")
-    return int(text)
-
-
-def _date(text: str | None, option: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text is not None else None
-    except ValueError as error:
-        raise UsageError(f"{option} {text} is no date: write it like 2026-06-19") from error
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _instant(as_of: str | None, zone: ZoneInfo) -> datetime:
-    """The time to look from, UTC; without an offset it is in the project's zone."""
-    if as_of is None:
-        return _now()
-    try:
-        instant = datetime.fromisoformat(as_of)
-    except ValueError as error:
-        hint = "write it like 2026-06-19 or 2026-06-19T05:00"
-        raise UsageError(f"--as-of {as_of} is no timestamp: {hint}") from error
-    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _range(pipeline: Pipeline, first: date | None, last: date | None, now: datetime) -> Span | None:
-    """The windows of the dates; a missing date is that end of what is complete."""
-    complete = pipeline.complete(now)
-    if first is None and last is None:
-        return complete
-    local = pipeline.calendar.zone
-    if first is None:
-        first = pipeline.first.astimezone(local).date()
-    if last is None and complete is not None:
-        last = (complete.end - timedelta(microseconds=1)).astimezone(local).date()
-    return pipeline.span_of_dates(first, last or first, now)
+    _print(tables.plan_table(planned), records.plan_record(planned), output)

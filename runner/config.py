@@ -1,21 +1,16 @@
 """``pipelines.yml``: what it may say, and one clear error when it says something else.
 
-The text is composed into YAML nodes first, so that every key keeps its line, and only then
-made into values: strings, integers, floats, true and false, null and dates, nothing else
-(``no`` and ``12:30`` are strings). Pydantic judges the values; only the first error by line
-is reported, in one line, as a ConfigError that begins with its place. A wrong value never
-runs anything.
+Pydantic judges the values; only the first error by line is reported, in one line, as a
+ConfigError that begins with its place. A wrong value never runs anything.
 """
 
 import re
 import string
-from collections.abc import Callable, Hashable, Iterator
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -32,6 +27,7 @@ from pydantic_core import ErrorDetails
 from runner.errors import ConfigError, UsageError, nearest
 from runner.schedules import Schedule
 from runner.windows import Grain
+from runner.yaml_lines import YamlReader, shown
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _UTC = ZoneInfo("UTC")
@@ -193,118 +189,25 @@ def parse_pipelines(text: str, source: str = "pipelines.yml") -> dict[str, Pipel
     ``source`` is only the file's name in messages. Raises ConfigError with the line of the
     first offending key and what to write instead.
     """
-    nodes = _Nodes(source)
-    value = nodes.read(text)
+    reader = YamlReader(source)
+    value = reader.read(text)
+    if value is None:
+        message = f"the file is empty: write `{_EXAMPLES['pipelines']}`."
+        raise ConfigError(message, source, line=1)
     try:
         return _File.model_validate(value).pipelines
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
         # A missing key has no line, and is often one that is there, misspelt.
-        first = min(errors, key=lambda e: (e["type"] == "missing", nodes.line(e["loc"])))
-        line = nodes.line(first["loc"])
+        first = min(errors, key=lambda e: (e["type"] == "missing", reader.line(e["loc"])))
+        line = reader.line(first["loc"])
         raise ConfigError(_explained(first), source, line) from invalid
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with the plain scalars of YAML 1.2 and dates, and no other surprises."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-
-for _tag, _pattern, _firsts in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
-    ("float", r"[-+]?[0-9]+\.[0-9]*", list("-+0123456789")),
-    ("timestamp", r"[0-9]{4}-[0-9]{2}-[0-9]{2}", list("0123456789")),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _firsts
-    )
-
-
-class _Nodes:
-    """YAML text as plain values, and the line of every key and item."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._lines: dict[tuple[Hashable, ...], int] = {(): 1}
-        self._parents: list[yaml.Node] = []
-        self._constructor = _Loader("")
-
-    def line(self, path: tuple[Hashable, ...]) -> int:
-        """Return the 1-based line of ``path``, or of its nearest ancestor in the text."""
-        return next(
-            self._lines[path[:size]]
-            for size in range(len(path), -1, -1)
-            if path[:size] in self._lines
-        )
-
-    def read(self, text: str) -> object:
-        """Return the text's value: dicts, lists and scalars."""
-        try:
-            node = yaml.compose(text, Loader=_Loader)
-        except yaml.reader.ReaderError as error:
-            line = text.count("\n", 0, error.position) + 1
-            message = f"the character U+{error.character:04X} is not allowed: remove it."
-            raise ConfigError(message, self._source, line) from error
-        except yaml.MarkedYAMLError as error:
-            quoted = (error.context or "").startswith("while scanning a quoted")
-            mark = error.context_mark if quoted else error.problem_mark  # where the quote opens
-            problem = error.problem or error.context
-            message = f"this is not YAML ({problem}): check the indentation and the quotes here."
-            line = mark.line + 1 if mark else 1
-            raise ConfigError(message, self._source, line) from error
-        if node is None or node.tag == "tag:yaml.org,2002:null":
-            raise self._error(f"the file is empty: write `{_EXAMPLES['pipelines']}`.", None)
-        return self._value(node, ())
-
-    def _error(self, message: str, node: yaml.Node | None) -> ConfigError:
-        return ConfigError(message, self._source, node.start_mark.line + 1 if node else 1)
-
-    def _value(self, node: yaml.Node, path: tuple[Hashable, ...]) -> object:
-        if node in self._parents:
-            raise self._error("this alias refers to itself: write the value out.", node)
-        readers: dict[str, Callable[[], object]] = {
-            "tag:yaml.org,2002:map": lambda: dict(self._items(node, path)),
-            "tag:yaml.org,2002:seq": lambda: list(self._elements(node, path)),
-        }
-        self._parents.append(node)
-        try:
-            return readers.get(node.tag, lambda: self._scalar(node))()
-        finally:
-            self._parents.pop()
-
-    def _items(self, node: yaml.Node, path: tuple[Hashable, ...]) -> Iterator[tuple[str, object]]:
-        for key, value in node.value:
-            name = key.value
-            if not isinstance(name, str):
-                raise self._error("a key must be a word: write `name: value`.", key)
-            if (here := (*path, name)) in self._lines:
-                first = self._lines[here]
-                raise self._error(f"{name!r} is already on line {first}: keep one.", key)
-            self._lines[here] = key.start_mark.line + 1
-            yield name, self._value(value, here)
-
-    def _elements(self, node: yaml.Node, path: tuple[Hashable, ...]) -> Iterator[object]:
-        for index, element in enumerate(node.value):
-            here = (*path, index)
-            self._lines[here] = element.start_mark.line + 1
-            yield self._value(element, here)
-
-    def _scalar(self, node: yaml.Node) -> object:
-        try:
-            return self._constructor.construct_object(node)
-        except (ValueError, yaml.YAMLError) as error:
-            reason = getattr(error, "problem", None) or error
-            message = f"{_shown(node.value)} is not a value ({reason}): correct it, or quote it."
-            raise self._error(message, node) from error
 
 
 def _explained(error: ErrorDetails) -> str:
     """Say in one line what is wrong at ``error["loc"]`` and what to write instead."""
     path = [part for part in error["loc"] if isinstance(part, str)]
-    kind, given, key = error["type"], _shown(error["input"]), path[-1] if path else "pipelines"
+    kind, given, key = error["type"], shown(error["input"]), path[-1] if path else "pipelines"
     place = f" of pipeline '{path[1]}'" if len(path) > 2 else ""
     if key == "[key]":
         return f"{given} cannot name a pipeline: use a-z, 0-9 and _, beginning with a letter."
@@ -326,18 +229,6 @@ def _explained(error: ErrorDetails) -> str:
         return f"'{key}'{place}: {cause}{'' if str(cause).endswith('?') else ';'} {example}"
     expected = _EXPECTED.get(kind) or error["msg"].removeprefix("Input should be ")
     return f"'{key}'{place} must be {expected}, not {given}: {example}"
-
-
-def _shown(value: object) -> str:
-    """Show a value in a message: on one line, and not all of a long one."""
-    if value is None:
-        return "nothing"
-    if value in ([], {}):
-        return "empty"
-    if not isinstance(value, str | int | float | date):
-        return "a list" if isinstance(value, list) else "keys and values"
-    text = str(value)
-    return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
 def _known_keys(path: list[str]) -> list[str]:

@@ -1,8 +1,9 @@
 """Execute chunks: run them, record every window, and split those that fail.
 
-A chunk whose checks name windows is cut at them. One that fails without naming any is first
-tried at both ends: the same failure there is systematic, reported once for all; else it is
-halved until what is poisoned stands alone.
+A chunk whose checks name windows is cut at them, and so is one whose error mentions some (a
+landed file carries its day in its name): a hint where to cut, never a verdict. One that fails
+without either is first tried at both ends: the same failure there is systematic, reported once
+for all; else it is halved until what is poisoned stands alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from runner.judge import Failure, Judgement, judge
 from runner.ledger import Kind, Ledger, Outcome
 from runner.pipelines import Pipeline
 from runner.project import Node
-from runner.spans import Span
+from runner.spans import Span, Spans
 from runner.states import State
 from runner.windows import Window
 
@@ -110,6 +111,10 @@ class Executor:
             self._settle_all(part.span, failure, states)
             return []
         self._observer.splitting(part.span, failure.reason)
+        mentioned = [window.span for window in windows if failure.mentions(window)]
+        if mentioned:
+            apart = [*mentioned, *(Spans([part.span]) - Spans(mentioned))]
+            return [_Part(span, part.probes_ends) for span in sorted(apart)]
         if not part.probes_ends or len(windows) == 2:
             return [_Part(half, probes_ends=False) for half in calendar.halves(part.span)]
         ends = (windows[0].span, windows[-1].span)
@@ -179,11 +184,11 @@ class Executor:
         return node.kind in ("model", "seed", "snapshot") and node.unique_id not in self._built
 
     def _remember_built(self, result: InvocationResult) -> None:
-        """Nodes without windows are built once; a table that reads windows follows each chunk."""
+        """Nodes that know no window are built once; what reads windows follows each chunk."""
         succeeded = {node.unique_id for node in result.nodes if node.status == "success"}
         for node in self._pipeline.nodes:
-            reads_windows = node.materialized != "view" and node.reads_windows
-            if node.unique_id in succeeded and not node.is_windowed and not reads_windows:
+            knows_windows = node.is_windowed or node.reads_windows
+            if node.unique_id in succeeded and not knows_windows:
                 self._built.add(node.unique_id)
 
     @contextmanager

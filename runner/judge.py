@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runner.dbt.protocol import Evidence, InvocationResult, NodeResult, Publication
-from runner.dbt.reports import ABOUT_SIZE, brief
+from runner.dbt.reports import ABOUT_SIZE, brief, is_lock
 from runner.ledger import Finding, ModelRun, Outcome
 from runner.pipelines import Pipeline
 from runner.spans import Span, Spans
@@ -37,6 +37,10 @@ class Failure:
     def signature(self) -> str:
         """Equal for two failures of one cause."""
         return re.sub(r"\s+", " ", self.reason)
+
+    def mentions(self, window: Window) -> bool:
+        """Whether the reason speaks of a window by its label, in the name of a file for example."""
+        return re.search(rf"(?<!\w){re.escape(window.label)}(?!\w)", self.reason) is not None
 
     def outcome(self, window_count: int) -> Outcome:
         """The outcome of each of the windows that share the failure."""
@@ -122,7 +126,7 @@ def _settled(found: _Found, window: Window) -> Outcome | None:
     return Outcome(
         state=state,
         row_count=sum(model.row_count or 0 for model in models),
-        check_count=_check_count(found.result) + _gate_count(found),
+        check_count=_check_count(found) + _gate_count(found),
         seconds=found.seconds_each,
         reason=_in_words(condemned[0]) if condemned else None,
         models=models,
@@ -156,7 +160,7 @@ def _failure(found: _Found) -> Failure | None:
         reason=reason,
         state=state,
         is_systematic=is_systematic,
-        check_count=_check_count(found.result),
+        check_count=_check_count(found),
         seconds=found.result.seconds,
         findings=tuple(
             finding
@@ -188,14 +192,13 @@ def _cause(found: _Found) -> tuple[str, State, bool] | None:
 
 
 def _is_about_windows(found: _Found, node: NodeResult) -> bool:
-    """Whether a node is a windowed model or a test that speaks of one."""
-    windowed = {model.unique_id for model in found.pipeline.windowed}
-    if node.unique_id in windowed:
-        return True
-    known = next((n for n in found.pipeline.nodes if n.unique_id == node.unique_id), None)
-    if known is None or known.kind != "test":
+    """Whether a node is a windowed model, or a test of what is built from one, and got to run."""
+    if is_lock(node.message):
         return False
-    return bool(windowed & ({known.attached_to} if known.attached_to else set(known.parents)))
+    known = next((n for n in found.pipeline.nodes if n.unique_id == node.unique_id), None)
+    if known is None:
+        return False
+    return known.is_windowed or (known.kind == "test" and known.reads_windows)
 
 
 def _everything_is_published(found: _Found) -> bool:
@@ -229,9 +232,13 @@ def _findings_without_window(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def _check_count(result: InvocationResult) -> int:
+def _check_count(found: _Found) -> int:
+    """Tests of the windows that were judged; those of other tables are about all windows."""
     judged = {"pass", "warn", "fail"}
-    return sum(_is_test(node) and node.status in judged for node in result.nodes)
+    return sum(
+        _is_test(node) and node.status in judged and _is_about_windows(found, node)
+        for node in found.result.nodes
+    )
 
 
 def _is_test(node: NodeResult) -> bool:
@@ -239,17 +246,25 @@ def _is_test(node: NodeResult) -> bool:
 
 
 def _gate_count(found: _Found) -> int:
-    """Gates of the models that were published: without passing them they would not be."""
-    ids = {n.unique_id for n in found.pipeline.windowed if _is_published(found, n.name)}
+    """Gates that were asked: those of the models that they let through, or held back."""
+    held_back = {evidence.model for evidence in found.result.evidence}
+    ids = {
+        node.unique_id
+        for node in found.pipeline.windowed
+        if node.name in held_back or _is_published(found, node.name)
+    }
     return sum(node.is_gate and node.attached_to in ids for node in found.pipeline.nodes)
 
 
 def _reason(node: NodeResult) -> str:
-    return f"{_name(node)}: {brief(node.message) or node.status}"
-
-
-def _name(node: NodeResult) -> str:
-    return node.unique_id.split(".")[2]
+    kind, _, name, *rest = node.unique_id.split(".")
+    if kind == "unit_test" and node.status == "fail":
+        # dbt's own words are a table of rows that fits no line.
+        return (
+            f"{name} fails its unit test {rest[0]}: see `dbt test --select {rest[0]}`, "
+            "and mend the model or the test"
+        )
+    return f"{name}: {brief(node.message) or node.status}"
 
 
 def _in_words(finding: Finding) -> str:

@@ -112,7 +112,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
     zone = _zone(name, config, project.zone)
     calendar = Calendar(grain, zone)
     start = config.start or _first_begin(name, nodes)
-    first = calendar.ceiling(calendar.span_of_dates(start, start).start)
+    first = calendar.span_of_dates(start, start).start
     last = None
     if config.end is not None:
         last = calendar.span_of_dates(config.end, config.end).end

@@ -29,6 +29,9 @@ _LEFT_ALONE: Mapping[Reprocess, frozenset[State]] = {
     Reprocess.ALL: frozenset(),
 }
 _IN_FLIGHT = frozenset({State.QUEUED, State.RUNNING, State.RETRYING})
+# In which order a chunk says what its windows are now.
+_REASONS = (State.FAILED, State.INCORRECT, State.CANCELLED, State.UNCHECKED, State.SUCCESS)
+_NONE = Spans()
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Chunk:
     """A contiguous range of windows that one invocation replaces."""
 
     span: Span
-    reasons: tuple[str, ...]  # why its windows run: missing, failed, incorrect, asked for
+    reasons: tuple[str, ...]  # what its windows are now: failed, incorrect, …, missing
 
 
 @dataclass(frozen=True)
@@ -80,17 +83,19 @@ def make_plan(
     ``history`` says in which state the newest run of each window is. ``chunk_size`` is the
     number of windows in a chunk; None takes every contiguous range as one.
     """
-    skipped: list[Skipped] = []
     wanted = desired
-    for state, spans in history.items():
+    left_alone: dict[str, Spans] = {}
+    # A window in flight and done by an earlier grain is in flight first of all.
+    for state in sorted(history, key=lambda state: state not in _IN_FLIGHT):
         if state in _IN_FLIGHT:
-            reason = "in flight"
+            reason, spans = "in flight", _touched_windows(calendar, history[state])
         elif state in _LEFT_ALONE[reprocess]:
-            reason = f"already {state}"
+            reason, spans = f"already {state}", _whole_windows(calendar, history[state])
         else:
             continue
-        skipped += [Skipped(span, reason) for span in desired & spans]
-        wanted = wanted - spans
+        left_alone[reason] = left_alone.get(reason, Spans()) | (wanted & spans)
+        wanted -= spans
+    skipped = [Skipped(span, reason) for reason, spans in left_alone.items() for span in spans]
     return Plan(
         calendar=calendar,
         chunks=tuple(_chunks(calendar, wanted, history, chunk_size)),
@@ -98,21 +103,21 @@ def make_plan(
     )
 
 
+def _whole_windows(calendar: Calendar, spans: Spans) -> Spans:
+    """The windows that lie wholly in ``spans``, which an earlier grain may have cut otherwise."""
+    inner = ((calendar.ceiling(span.start), calendar.floor(span.end)) for span in spans)
+    return Spans(Span(start, end) for start, end in inner if start < end)
+
+
+def _touched_windows(calendar: Calendar, spans: Spans) -> Spans:
+    return Spans(Span(calendar.floor(span.start), calendar.ceiling(span.end)) for span in spans)
+
+
 def _chunks(
     calendar: Calendar, wanted: Spans, history: Mapping[State, Spans], size: int | None
 ) -> Iterator[Chunk]:
+    known = Spans(span for spans in history.values() for span in spans)
     for span in wanted:
         for part in calendar.chunks(span, size) if size is not None else [span]:
-            yield Chunk(part, tuple(_reasons(part, history)))
-
-
-def _reasons(part: Span, history: Mapping[State, Spans]) -> Iterator[str]:
-    """Why a range runs: what its windows are now."""
-    rest = Spans([part])
-    for state in (State.FAILED, State.INCORRECT, State.CANCELLED, State.UNCHECKED, State.SUCCESS):
-        spans = history.get(state, Spans())
-        if Spans([part]) & spans:
-            yield str(state)
-        rest = rest - spans
-    if rest:
-        yield "missing"
+            reasons = [str(state) for state in _REASONS if history.get(state, _NONE).meets(part)]
+            yield Chunk(part, tuple(reasons if part in known else [*reasons, "missing"]))

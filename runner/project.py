@@ -15,20 +15,17 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import yaml
+from zoneinfo import ZoneInfo
 
 from runner.dbt.protocol import Description
 from runner.errors import ProjectError
+from runner.project_files import fingerprint, project_zone
 from runner.windows import Grain
 
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
 # Settings of a model that never change its rows.
 _COSMETIC_CONFIG = frozenset({"access", "description", "docs", "group", "meta", "tags"})
 _OWN_MACROS = "macros/daybreak/"
-_PROJECT_FILES = ("dbt_project.yml", "profiles.yml", "packages.yml")
-_PROJECT_FOLDERS = ("models", "macros", "seeds", "snapshots", "tests/sql")
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class Project:
         manifest = json.loads(description.manifest.read_text())
         nodes = {node.unique_id: node for node in _nodes(manifest)}
         return cls(
-            zone=_zone(project_dir),
+            zone=project_zone(project_dir),
             nodes=_with_readers(_with_gates(nodes)),
             selections=description.selections,
             fingerprint=fingerprint(project_dir),
@@ -88,13 +85,13 @@ class Project:
                 selections={key: tuple(ids) for key, ids in kept["selections"].items()},
                 fingerprint=kept["fingerprint"],
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # a cache: whatever is wrong with it, a parse makes it anew
 
     def save(self, path: Path) -> None:
         """Keep it for commands that only look; replaced at once, never half written."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")  # two may save at once
         kept = {
             "zone": self.zone.key,
             "nodes": [asdict(node) for node in self.nodes.values()],
@@ -113,39 +110,6 @@ class Project:
                 "try it with `dbt ls --select …` and mend pipelines.yml"
             )
         return nodes
-
-
-def fingerprint(project_dir: Path) -> str:
-    """A digest of what a parse depends on: names, sizes and times of files, and environment."""
-    digest = hashlib.sha256()
-    for path in _project_files(project_dir):
-        found = path.stat()
-        digest.update(f"{path}:{found.st_size}:{found.st_mtime_ns}\n".encode())
-    for name in sorted(os.environ):
-        if name.startswith(("DBT_", "DAYBREAK_")):
-            digest.update(f"{name}={os.environ[name]}\n".encode())
-    return digest.hexdigest()
-
-
-def _project_files(project_dir: Path) -> Iterator[Path]:
-    for name in _PROJECT_FILES:
-        if (project_dir / name).exists():
-            yield project_dir / name
-    for folder in _PROJECT_FOLDERS:
-        yield from sorted(path for path in (project_dir / folder).rglob("*") if path.is_file())
-
-
-def _zone(project_dir: Path) -> ZoneInfo:
-    project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
-    variables = project.get("vars") or {}
-    name = variables.get("timezone") or (variables.get(project["name"]) or {}).get("timezone")
-    hint = "write vars: {timezone: America/New_York} into dbt_project.yml"
-    if not name:
-        raise ProjectError(f"the project says no time zone: {hint}")
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ProjectError(f"there is no time zone {name!r}: {hint}") from error
 
 
 def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
@@ -242,7 +206,7 @@ def _code_hash(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> str:
     config = raw.get("unrendered_config") or {}
     parts = [
         raw["raw_code"].strip(),
-        json.dumps({k: v for k, v in sorted(config.items()) if k not in _COSMETIC_CONFIG}),
+        json.dumps({k: v for k, v in config.items() if k not in _COSMETIC_CONFIG}, sort_keys=True),
         *_macro_sources(raw["depends_on"].get("macros", ()), raw["package_name"], macros),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

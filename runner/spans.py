@@ -75,6 +75,11 @@ class Spans:
         index = bisect_right(self._spans, item.start, key=lambda span: span.start)
         return index > 0 and item.end <= self._spans[index - 1].end
 
+    def meets(self, span: Span) -> bool:
+        """Whether any instant of ``span`` is in the set."""
+        index = bisect_right(self._spans, span.start, key=lambda found: found.end)
+        return index < len(self._spans) and self._spans[index].start < span.end
+
     def _swept(self, other: "Spans", keep: Callable[[bool, bool], bool]) -> "Spans":
         """Sweep over both sets' bounds; ``keep`` decides from (in self, in other)."""
         bounds = sorted(

@@ -15,7 +15,8 @@ from runner.dbt.protocol import Engine
 from runner.errors import UsageError
 from runner.ledger import Ledger
 from runner.pipelines import Pipeline, find_config, make_pipeline
-from runner.project import Project, fingerprint
+from runner.project import Project
+from runner.project_files import fingerprint
 
 
 class EngineKind(StrEnum):
@@ -84,6 +85,7 @@ class Workspace:
         config = find_config(name, self.configs)
         return make_pipeline(name, config, self.project(engine))
 
+    @cached_property
     def ledger(self) -> Ledger:
         """The ledger: an SQLite file in the home folder, or the database of DAYBREAK_LEDGER."""
         return Ledger.open(os.environ.get("DAYBREAK_LEDGER") or self.home / "ledger.db")

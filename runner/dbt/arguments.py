@@ -24,6 +24,11 @@ def build_arguments(invocation: Invocation) -> list[str]:
     return arguments
 
 
+def report_arguments(invocation: Invocation) -> list[str]:
+    """Arguments of the call that asks the warehouse what ``invocation`` has published."""
+    return ["run-operation", "report_publications", "--vars", window_vars(invocation)]
+
+
 def window_vars(invocation: Invocation) -> str:
     """The ``--vars`` of an invocation as JSON: nothing else ever travels through them.
 

@@ -15,13 +15,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from runner.dbt.arguments import build_arguments
+from runner.dbt.arguments import build_arguments, report_arguments
 from runner.dbt.lines import LineReader
-from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
-from runner.dbt.reports import REPORT_PREFIX, brief, invocation_result, killed, timed_out
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener, Publication
+from runner.dbt.reports import (
+    REPORT_PREFIX,
+    brief,
+    invocation_result,
+    killed,
+    publications_told,
+    timed_out,
+)
 from runner.errors import ProjectError
 
 _DBT = (sys.executable, "-c", "from dbt.cli.main import cli; cli()")
+# A killed runner's dbt must not live on and keep the warehouse locked.
+_MORTAL_DBT = (
+    sys.executable,
+    "-c",
+    "from runner.dbt.server import die_with_parent; die_with_parent(); "
+    "from dbt.cli.main import cli; cli()",
+)
 
 
 class PlainEngine:
@@ -45,12 +59,22 @@ class PlainEngine:
 
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build``; see :class:`runner.dbt.protocol.Engine`."""
+        return self._run(build_arguments(invocation), invocation, listener)
+
+    def published(self, invocation: Invocation) -> tuple[Publication, ...]:
+        """Ask the warehouse for markers; see :class:`runner.dbt.protocol.Engine`."""
+        result = self._run(report_arguments(invocation), invocation, lambda *_: None)
+        return publications_told(result)
+
+    def _run(
+        self, arguments: list[str], invocation: Invocation, listener: NodeListener
+    ) -> InvocationResult:
+        """Run dbt in a subprocess with a target folder of its own."""
         started = time.monotonic()
         told: dict[str, str] = {}
         with tempfile.TemporaryDirectory(prefix="daybreak-") as target:
-            arguments = build_arguments(invocation)
             # At this level the line with the report is among the events.
-            arguments += ["--log-format", "json", "--log-level", "debug"]
+            arguments = [*arguments, "--log-format", "json", "--log-level", "debug"]
             self._start([*arguments, "--log-level-file", "none"], Path(target))
             try:
                 deadline = started + invocation.timeout.total_seconds()
@@ -99,7 +123,7 @@ class PlainEngine:
 
     def _start(self, arguments: Sequence[str], target: Path) -> None:
         self._process = subprocess.Popen(
-            [*_DBT, *arguments],
+            [*_MORTAL_DBT, *arguments],
             cwd=self._project_dir,
             env=self._environment(target),
             stdin=subprocess.DEVNULL,

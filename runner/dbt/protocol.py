@@ -101,6 +101,12 @@ class Engine(Protocol):
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
 
+    def published(self, invocation: Invocation) -> tuple[Publication, ...]:
+        """What the warehouse says an invocation has published: its markers, by its fence.
+
+        Raises :class:`runner.errors.EngineError` if the warehouse cannot be asked.
+        """
+
     def close(self) -> None:
         """End whatever the engine keeps running; a running invocation is killed."""
 

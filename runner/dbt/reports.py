@@ -20,11 +20,40 @@ from runner.dbt.protocol import (
     Publication,
     WindowEvidence,
 )
+from runner.errors import EngineError
 
 EVIDENCE_PREFIX = "DAYBREAK_EVIDENCE "
 REPORT_PREFIX = "DAYBREAK_REPORT "
 # How the errors begin that fewer windows in an invocation may avoid.
 ABOUT_SIZE = ("timed out", "dbt ended without a result")
+# What an engine says of something that a person can mend, and how we say it.
+_IN_OUR_WORDS = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (
+            r'.*Could not set lock on file "([^"]+)": Conflicting lock is held in (.*?)'
+            r" \(PID (\d+)\).*",
+            r"\1 is locked: \2 (pid \3) holds it; wait for it or end it, "
+            r"then run the same command again",
+        ),
+        (
+            r'.*Could not set lock on file "([^"]+)".*',
+            r"\1 is locked by another process: end it, then run the same command again",
+        ),
+        (
+            r".*No magic bytes found at end of file '([^']+)'.*",
+            r"\1 was cut off or is no Parquet file (no magic bytes at its end): land it again",
+        ),
+        (
+            r".*File '([^']+)' too small to be a Parquet file.*",
+            r"\1 is empty or was cut off (too small for a Parquet file): land it again",
+        ),
+        (
+            r'.*No files found that match the pattern "([^"]+)".*',
+            r"no file matches \1: land it, or set DAYBREAK_LANDING",
+        ),
+    )
+)
 _FRAME = re.compile(r"^\s*> (in|called by) ")
 _HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in .*)?$")
 
@@ -60,6 +89,8 @@ def brief(message: str) -> str:
     >>> brief("Compilation Error in model a (a.sql)\n  daybreak: no event_time\n\n"
     ...       "  > in macro stop (x.sql)\n  > called by model a (a.sql)")
     'no event_time'
+    >>> brief("Invalid Input Error: File 'a.parquet' too small to be a Parquet file")
+    'a.parquet is empty or was cut off (too small for a Parquet file): land it again'
     """
     kept = []
     for line in message.splitlines():
@@ -69,7 +100,21 @@ def brief(message: str) -> str:
         if text and not _HEADING.match(text) and not _FRAME.match(line):
             kept.append(text)
     joined = " ".join(kept).removeprefix("daybreak: ")
-    return joined.split(" LINE ", 1)[0] if " LINE " in joined else joined
+    return _in_our_words(joined.split(" LINE ", 1)[0])
+
+
+def is_lock(message: str) -> bool:
+    """Whether an error is that another process holds the warehouse."""
+    return "Could not set lock on file" in message
+
+
+def publications_told(result: InvocationResult) -> tuple[Publication, ...]:
+    """What the warehouse told; :class:`EngineError` if dbt did not get through."""
+    failed = [node.message for node in result.nodes if node.status == "error"]
+    if result.error is not None or failed:
+        why = result.error or brief(failed[0])
+        raise EngineError(f"the warehouse cannot be asked what was published: {why}")
+    return result.publications
 
 
 def timed_out(invocation: Invocation) -> str:
@@ -82,6 +127,13 @@ def killed(exit_code: int) -> str:
     """The error of an invocation whose process ended without a result; negative: a signal."""
     how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     return f"dbt ended without a result ({how}): look for a lack of memory, then run it again"
+
+
+def _in_our_words(text: str) -> str:
+    for pattern, words in _IN_OUR_WORDS:
+        if pattern.search(text):
+            return pattern.sub(words, text)
+    return text
 
 
 def _gate_evidence(message: str) -> list[Evidence]:

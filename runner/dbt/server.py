@@ -45,14 +45,14 @@ class Server:
             self._parse()
 
     def serve(self) -> None:
-        """Answer each request with ``{"ok": …}`` or ``{"error": …}``; builds stream events."""
+        """Answer each request with ``{"ok": …}`` or ``{"error": …}``; runs stream events."""
         for line in self._channel.makefile("r", encoding="utf-8"):
             request = json.loads(line)
             try:
                 if request["do"] == "describe":
                     self._send({"ok": self._describe(request["selections"])})
                 else:
-                    self._build(request["arguments"])
+                    self._run(request["arguments"])
             except Exception as error:
                 self._send({"error": str(error) or traceback.format_exc()})
 
@@ -84,7 +84,7 @@ class Server:
         lines: Any = result.result or ()
         return [json.loads(line)["unique_id"] for line in lines]
 
-    def _build(self, arguments: list[str]) -> None:
+    def _run(self, arguments: list[str]) -> None:
         if self._manifest is None:
             self._parse()
         child = os.fork()
@@ -156,7 +156,8 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
 
 
 def _unique_id(result: Any) -> str:
-    return str(result.node.unique_id)
+    node = getattr(result, "node", result)  # a run-operation's result has no node
+    return str(node.unique_id)
 
 
 def main() -> None:

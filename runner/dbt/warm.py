@@ -16,10 +16,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from runner.dbt.arguments import build_arguments
+from runner.dbt.arguments import build_arguments, report_arguments
 from runner.dbt.lines import LineReader
-from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
-from runner.dbt.reports import brief, invocation_result, killed, timed_out
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener, Publication
+from runner.dbt.reports import (
+    brief,
+    invocation_result,
+    killed,
+    publications_told,
+    timed_out,
+)
 from runner.errors import EngineError, ProjectError
 
 
@@ -56,8 +62,19 @@ class WarmEngine:
 
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build`` in a forked child; see :class:`runner.dbt.protocol.Engine`."""
+        return self._run(build_arguments(invocation), invocation, listener)
+
+    def published(self, invocation: Invocation) -> tuple[Publication, ...]:
+        """Ask the warehouse for markers; see :class:`runner.dbt.protocol.Engine`."""
+        result = self._run(report_arguments(invocation), invocation, lambda *_: None)
+        return publications_told(result)
+
+    def _run(
+        self, arguments: list[str], invocation: Invocation, listener: NodeListener
+    ) -> InvocationResult:
+        """Run dbt in a forked child."""
         started = time.monotonic()
-        self._ask({"do": "build", "arguments": build_arguments(invocation)})
+        self._ask({"do": "run", "arguments": arguments})
         told: dict[str, Any] = {}
         try:
             for message in self._messages_of_build(invocation.timeout):

@@ -98,7 +98,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended."""
+    """How a run ended; ValueError for a state that is not final."""
 
     state: State
     row_count: int
@@ -107,3 +107,7 @@ class Outcome:
     reason: str | None = None
     models: tuple[ModelRun, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.state.finished:
+            raise ValueError(f"{self.state} is no end of a run: pass a final state")

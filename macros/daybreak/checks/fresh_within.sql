@@ -1,20 +1,28 @@
 {% test fresh_within(model, column_name, count, period='hour', as='utc') %}
     {%- if execute -%}
-    {%- set judged = _judged_node() -%}
-    {%- do _require_windowed(judged, 'fresh_within') -%}
-    {%- set newest_utc = {
-        'utc': 'max(' ~ column_name ~ ')',
-        'instant': '(max(' ~ column_name ~ ") at time zone 'UTC')",
-        'local': local_to_utc('max(' ~ column_name ~ ')'),
-    }[as] -%}
-    {%- set oldest_allowed = "windows.window_end - interval '" ~ count ~ ' ' ~ period ~ "'" %}
+        {%- do _require_windowed('fresh_within') -%}
+        {%- set dispatched = adapter.dispatch('test_fresh_within', 'daybreak') -%}
+        {{- dispatched(model, column_name, count, period, as) -}}
+    {%- endif -%}
+{% endtest %}
 
+{% macro default__test_fresh_within(model, column_name, count, period, as) %}
+    {%- set judged = _judged_node() -%}
+    {%- set utc = {
+        'utc': column_name,
+        'instant': '(' ~ column_name ~ " at time zone 'UTC')",
+        'local': local_to_utc(column_name),
+    }.get(as) -%}
+    {%- if utc is none -%}
+        {%- do _stop("fresh_within has no form '" ~ as ~ "': use 'utc', 'local' or 'instant'") -%}
+    {%- endif -%}
+    {%- set oldest_allowed = "windows.window_end - interval '" ~ count ~ ' ' ~ period ~ "'" %}
     with windows as ({{ window_spine(judged.config.batch_size) }}),
 
     newest as (
         select
-            {{ event_window_key(judged) }} as window_key,
-            {{ newest_utc }} as newest_at
+            {{ _window_key_of(judged) }} as window_key,
+            max({{ utc }}) as newest_at
         from {{ model }}
         group by 1
     )
@@ -22,10 +30,10 @@
     select
         windows.window_start,
         windows.window_end,
-        'newest {{ column_name }} at ' || ({{ oldest_allowed }}) || ' UTC or later' as expected,
+        {{ _literal('newest ' ~ column_name ~ ' at ') }} || ({{ oldest_allowed }})
+        || ' UTC or later' as expected,
         coalesce(cast(newest.newest_at as varchar), 'NULL') as actual
     from windows
     inner join newest on windows.window_key = newest.window_key
     where coalesce(newest.newest_at < {{ oldest_allowed }}, true)
-    {%- endif -%}
-{% endtest %}
+{% endmacro %}

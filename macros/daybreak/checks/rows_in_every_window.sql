@@ -3,14 +3,23 @@
     control_totals=none, control_date='business_date', control_count='line_count'
 ) %}
     {%- if execute -%}
-    {%- set judged = _judged_node() -%}
-    {%- do _require_windowed(judged, 'rows_in_every_window') -%}
-    {%- set grain = judged.config.batch_size -%}
+        {%- do _require_windowed('rows_in_every_window') -%}
+        {%- set dispatched = adapter.dispatch('test_rows_in_every_window', 'daybreak') -%}
+        {{- dispatched(
+            model, closures, closed_on, control_totals, control_date, control_count
+        ) -}}
+    {%- endif -%}
+{% endtest %}
 
+{% macro default__test_rows_in_every_window(
+    model, closures, closed_on, control_totals, control_date, control_count
+) %}
+    {%- set judged = _judged_node() -%}
+    {%- set grain = judged.config.batch_size %}
     with windows as ({{ window_spine(grain) }}),
 
     actual as (
-        select distinct {{ event_window_key(judged) }} as window_key
+        select distinct {{ _window_key_of(judged) }} as window_key
         from {{ model }}
     ),
 
@@ -32,21 +41,20 @@
         or {{ _all_days_closed(closures, closed_on) }}
         or {{ _control_total_is_zero(control_totals, control_date, control_count, grain) }}
     )
-    {%- endif -%}
-{% endtest %}
+{% endmacro %}
 
 {# The evidence of a model over models: none of its nearest windowed ancestors has a row. An
    empty pull from a source is never its own evidence. #}
 {% macro _parents_are_empty(judged, grain) %}
-    {%- set parents = nearest_windowed_ancestors(judged) -%}
+    {%- set parents = _nearest_windowed_ancestors(judged) -%}
     {%- if not parents -%}
         false
     {%- else -%}
         {%- for parent in parents %}
         {{ 'and ' if not loop.first }}window_key not in (
-            select {{ window_key(parent.config.event_time, event_time_as(parent), grain) }}
+            select {{ window_key(_event_time(parent), _event_time_as(parent), grain) }}
             from {{ parent.relation_name }}
-            where {{ in_window(parent.config.event_time, event_time_as(parent)) }}
+            where {{ _in_window_of(parent) }}
         )
         {%- endfor -%}
     {%- endif -%}
@@ -78,29 +86,17 @@
 {% endmacro %}
 
 {# The windowed models that a model reads, directly or through models that are not windowed. #}
-{% macro nearest_windowed_ancestors(node) %}
+{% macro _nearest_windowed_ancestors(node) %}
     {%- set found = {} -%}
     {%- for parent_id in node.depends_on.nodes if parent_id in graph.nodes -%}
         {%- set parent = graph.nodes[parent_id] -%}
-        {%- if is_windowed(parent) -%}
+        {%- if _is_windowed(parent) -%}
             {%- do found.update({parent_id: parent}) -%}
         {%- elif parent.resource_type == 'model' -%}
-            {%- for ancestor in nearest_windowed_ancestors(parent) -%}
+            {%- for ancestor in _nearest_windowed_ancestors(parent) -%}
                 {%- do found.update({ancestor.unique_id: ancestor}) -%}
             {%- endfor -%}
         {%- endif -%}
     {%- endfor -%}
     {{- return(found.values() | list) -}}
-{% endmacro %}
-
-{# The window key of the judged model's own rows. #}
-{% macro event_window_key(node) %}
-    {{- return(window_key(node.config.event_time, event_time_as(node), node.config.batch_size)) -}}
-{% endmacro %}
-
-{% macro _require_windowed(node, check) %}
-    {%- if not node or not is_windowed(node) -%}
-        {{ stop(check ~ ' judges windows, and ' ~ (node.name if node else 'this test')
-            ~ ' has none: put it on a model with overwrite_window or merge and an event_time') }}
-    {%- endif -%}
 {% endmacro %}

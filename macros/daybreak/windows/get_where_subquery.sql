@@ -9,11 +9,13 @@
         {%- do conditions.append('(' ~ config.get('where') ~ ')') -%}
     {%- endif -%}
     {%- set node = _judged_node() if execute else none -%}
-    {%- if node and is_windowed(node) and _has_window_vars() -%}
-        {%- do conditions.append(in_window(node.config.event_time, event_time_as(node))) -%}
+    {%- if node and _is_windowed(node) and _has_window_vars() -%}
+        {%- do conditions.append(_in_window_of(node)) -%}
     {%- endif -%}
     {%- if not conditions -%}
         {%- do return(relation) -%}
     {%- endif -%}
-    {%- do return('(select * from ' ~ relation ~ ' where ' ~ conditions | join(' and ') ~ ') as dbt_subquery') -%}
+    {%- do return(
+        '(select * from ' ~ relation ~ ' where ' ~ conditions | join(' and ') ~ ') as dbt_subquery'
+    ) -%}
 {%- endmacro %}

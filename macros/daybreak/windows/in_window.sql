@@ -5,23 +5,18 @@
 {% macro default__in_window(column, as) %}
     {%- set bounds = _bounds_as(as) -%}
     {{- return(
-        column ~ ' >= ' ~ bounds.start ~ ' and ' ~ column ~ ' < ' ~ bounds.end
+        '(' ~ column ~ ' >= ' ~ bounds.start ~ ' and ' ~ column ~ ' < ' ~ bounds.end ~ ')'
     ) -}}
 {% endmacro %}
 
 {# The two bounds of the window as SQL literals of the asked kind. #}
 {% macro _bounds_as(as) %}
-    {%- set bounds = window_bounds() -%}
+    {%- set bounds = _window_bounds() -%}
     {%- if as == 'date' -%}
-        {%- for bound in [bounds.local_start, bounds.local_end] -%}
-            {%- if not bound.endswith('00:00:00') -%}
-                {{ stop('the window bound ' ~ bound ~ ' (' ~ var('timezone') ~ ') is not a midnight, so '
-                    ~ "in_window(…, as='date') cannot cut there: use as='utc', 'local' or 'instant'") }}
-            {%- endif -%}
-        {%- endfor -%}
+        {%- set dates = _window_dates(bounds) -%}
         {{- return({
-            'start': "cast('" ~ bounds.local_start[:10] ~ "' as date)",
-            'end': "cast('" ~ bounds.local_end[:10] ~ "' as date)",
+            'start': "cast('" ~ dates.start ~ "' as date)",
+            'end': "cast('" ~ dates.end ~ "' as date)",
         }) -}}
     {%- elif as == 'utc' -%}
         {{- return({
@@ -39,5 +34,11 @@
             'end': "cast('" ~ bounds.utc_end ~ "+00' as timestamp with time zone)",
         }) -}}
     {%- endif -%}
-    {{ stop("in_window has no form '" ~ as ~ "': use 'date', 'utc', 'local' or 'instant'") }}
+    {%- do _stop_unknown_form('in_window', as) -%}
+{% endmacro %}
+
+{% macro _stop_unknown_form(where, as) %}
+    {%- do _stop(
+        where ~ " has no form '" ~ as ~ "': use 'date', 'utc', 'local' or 'instant'"
+    ) -%}
 {% endmacro %}

@@ -1,11 +1,8 @@
 {#
-    The landed files of the window, and no others, as something to select from; each row carries
-    the column `filename`. A file belongs to the window of the date in its name.
-
     Reading the whole glob would let one truncated file fail every window: its schema is taken
     from the file that sorts first, whichever window that is. So the files are listed first.
-    With no file in the window it reads no row (the gates judge that); with no file at all the
-    error says so.
+    With no file in the window it reads no row (the gates judge that); with no file at all a
+    build stops and says so, while `dbt compile`, `dbt docs` and sqlfluff see the glob.
 #}
 {% macro landed_in_window(source_relation) %}
     {{- return(adapter.dispatch('landed_in_window', 'daybreak')(source_relation)) -}}
@@ -16,34 +13,59 @@
 {% endmacro %}
 
 {% macro duckdb__landed_in_window(source_relation) %}
-    {%- if not execute or not source_relation.external -%}
+    {#- A unit test's rows have no location; a location that is a call reads files its own way. -#}
+    {%- set location = (source_relation.external or '') | string -%}
+    {%- if not execute or not location or '(' in location -%}
         {{- return(source_relation) -}}
     {%- endif -%}
-    {%- set pattern = source_relation.external | string | replace("'", '') -%}
-    {%- set landed -%}
-        select file, {{ in_window(landed_date('file')) }} as is_in_window
-        from glob('{{ pattern }}')
-        order by file
-    {%- endset -%}
-    {%- set files = run_query(landed) -%}
-    {%- if not files.rows -%}
-        {{ stop('no landing file matches ' ~ pattern ~ ': land the files, or set DAYBREAK_LANDING') }}
+    {%- set files = _landed_files(location) -%}
+    {%- if not files and flags.WHICH in ['build', 'run'] -%}
+        {%- do _stop(
+            'no landing file matches ' ~ location ~ ': land the files, or set DAYBREAK_LANDING'
+        ) -%}
+    {%- elif not files -%}
+        {{- return(source_relation) -}}
     {%- endif -%}
-    {%- set in_window_files = [] -%}
-    {%- for file in files.rows if file['is_in_window'] -%}
-        {%- do in_window_files.append(file['file']) -%}
-    {%- endfor -%}
-    {%- if in_window_files -%}
-        {{- return("read_parquet(['" ~ in_window_files | join("', '") ~ "'], filename = true)") -}}
+    {%- set inside = files | selectattr('is_in_window') | map(attribute='name') | list -%}
+    {%- if inside -%}
+        {{- return(_read_files(inside)) -}}
     {%- endif -%}
-    {{- return("(select * from read_parquet('" ~ files.rows[-1]['file'] ~ "', filename = true) limit 0)") -}}
+    {{- return('(select * from ' ~ _read_files([files[-1].name]) ~ ' limit 0)') -}}
 {% endmacro %}
 
-{# The date that a landed file carries in its name (…/2017-03-01.parquet); NULL without one. #}
+{# Every file that the location matches, by name, and whether its date lies in the window. #}
+{% macro _landed_files(location) %}
+    {%- set files = [] -%}
+    {%- set listed = run_query(
+        'select file, coalesce(' ~ in_window(landed_date('file')) ~ ', false) as is_in_window'
+        ~ ' from glob(' ~ location ~ ') order by file'
+    ) -%}
+    {%- for row in listed.rows -%}
+        {%- do files.append({'name': row['file'], 'is_in_window': row['is_in_window']}) -%}
+    {%- endfor -%}
+    {{- return(files) -}}
+{% endmacro %}
+
+{% macro _read_files(names) %}
+    {%- set reader = {
+        'parquet': 'read_parquet', 'csv': 'read_csv', 'json': 'read_json',
+    }.get(names[0].split('.')[-1]) -%}
+    {%- if reader is none -%}
+        {%- do _stop(
+            'landed_in_window cannot read ' ~ names[0] ~ ': land .parquet, .csv or .json files'
+        ) -%}
+    {%- endif -%}
+    {%- set quoted = [] -%}
+    {%- for name in names -%}
+        {%- do quoted.append(_literal(name)) -%}
+    {%- endfor -%}
+    {{- return(reader ~ '([' ~ quoted | join(', ') ~ '], filename = true)') -}}
+{% endmacro %}
+
 {% macro landed_date(filename) %}
     {{- return(adapter.dispatch('landed_date', 'daybreak')(filename)) -}}
 {% endmacro %}
 
 {% macro default__landed_date(filename) %}
-    {{- return("try_cast(parse_filename(" ~ filename ~ ", true) as date)") -}}
+    {{- return('try_cast(parse_filename(' ~ filename ~ ', true) as date)') -}}
 {% endmacro %}

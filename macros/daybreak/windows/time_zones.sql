@@ -3,7 +3,7 @@
 {% endmacro %}
 
 {% macro default__utc_to_local(expression) %}
-    {{- return("((" ~ expression ~ ") at time zone 'UTC' at time zone '" ~ var('timezone') ~ "')") -}}
+    {{- return(_change_zone(expression, 'UTC', var('timezone'))) -}}
 {% endmacro %}
 
 {% macro local_to_utc(expression) %}
@@ -11,5 +11,12 @@
 {% endmacro %}
 
 {% macro default__local_to_utc(expression) %}
-    {{- return("((" ~ expression ~ ") at time zone '" ~ var('timezone') ~ "' at time zone 'UTC')") -}}
+    {{- return(_change_zone(expression, var('timezone'), 'UTC')) -}}
+{% endmacro %}
+
+{# A naive timestamp of one zone as the naive timestamp of another. #}
+{% macro _change_zone(expression, from_zone, to_zone) %}
+    {{- return(
+        '((' ~ expression ~ ") at time zone '" ~ from_zone ~ "' at time zone '" ~ to_zone ~ "')"
+    ) -}}
 {% endmacro %}

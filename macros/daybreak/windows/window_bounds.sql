@@ -1,32 +1,20 @@
 {#
     The window of this invocation as text ('YYYY-MM-DD HH:MM:SS'), in UTC and in the project's
-    zone. The runner passes UTC instants as `window_start` and `window_end`; without them it is
-    the project's range from `start_date` to `end_date`, store-local dates, the end exclusive.
+    zone, and the local dates that begin at its bounds (none where no date does).
+
+    The runner passes UTC instants as `window_start` and `window_end`; without them it is the
+    project's range from `start_date` to `end_date`, local dates, the end exclusive.
 #}
-{% macro window_bounds() %}
-    {%- set start = var('window_start', none) if _has_window_vars() else none -%}
-    {%- set end = var('window_end', none) if _has_window_vars() else none -%}
-    {%- if (start is none) != (end is none) -%}
-        {{ stop('window_start and window_end go together: pass both or neither') }}
-    {%- endif -%}
-    {%- if start is none -%}
-        {%- set today = run_started_at.astimezone(_zone()).strftime('%Y-%m-%d') -%}
-        {%- set utc_start = _utc_of_local_date(var('start_date')) -%}
-        {%- set utc_end = _utc_of_local_date(var('end_date', none) or today) -%}
-    {%- else -%}
-        {%- set utc_start = _utc_of_instant(start) -%}
-        {%- set utc_end = _utc_of_instant(end) -%}
-    {%- endif -%}
-    {%- if utc_end <= utc_start -%}
-        {{ stop('the window ends at ' ~ utc_end ~ ' but starts at ' ~ utc_start
-            ~ ' (UTC): make the end later than the start') }}
-    {%- endif -%}
+{% macro _window_bounds() %}
+    {%- set instants = _window_of_vars() if _has_window_vars() else _window_of_project() -%}
     {%- set text = '%Y-%m-%d %H:%M:%S' -%}
     {{- return({
-        'utc_start': utc_start.strftime(text),
-        'utc_end': utc_end.strftime(text),
-        'local_start': utc_start.astimezone(_zone()).strftime(text),
-        'local_end': utc_end.astimezone(_zone()).strftime(text),
+        'utc_start': instants.start.strftime(text),
+        'utc_end': instants.end.strftime(text),
+        'local_start': instants.start.astimezone(_zone()).strftime(text),
+        'local_end': instants.end.astimezone(_zone()).strftime(text),
+        'first_date': _date_that_begins_at(instants.start),
+        'end_date': _date_that_begins_at(instants.end),
     }) -}}
 {% endmacro %}
 
@@ -37,32 +25,63 @@
 {% macro _has_window_vars() %}
     {{- return(
         (var('window_start', none) is not none or var('window_end', none) is not none)
-        and model.resource_type != 'unit_test'
+        and (model | default({})).resource_type != 'unit_test'
     ) -}}
 {% endmacro %}
 
-{% macro _zone() %}
-    {{- return(modules.pytz.timezone(var('timezone'))) -}}
-{% endmacro %}
-
-{% macro _utc_of_instant(text) %}
-    {%- set instant = modules.datetime.datetime.fromisoformat(text | string) -%}
-    {%- if instant.tzinfo is none -%}
-        {{ stop("the instant '" ~ text ~ "' has no UTC offset: write it like 2026-06-19T04:00:00+00:00") }}
+{% macro _window_of_vars() %}
+    {%- set start = var('window_start', none) -%}
+    {%- set end = var('window_end', none) -%}
+    {%- if start is none or end is none -%}
+        {%- do _stop('window_start and window_end go together: pass both or neither') -%}
     {%- endif -%}
-    {{- return(instant.astimezone(modules.pytz.utc)) -}}
+    {%- set instants = {'start': _utc_of_instant(start), 'end': _utc_of_instant(end)} -%}
+    {%- if instants.end <= instants.start -%}
+        {%- do _stop(
+            'the window ends at ' ~ end ~ ' but starts at ' ~ start
+            ~ ': make the end later than the start'
+        ) -%}
+    {%- endif -%}
+    {{- return(instants) -}}
 {% endmacro %}
 
-{#
-    The instant at which a local date begins. A midnight that happens twice (Havana in autumn)
-    is the first of the two; one that never happens (Beirut in spring) is the moment the clock
-    jumps: what datetime.combine(day, time.min, ZoneInfo(…)) says, and so the runner.
-#}
-{% macro _utc_of_local_date(text) %}
-    {%- set midnight = modules.datetime.datetime.strptime(text | string, '%Y-%m-%d') -%}
-    {%- set zone = _zone() -%}
-    {%- set first = zone.localize(midnight, is_dst=True) -%}
-    {%- set second = zone.localize(midnight, is_dst=False) -%}
-    {%- set exists = zone.normalize(first).replace(tzinfo=none) == midnight -%}
-    {{- return((first if exists else second).astimezone(modules.pytz.utc)) -}}
+{# The project's range, cut to the whole weeks or months of a model that has such windows. #}
+{% macro _window_of_project() %}
+    {%- set grain = _grain_of_this_node() -%}
+    {%- set today = run_started_at.astimezone(_zone()).strftime('%Y-%m-%d') -%}
+    {%- set start = _date_of_var('start_date', var('start_date')) -%}
+    {%- set end = _date_of_var('end_date', var('end_date', none) or today) -%}
+    {%- if _first_date_before(end, grain) <= _first_date_after(start, grain) -%}
+        {%- do _stop(
+            'no whole ' ~ (grain or 'day') ~ ' lies between start_date ' ~ start ~ ' and end_date '
+            ~ end ~ ' (exclusive): move one of these vars'
+        ) -%}
+    {%- endif -%}
+    {{- return({
+        'start': _utc_of_local_date(_first_date_after(start, grain)),
+        'end': _utc_of_local_date(_first_date_before(end, grain)),
+    }) -}}
+{% endmacro %}
+
+{% macro _grain_of_this_node() %}
+    {%- set node = _judged_node() if model is defined else none -%}
+    {{- return(node.config.get('batch_size') if node and _is_windowed(node) else none) -}}
+{% endmacro %}
+
+{# The local date whose first instant this is, as text; none if it is within a date. #}
+{% macro _date_that_begins_at(instant) %}
+    {%- set local_date = instant.astimezone(_zone()).date() -%}
+    {{- return(local_date.isoformat() if _utc_of_local_date(local_date) == instant else none) -}}
+{% endmacro %}
+
+{# The window as two dates, for what knows no smaller unit. #}
+{% macro _window_dates(bounds) %}
+    {%- if bounds.first_date is none or bounds.end_date is none -%}
+        {%- set odd = bounds.local_start if bounds.first_date is none else bounds.local_end -%}
+        {%- do _stop(
+            'the window bound ' ~ odd ~ ' (' ~ var('timezone') ~ ') is not where a date begins, so'
+            ~ " it cannot cut dates: give in_window as='utc', 'local' or 'instant'"
+        ) -%}
+    {%- endif -%}
+    {{- return({'start': bounds.first_date, 'end': bounds.end_date}) -}}
 {% endmacro %}

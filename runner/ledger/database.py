@@ -1,0 +1,103 @@
+"""Open the ledger's database; every operation on it is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from runner.errors import LedgerError
+from runner.ledger.schema import VERSION, ledger_version, metadata
+
+
+class Database:
+    """The ledger's tables, in SQLite or in another database by URL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, location: Path | str) -> Self:
+        """Open the ledger, and create it if there is none.
+
+        ``location`` is the path of an SQLite file or a database URL. Raises
+        :class:`LedgerError` if it cannot be opened or comes from another version of Daybreak.
+        """
+        engine = _sqlite(location) if isinstance(location, Path) else _by_url(location)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _configure_sqlite)
+            event.listen(engine, "begin", _begin_immediate)
+        ledger = cls(engine)
+        ledger._create()
+        return ledger
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, reads_only: bool = False) -> Iterator[Connection]:
+        """One transaction, undone by any exception; :class:`LedgerError` for the database's."""
+        try:
+            engine = self._engine.execution_options(daybreak_reads_only=reads_only)
+            with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise LedgerError(
+                f"the ledger {self._engine.url.database} cannot be used ({_one_line(error.orig)}): "
+                "look at its file and disk, then run the same command again"
+            ) from error
+
+    def _create(self) -> None:
+        with self._transaction() as connection:
+            metadata.create_all(connection)
+            version = connection.execute(select(ledger_version.c.version)).scalar()
+            if version is None:
+                connection.execute(insert(ledger_version).values(version=VERSION))
+            elif version != VERSION:
+                raise LedgerError(
+                    f"the ledger {self._engine.url.database} has version {version}, "
+                    f"this Daybreak knows {VERSION}: upgrade Daybreak"
+                )
+
+
+def _sqlite(path: Path) -> Engine:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be created ({error.strerror}): "
+            "make its folder writable, or name another with DAYBREAK_HOME"
+        ) from error
+    return create_engine(URL.create("sqlite", database=str(path)))
+
+
+def _by_url(url: str) -> Engine:
+    try:
+        return create_engine(url)
+    except (ArgumentError, ImportError) as error:  # no URL, an unknown database, no driver for it
+        raise LedgerError(
+            f"the ledger cannot be opened ({_one_line(error)}): write DAYBREAK_LEDGER like "
+            "sqlite:////var/lib/daybreak/ledger.db, and install the database's driver"
+        ) from error
+
+
+def _one_line(error: BaseException | None) -> str:
+    return " ".join(str(error).split())
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    """Survive a power loss (FULL), and let readers read while one writes (WAL)."""
+    connection.isolation_level = None  # SQLAlchemy's begin below is the only one
+    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that has read could not always upgrade."""
+    reads_only = connection.get_execution_options().get("daybreak_reads_only")
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

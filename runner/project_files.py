@@ -1,0 +1,106 @@
+"""The dbt project's own files, without dbt: its time zone, and whether anything has changed.
+
+``dbt_project.yml`` is read as YAML. dbt renders Jinja in it, so Jinja where the runner must know
+the value is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+
+from runner.errors import ProjectError
+
+# Keys of dbt_project.yml that name folders, and dbt's defaults.
+_FOLDERS = {
+    "model-paths": ["models"],
+    "macro-paths": ["macros"],
+    "seed-paths": ["seeds"],
+    "snapshot-paths": ["snapshots"],
+    "test-paths": ["tests"],
+}
+_FILES = (
+    "dbt_project.yml",
+    "packages.yml",
+    "dependencies.yml",
+    "package-lock.yml",
+    "selectors.yml",
+)
+_ZONE_HINT = "write vars: {timezone: America/New_York} into dbt_project.yml"
+
+
+def fingerprint(project_dir: Path) -> str:
+    """A digest of what a parse depends on: names, sizes and times of files, and environment.
+
+    Raises :class:`ProjectError` if ``dbt_project.yml`` cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in _files(project_dir):
+        found = path.stat()
+        digest.update(f"{path}:{found.st_size}:{found.st_mtime_ns}\n".encode())
+    for name in sorted(os.environ):
+        if name.startswith(("DBT_", "DAYBREAK_")):
+            digest.update(f"{name}={os.environ[name]}\n".encode())
+    return digest.hexdigest()
+
+
+def project_zone(project_dir: Path) -> ZoneInfo:
+    """The project var ``timezone``; :class:`ProjectError` if it is missing or no zone."""
+    project = _read(project_dir)
+    variables = project.get("vars") or {}
+    name = variables.get("timezone") or (variables.get(project["name"]) or {}).get("timezone")
+    if not name:
+        raise ProjectError(f"the project says no time zone: {_ZONE_HINT}")
+    if _holds_jinja(name):
+        raise ProjectError(f"the var timezone holds Jinja, {name!r}: {_ZONE_HINT}, a plain name")
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
+        raise ProjectError(f"there is no time zone {name!r}: {_ZONE_HINT}") from error
+
+
+def _read(project_dir: Path) -> Mapping[str, Any]:
+    try:
+        project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ProjectError(
+            f"dbt_project.yml cannot be read ({reason}): mend it, and put Jinja in quotes"
+        ) from error
+    if not isinstance(project, dict) or "name" not in project:
+        raise ProjectError("dbt_project.yml has no name: write `name: my_project` into it")
+    return project
+
+
+def _files(project_dir: Path) -> Iterator[Path]:
+    yield Path(__file__).with_name("project.py")  # what is kept of a parse is what it reads
+    for path in (*(project_dir / name for name in _FILES), _profiles(project_dir)):
+        if path.is_file():
+            yield path
+    project = _read(project_dir)
+    for key, default in _FOLDERS.items():
+        for folder in project.get(key) or default:
+            if _holds_jinja(folder):
+                message = f"{key} in dbt_project.yml holds Jinja, {folder!r}: write a plain path"
+                raise ProjectError(message)
+            found = (project_dir / folder).rglob("*")
+            yield from sorted(path for path in found if path.is_file())
+
+
+def _profiles(project_dir: Path) -> Path:
+    """Where dbt finds its profiles: DBT_PROFILES_DIR, else the project, else ``~/.dbt``."""
+    told = os.environ.get("DBT_PROFILES_DIR")
+    if told:
+        return project_dir / told / "profiles.yml"
+    here = project_dir / "profiles.yml"
+    return here if here.exists() else Path.home() / ".dbt" / "profiles.yml"
+
+
+def _holds_jinja(value: object) -> bool:
+    return any(mark in str(value) for mark in ("{{", "{%", "{#"))

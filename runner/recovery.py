@@ -1,0 +1,76 @@
+"""After a crash, believe the warehouse: the markers say what was published and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+
+from runner.dbt.protocol import Engine, Invocation, Publication
+from runner.ledger import Ledger, ModelRun, Outcome, Run
+from runner.pipelines import Pipeline
+from runner.spans import Span
+from runner.states import State, worst
+
+_VOUCHED = {"correct": State.SUCCESS, "unchecked": State.UNCHECKED}
+
+
+def recover(pipeline: Pipeline, ledger: Ledger, engine: Engine, now: datetime) -> int:
+    """Settle the runs of processes that died; returns how many the warehouse vouches for.
+
+    A run whose every model's window was published under its fence and found correct (or
+    unchecked) is recorded as done. Whatever else had started has failed and runs again; what was
+    only queued is cancelled. Asks the warehouse only if a run was really cut off. Raises
+    :class:`runner.errors.EngineError`, and settles nothing, if the warehouse cannot be asked.
+    """
+    cut_off = [run for run in ledger.abandoned(pipeline.name) if run.state is State.RUNNING]
+    vouched = 0
+    for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
+        runs = list(group)
+        published = engine.published(_question(pipeline, runs, fence))
+        outcomes = {
+            run.window_start: outcome
+            for run in runs
+            if (outcome := _testified(pipeline, run, published)) is not None
+        }
+        ledger.finish(pipeline.name, fence, outcomes, now)
+        vouched += len(outcomes)
+    ledger.release_abandoned(pipeline.name, now)
+    return vouched
+
+
+def _fence(run: Run) -> int:
+    return run.fence or 0
+
+
+def _question(pipeline: Pipeline, runs: list[Run], fence: int) -> Invocation:
+    return Invocation(
+        nodes=(),
+        exclude=(),
+        with_unit_tests=False,
+        span=Span(min(run.window_start for run in runs), max(run.window_end for run in runs)),
+        run_id="recovery",
+        fence=fence,
+        code_hashes={},
+        timeout=pipeline.config.timeout,
+    )
+
+
+def _testified(pipeline: Pipeline, run: Run, published: Iterable[Publication]) -> Outcome | None:
+    """The outcome of a run by its markers, None unless all of its models are vouched for."""
+    markers = {p.model: p for p in published if p.window_start == run.window_start}
+    models = [
+        ModelRun(node.name, _VOUCHED[marker.verdict], marker.row_count, node.code_hash)
+        for node in pipeline.windowed
+        if (marker := markers.get(node.name)) is not None and marker.verdict in _VOUCHED
+    ]
+    if len(models) < len(pipeline.windowed):
+        return None
+    return Outcome(
+        state=worst(model.state for model in models),
+        row_count=sum(model.row_count or 0 for model in models),
+        check_count=0,
+        seconds=0.0,
+        reason="its runner died after it was published and judged; the warehouse's markers say so",
+        models=tuple(models),
+    )

@@ -1,0 +1,119 @@
+"""A backfill as it goes: a plain line for every window, and a bar below them on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from runner.backfill import Done
+from runner.ledger import Outcome
+from runner.pipelines import Pipeline
+from runner.plan import Plan
+from runner.render.words import counted, span_in_words
+from runner.spans import Span
+from runner.states import State
+from runner.windows import Window
+
+_STYLES = {
+    State.SUCCESS: "green",
+    State.INCORRECT: "yellow",
+    State.UNCHECKED: "yellow",
+    State.FAILED: "red",
+    State.CANCELLED: "red",
+}
+_COUNTED = (State.SUCCESS, State.INCORRECT, State.UNCHECKED, State.FAILED, State.CANCELLED)
+
+
+class Progressing:
+    """Shows a backfill as it goes: plain lines, and below them a bar on a terminal."""
+
+    def __init__(self, console: Console, word: str, pipeline: Pipeline, plan: Plan) -> None:
+        self._console = console
+        self._word = word
+        self._pipeline = pipeline
+        self._calendar = pipeline.calendar
+        self._plan = plan
+        self._models = {node.unique_id: node.name for node in pipeline.nodes}
+        self._bar = Progress(
+            TextColumn(f"\\[{word}]"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._last_reason: str | None = None  # said once for windows that share it
+        self._task = self._bar.add_task("starting dbt", total=plan.window_count)
+
+    def __enter__(self) -> Progressing:
+        self._announce()
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def invoking(self, span: Span) -> None:
+        """Name the range that runs now."""
+        self._bar.update(self._task, description=span_in_words(self._calendar, span))
+
+    def node(self, unique_id: str, status: str) -> None:
+        """Name the model that runs now."""
+        if status == "started" and unique_id in self._models and unique_id.startswith("model."):
+            self._bar.update(self._task, description=self._models[unique_id])
+
+    def settled(self, window: Window, outcome: Outcome) -> None:
+        """Print the verdict of a window, and why if it is not success."""
+        self._print(
+            f"{window.label} ... {outcome.state:<9} "
+            f"{outcome.row_count:>8,} rows  {outcome.check_count} checks",
+            _STYLES[outcome.state],
+        )
+        if outcome.reason and outcome.reason != self._last_reason:
+            self._print(f"{' ' * len(window.label)}     {outcome.reason}")
+        self._last_reason = outcome.reason
+        self._bar.advance(self._task)
+
+    def splitting(self, span: Span, reason: str) -> None:
+        """Say that a chunk failed and is narrowed down."""
+        self._print(f"{span_in_words(self._calendar, span)} failed, splitting it: {reason}")
+
+    def finished(self, done: Done) -> None:
+        """Print the totals, and the next step if a window is not success."""
+        self._bar.stop()
+        if not done.states:
+            return
+        counts = Counter(done.states.values())
+        always = (State.SUCCESS, State.INCORRECT, State.FAILED)
+        shown = [f"{counts[s]} {s}" for s in _COUNTED if counts[s] or s in always]
+        self._print(f"{', '.join(shown)} in {done.seconds:.1f} s")
+        wrong = [state for _, state in sorted(done.states.items()) if state is not State.SUCCESS]
+        if wrong:
+            name = self._pipeline.name
+            self._print(
+                f"look at: runner list-runs {name} --state {wrong[0]}, "
+                f"then: runner show-run {name} RUN_ID"
+            )
+
+    def _announce(self) -> None:
+        span = self._plan.span
+        for skip in self._plan.skipped:
+            count = self._calendar.count(skip.span)
+            where = span_in_words(self._calendar, skip.span)
+            self._print(f"{count} skipped {where}: {skip.reason}")
+        if span is None:
+            self._print("0 runs queued: nothing to do")
+            return
+        runs = counted(self._plan.window_count, "run")
+        chunks = counted(len(self._plan.chunks), "chunk")
+        where = span_in_words(self._calendar, span)
+        self._print(f"{runs} queued (one per {self._calendar.grain}) {where}, {chunks}")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self._console.print(
+            f"[{self._word}] {text}", style=style, markup=False, highlight=False, soft_wrap=True
+        )

@@ -1,0 +1,51 @@
+"""How the face says things: ranges, verdicts, counts, instants, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from runner.spans import Span
+from runner.windows import Calendar
+
+
+def span_in_words(calendar: Calendar, span: Span) -> str:
+    """A range by the labels of its first and last window: ``2026-03-01 … 2026-05-31``."""
+    first = calendar.window_at(span.start)
+    last = calendar.preceding(calendar.window_at(span.end))
+    return first.label if first == last else f"{first.label} … {last.label}"
+
+
+def yes_no(verdict: bool | None) -> str:
+    """A verdict as a word; a dash while nobody knows."""
+    return {True: "yes", False: "no", None: "-"}[verdict]
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 run``, ``92 runs``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def minute(instant: datetime) -> str:
+    """An instant to the minute, in its own zone."""
+    return instant.strftime("%Y-%m-%d %H:%M")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns separated by bars, as psql draws them.
+
+    >>> print(table(["run", "rows"], [["a", "1"], ["bcd", "20"]]))
+    run | rows
+    ====+=====
+    a   | 1
+    bcd | 20
+    """
+    lines = [list(headings), *[list(row) for row in rows]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
+
+    def drawn(line: Sequence[str]) -> str:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        return " | ".join(cells).rstrip()
+
+    rule = "=+=".join("=" * width for width in widths)
+    return "\n".join([drawn(lines[0]), rule, *map(drawn, lines[1:])])

@@ -1,0 +1,55 @@
+"""A process that runs dbt again and again in one project; driven by ``macros_project.Project``.
+
+One JSON object per line: in, ``{"arguments": […], "environment": {…}}``; out, what came of it.
+The project is parsed once: window vars are no parse-time input, so one manifest serves them all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors")
+TOLD = ("JinjaLogInfo", "JinjaLogDebug", "JinjaLogWarning", "RunningOperationCaughtError")
+
+
+def main() -> None:
+    # What dbt or a plugin prints must not stand between the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    manifest = dbtRunner().invoke([*QUIET, "parse"])
+    print(json.dumps(_answer(manifest, [])), file=answers, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        os.environ.update(request["environment"])
+        told: list[str] = []
+
+        def listen(event: Any, told: list[str] = told) -> None:
+            if event.info.name in TOLD:
+                told.append(event.info.msg)
+
+        dbt = dbtRunner(manifest=manifest.result, callbacks=[listen])
+        finished = dbt.invoke([*QUIET, *request["arguments"]])
+        print(json.dumps(_answer(finished, told)), file=answers, flush=True)
+
+
+def _answer(finished: dbtRunnerResult, told: list[str]) -> dict[str, Any]:
+    results = getattr(finished.result, "results", [])
+    return {
+        "success": finished.success,
+        "exception": str(finished.exception) if finished.exception else None,
+        "nodes": {
+            result.node.name: {"status": str(result.status), "message": result.message or ""}
+            for result in results
+            if hasattr(result, "node")
+        },
+        "told": told,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,563 @@
+"""The strategies, gates, markers and checks, each tried on a real warehouse."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from tests.integration.macros_project import Trial
+
+MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
+
+
+# Replaying
+
+
+def test_a_day_that_lost_its_rows_becomes_empty(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    assert trial.build("daily").success
+    trial.events("2, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("daily", MARCH_1, MARCH_1).success
+    assert trial.rows("daily", "id") == [(2,)]
+    assert trial.markers("daily", "row_count")[:2] == [(0,), (1,)]
+
+
+def test_only_the_window_is_replaced(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    assert trial.build("daily").success
+    trial.events("1, 'b', 2, 1, '2026-03-01'", "2, 'b', 2, 1, '2026-03-02'")
+    assert trial.run("daily", MARCH_2, MARCH_2).success
+    assert trial.rows("daily", "id, kind") == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("model", ["daily", "merged", "odd_names", "odd_names_merged", "documented"])
+def test_running_twice_equals_running_once(trial: Trial, model: str):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'b', 2, 1, '2026-03-02'")
+    assert trial.build(model).success
+    once = trial.rows(model)
+    again = trial.build(model)
+    assert again.success, again.nodes
+    assert len(once) == 2
+    assert trial.rows(model) == once
+
+
+@pytest.mark.parametrize("model", ["daily", "merged"])
+def test_the_order_of_the_windows_does_not_show(trial: Trial, model: str):
+    # Order 1 moved from the 1st to the 2nd when its version grew.
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "1, 'b', 2, 2, '2026-03-02'")
+    for day in (MARCH_1, MARCH_2):
+        assert trial.run(model, day, day).success
+    forward = trial.rows(model)
+    trial.sql(f"drop table {model}")
+    for day in (MARCH_2, MARCH_1, MARCH_2):
+        assert trial.run(model, day, day).success
+    assert trial.rows(model) == forward
+
+
+def test_a_full_refresh_as_wide_as_the_table_rebuilds_it(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.build("daily").success
+    trial.events("1, 'b', 1, 1, '2026-03-01'")
+    assert trial.build("daily", "--full-refresh").success
+    assert trial.rows("daily", "kind") == [("b",)]
+
+
+def test_a_narrower_full_refresh_is_refused(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-05'")
+    assert trial.build("daily").success
+    before = trial.rows("daily"), trial.markers("daily", "*")
+    refused = trial.run("daily", MARCH_1, MARCH_2, "--full-refresh")
+    assert "would lose 1 published rows (2026-03-05 to 2026-03-05)" in refused.daybreak_error("daily")
+    assert "leave --full-refresh out" in refused.daybreak_error("daily")
+    assert (trial.rows("daily"), trial.markers("daily", "*")) == before
+
+
+def test_a_full_refresh_that_cannot_tell_what_it_would_lose_is_refused(trial: Trial):
+    trial.sql("create table daily as select 1 as id")
+    refused = trial.build("daily", "--full-refresh")
+    assert "without a column day" in refused.daybreak_error("daily")
+    assert trial.rows("daily") == [(1,)]
+
+
+def test_weeks_of_a_plain_build_are_whole(trial: Trial):
+    # 2026-03-01 is a Sunday and 2026-03-11 a Wednesday: one whole week lies between.
+    trial.events(*(f"{n}, 'a', 1, 1, '2026-03-{n:02}'" for n in range(1, 15)))
+    assert trial.build("weekly").success
+    assert [day for (day,) in trial.rows("weekly", "day")] == [date(2026, 3, n) for n in range(2, 9)]
+    assert trial.markers("weekly", "row_count") == [(7,)]
+
+
+def test_half_a_week_is_refused(trial: Trial):
+    refused = trial.run("weekly", MARCH_2, MARCH_3)
+    assert "no week of weekly begins at 2026-03-04 00:00:00" in refused.daybreak_error("weekly")
+    assert not trial.has("weekly")
+
+
+def test_hours_are_replaced_across_the_clock_change(trial: Trial):
+    trial.sql(
+        "insert into raw.moments select n, timestamp '2026-03-08 05:30' + n * interval 1 hour "
+        "from range(23) r(n)"
+    )
+    assert trial.run("hourly", "2026-03-08", "2026-03-08").success
+    counts = trial.markers("hourly", "row_count")
+    assert counts == [(1,)] * 23
+
+
+# What is refused, with nothing written
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("appended", "use incremental_strategy='overwrite_window'"),
+        ("no_event_time", "config(event_time='business_date')"),
+        ("yearly", "'hour', 'day', 'week' or 'month'"),
+        ("no_unique_key", "config(unique_key='order_id')"),
+        ("no_version_column", "config(version_column='extracted_at')"),
+        ("in_python", "materialize it as a table"),
+    ],
+)
+def test_a_config_that_is_not_safe_is_refused(trial: Trial, model: str, said: str):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert said in trial.build(model).daybreak_error(model)
+    assert not trial.has(model)
+
+
+def test_a_sample_is_refused(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.build("daily").success
+    refused = trial.build("daily", "--sample", "1 day")
+    assert "narrow the vars" in refused.daybreak_error("daily")
+    assert trial.rows("daily", "id") == [(1,)]
+
+
+def test_a_profile_without_transactions_is_refused(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    refused = trial.build("daily", DAYBREAK_NO_TRANSACTIONS="True")
+    assert "take disable_transactions out" in refused.daybreak_error("daily")
+    assert not trial.has("daily")
+
+
+@pytest.mark.parametrize("is_first_build", [True, False])
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("9, 'a', 1, 1, '2026-04-01'", "1 from 2026-04-01 to 2026-04-01"),
+        ("9, 'a', 1, 1, null", "1 with a NULL day"),
+    ],
+)
+def test_a_row_outside_the_window_is_refused(
+    trial: Trial, row: str, said: str, is_first_build: bool
+):
+    good = "1, 'a', 1, 1, '2026-03-01'"
+    trial.events(good)
+    if not is_first_build:
+        assert trial.build("unfiltered").success
+    trial.events(good, row)
+    refused = trial.build("unfiltered").daybreak_error("unfiltered")
+    assert said in refused
+    assert "filter it with in_window('day')" in refused
+    assert trial.has("unfiltered") != is_first_build
+    if not is_first_build:
+        assert trial.rows("unfiltered", "id") == [(1,)]
+
+
+@pytest.mark.parametrize("is_first_build", [True, False])
+@pytest.mark.parametrize(
+    ("model", "row", "said"),
+    [
+        ("merged", "1, 'b', 1, 1, '2026-03-02'", "several rows of one unique_key, for example id 1"),
+        ("merged", "null, 'b', 1, 1, '2026-03-02'", "1 rows with a NULL in its unique_key"),
+        ("merged_on_two", "1, 'a', 1, 1, '2026-03-02'", "for example id 1, kind a, times 2"),
+        ("merged_on_two", "1, null, 1, 1, '2026-03-02'", "1 rows with a NULL in its unique_key"),
+    ],
+)
+def test_a_bad_merge_key_is_refused(
+    trial: Trial, model: str, row: str, said: str, is_first_build: bool
+):
+    good = "1, 'a', 1, 1, '2026-03-01'"
+    trial.events(good)
+    if not is_first_build:
+        assert trial.build(model).success
+    trial.events(good, row)
+    assert said in trial.build(model).daybreak_error(model)
+    assert trial.has(model) != is_first_build
+    if not is_first_build:
+        assert trial.rows(model, "id, kind") == [(1, "a")]
+
+
+def test_a_lower_fence_is_refused_and_an_equal_one_is_not(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.run("daily", MARCH_1, MARCH_2, fence=7).success
+    assert trial.run("daily", MARCH_2, MARCH_3, fence=7).success
+    trial.events("1, 'b', 1, 1, '2026-03-01'")
+    refused = trial.run("daily", MARCH_1, MARCH_1, fence=6)
+    assert "a newer run (fence 7) has published" in refused.daybreak_error("daily")
+    assert trial.rows("daily", "kind") == [("a",)]
+    # Another window was never published by the newer run.
+    assert trial.run("daily", "2026-03-05", "2026-03-05", fence=6).success
+
+
+def test_a_plain_build_lets_no_older_run_back_in(trial: Trial):
+    assert trial.run("daily", MARCH_1, MARCH_1, fence=7).success
+    assert trial.build("daily").success
+    assert not trial.run("daily", MARCH_1, MARCH_1, fence=6).success
+
+
+# Merging
+
+
+def test_an_older_version_never_wins_and_an_equal_one_replaces(trial: Trial):
+    trial.events("1, 'a', 5, 2, '2026-03-01'", "2, 'a', 5, 2, '2026-03-01'")
+    assert trial.build("merged").success
+    trial.events(
+        "1, 'older', 6, 1, '2026-03-01'",
+        "2, 'equal', 6, 2, '2026-03-01'",
+        "3, 'new', 6, null, '2026-03-01'",
+    )
+    assert trial.build("merged").success
+    assert trial.rows("merged", "id, kind") == [(1, "a"), (2, "equal"), (3, "new")]
+    trial.events(
+        "1, 'none', 7, null, '2026-03-01'",
+        "3, 'newer', 7, 1, '2026-03-01'",
+    )
+    assert trial.build("merged").success
+    # Order 2 has left the source and stays: merge never deletes.
+    assert trial.rows("merged", "id, kind") == [(1, "a"), (2, "equal"), (3, "newer")]
+
+
+# --empty
+
+
+@pytest.mark.parametrize(
+    "model", ["daily", "merged", "plain_table", "plain_incremental", "kinds", "hooked"]
+)
+def test_empty_keeps_what_is_published(trial: Trial, model: str):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    trial.sql("insert into raw.kinds values ('a')")
+    assert trial.build(model).success
+    before = trial.rows(model), trial.markers(model, "*"), trial.rows("raw.log")
+    rehearsed = trial.build(model, "--empty")
+    assert rehearsed.success, rehearsed.nodes
+    assert len(before[0]) == 1
+    assert (trial.rows(model), trial.markers(model, "*"), trial.rows("raw.log")) == before
+
+
+@pytest.mark.parametrize("resource", ["events_snapshot", "planted", "exported"])
+def test_empty_keeps_snapshots_seeds_and_files(trial: Trial, resource: str):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    build = ("build", "--select", resource)
+    assert trial.project.invoke(trial.folder, *build).success
+    before = trial.rows(resource)
+    assert before
+    assert trial.project.invoke(trial.folder, *build, "--empty").success
+    assert trial.rows(resource) == before
+
+
+def test_empty_still_runs_the_query(trial: Trial):
+    assert trial.build("daily").success
+    trial.sql("alter table raw.events rename column day to hour")
+    assert '"day" not found' in trial.build("daily", "--empty").error("daily")
+
+
+def test_a_first_build_with_empty_makes_a_table_without_rows_or_markers(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.build("daily", "--empty").success
+    assert trial.rows("daily") == []
+    assert trial.markers("daily") == []
+
+
+# Shapes
+
+
+def test_a_new_column_is_appended_if_the_model_says_so(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.build("grows").success
+    assert trial.build("never_grows").success
+    trial.sql("alter table raw.events add column colour varchar default 'red'")
+    assert trial.run("grows", MARCH_2, MARCH_2).success
+    assert trial.run("grows", MARCH_1, MARCH_1).success
+    assert trial.rows("grows", "id, colour") == [(1, "red")]
+    assert "out of sync" in trial.run("never_grows", MARCH_1, MARCH_1).error("never_grows")
+    assert trial.rows("never_grows", "id") == [(1,)]
+
+
+def test_a_column_that_is_gone_is_an_error_and_no_null(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.build("daily").success
+    trial.sql("alter table raw.events drop column amount")
+    assert "amount" in trial.build("daily").error("daily")
+    assert trial.rows("daily", "amount") == [(1,)]
+
+
+def test_a_view_becomes_a_table_or_stays(trial: Trial):
+    trial.sql("create view unfiltered as select 'view' as kind")
+    trial.events("1, 'a', 1, 1, null")
+    assert not trial.build("unfiltered").success
+    assert trial.rows("unfiltered") == [("view",)]
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.build("unfiltered").success
+    assert trial.rows("unfiltered", "kind") == [("a",)]
+
+
+def test_a_key_constraint_survives_a_replay(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    assert trial.build("keyed").success
+    again = trial.build("keyed")
+    assert again.success, again.nodes
+    assert trial.rows("keyed", "id") == [(1,), (2,)]
+
+
+def test_comments_are_persisted(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    for _ in range(2):
+        assert trial.build("documented").success
+        assert trial.sql("select comment from duckdb_tables() where table_name = 'documented'") == [
+            ("One row per event.",)
+        ]
+        assert ("Key of the event.",) in trial.sql(
+            "select comment from duckdb_columns() where table_name = 'documented'"
+        )
+
+
+def test_a_model_of_another_database_has_its_markers_there(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    for _ in range(2):
+        assert trial.build("elsewhere").success
+    assert trial.rows("other.main.elsewhere", "id") == [(1,)]
+    assert trial.markers("elsewhere") == []
+    markers = "select count(*), sum(row_count) from other.main.daybreak_publications"
+    assert trial.sql(markers) == [(10, 1)]
+
+
+def test_hooks_run_and_what_they_change_is_judged(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.build("hooked").success
+    assert trial.rows("hooked", "amount") == [(2,)]
+    assert trial.sql("from raw.log") == [("before",), ("inside",), ("after",)]
+    # The hook adds one to a hundred, and the gate on the result rolls back what is inside.
+    trial.events("1, 'a', 100, 1, '2026-03-01'")
+    assert "withheld hooked" in trial.build("hooked").error("hooked")
+    assert trial.rows("hooked", "amount") == [(2,)]
+    assert trial.sql("select entry, count(*) from raw.log group by all order by 1") == [
+        ("after", 1),
+        ("before", 2),
+        ("inside", 1),
+    ]
+
+
+# Gates
+
+GOOD = "1, 'a', 1, 1, '2026-03-01'"
+
+
+@pytest.mark.parametrize("is_first_build", [True, False])
+@pytest.mark.parametrize(
+    ("rows", "gate"),
+    [
+        (["1, 'b', 1, 1, '2026-03-02'"], "gated_id_is_unique"),
+        (["null, 'b', 1, 1, '2026-03-02'"], "gated_id_is_known"),
+        (["2, 'z', 1, 1, '2026-03-02'"], "gated_kind_is_accepted"),
+        (["2, 'c', 1, 1, '2026-03-02'"], "gated_kind_is_related"),
+        (["2, 'a', null, 1, '2026-03-02'"], "gated_amount_of_a"),
+        ([f"{n}, 'b', -1, 1, '2026-03-02'" for n in (2, 3, 4)], "gated_few_negative"),
+    ],
+)
+def test_a_gate_withholds_the_window(
+    trial: Trial, rows: list[str], gate: str, is_first_build: bool
+):
+    trial.sql("insert into raw.kinds values ('a'), ('b')")
+    assert trial.build("kinds").success
+    trial.events(GOOD)
+    if not is_first_build:
+        assert trial.build("gated").success
+    markers = trial.markers("gated", "*")
+    trial.events(GOOD, *rows)
+    withheld = trial.build("gated")
+    error = withheld.error("gated")
+    assert "daybreak: withheld gated, its published rows stay as they were:" in error
+    assert f"{gate}: " in error
+    assert "DAYBREAK_EVIDENCE [" in error
+    assert trial.has("gated") != is_first_build
+    if not is_first_build:
+        assert trial.rows("gated", "id") == [(1,)]
+    assert trial.markers("gated", "*") == markers
+
+
+def test_what_a_gate_allows_is_published(trial: Trial):
+    trial.sql("insert into raw.kinds values ('a'), ('b')")
+    assert trial.build("kinds").success
+    # A NULL amount of kind b: `where` leaves it out, and severity warn never withholds.
+    trial.events(GOOD, "2, 'b', null, 1, '2026-03-01'", "3, 'b', -1, 1, '2026-03-01'")
+    built = trial.build("gated")
+    assert built.success, built.nodes
+    assert [text for text in built.told if "gated_few_negative found 1 (warn_if >0)" in text]
+
+
+def test_a_gate_looks_at_its_window_alone(trial: Trial):
+    trial.sql("insert into raw.kinds values ('a')")
+    assert trial.build("kinds").success
+    trial.events(GOOD)
+    assert trial.build("gated").success
+    trial.sql("update gated set kind = 'wrong'")
+    trial.events("2, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("gated", MARCH_2, MARCH_2, "--exclude-resource-type", "test").success
+
+
+def test_a_gate_reads_parents_and_sources_and_nothing_else(trial: Trial):
+    trial.events(GOOD)
+    trial.sql("insert into raw.totals values ('2026-03-01', 1, 1)")
+    refused = trial.build("gate_reads_stranger").daybreak_error("gate_reads_stranger")
+    assert "the gate stranger_gate reads model.daybreak.totals" in refused
+    assert "add '-- depends_on: {{ ref(…) }}' to the model" in refused
+    assert not trial.has("gate_reads_stranger")
+    assert trial.build("gate_reads_source").success
+    trial.sql("update raw.totals set row_count = 3")
+    withheld = trial.build("gate_reads_source").error("gate_reads_source")
+    assert "source_gate: 2026-03-01: expected order 3; actual order 1" in withheld
+
+
+def test_a_gate_that_neither_passes_nor_fails_is_an_error(trial: Trial):
+    trial.events(GOOD)
+    refused = trial.build("gate_gives_null").daybreak_error("gate_gives_null")
+    assert "wrap it in coalesce(…, 0)" in refused
+    assert not trial.has("gate_gives_null")
+
+
+# Checks and verdicts
+
+
+def test_every_check_names_the_bad_windows_and_no_other(trial: Trial):
+    closed, zero, missing, tolerated, wrong, stale, moved, nulls = (
+        f"2026-03-{day:02}" for day in range(1, 9)
+    )
+    rows = [
+        *[(tolerated, 5, f"{tolerated} 22:00")] * 11,
+        *[(wrong, 5, f"{wrong} 22:00")] * 10,
+        (stale, 5, f"{stale} 22:59"),
+        (moved, 5, "2026-03-20 12:00"),
+        (nulls, "null", None),
+    ]
+    values = ", ".join(
+        f"({n}, 'a', {amount}, 1, '{day}', " + (f"'{at}')" if at else "null)")
+        for n, (day, amount, at) in enumerate(rows)
+    )
+    # New York is five hours behind until the 8th: local 22:00 is 03:00 UTC of the day after.
+    trial.sql(
+        f"insert into raw.events values {values};"
+        "update raw.events set seen_at = seen_at + interval 5 hour;"
+        f"update raw.events set seen_at = timestamp '{stale} 22:59' where day = '{stale}';"
+        f"insert into raw.closures values ('{closed}');"
+        f"insert into raw.totals values ('{closed}', 4, 0), ('{zero}', 0, 0),"
+        f" ('{tolerated}', 10, 50), ('{wrong}', 13, 50), ('{stale}', 1, 5), ('{moved}', 1, 5),"
+        f" ('{nulls}', 1, null)"
+    )
+    built = trial.run("+checked", closed, nulls)
+    evidence = {found["check"]: found for found in built.told_json("DAYBREAK_REPORT ")["evidence"]}
+    named = {
+        check: [row["window_start"][:10] for row in sorted_rows(found["rows"])]
+        for check, found in evidence.items()
+    }
+    assert named == {
+        "checked_has_rows": [missing],
+        "checked_reconciles": [closed, wrong],
+        "checked_is_fresh": [stale, nulls],
+        "checked_event_times": [tolerated, wrong, moved, nulls],
+    }
+    (_, reconciled) = sorted_rows(evidence["checked_reconciles"]["rows"])
+    assert (reconciled["expected"], reconciled["actual"]) == ("order 13", "order 10")
+    verdicts = [verdict for (verdict,) in trial.markers("checked")]
+    assert verdicts == ["incorrect", "correct", *["incorrect"] * 6]
+
+
+def sorted_rows(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return sorted(rows, key=lambda row: row["window_start"])
+
+
+def test_empty_parents_are_evidence_through_a_view(trial: Trial):
+    trial.events("1, 'a', 0, 1, '2026-03-01'", "2, 'a', 5, 1, '2026-03-02'")
+    others = ("--exclude", "checked_*", "seen_has_rows")
+    run = trial.run("checked seen from_checked", MARCH_1, MARCH_3, *others)
+    evidence = run.told_json("DAYBREAK_REPORT ")["evidence"]
+    # The 1st has a row that the model drops; on the 3rd nobody has one.
+    assert [row["window_start"] for found in evidence for row in found["rows"]] == [
+        "2026-03-01 05:00:00"
+    ]
+    verdicts = [verdict for (verdict,) in trial.markers("from_checked")]
+    assert verdicts == ["incorrect", "correct", "correct"]
+
+
+def test_a_check_on_a_model_without_windows_says_so(trial: Trial):
+    trial.events(GOOD)
+    run = trial.run("checked seen", MARCH_1, MARCH_1, "--exclude", "checked_*")
+    error = run.daybreak_error("seen_has_rows")
+    assert "rows_in_every_window judges windows, and seen has none" in error
+
+
+def test_markers_carry_what_the_runner_told_and_what_was_found(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-07'", "2, 'a', 1, 1, '2026-03-08'")
+    hashes = {"judged": "it's a hash"}
+    run = trial.run("judged", "2026-03-07", "2026-03-08", run_id="r'1", fence=5, code_hashes=hashes)
+    assert run.success, run.nodes
+    columns = (
+        "window_start::varchar, window_end::varchar, run_id, fence, code_hash, row_count, verdict,"
+        " judged_at is not null"
+    )
+    told = ("r'1", 5, "it's a hash", 1, "correct", True)
+    # The 8th has 23 hours.
+    assert trial.markers("judged", columns) == [
+        ("2026-03-07 05:00:00", "2026-03-08 05:00:00", *told),
+        ("2026-03-08 05:00:00", "2026-03-09 04:00:00", *told),
+    ]
+    publications = run.told_json("DAYBREAK_REPORT ")["publications"]
+    assert publications == [
+        ["judged", "2026-03-07 05:00:00", 1, "correct"],
+        ["judged", "2026-03-08 05:00:00", 1, "correct"],
+    ]
+
+
+def test_the_windows_that_a_check_names_are_incorrect_and_the_others_correct(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "3, 'a', 1, 1, '2026-03-03'")
+    run = trial.run("judged", MARCH_1, MARCH_3)
+    assert not run.success
+    assert trial.markers("judged") == [("correct",), ("incorrect",), ("correct",)]
+
+
+def test_a_model_without_checks_is_unchecked(trial: Trial):
+    assert trial.run("unjudged", MARCH_1, MARCH_2).success
+    assert trial.markers("unjudged") == [("unchecked",), ("unchecked",)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "check"),
+    [
+        (["null, 'a', 1, 1, '2026-03-01'"], "not_null_halved_id"),
+        (["1, 'a', 101, 1, '2026-03-01'"], "halved_amounts"),
+    ],
+)
+def test_a_failed_test_that_names_no_window_leaves_all_unjudged(
+    trial: Trial, rows: list[str], check: str
+):
+    trial.events(*rows)
+    run = trial.run("halved", MARCH_1, MARCH_2)
+    assert run.nodes[check]["status"] == "fail"
+    assert trial.markers("halved") == [(None,), (None,)]
+    (found,) = run.told_json("DAYBREAK_REPORT ")["evidence"]
+    assert (found["check"], found["names_windows"]) == (check, False)
+
+
+def test_a_plain_build_publishes_unverified(trial: Trial):
+    trial.events(GOOD)
+    assert trial.project.invoke(trial.folder, "build", "--select", "halved").success
+    columns = "run_id, code_hash, verdict, fence, row_count"
+    assert trial.markers("halved", columns)[:2] == [
+        (None, None, None, 0, 1),
+        (None, None, None, 0, 0),
+    ]
+
+
+def test_an_amount_keeps_its_decimals(trial: Trial):
+    trial.events("1, 'a', 1.10, 1, '2026-03-01'")
+    assert trial.build("daily").success
+    assert trial.rows("daily", "amount") == [(Decimal("1.10"),)]

@@ -1,0 +1,85 @@
+"""After a crash the warehouse is asked, and believed: its markers were committed with the rows."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from tests.conftest import Shop, clone
+
+
+@pytest.fixture
+def five_days(template: Path, tmp_path: Path) -> Shop:
+    shop = clone(template, tmp_path / "shop")
+    assert shop.backfill("2017-03-10", "2017-03-14").code == 0
+    return shop
+
+
+def dead_owner() -> str:
+    """The name of a process of this machine that has really ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return f"{socket.gethostname()}:{ended.pid}:1"
+
+
+def lose_the_last_write(shop: Shop, *labels: str) -> None:
+    """Put runs back to where they were before their end was recorded, their process dead."""
+    with sqlite3.connect(shop.folder / ".daybreak" / "ledger.db") as ledger:
+        for label in labels:
+            ledger.execute(
+                "update runs set state = 'running', finished_at = null, row_count = null, "
+                "owner = ?, lease_until = '2099-01-01 00:00:00' where label = ?",
+                (dead_owner(), label),
+            )
+            ledger.execute(
+                "delete from model_runs where run in (select id from runs where label = ?)",
+                (label,),
+            )
+    ledger.close()
+
+
+def test_what_was_published_and_judged_is_not_run_again(five_days: Shop):
+    lose_the_last_write(five_days, "2017-03-12", "2017-03-13")
+    published = five_days.query("select * from daybreak_publications order by all")
+
+    looked = five_days.runner("plan", "orders_pipeline", "--as-of", "2017-03-15")
+    assert "run  | 2017-03-12 … 2017-03-13" in looked.out, looked.out  # nobody has asked yet
+
+    again = five_days.backfill("2017-03-10", "2017-03-14")
+    assert again.code == 0, again.out + again.err
+    assert "5 skipped 2017-03-10 … 2017-03-14: already success" in again.out
+    assert five_days.query("select * from daybreak_publications order by all") == published
+    shown = five_days.runner("show-run", "orders_pipeline", "backfill__2017-03-12")
+    assert "markers say so" in shown.out
+    assert "stg_transactions         | success | 5,577" in shown.out
+
+
+def test_what_was_published_and_not_judged_runs_again(five_days: Shop):
+    lose_the_last_write(five_days, "2017-03-12", "2017-03-13")
+    with duckdb.connect(str(five_days.warehouse)) as warehouse:
+        warehouse.execute(
+            "update daybreak_publications set verdict = null, judged_at = null "
+            "where model = 'fct_orders' and window_start = '2017-03-12 05:00:00'"
+        )
+    before = five_days.hashes()
+    again = five_days.backfill("2017-03-10", "2017-03-14")
+    assert again.code == 0, again.out + again.err
+    assert "1 run queued (one per day) 2017-03-12, 1 chunk" in again.out
+    assert "2017-03-12 ... success" in again.out
+    assert five_days.hashes() == before
+    unjudged = five_days.query("select count(*) from daybreak_publications where verdict is null")
+    assert unjudged == [(0,)]
+
+
+def test_a_lost_ledger_does_not_make_the_warehouse_refuse(five_days: Shop):
+    for name in os.listdir(five_days.folder / ".daybreak"):
+        (five_days.folder / ".daybreak" / name).unlink()
+    before = five_days.hashes()
+    again = five_days.backfill("2017-03-10", "2017-03-14")
+    assert again.code == 0, again.out + again.err
+    assert "5 success, 0 incorrect, 0 failed" in again.out
+    assert five_days.hashes() == before

@@ -1,0 +1,74 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runner.dbt.arguments import build_arguments, window_vars
+from runner.dbt.protocol import Invocation
+from runner.errors import UsageError
+from runner.spans import Span
+
+INVOCATION = Invocation(
+    nodes=("lines", "revenue"),
+    exclude=("lines_reconcile",),
+    with_unit_tests=True,
+    span=Span(datetime(2026, 3, 8, 5, tzinfo=UTC), datetime(2026, 3, 9, 4, tzinfo=UTC)),
+    run_id="backfill__2026-03-08",
+    fence=7,
+    code_hashes={"lines": "aaaa"},
+    timeout=timedelta(hours=1),
+)
+
+
+def test_only_typed_values_travel_through_vars():
+    assert json.loads(window_vars(INVOCATION)) == {
+        "window_start": "2026-03-08T05:00:00+00:00",
+        "window_end": "2026-03-09T04:00:00+00:00",
+        "run_id": "backfill__2026-03-08",
+        "fence": 7,
+        "code_hashes": {"lines": "aaaa"},
+    }
+
+
+@pytest.mark.parametrize("jinja", ["{{ env_var('SECRET') }}", "{% do x() %}", "{# note #}"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda text: {"run_id": f"backfill__{text}"},
+        lambda text: {"code_hashes": {text: "aaaa"}},
+        lambda text: {"code_hashes": {"lines": text}},
+    ],
+    ids=["run_id", "model", "hash"],
+)
+def test_jinja_from_outside_is_refused(jinja: str, place):
+    with pytest.raises(UsageError, match="holds Jinja") as error:
+        build_arguments(replace(INVOCATION, **place(jinja)))
+    assert "\n" not in str(error.value)
+
+
+def test_braces_that_are_no_jinja_are_let_through():
+    invocation = replace(INVOCATION, run_id="a{b}c")
+    assert json.loads(window_vars(invocation))["run_id"] == "a{b}c"
+
+
+def words_after(arguments: list[str], option: str) -> list[str]:
+    """The words that belong to an option."""
+    rest = arguments[arguments.index(option) + 1 :]
+    end = next((i for i, word in enumerate(rest) if word.startswith("--")), len(rest))
+    return rest[:end]
+
+
+def test_the_nodes_are_selected_and_the_judged_tests_left_out():
+    arguments = build_arguments(INVOCATION)
+    assert arguments[0] == "build"
+    assert words_after(arguments, "--select") == ["lines", "revenue"]
+    assert words_after(arguments, "--exclude") == ["lines_reconcile"]
+    assert words_after(arguments, "--vars") == [window_vars(INVOCATION)]
+    assert "--exclude-resource-type" not in arguments
+
+
+def test_unit_tests_are_left_out_after_the_first_time():
+    arguments = build_arguments(replace(INVOCATION, with_unit_tests=False, exclude=()))
+    assert words_after(arguments, "--exclude-resource-type") == ["unit_test"]
+    assert "--exclude" not in arguments

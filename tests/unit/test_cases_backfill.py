@@ -1,0 +1,224 @@
+"""Airflow's and SQLMesh's backfills (tests/cases/README.md), and where Daybreak differs."""
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from runner.config import parse_pipelines
+from runner.errors import ConfigError
+from runner.plan import Plan, Reprocess, make_plan
+from runner.schedules import Schedule
+from runner.spans import Span, Spans
+from runner.states import State
+from runner.windows import Calendar, Grain
+
+CASES = Path(__file__).parents[1] / "cases"
+AIRFLOW = json.loads((CASES / "backfill_airflow.json").read_text())
+SQLMESH = json.loads((CASES / "missing_intervals_sqlmesh.json").read_text())
+UTC_ZONE = ZoneInfo("UTC")
+DAYS = Calendar(Grain.DAY, UTC_ZONE)
+
+Row = dict[str, Any]
+
+
+def plan_of(first: str, last: str, existing: dict[str, State], reprocess: Reprocess) -> Plan:
+    history = {
+        state: Spans(DAYS.labelled(day).span for day, s in existing.items() if s is state)
+        for state in existing.values()
+    }
+    span = DAYS.span_of_dates(date.fromisoformat(first), date.fromisoformat(last))
+    return make_plan(DAYS, Spans([span]), history, reprocess, None)
+
+
+def planned(plan: Plan) -> list[str]:
+    return [w.label for chunk in plan.chunks for w in plan.calendar.windows(chunk.span)]
+
+
+# Airflow
+
+POLICIES = {
+    "none": Reprocess.MISSING,
+    "failed": Reprocess.FAILED,
+    "completed": Reprocess.ALL,
+}
+# Airflow says that a run exists; Daybreak says in which state its window is.
+REASONS = {
+    "already exists": {"already success", "already failed", "already incorrect"},
+    "in flight": {"in flight"},
+}
+
+
+def test_every_airflow_case_is_accounted_for():
+    assert set(AIRFLOW) == {
+        "src",
+        "reprocess",
+        "simple",
+        "second_backfill_while_running",
+        "reverse_with_depends_on_past",
+    }
+    assert AIRFLOW["reprocess"]["expected"].keys() == POLICIES.keys()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_each_reprocess_policy_takes_the_same_windows(policy: str):
+    case = AIRFLOW["reprocess"]
+    existing = {day: State(state) for day, state in case["existing"].items()}
+    last = case["to_date"].removesuffix(" (inclusive)")
+    plan = plan_of(case["from_date"], last, existing, POLICIES[policy])
+    expected = case["expected"][policy]
+    assert plan.window_count == expected["runs"]
+    skipped = {DAYS.window_at(skip.span.start).label: skip.reason for skip in plan.skipped}
+    assert skipped.keys() == expected["skipped"].keys()
+    for day, reason in expected["skipped"].items():
+        assert skipped[day] in REASONS[reason]
+
+
+def test_what_is_in_flight_is_left_out():
+    case = AIRFLOW["simple"]
+    existing = dict.fromkeys(case["existing_in_flight"], State.RUNNING)
+    plan = plan_of(case["from_date"], case["to_date"], existing, Reprocess.ALL)
+    assert planned(plan) == case["expected"]
+
+
+def test_reverse_takes_the_same_windows_but_a_plan_is_oldest_first():
+    """A chunk is one set-based build, so an order within it does not exist; `--newest-first`
+    is an order of chunks, which a plan does not decide."""
+    case = AIRFLOW["simple"]
+    existing = dict.fromkeys(case["existing_in_flight"], State.QUEUED)
+    plan = plan_of(case["from_date"], case["to_date"], existing, Reprocess.ALL)
+    assert planned(plan) == sorted(case["reverse"])
+
+
+def test_a_second_backfill_runs_what_the_first_does_not_hold():
+    """Airflow refuses a second backfill even for a disjoint range. Here the unit is the window:
+    what is in flight is skipped and said, the rest is nobody's and may run."""
+    assert AIRFLOW["second_backfill_while_running"].startswith("error AlreadyRunningBackfill")
+    first = dict.fromkeys(("2021-01-01", "2021-01-02"), State.RUNNING)
+    disjoint = plan_of("2021-01-04", "2021-01-05", first, Reprocess.ALL)
+    assert planned(disjoint) == ["2021-01-04", "2021-01-05"]
+    overlapping = plan_of("2021-01-02", "2021-01-03", first, Reprocess.ALL)
+    assert planned(overlapping) == ["2021-01-03"]
+    assert [skip.reason for skip in overlapping.skipped] == ["in flight"]
+
+
+def test_a_window_never_depends_on_the_one_before():
+    """So a direction cannot be invalid: there is no `depends_on_past` to contradict it."""
+    assert AIRFLOW["reverse_with_depends_on_past"] == "error InvalidBackfillDirection"
+    with pytest.raises(ConfigError, match="unknown key 'depends_on_past'"):
+        parse_pipelines("pipelines:\n  a:\n    select: b\n    depends_on_past: true\n")
+
+
+# SQLMesh
+
+PARTIAL = "a window runs only when it is complete: there is no allow_partials"
+TIMES = "a range is whole windows, said in dates: a time of day is refused, never rounded"
+LOOKBACK = "a lookback makes windows stale (issue 3); it is no part of what is missing"
+LATER = datetime(2024, 6, 1, tzinfo=UTC)  # the now of a row without execution_time_ms
+# The row does not say it, its test does: the model ends with 2023-01-05.
+ENDS = {"test_missing_intervals_past_end_date_with_lookback": datetime(2023, 1, 6, tzinfo=UTC)}
+
+
+def instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def spans(intervals: list[list[int]]) -> Spans:
+    return Spans(Span(instant(start), instant(end)) for start, end in intervals)
+
+
+def calendar_of(row: Row) -> Calendar:
+    assert row["cron_tz"] == "None"
+    return Calendar(Grain(row["interval_unit"].removeprefix("IntervalUnit.").lower()), UTC_ZONE)
+
+
+def bounds(row: Row) -> tuple[datetime, datetime]:
+    """Start and end of a row's range; an end that is a date is inclusive."""
+    end = instant(row["end_ms"])
+    if len(row["end"]) == len("2020-01-01"):
+        end = DAYS.window_at(end).end
+    return instant(row["start_ms"]), end
+
+
+def is_aligned(row: Row) -> bool:
+    cal = calendar_of(row)
+    return all(cal.floor(bound) == bound for bound in bounds(row))
+
+
+def sqlmesh_difference(row: Row) -> str | None:
+    """Return why Daybreak answers a row differently, if it may."""
+    if row["allow_partials"]:
+        return PARTIAL
+    if not is_aligned(row):
+        return TIMES
+    return LOOKBACK if spans(row["missing"]) & spans(row["have"]) else None
+
+
+def missing_windows(row: Row) -> list[list[int]]:
+    """Daybreak's answer: the due (or only complete) windows of the range that are not done."""
+    cal = calendar_of(row)
+    now = instant(row["execution_time_ms"]) if row["execution_time_ms"] else LATER
+    newest = cal.floor(now) if row["ignore_cron"] else schedule_of(row).due_end(cal, now)
+    start, end = bounds(row)
+    end = min(cal.floor(end), newest, ENDS.get(row["test"], end))
+    desired = Spans([Span(start, end)] if start < end else [])
+    history = {State.SUCCESS: spans(row["have"])}
+    plan = make_plan(cal, desired, history, Reprocess.MISSING, 1)
+    return [[to_ms(chunk.span.start), to_ms(chunk.span.end)] for chunk in plan.chunks]
+
+
+def schedule_of(row: Row) -> Schedule:
+    names = {"@daily": "0 0 * * *", "@hourly": "0 * * * *"}
+    return Schedule(names.get(row["cron"], row["cron"]), UTC_ZONE)
+
+
+def to_ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+ROWS = [(row, sqlmesh_difference(row)) for row in SQLMESH]
+
+
+def rows(reason: str | None) -> list[Row]:
+    return [row for row, found in ROWS if found == reason]
+
+
+def test_every_sqlmesh_row_is_accounted_for():
+    reasons = [reason for _, reason in ROWS]
+    assert {reason: reasons.count(reason) for reason in reasons} == {
+        None: 30,
+        PARTIAL: 10,
+        TIMES: 4,
+        LOOKBACK: 4,
+    }
+
+
+@pytest.mark.parametrize("row", rows(None))
+def test_the_same_intervals_are_missing(row: Row):
+    assert missing_windows(row) == row["missing"]
+
+
+def starts_aligned(row: Row) -> bool:
+    return DAYS.floor(instant(row["start_ms"])) == instant(row["start_ms"])
+
+
+@pytest.mark.parametrize("row", [row for row in rows(PARTIAL) if starts_aligned(row)])
+def test_of_partial_intervals_only_the_whole_ones_run(row: Row):
+    assert calendar_of(row) == DAYS
+    whole = [interval for interval in row["missing"] if interval[1] - interval[0] == 86_400_000]
+    assert missing_windows(row) == whole
+
+
+@pytest.mark.parametrize("row", [row for row, _ in ROWS if not is_aligned(row)])
+def test_a_range_with_a_time_of_day_is_refused(row: Row):
+    with pytest.raises(ValueError, match="is not the bound of a"):
+        calendar_of(row).windows(Span(*bounds(row)))
+
+
+@pytest.mark.parametrize("row", rows(LOOKBACK))
+def test_a_lookback_adds_only_what_is_done_already(row: Row):
+    missing = spans(missing_windows(row))
+    assert missing == spans(row["missing"]) - spans(row["have"])

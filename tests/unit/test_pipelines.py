@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from runner.config import PipelineConfig
+from runner.errors import ConfigError, ProjectError, UsageError
+from runner.pipelines import Pipeline, find_config, make_pipeline
+from runner.project import Node, Project
+from runner.spans import Span
+from runner.windows import Grain
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def model(
+    name: str,
+    *parents: str,
+    grain: Grain | None = Grain.DAY,
+    begin: date | None = date(2026, 3, 1),
+) -> Node:
+    ids = tuple(f"model.shop.{parent}" for parent in parents)
+    return Node(f"model.shop.{name}", name, "model", "incremental", ids, grain, begin)
+
+
+def pipeline_of(*nodes: Node, **config: Any) -> Pipeline:
+    project = Project(
+        zone=NEW_YORK,
+        nodes={node.unique_id: node for node in nodes},
+        selections={"all": tuple(node.unique_id for node in nodes)},
+        fingerprint="",
+    )
+    return make_pipeline("orders", PipelineConfig(select="all", **config), project)
+
+
+def local(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=NEW_YORK).astimezone(UTC)  # type: ignore[arg-type]
+
+
+LATER = local(2026, 6, 19, 5)
+
+
+# What the models say, and contradictions
+
+
+def test_grain_zone_and_start_are_taken_from_the_models():
+    pipeline = pipeline_of(model("b", begin=date(2026, 4, 1)), model("a"))
+    assert (pipeline.calendar.grain, pipeline.calendar.zone) == (Grain.DAY, NEW_YORK)
+    assert (pipeline.first, pipeline.last) == (local(2026, 3, 1), None)
+    assert pipeline.schedule is None
+
+
+def test_what_the_config_repeats_may_be_repeated():
+    pipeline = pipeline_of(model("a"), grain="day", timezone="America/New_York")
+    assert pipeline.calendar == pipeline_of(model("a")).calendar
+
+
+@pytest.mark.parametrize(
+    ("nodes", "config", "said"),
+    [
+        ([model("a")], {"grain": "hour"}, r"says grain hour, but selects a \(day\)"),
+        (
+            [model("a"), model("b", grain=Grain.HOUR)],
+            {},
+            r"mixes grains: a \(day\), b \(hour\)",
+        ),
+        (
+            [model("a"), model("b", grain=Grain.HOUR)],
+            {"grain": "day"},
+            "says grain day, but selects",
+        ),
+        ([model("a")], {"timezone": "UTC"}, "says timezone UTC, but .* America/New_York"),
+        ([model("a", grain=None)], {}, "selects no windowed model"),
+        ([model("a", begin=None)], {}, "does not know its first window"),
+    ],
+)
+def test_a_contradiction_is_refused(nodes: list[Node], config: dict[str, Any], said: str):
+    with pytest.raises(ProjectError, match=said) as error:
+        pipeline_of(*nodes, **config)
+    assert "pipeline orders" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_models_stand_parents_first_whatever_dbt_lists_first():
+    nodes = (model("a", "c"), model("b"), model("c", "b"), model("d", grain=None))
+    pipeline = pipeline_of(*nodes)
+    assert [node.name for node in pipeline.nodes] == ["b", "d", "c", "a"]
+    assert [node.name for node in pipeline.windowed] == ["b", "c", "a"]
+
+
+# Start and end
+
+
+def test_start_and_end_are_dates_and_both_inclusive():
+    pipeline = pipeline_of(model("a"), start=date(2026, 3, 7), end=date(2026, 3, 8))
+    assert (pipeline.first, pipeline.last) == (local(2026, 3, 7), local(2026, 3, 9))
+    assert pipeline.complete(LATER) == Span(local(2026, 3, 7), local(2026, 3, 9))
+    assert (local(2026, 3, 9) - local(2026, 3, 8)) == timedelta(hours=23)
+
+
+@pytest.mark.parametrize(
+    ("start", "first"), [(date(2026, 3, 2), (2026, 3, 2)), (date(2026, 3, 4), (2026, 3, 2))]
+)
+def test_the_first_window_is_the_one_that_holds_the_start(start: date, first: tuple[int, ...]):
+    pipeline = pipeline_of(model("a", grain=Grain.WEEK), start=start)
+    assert pipeline.first == local(*first)
+
+
+def test_an_end_before_the_models_begin_is_refused():
+    with pytest.raises(ConfigError, match="pipeline orders ends before it starts"):
+        pipeline_of(model("a"), end=date(2026, 2, 28))
+
+
+def test_only_windows_that_have_ended_are_complete():
+    pipeline = pipeline_of(model("a"))
+    assert pipeline.complete(local(2026, 3, 1, 23, 59)) is None
+    assert pipeline.complete(local(2026, 3, 2)) == Span(local(2026, 3, 1), local(2026, 3, 2))
+    assert pipeline.complete(local(2026, 3, 2, 23)) == Span(local(2026, 3, 1), local(2026, 3, 2))
+
+
+def test_a_window_is_due_when_its_schedule_has_come():
+    pipeline = pipeline_of(model("a"), schedule="0 5 * * *", end=date(2026, 3, 2))
+    assert pipeline.due(local(2026, 3, 2, 4, 59)) is None
+    assert pipeline.due(local(2026, 3, 2, 5)) == Span(local(2026, 3, 1), local(2026, 3, 2))
+    assert pipeline.due(LATER) == Span(local(2026, 3, 1), local(2026, 3, 3))
+    assert pipeline_of(model("a")).due(LATER) is None
+
+
+# Labels and dates
+
+
+def test_a_label_names_a_window_of_the_pipeline():
+    pipeline = pipeline_of(model("a"), end=date(2026, 3, 31))
+    window = pipeline.window("2026-03-08", LATER)
+    assert (window.label, window.start) == ("2026-03-08", local(2026, 3, 8))
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("2026-02-28", "before the first window of orders, 2026-03-01: start there"),
+        ("2026-04-01", "after the last window of orders, 2026-03-31: end earlier"),
+        ("2026-3-1", "does not name a day"),
+        ("2026-02-30", "is not on the calendar"),
+    ],
+)
+def test_a_label_outside_the_pipeline_is_refused(label: str, said: str):
+    pipeline = pipeline_of(model("a"), end=date(2026, 3, 31))
+    with pytest.raises(UsageError, match=said):
+        pipeline.window(label, LATER)
+
+
+def test_a_window_that_is_not_complete_is_refused_with_the_newest_that_is():
+    pipeline = pipeline_of(model("a"))
+    with pytest.raises(UsageError, match="the newest complete one is 2026-06-18, end there"):
+        pipeline.window("2026-06-19", LATER)
+    with pytest.raises(UsageError, match=r"no complete window at .*: wait for its first"):
+        pipeline.window("2026-03-01", local(2026, 3, 1, 12))
+
+
+def test_dates_are_inclusive_and_both_are_checked():
+    pipeline = pipeline_of(model("a"))
+    span = pipeline.span_of_dates(date(2026, 3, 1), date(2026, 6, 18), LATER)
+    assert span == Span(local(2026, 3, 1), local(2026, 6, 19))
+    with pytest.raises(UsageError, match="2026-02-28 lies before the first window"):
+        pipeline.span_of_dates(date(2026, 2, 28), date(2026, 3, 2), LATER)
+    with pytest.raises(UsageError, match="up to 2026-06-19 are not complete"):
+        pipeline.span_of_dates(date(2026, 6, 1), date(2026, 6, 19), LATER)
+    with pytest.raises(UsageError, match="2026-06-01 is before 2026-06-02"):
+        pipeline.span_of_dates(date(2026, 6, 2), date(2026, 6, 1), LATER)
+
+
+def test_an_unknown_pipeline_is_answered_with_the_nearest():
+    configs = {name: PipelineConfig(select="all") for name in ("orders", "returns")}
+    assert find_config("orders", configs) is configs["orders"]
+    with pytest.raises(UsageError, match=r"no pipeline 'ordres'\. Did you mean 'orders'\?"):
+        find_config("ordres", configs)

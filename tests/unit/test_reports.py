@@ -1,0 +1,224 @@
+"""Messages as dbt-core 1.11 and dbt-duckdb 1.11 write them, copied from their results."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from runner.dbt.protocol import Evidence, Publication, WindowEvidence
+from runner.dbt.reports import (
+    EVIDENCE_PREFIX,
+    REPORT_PREFIX,
+    brief,
+    invocation_result,
+    is_lock,
+    killed,
+)
+
+FRAMES = (
+    "\n  \n  > in macro _stop (macros/daybreak/errors.sql)\n"
+    "  > called by macro _judge_gates (macros/daybreak/strategies/gates.sql)\n"
+    "  > called by macro materialization_incremental_duckdb"
+    " (macros/daybreak/materializations/incremental.sql)\n"
+    "  > called by model stg_transactions (models/staging/landing/stg_transactions.sql)"
+)
+GATE_FOUND = [
+    {
+        "model": "stg_transactions",
+        "check": "stg_transactions_belong_to_their_file",
+        "failures": 1,
+        "names_windows": True,
+        "rows": [
+            {
+                "window_start": "2017-03-03 05:00:00",
+                "window_end": "2017-03-04 05:00:00",
+                "expected": "every row of its own business_date",
+                "actual": "4369 rows of 2017-03-02 to 2017-03-02",
+            }
+        ],
+    }
+]
+GATE = (
+    "Compilation Error in model stg_transactions (models/staging/landing/stg_transactions.sql)\n"
+    "  daybreak: withheld stg_transactions, its published rows stay as they were:\n"
+    "  stg_transactions_belong_to_their_file: 2017-03-03: expected every row of its own"
+    " business_date; actual 4369 rows of 2017-03-02 to 2017-03-02\n"
+    f"  {EVIDENCE_PREFIX}{json.dumps(GATE_FOUND)}{FRAMES}"
+)
+LOCKED = (
+    'IO Error: Could not set lock on file "/shop/data/warehouse.duckdb": Conflicting lock is held '
+    "in /usr/bin/python3.11 (PID 14873). See also"
+    " https://duckdb.org/docs/stable/connect/concurrency"
+)
+
+MESSAGES = {
+    "gate": (
+        GATE,
+        "withheld stg_transactions, its published rows stay as they were: "
+        "stg_transactions_belong_to_their_file: 2017-03-03: expected every row of its own "
+        "business_date; actual 4369 rows of 2017-03-02 to 2017-03-02",
+    ),
+    "refused": (
+        "Compilation Error in model merged (models/lab/merged.sql)\n  daybreak: merged selects 1 "
+        "rows outside its window 2017-03-01 00:00:00 to 2017-03-02 00:00:00 (1 with a NULL d): "
+        f"filter it with in_window('d'), or mend the rows at the source{FRAMES}",
+        "merged selects 1 rows outside its window 2017-03-01 00:00:00 to 2017-03-02 00:00:00 "
+        "(1 with a NULL d): filter it with in_window('d'), or mend the rows at the source",
+    ),
+    "binder": (
+        "Runtime Error in model binder (models/lab/binder.sql)\n  Binder Error: Referenced column "
+        '"no_such_column" not found in FROM clause!\n  Candidate bindings: "one"\n  \n  LINE 11: '
+        "select no_such_column from (select 1 as one)\n                  ^",
+        'Binder Error: Referenced column "no_such_column" not found in FROM clause! '
+        'Candidate bindings: "one"',
+    ),
+    "conversion": (
+        "Runtime Error in model conversion (models/lab/conversion.sql)\n  Conversion Error: Could "
+        "not convert string 'x1' to INT32\n  \n  LINE 11: select cast('x' || 1 as integer) as one\n"
+        "                  ^",
+        "Conversion Error: Could not convert string 'x1' to INT32",
+    ),
+    "constraint": (
+        "Runtime Error in model constrained (models/lab/constrained.sql)\n  Constraint Error: "
+        "NOT NULL constraint failed: constrained__dbt_tmp.one",
+        "Constraint Error: NOT NULL constraint failed: constrained__dbt_tmp.one",
+    ),
+    "parser": (
+        "Runtime Error in model parser (models/lab/parser.sql)\n  Parser Error: syntax error at or "
+        'near "selec"\n  \n  LINE 11: selec 1\n           ^',
+        'Parser Error: syntax error at or near "selec"',
+    ),
+    "two lines": (
+        "Runtime Error in model division (models/lab/division.sql)\n  Invalid Input Error: said by "
+        "the model\n  on two lines",
+        "Invalid Input Error: said by the model on two lines",
+    ),
+    "jinja": (
+        "Compilation Error in model jinja (models/lab/jinja.sql)\n  'undefined_macro' is "
+        "undefined. This can happen when calling a macro that does not exist. Check for typos "
+        'and/or install package dependencies with "dbt deps".',
+        "'undefined_macro' is undefined. This can happen when calling a macro that does not exist. "
+        'Check for typos and/or install package dependencies with "dbt deps".',
+    ),
+    "no such ref": (
+        "Compilation Error\n  Model 'model.daybreak.bad' (models/lab/bad.sql) depends on a node "
+        "named 'nowhere' which was not found",
+        "Model 'model.daybreak.bad' (models/lab/bad.sql) depends on a node named 'nowhere' which "
+        "was not found",
+    ),
+    "test": (
+        "Got 1 result, configured to fail if != 0",
+        "Got 1 result, configured to fail if != 0",
+    ),
+    "nothing": ("", ""),
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_brief_keeps_what_a_person_needs_on_one_line(message: str):
+    said, expected = MESSAGES[message]
+    assert brief(said) == expected
+
+
+# What a person can mend is said in our words: what is wrong with which file, and what to do.
+MENDABLE = {
+    "locked": (LOCKED, "/shop/data/warehouse.duckdb", "pid 14873"),
+    "missing file": (
+        "Runtime Error in model missing_file (models/lab/missing_file.sql)\n  IO Error: No files "
+        'found that match the pattern "data/landing/nowhere/*.parquet"\n  \n  LINE 11: select * '
+        "from read_parquet('data/landing/nowhere/*.parquet')\n                         ^",
+        "data/landing/nowhere/*.parquet",
+        "land it",
+    ),
+    "truncated file": (
+        "Runtime Error in model truncated (models/lab/truncated.sql)\n  Invalid Input Error: No "
+        "magic bytes found at end of file 'data/landing/cut.parquet'\n  \n  LINE 11: select * from "
+        "read_parquet('data/landing/cut.parquet')\n                         ^",
+        "data/landing/cut.parquet",
+        "land it again",
+    ),
+}
+
+
+@pytest.mark.parametrize("message", MENDABLE)
+def test_brief_says_what_to_do_about_a_file(message: str):
+    said, file, remedy = MENDABLE[message]
+    told = brief(said)
+    assert told.startswith(file) or f" {file}" in told
+    assert remedy in told
+    assert "\n" not in told
+    assert "LINE" not in told
+
+
+def test_a_lock_is_known_by_its_message():
+    assert is_lock(LOCKED)
+    assert not any(is_lock(said) for said, _ in MESSAGES.values())
+
+
+def node(message: str | None, status: str = "error") -> dict[str, object]:
+    return {
+        "unique_id": "model.daybreak.stg_transactions",
+        "status": status,
+        "message": message,
+        "seconds": 0.5,
+    }
+
+
+def test_gate_evidence_is_read_from_the_message_of_its_model():
+    result = invocation_result([node(GATE)], None, None, 1.5)
+    (found,) = result.evidence
+    assert found == Evidence(
+        model="stg_transactions",
+        check="stg_transactions_belong_to_their_file",
+        severity="error",
+        failures=1,
+        windows=(
+            WindowEvidence(
+                datetime(2017, 3, 3, 5, tzinfo=UTC),
+                "every row of its own business_date",
+                "4369 rows of 2017-03-02 to 2017-03-02",
+            ),
+        ),
+        sample=(),
+    )
+    assert (result.error, result.seconds, result.publications) == (None, 1.5, ())
+
+
+def test_the_report_gives_publications_and_what_checks_found():
+    told = {
+        "publications": [
+            ["daily_revenue", "2017-03-12 05:00:00", 17, "correct"],
+            ["daily_revenue", "2017-03-13 04:00:00", 0, None],
+        ],
+        "evidence": [
+            {
+                "model": None,
+                "check": "revenue_is_positive",
+                "severity": "warn",
+                "failures": 7,
+                "names_windows": False,
+                "rows": [{"sale_date": f"2017-03-0{day}", "revenue": "-1"} for day in range(1, 8)],
+            }
+        ],
+    }
+    result = invocation_result([node(None, "success")], REPORT_PREFIX + json.dumps(told), None, 1.0)
+    assert result.publications == (
+        Publication("daily_revenue", datetime(2017, 3, 12, 5, tzinfo=UTC), 17, "correct"),
+        Publication("daily_revenue", datetime(2017, 3, 13, 4, tzinfo=UTC), 0, None),
+    )
+    (found,) = result.evidence
+    assert (found.model, found.severity, found.failures, found.windows) == (None, "warn", 7, ())
+    assert found.sample == tuple(f"sale_date 2017-03-0{day}, revenue -1" for day in range(1, 6))
+    assert result.nodes[0].message == ""
+
+
+def test_without_a_report_nothing_is_published():
+    result = invocation_result([node(None, "success")], None, killed(-9), 1.0)
+    assert (result.publications, result.evidence) == ((), ())
+    assert result.error == killed(-9)
+
+
+@pytest.mark.parametrize(("code", "how"), [(-9, "signal 9"), (3, "exit code 3")])
+def test_how_a_process_ended_is_said(code: int, how: str):
+    assert how in killed(code)
+    assert killed(code).startswith("dbt ended without a result")
