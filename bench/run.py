@@ -26,9 +26,7 @@ def seconds(command: list[str | Path], environment: dict[str, str]) -> float:
     times = []
     for _ in range(REPEATS + 1):
         started = time.monotonic()
-        subprocess.run(
-            command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run(command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.DEVNULL)
         times.append(time.monotonic() - started)
     return statistics.median(times[1:])
 

@@ -264,7 +264,8 @@ def _reason(node: NodeResult) -> str:
             f"{name} fails its unit test {rest[0]}: see `dbt test --select {rest[0]}`, "
             "and mend the model or the test"
         )
-    return f"{name}: {brief(node.message) or node.status}"
+    text = brief(node.message) or node.status
+    return text if text.startswith(f"{name} ") else f"{name}: {text}"
 
 
 def _in_words(finding: Finding) -> str:

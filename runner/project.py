@@ -7,25 +7,23 @@ last parse still holds.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from runner.code_hashes import combined_hash, own_code_hash
 from runner.dbt.protocol import Description
 from runner.errors import ProjectError
-from runner.project_files import fingerprint, project_zone
+from runner.project_files import project_zone
 from runner.windows import Grain
 
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
-# Settings of a model that never change its rows.
-_COSMETIC_CONFIG = frozenset({"access", "description", "docs", "group", "meta", "tags"})
-_OWN_MACROS = "macros/daybreak/"
+_NOT_STORED = ("view", "ephemeral")
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,10 @@ class Project:
     fingerprint: str  # of the files it was parsed from
 
     @classmethod
-    def from_description(cls, description: Description, project_dir: Path) -> Self:
-        """Read what an engine has just parsed.
+    def from_description(
+        cls, description: Description, project_dir: Path, fingerprint: str
+    ) -> Self:
+        """Read what an engine has just parsed; ``fingerprint`` was taken before it began.
 
         Raises :class:`ProjectError` if the project's time zone is missing or unknown.
         """
@@ -69,9 +69,9 @@ class Project:
         nodes = {node.unique_id: node for node in _nodes(manifest)}
         return cls(
             zone=project_zone(project_dir),
-            nodes=_with_readers(_with_gates(nodes)),
+            nodes=_with_readers(_with_gates(_with_code_hashes(nodes))),
             selections=description.selections,
-            fingerprint=fingerprint(project_dir),
+            fingerprint=fingerprint,
         )
 
     @classmethod
@@ -126,7 +126,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 parents=tuple(raw.get("depends_on", {}).get("nodes", ())),
                 grain=grain,
                 begin=_begin(raw) if grain else None,
-                code_hash=_code_hash(raw, macros) if raw["resource_type"] == "model" else "",
+                code_hash=own_code_hash(raw, macros) if raw["resource_type"] == "model" else "",
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_gate(raw),
             )
@@ -178,6 +178,23 @@ def _with_gates(nodes: dict[str, Node]) -> dict[str, Node]:
     }
 
 
+def _with_code_hashes(nodes: dict[str, Node]) -> dict[str, Node]:
+    """Let a model's hash cover the views that it reads: their SQL makes its rows too."""
+    whole: dict[str, str] = {}
+
+    def code_hash(node: Node) -> str:
+        if node.unique_id not in whole:
+            parents = [nodes[parent] for parent in node.parents if parent in nodes]
+            read = [code_hash(p) for p in parents if p.materialized in _NOT_STORED]
+            whole[node.unique_id] = combined_hash(node.code_hash, read)
+        return whole[node.unique_id]
+
+    return {
+        unique_id: replace(node, code_hash=code_hash(node)) if node.kind == "model" else node
+        for unique_id, node in nodes.items()
+    }
+
+
 def _with_readers(nodes: dict[str, Node]) -> dict[str, Node]:
     """Mark what is built, directly or not, from windowed models."""
     reads: dict[str, bool] = {}
@@ -196,36 +213,6 @@ def _with_readers(nodes: dict[str, Node]) -> dict[str, Node]:
 
 def _is_windowed(nodes: Mapping[str, Node], unique_id: str | None) -> bool:
     return unique_id is not None and unique_id in nodes and nodes[unique_id].is_windowed
-
-
-def _code_hash(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> str:
-    """Digest of a model's SQL, config and the project's macros it reaches.
-
-    Daybreak's own macros and dbt's stay out: an upgrade must not stale the world.
-    """
-    config = raw.get("unrendered_config") or {}
-    parts = [
-        raw["raw_code"].strip(),
-        json.dumps({k: v for k, v in config.items() if k not in _COSMETIC_CONFIG}, sort_keys=True),
-        *_macro_sources(raw["depends_on"].get("macros", ()), raw["package_name"], macros),
-    ]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _macro_sources(
-    reached: Iterable[str], package: str, macros: Mapping[str, Any]
-) -> Iterator[str]:
-    found: set[str] = set()
-    ahead = list(reached)
-    while ahead:
-        macro = macros.get(ahead.pop())
-        if macro is None or macro["unique_id"] in found or macro["package_name"] != package:
-            continue
-        found.add(macro["unique_id"])
-        ahead.extend(macro["depends_on"]["macros"])
-    for unique_id in sorted(found):
-        if not macros[unique_id]["original_file_path"].startswith(_OWN_MACROS):
-            yield macros[unique_id]["macro_sql"].strip()
 
 
 def _node_from_row(row: Mapping[str, Any]) -> Node:

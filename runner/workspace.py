@@ -54,8 +54,14 @@ class Workspace:
         """What ``pipelines.yml`` says, by pipeline."""
         return parse_pipelines((self.project_dir / "pipelines.yml").read_text())
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the project's files, as they were before an engine read them."""
+        return fingerprint(self.project_dir)
+
     def start_engine(self, kind: EngineKind = EngineKind.WARM) -> Engine:
         """Start an engine; a warm one imports dbt while the caller goes on."""
+        _ = self.fingerprint  # what is saved from now on may or may not be parsed
         target_dir = self.project_dir / os.environ.get("DBT_TARGET_PATH", "target")
         if kind is EngineKind.PLAIN:
             from runner.dbt.plain import PlainEngine
@@ -71,7 +77,7 @@ class Workspace:
         kept = Project.load(self._kept_project)
         if (
             kept is not None
-            and kept.fingerprint == fingerprint(self.project_dir)
+            and kept.fingerprint == self.fingerprint
             and selections <= kept.selections.keys()
         ):
             return kept
@@ -96,6 +102,6 @@ class Workspace:
 
     def _parse(self, engine: Engine, selections: set[str]) -> Project:
         described = engine.describe(sorted(selections))
-        project = Project.from_description(described, self.project_dir)
+        project = Project.from_description(described, self.project_dir, self.fingerprint)
         project.save(self._kept_project)
         return project

@@ -39,7 +39,8 @@ def run(way: str, folder: Path) -> dict[str, tuple[int, str]]:
     subprocess.run(WAYS[way], cwd=PROJECT, env=environment, check=True, stdout=subprocess.DEVNULL)
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
         tables = connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'main' order by 1"
+            "select table_name from information_schema.tables "
+            "where table_schema = 'main' order by 1"
         ).fetchall()
         return {
             table: content_hash(connection, table) for (table,) in tables if table not in OWN_TIMES

@@ -26,7 +26,8 @@ def main() -> None:
         ).fetchone() or (0, 0, 0, 0)
         print(f"daily_revenue: {dates} dates, {lines:,} lines, {orders:,} orders, {revenue:,}")
         tables = connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'main' order by 1"
+            "select table_name from information_schema.tables "
+            "where table_schema = 'main' order by 1"
         ).fetchall()
         for (table,) in tables:
             if table not in OWN_TIMES:

@@ -89,7 +89,8 @@ class Shop:
 
     def content_hash(self, relation: str, where: str = "true") -> str:
         """Equal for equal rows, in whatever order they lie."""
-        sql = f"select count(*), bit_xor(hash(t)), sum(hash(t)::hugeint) from {relation} t where {where}"
+        digest = "count(*), bit_xor(hash(t)), sum(hash(t)::hugeint)"
+        sql = f"select {digest} from {relation} as t where {where}"
         # The views read the landed files by a path relative to the project.
         before = Path.cwd()
         os.chdir(self.folder)

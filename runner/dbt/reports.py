@@ -54,6 +54,7 @@ _IN_OUR_WORDS = tuple(
         ),
     )
 )
+_LINE = re.compile(r" LINE \d+: ")  # from here on the database quotes the SQL
 _FRAME = re.compile(r"^\s*> (in|called by) ")
 _HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in .*)?$")
 
@@ -100,7 +101,7 @@ def brief(message: str) -> str:
         if text and not _HEADING.match(text) and not _FRAME.match(line):
             kept.append(text)
     joined = " ".join(kept).removeprefix("daybreak: ")
-    return _in_our_words(joined.split(" LINE ", 1)[0])
+    return _in_our_words(_LINE.split(joined, maxsplit=1)[0])
 
 
 def is_lock(message: str) -> bool:

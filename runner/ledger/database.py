@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from runner.errors import LedgerError
@@ -32,7 +32,9 @@ class Database:
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_immediate)
         ledger = cls(engine)
-        ledger._create()
+        if ledger._version() is None:
+            ledger._create()
+        ledger._check_version()
         return ledger
 
     def close(self) -> None:
@@ -52,17 +54,26 @@ class Database:
                 "look at its file and disk, then run the same command again"
             ) from error
 
+    def _version(self) -> int | None:
+        """The version of the ledger's tables, None if there are none."""
+        with self._transaction(reads_only=True) as connection:
+            if not inspect(connection).has_table(ledger_version.name):
+                return None
+            return connection.execute(select(ledger_version.c.version)).scalar()
+
     def _create(self) -> None:
         with self._transaction() as connection:
             metadata.create_all(connection)
-            version = connection.execute(select(ledger_version.c.version)).scalar()
-            if version is None:
+            if connection.execute(select(ledger_version.c.version)).scalar() is None:
                 connection.execute(insert(ledger_version).values(version=VERSION))
-            elif version != VERSION:
-                raise LedgerError(
-                    f"the ledger {self._engine.url.database} has version {version}, "
-                    f"this Daybreak knows {VERSION}: upgrade Daybreak"
-                )
+
+    def _check_version(self) -> None:
+        version = self._version()
+        if version != VERSION:
+            raise LedgerError(
+                f"the ledger {self._engine.url.database} has version {version}, "
+                f"this Daybreak knows {VERSION}: upgrade Daybreak"
+            )
 
 
 def _sqlite(path: Path) -> Engine:

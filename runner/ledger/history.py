@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, not_, select
 
 from runner.errors import UsageError, nearest
 from runner.ledger import owners
@@ -19,10 +19,14 @@ class History(Database):
     """The questions that a ledger answers."""
 
     def history(self, pipeline: str, span: Span) -> dict[State, Spans]:
-        """The state of the newest run of every window in ``span``, as ranges by state."""
+        """The state of the newest run of every window in ``span``, as ranges by state.
+
+        A run that was cancelled before it started says nothing about its window.
+        """
+        never_started = (runs.c.state == State.CANCELLED) & runs.c.started_at.is_(None)
         newest = (
             select(func.max(runs.c.id))
-            .where(runs.c.pipeline == pipeline)
+            .where(runs.c.pipeline == pipeline, not_(never_started))
             .where(runs.c.window_start >= span.start, runs.c.window_start < span.end)
             .group_by(runs.c.window_start)
         )

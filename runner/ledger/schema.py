@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     DateTime,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    event,
     text,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -102,13 +104,14 @@ runs = Table(
 Index("runs_by_name", runs.c.pipeline, runs.c.run_id, unique=True)
 Index("runs_by_window", runs.c.pipeline, runs.c.window_start, runs.c.id)
 # A window is never in two hands at once, whatever a program believes.
-Index(
-    "runs_in_flight",
-    runs.c.pipeline,
-    runs.c.window_start,
-    unique=True,
-    sqlite_where=runs.c.state.in_(UNFINISHED),
-    postgresql_where=runs.c.state.in_(UNFINISHED),
+# Plain DDL, as SQLAlchemy's own partial index would import every dialect it speaks of.
+event.listen(
+    runs,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]
+        "CREATE UNIQUE INDEX runs_in_flight ON runs (pipeline, window_start) "
+        "WHERE state IN ('queued', 'running', 'retrying')"
+    ),
 )
 
 # One row per windowed model of a run.

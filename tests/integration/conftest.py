@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.integration import macros_project
 from tests.integration.macros_project import Project, Trial
 

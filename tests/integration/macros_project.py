@@ -19,6 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+
 from tests.conftest import REPOSITORY
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -70,13 +71,13 @@ MODELS = {
     "never_grows": "{{ config(event_time='day', on_schema_change='fail') }} " + _EVENTS,
     "odd_names": (
         "{{ config(event_time='Sold on') }}"
-        " select id as \"order\", day as \"Sold on\", amount as \"select\" from"
+        ' select id as "order", day as "Sold on", amount as "select" from'
         " {{ source('raw', 'events') }} where {{ in_window('day') }}"
     ),
     "odd_names_merged": (
         "{{ config(event_time='Sold on', incremental_strategy='merge', unique_key='order',"
         " version_column='group') }}"
-        " select id as \"order\", day as \"Sold on\", version as \"group\" from"
+        ' select id as "order", day as "Sold on", version as "group" from'
         " {{ source('raw', 'events') }} where {{ in_window('day') }}"
     ),
     "keyed": "{{ config(event_time='day') }} select id, day from"
@@ -363,7 +364,9 @@ class Project:
     def invoke(self, folder: Path, *arguments: str, **environment: str) -> Invocation:
         """Run dbt on the warehouse in a folder."""
         settings = {
-            "DAYBREAK_FOLDER": str(folder), "DAYBREAK_NO_TRANSACTIONS": "False", **environment
+            "DAYBREAK_FOLDER": str(folder),
+            "DAYBREAK_NO_TRANSACTIONS": "False",
+            **environment,
         }
         request = {"arguments": arguments, "environment": settings}
         assert self.process.stdin is not None
@@ -441,7 +444,11 @@ class Trial:
         values = ", ".join(f"({row})" for row in rows)
         self.sql(
             "delete from raw.events; insert into raw.events (id, kind, amount, version, day) "
-            + (f"values {values}" if rows else "select id, kind, amount, version, day from raw.events where false")
+            + (
+                f"values {values}"
+                if rows
+                else "select id, kind, amount, version, day from raw.events where false"
+            )
         )
 
     def build(self, select: str, *arguments: str, **environment: str) -> Invocation:

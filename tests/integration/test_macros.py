@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
 import pytest
+import yaml
+
+from tests.conftest import REPOSITORY
 from tests.integration.macros_project import Trial
 
 MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
@@ -31,7 +35,9 @@ def test_only_the_window_is_replaced(trial: Trial):
     assert trial.rows("daily", "id, kind") == [(1, "a"), (2, "b")]
 
 
-@pytest.mark.parametrize("model", ["daily", "merged", "odd_names", "odd_names_merged", "documented"])
+@pytest.mark.parametrize(
+    "model", ["daily", "merged", "odd_names", "odd_names_merged", "documented"]
+)
 def test_running_twice_equals_running_once(trial: Trial, model: str):
     trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'b', 2, 1, '2026-03-02'")
     assert trial.build(model).success
@@ -68,7 +74,9 @@ def test_a_narrower_full_refresh_is_refused(trial: Trial):
     assert trial.build("daily").success
     before = trial.rows("daily"), trial.markers("daily", "*")
     refused = trial.run("daily", MARCH_1, MARCH_2, "--full-refresh")
-    assert "would lose 1 published rows (2026-03-05 to 2026-03-05)" in refused.daybreak_error("daily")
+    assert "would lose 1 published rows (2026-03-05 to 2026-03-05)" in refused.daybreak_error(
+        "daily"
+    )
     assert "leave --full-refresh out" in refused.daybreak_error("daily")
     assert (trial.rows("daily"), trial.markers("daily", "*")) == before
 
@@ -84,7 +92,9 @@ def test_weeks_of_a_plain_build_are_whole(trial: Trial):
     # 2026-03-01 is a Sunday and 2026-03-11 a Wednesday: one whole week lies between.
     trial.events(*(f"{n}, 'a', 1, 1, '2026-03-{n:02}'" for n in range(1, 15)))
     assert trial.build("weekly").success
-    assert [day for (day,) in trial.rows("weekly", "day")] == [date(2026, 3, n) for n in range(2, 9)]
+    assert [day for (day,) in trial.rows("weekly", "day")] == [
+        date(2026, 3, n) for n in range(2, 9)
+    ]
     assert trial.markers("weekly", "row_count") == [(7,)]
 
 
@@ -167,7 +177,11 @@ def test_a_row_outside_the_window_is_refused(
 @pytest.mark.parametrize(
     ("model", "row", "said"),
     [
-        ("merged", "1, 'b', 1, 1, '2026-03-02'", "several rows of one unique_key, for example id 1"),
+        (
+            "merged",
+            "1, 'b', 1, 1, '2026-03-02'",
+            "several rows of one unique_key, for example id 1",
+        ),
         ("merged", "null, 'b', 1, 1, '2026-03-02'", "1 rows with a NULL in its unique_key"),
         ("merged_on_two", "1, 'a', 1, 1, '2026-03-02'", "for example id 1, kind a, times 2"),
         ("merged_on_two", "1, null, 1, 1, '2026-03-02'", "1 rows with a NULL in its unique_key"),
@@ -561,3 +575,25 @@ def test_an_amount_keeps_its_decimals(trial: Trial):
     trial.events("1, 'a', 1.10, 1, '2026-03-01'")
     assert trial.build("daily").success
     assert trial.rows("daily", "amount") == [(Decimal("1.10"),)]
+
+
+# Documentation
+
+_MACRO = re.compile(r"{%-?\s*(macro|test)\s+(\w+)\((.*?)\)\s*-?%}", re.DOTALL)
+_ARGUMENT = re.compile(r"(\w+)\s*(?:=[^,]*)?(?:,|$)")
+
+
+def test_every_public_macro_and_each_of_its_arguments_is_documented():
+    folder = REPOSITORY / "macros" / "daybreak"
+    public = {
+        ("test_" if tag == "test" else "") + name: _ARGUMENT.findall(arguments.strip())
+        for path in folder.rglob("*.sql")
+        for tag, name, arguments in _MACRO.findall(path.read_text())
+        if not name.startswith(("_", "default__", "duckdb__"))
+    }
+    documented = yaml.safe_load((folder / "_macros.yml").read_text())["macros"]
+    assert all(macro["description"] for macro in documented)
+    assert {
+        macro["name"]: [argument["name"] for argument in macro.get("arguments", [])]
+        for macro in documented
+    } == public

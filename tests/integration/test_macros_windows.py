@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 import pytz
-from tests.integration.macros_project import Project, window_vars
 
-from runner.windows import Calendar, Grain, Span, Window
+from runner.spans import Span
+from runner.windows import Calendar, Grain, Window
+from tests.integration.macros_project import Project, window_vars
 
 PROJECT_ZONE = "America/New_York"  # dbt_project.yml
 FORMS = ("date", "utc", "local", "instant")

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from tests.conftest import Shop, clone, days
 
 FIRST, LAST = "2017-03-01", "2017-05-31"
@@ -70,7 +71,7 @@ def test_a_plain_dbt_build_gives_the_same_tables(quarter: Shop, shop: Shop):
     assert shop.hashes() == quarter.hashes()
 
 
-def test_running_twice_equals_running_once(template: Path, quarter: Shop, tmp_path: Path):
+def test_running_twice_equals_running_once(quarter: Shop, tmp_path: Path):
     shop = clone(quarter.folder, tmp_path / "shop")
     finished = shop.backfill(FIRST, LAST, "--reprocess", "all")
     assert finished.code == 0

@@ -1,6 +1,5 @@
 """After a crash the warehouse is asked, and believed: its markers were committed with the rows."""
 
-import os
 import socket
 import sqlite3
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from tests.conftest import Shop, clone
 
 
@@ -76,8 +76,8 @@ def test_what_was_published_and_not_judged_runs_again(five_days: Shop):
 
 
 def test_a_lost_ledger_does_not_make_the_warehouse_refuse(five_days: Shop):
-    for name in os.listdir(five_days.folder / ".daybreak"):
-        (five_days.folder / ".daybreak" / name).unlink()
+    for path in (five_days.folder / ".daybreak").iterdir():
+        path.unlink()
     before = five_days.hashes()
     again = five_days.backfill("2017-03-10", "2017-03-14")
     assert again.code == 0, again.out + again.err

@@ -776,7 +776,12 @@ class LedgerMachine(RuleBasedStateMachine):
             (STEPS[run["window"]].start, run["kind"], run["state"], run["fence"])
             for run in self.runs
         ]
-        newest = {run["window"]: run["state"] for run in self.runs}
+        newest = {
+            run["window"]: run["state"]
+            for run in self.runs
+            # cancelled before it started: it says nothing about its window
+            if not (run["state"] is State.CANCELLED and run["fence"] is None)
+        }
         history = self.ledger.history(PIPELINE, span(STEPS))
         for index, window in enumerate(STEPS):
             states = [state for state, spans in history.items() if window.span in spans]

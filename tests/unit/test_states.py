@@ -2,8 +2,7 @@ from itertools import product
 
 import pytest
 
-from runner.errors import LedgerError
-from runner.states import State, Verdict, check_transition, worst
+from runner.states import State, Verdict, sources, worst
 
 QUEUED, RUNNING, RETRYING, SUCCESS, INCORRECT, UNCHECKED, FAILED, CANCELLED = State
 FINAL = [SUCCESS, INCORRECT, UNCHECKED, FAILED, CANCELLED]
@@ -12,24 +11,15 @@ LEGAL = {
     (QUEUED, CANCELLED),
     (RUNNING, RETRYING),
     (RETRYING, RUNNING),
+    (RETRYING, FAILED),
+    (RETRYING, CANCELLED),
     *((RUNNING, final) for final in FINAL),
 }
 
 
 @pytest.mark.parametrize(("old", "new"), list(product(State, State)))
 def test_only_the_legal_transitions_are_allowed(old: State, new: State):
-    if (old, new) in LEGAL:
-        check_transition(old, new)
-        return
-    with pytest.raises(LedgerError, match=f"that is {old} cannot become {new}"):
-        check_transition(old, new)
-
-
-def test_a_refusal_says_what_to_do_next():
-    with pytest.raises(LedgerError, match=r"never reopened; queue a new run of its window\.$"):
-        check_transition(SUCCESS, RUNNING)
-    with pytest.raises(LedgerError, match=r"only running or cancelled: look at it again"):
-        check_transition(QUEUED, SUCCESS)
+    assert (old in sources(new)) == ((old, new) in LEGAL)
 
 
 def test_five_states_are_final():
