@@ -88,6 +88,7 @@ def backfill(
 ) -> None:
     """Replay a range of dates: every window once, in as few dbt builds as possible."""
     workspace = Workspace.find(project_dir)
+    looking_from = inputs.parsed_timestamp(as_of)
     size = inputs.chunk_size(chunk)
     dates = (
         inputs.parsed_date(start_date, "--start-date"),
@@ -95,7 +96,7 @@ def backfill(
     )
 
     def planned(found: Pipeline) -> Plan:
-        now = inputs.parsed_instant(as_of, found.calendar.zone)
+        now = inputs.instant_of(looking_from, found.calendar.zone)
         span = inputs.range_of_dates(found, *dates, now)
         return plan_range(found, workspace.ledger, span, reprocess, size)
 
@@ -118,9 +119,10 @@ def run(
 ) -> None:
     """Run what is due and not done, or one window by its label."""
     workspace = Workspace.find(project_dir)
+    looking_from = inputs.parsed_timestamp(as_of)
 
     def planned(found: Pipeline) -> Plan:
-        now = inputs.parsed_instant(as_of, found.calendar.zone)
+        now = inputs.instant_of(looking_from, found.calendar.zone)
         if window is None:
             span, reprocess = found.due(now), Reprocess.FAILED
         else:
@@ -139,8 +141,9 @@ def show_plan(
 ) -> None:
     """Say which complete windows are missing or not right, and what would run."""
     workspace = Workspace.find(project_dir)
+    looking_from = inputs.parsed_timestamp(as_of)
     found = workspace.pipeline(pipeline)
-    now = inputs.parsed_instant(as_of, found.calendar.zone)
+    now = inputs.instant_of(looking_from, found.calendar.zone)
     span = found.complete(now)
     planned = plan_range(found, workspace.ledger, span, Reprocess.FAILED, None)
     _print_plan(planned, output)
@@ -154,12 +157,13 @@ def list_pipelines(
 ) -> None:
     """List the pipelines with schedule, next due window and last verdict."""
     workspace = Workspace.find(project_dir)
+    looking_from = inputs.parsed_timestamp(as_of)
     ledger = workspace.ledger
     found_records = []
     project = workspace.project()
     for name, config in workspace.configs.items():
         found = make_pipeline(name, config, project)
-        now = inputs.parsed_instant(as_of, found.calendar.zone)
+        now = inputs.instant_of(looking_from, found.calendar.zone)
         found_records.append(records.pipeline_record(found, now, ledger.runs(name, limit=1)))
     _print(tables.pipelines_table(found_records), found_records, output)
 

@@ -32,16 +32,21 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def parsed_instant(as_of: str | None, zone: ZoneInfo) -> datetime:
-    """The time to look from, UTC; without an offset it is in the project's zone."""
-    if as_of is None:
-        return now()
+def parsed_timestamp(text: str | None) -> datetime | None:
+    """A timestamp, with or without an offset."""
     try:
-        instant = datetime.fromisoformat(as_of)
+        return datetime.fromisoformat(text) if text is not None else None
     except ValueError as error:
         hint = "write it like 2026-06-19 or 2026-06-19T05:00"
-        raise UsageError(f"--as-of {as_of} is no timestamp: {hint}") from error
-    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+        raise UsageError(f"--as-of {text} is no timestamp: {hint}") from error
+
+
+def instant_of(timestamp: datetime | None, zone: ZoneInfo) -> datetime:
+    """The time to look from, UTC: now by default; without an offset it is in ``zone``."""
+    if timestamp is None:
+        return now()
+    local = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=zone)
+    return local.astimezone(UTC)
 
 
 def range_of_dates(

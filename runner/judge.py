@@ -13,7 +13,7 @@ from datetime import datetime
 
 from runner.dbt.protocol import Evidence, InvocationResult, NodeResult, Publication
 from runner.dbt.reports import ABOUT_SIZE, brief, is_lock
-from runner.ledger import Finding, ModelRun, Outcome
+from runner.ledger import Finding, ModelRun, Outcome, total_rows
 from runner.pipelines import Pipeline
 from runner.spans import Span, Spans
 from runner.states import State, worst
@@ -36,17 +36,25 @@ class Failure:
     @property
     def signature(self) -> str:
         """Equal for two failures of one cause."""
-        return re.sub(r"\s+", " ", self.reason)
+        if self._speaks_of_its_own_window:
+            return re.sub(r"\d+", "#", self.reason)
+        return self.reason
 
     def mentions(self, window: Window) -> bool:
         """Whether the reason speaks of a window by its label, in the name of a file for example."""
-        return re.search(rf"(?<!\w){re.escape(window.label)}(?!\w)", self.reason) is not None
+        label = rf"(?<!\w){re.escape(window.label)}(?!\w)"
+        return not self._speaks_of_its_own_window and bool(re.search(label, self.reason))
+
+    @property
+    def _speaks_of_its_own_window(self) -> bool:
+        """Whether the reason is that of a model whose filter does not hold, whatever the window."""
+        return "outside its window" in self.reason
 
     def outcome(self, window_count: int) -> Outcome:
         """The outcome of each of the windows that share the failure."""
         return Outcome(
             state=self.state,
-            row_count=0,
+            row_count=None,
             check_count=self.check_count,
             seconds=self.seconds / window_count,
             reason=self.reason,
@@ -125,7 +133,7 @@ def _settled(found: _Found, window: Window) -> Outcome | None:
     )
     return Outcome(
         state=state,
-        row_count=sum(model.row_count or 0 for model in models),
+        row_count=total_rows(models),
         check_count=_check_count(found) + _gate_count(found),
         seconds=found.seconds_each,
         reason=_in_words(condemned[0]) if condemned else None,

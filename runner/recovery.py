@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from runner.dbt.protocol import Engine, Invocation, Publication
-from runner.ledger import Ledger, ModelRun, Outcome, Run
+from runner.ledger import Ledger, ModelRun, Outcome, Run, total_rows
 from runner.pipelines import Pipeline
 from runner.spans import Span
 from runner.states import State, worst
@@ -68,7 +68,7 @@ def _testified(pipeline: Pipeline, run: Run, published: Iterable[Publication]) -
         return None
     return Outcome(
         state=worst(model.state for model in models),
-        row_count=sum(model.row_count or 0 for model in models),
+        row_count=total_rows(models),
         check_count=0,
         seconds=0.0,
         reason="its runner died after it was published and judged; the warehouse's markers say so",

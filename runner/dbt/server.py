@@ -87,9 +87,10 @@ class Server:
     def _run(self, arguments: list[str]) -> None:
         if self._manifest is None:
             self._parse()
+        server = os.getpid()
         child = os.fork()
         if child == 0:
-            _run_child(self._manifest, arguments, self._send)
+            _run_child(self._manifest, arguments, self._send, server)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpgid(child, child)
         self._send({"child": child})
@@ -100,12 +101,14 @@ class Server:
         self._channel.sendall((json.dumps(message) + "\n").encode())
 
 
-def _run_child(manifest: Any, arguments: list[str], send: Send) -> NoReturn:
+def _run_child(manifest: Any, arguments: list[str], send: Send, server: int) -> NoReturn:
     """Run dbt in the forked child and leave without touching what the parent still needs."""
     code = 1
     try:
         os.setpgid(0, 0)
         die_with_parent()
+        if os.getppid() != server:
+            os._exit(code)  # the server ended before it could be asked to take us along
         _invoke(manifest, arguments, send)
         code = 0
     except BaseException as error:

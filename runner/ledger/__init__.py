@@ -6,9 +6,9 @@ writes it, :mod:`history` reads it.
 
 from runner.ledger.history import History
 from runner.ledger.leases import Leases
-from runner.ledger.records import Finding, Kind, ModelRun, Outcome, Run
+from runner.ledger.records import Finding, Kind, ModelRun, Outcome, Run, total_rows
 
-__all__ = ["Finding", "Kind", "Ledger", "ModelRun", "Outcome", "Run"]
+__all__ = ["Finding", "Kind", "Ledger", "ModelRun", "Outcome", "Run", "total_rows"]
 
 
 class Ledger(Leases, History):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -101,7 +102,7 @@ class Outcome:
     """How a run ended; ValueError for a state that is not final."""
 
     state: State
-    row_count: int
+    row_count: int | None  # rows that its models' windows hold; None if nothing was published
     check_count: int
     seconds: float
     reason: str | None = None
@@ -111,3 +112,9 @@ class Outcome:
     def __post_init__(self) -> None:
         if not self.state.finished:
             raise ValueError(f"{self.state} is no end of a run: pass a final state")
+
+
+def total_rows(models: Iterable[ModelRun]) -> int | None:
+    """The rows of a run's models together; None if none of them published any window."""
+    counts = [model.row_count for model in models if model.row_count is not None]
+    return sum(counts) if counts else None

@@ -68,11 +68,12 @@ class Progressing:
 
     def settled(self, window: Window, outcome: Outcome) -> None:
         """Print the verdict of a window, and why if it is not success."""
-        self._print(
-            f"{window.label} ... {outcome.state:<9} "
-            f"{outcome.row_count:>8,} rows  {outcome.check_count} checks",
-            _STYLES[outcome.state],
-        )
+        held = "nothing published"
+        if outcome.row_count is not None:
+            held = f"{outcome.row_count:>8,} rows"
+        checks = f"  {counted(outcome.check_count, 'check')}" if outcome.check_count else ""
+        line = f"{window.label} ... {outcome.state:<9} {held}{checks}"
+        self._print(line, _STYLES[outcome.state])
         if outcome.reason and outcome.reason != self._last_reason:
             self._print(f"{' ' * len(window.label)}     {outcome.reason}")
         self._last_reason = outcome.reason
@@ -91,12 +92,12 @@ class Progressing:
         always = (State.SUCCESS, State.INCORRECT, State.FAILED)
         shown = [f"{counts[s]} {s}" for s in _COUNTED if counts[s] or s in always]
         self._print(f"{', '.join(shown)} in {done.seconds:.1f} s")
-        wrong = [state for _, state in sorted(done.states.items()) if state is not State.SUCCESS]
+        wrong = [state for state in _COUNTED if counts[state] and state is not State.SUCCESS]
         if wrong:
             name = self._pipeline.name
+            only = f" --state {wrong[0]}" if len(wrong) == 1 else ""
             self._print(
-                f"look at: runner list-runs {name} --state {wrong[0]}, "
-                f"then: runner show-run {name} RUN_ID"
+                f"look at: runner list-runs {name}{only}, then: runner show-run {name} RUN_ID"
             )
 
     def _announce(self) -> None:

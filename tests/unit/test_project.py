@@ -126,7 +126,9 @@ def project_of(
     }
     path = folder / "target" / "manifest.json"
     write(path, json.dumps(manifest))
-    return Project.from_description(Description(path, {"all": tuple(nodes)}), folder)
+    return Project.from_description(
+        Description(path, {"all": tuple(nodes)}), folder, fingerprint(folder)
+    )
 
 
 # Nodes
