@@ -34,12 +34,14 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint .
+	DAYBREAK_WAREHOUSE=:memory: $(BIN)/sqlfluff lint models snapshots tests/sql
+	$(BIN)/sqlfluff lint macros --templater jinja
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix .
+	DAYBREAK_WAREHOUSE=:memory: $(BIN)/sqlfluff fix models snapshots tests/sql
+	$(BIN)/sqlfluff fix macros --templater jinja
 
 prove-chunks: $(VENV)/.ready
 	$(BIN)/python scripts/prove_chunks.py

@@ -1,3 +1,5 @@
+{{ config(event_time='business_date') }}
+
 with transactions as (
 
     select * from {{ ref('stg_transactions') }}

@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
 
 QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "--no-use-colors")
 TOLD = ("JinjaLogInfo", "JinjaLogDebug", "JinjaLogWarning", "RunningOperationCaughtError")
 
 
 def main() -> None:
+    # Here, or pytest would load dbt whenever it looks for doctests.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
     # What dbt or a plugin prints must not stand between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -34,6 +39,9 @@ def main() -> None:
 
         dbt = dbtRunner(manifest=manifest.result, callbacks=[listen])
         finished = dbt.invoke([*QUIET, *request["arguments"]])
+        # Kept open for an invocation only, which is faster; then the tests look into the file.
+        DuckDBConnectionManager.env().close()
+        DuckDBConnectionManager.close_all_connections()
         print(json.dumps(_answer(finished, told)), file=answers, flush=True)
 
 

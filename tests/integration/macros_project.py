@@ -47,7 +47,7 @@ daybreak:
       attach: [{path: "{{ env_var('DAYBREAK_FOLDER') }}/other.duckdb", alias: other}]
       schema: main
       threads: 1
-      keep_open: false
+      keep_open: true
       disable_transactions: "{{ env_var('DAYBREAK_NO_TRANSACTIONS', 'False') | as_bool }}"
 """
 
