@@ -13,7 +13,7 @@ help:
 	@echo "make format        let ruff and sqlfluff mend what they can"
 	@echo "make prove-chunks  backfill the quarter in chunks of 1, 7 and all, and compare"
 	@echo "make bench         time what should be fast"
-	@echo "make clean         remove the environment and everything that was built"
+	@echo "make clean         remove the environment and what dbt compiled; data/ and .daybreak/ stay"
 
 # One environment for all; made again when what it holds is declared anew.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -50,4 +50,4 @@ bench: $(VENV)/.ready
 	$(BIN)/python bench/run.py
 
 clean:
-	rm -rf $(VENV) data target logs .daybreak
+	rm -rf $(VENV) target logs

@@ -21,6 +21,7 @@ class Done:
     """What came of a plan."""
 
     states: Mapping[Window, State]
+    run_ids: Mapping[Window, str]
     seconds: float  # wall time
 
 
@@ -59,4 +60,5 @@ def run_plan(
     spans = [part for chunk in plan.chunks for part in Spans([chunk.span]) & held]
     executor = Executor(pipeline, ledger, engine, kind, clock, observer)
     states = executor.execute(spans)
-    return Done(states, time.monotonic() - started)
+    run_ids = {pipeline.calendar.window_at(run.window_start): run.run_id for run in queued}
+    return Done(states, run_ids, time.monotonic() - started)

@@ -92,13 +92,12 @@ class Progressing:
         always = (State.SUCCESS, State.INCORRECT, State.FAILED)
         shown = [f"{counts[s]} {s}" for s in _COUNTED if counts[s] or s in always]
         self._print(f"{', '.join(shown)} in {done.seconds:.1f} s")
-        wrong = [state for state in _COUNTED if counts[state] and state is not State.SUCCESS]
+        wrong = [w for w, state in sorted(done.states.items()) if state is not State.SUCCESS]
         if wrong:
             name = self._pipeline.name
-            only = f" --state {wrong[0]}" if len(wrong) == 1 else ""
-            self._print(
-                f"look at: runner list-runs {name}{only}, then: runner show-run {name} RUN_ID"
-            )
+            self._print(f"look at: runner show-run {name} {done.run_ids[wrong[0]]}")
+        if len(wrong) > 1:
+            self._print(f"and the other {len(wrong) - 1} in: runner list-runs {name}")
 
     def _announce(self) -> None:
         span = self._plan.span

@@ -108,7 +108,10 @@ def done_record(pipeline: Pipeline, plan: Plan, done: Done) -> dict[str, Any]:
     return {
         "pipeline": pipeline.name,
         "plan": plan_record(plan),
-        "windows": {window.label: state for window, state in sorted(done.states.items())},
+        "runs": [
+            {"run_id": done.run_ids[window], "window": window.label, "state": state}
+            for window, state in sorted(done.states.items())
+        ],
         "counts": Counter(done.states.values()),
         "seconds": done.seconds,
     }
