@@ -12,33 +12,32 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from runner.dbt.arguments import build_arguments, report_arguments
+from runner.dbt.engine import DbtEngine
 from runner.dbt.lines import LineReader
-from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener, Publication
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
 from runner.dbt.reports import (
     REPORT_PREFIX,
     brief,
     invocation_result,
     killed,
-    publications_told,
     timed_out,
 )
 from runner.errors import ProjectError
 
-_DBT = (sys.executable, "-c", "from dbt.cli.main import cli; cli()")
+_DBT = (sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()")
 # A killed runner's dbt must not live on and keep the warehouse locked.
 _MORTAL_DBT = (
     sys.executable,
+    "-P",  # a folder of the project is never taken for a module
     "-c",
     "from runner.dbt.server import die_with_parent; die_with_parent(); "
     "from dbt.cli.main import cli; cli()",
 )
 
 
-class PlainEngine:
+class PlainEngine(DbtEngine):
     """Starts dbt anew each time; each change of ``--vars`` makes it parse anew."""
 
     def __init__(self, project_dir: Path, target_dir: Path) -> None:
@@ -56,15 +55,6 @@ class PlainEngine:
             listed = [json.loads(line) for line in lines if line.startswith("{")]
             resolved[select] = tuple(node["unique_id"] for node in listed)
         return Description(self._target_dir / "manifest.json", resolved)
-
-    def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
-        """Run one ``dbt build``; see :class:`runner.dbt.protocol.Engine`."""
-        return self._run(build_arguments(invocation), invocation, listener)
-
-    def published(self, invocation: Invocation) -> tuple[Publication, ...]:
-        """Ask the warehouse for markers; see :class:`runner.dbt.protocol.Engine`."""
-        result = self._run(report_arguments(invocation), invocation, lambda *_: None)
-        return publications_told(result)
 
     def _run(
         self, arguments: list[str], invocation: Invocation, listener: NodeListener
@@ -93,17 +83,6 @@ class PlainEngine:
     def close(self) -> None:
         """Kill what still runs."""
         self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _ask(self, arguments: Sequence[str]) -> list[str]:
         """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""

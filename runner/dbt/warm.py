@@ -13,23 +13,21 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from runner.dbt.arguments import build_arguments, report_arguments
+from runner.dbt.engine import DbtEngine
 from runner.dbt.lines import LineReader
-from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener, Publication
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
 from runner.dbt.reports import (
     brief,
     invocation_result,
     killed,
-    publications_told,
     timed_out,
 )
 from runner.errors import EngineError, ProjectError
 
 
-class WarmEngine:
+class WarmEngine(DbtEngine):
     """Speaks to a server (see :mod:`runner.dbt.server`) that forks once per invocation.
 
     Starting it returns at once: dbt is imported while the caller goes on. The server lives in a
@@ -40,7 +38,7 @@ class WarmEngine:
         self._target_dir = target_dir
         self._channel, theirs = socket.socketpair()
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "runner.dbt.server", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "runner.dbt.server", str(theirs.fileno())],
             cwd=project_dir,
             env={**os.environ, "DBT_TARGET_PATH": str(target_dir), "DO_NOT_TRACK": "1"},
             pass_fds=[theirs.fileno()],
@@ -59,15 +57,6 @@ class WarmEngine:
             raise ProjectError(f"the dbt project does not parse: {brief(answer['error'])}")
         resolved = {select: tuple(ids) for select, ids in answer["ok"].items()}
         return Description(self._target_dir / "manifest.json", resolved)
-
-    def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
-        """Run one ``dbt build`` in a forked child; see :class:`runner.dbt.protocol.Engine`."""
-        return self._run(build_arguments(invocation), invocation, listener)
-
-    def published(self, invocation: Invocation) -> tuple[Publication, ...]:
-        """Ask the warehouse for markers; see :class:`runner.dbt.protocol.Engine`."""
-        result = self._run(report_arguments(invocation), invocation, lambda *_: None)
-        return publications_told(result)
 
     def _run(
         self, arguments: list[str], invocation: Invocation, listener: NodeListener
@@ -98,17 +87,6 @@ class WarmEngine:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._server.pid, signal.SIGKILL)
         self._server.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _messages_of_build(self, timeout: timedelta) -> Iterator[dict[str, Any]]:
         """Messages up to the child's end; :class:`TimeoutError` when the time is over."""
