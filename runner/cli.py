@@ -1,7 +1,7 @@
 """The command line: parse, call one service, render once, exit with a code.
 
 Exit codes: 0 all success · 1 some window failed · 2 usage or configuration · 3 ran, not
-verified (incorrect or unchecked) · 4 missed or stale · 130 interrupted.
+verified (incorrect or unchecked) · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def backfill(
         str, typer.Option(metavar="auto|N", help="Windows in one dbt build; auto: all.")
     ] = "auto",
     reprocess: Annotated[
-        Reprocess, typer.Option(help="missing; failed: and those that are not right; all.")
+        Reprocess,
+        typer.Option(help="missing: never finished; failed: also not right; all: also done."),
     ] = Reprocess.FAILED,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     output: OutputFormat = Format.TABLE,
@@ -123,6 +124,9 @@ def run(
 
     def planned(found: Pipeline) -> Plan:
         now = inputs.instant_of(looking_from, found.calendar.zone)
+        if window is None and found.schedule is None:
+            hint = "name a window with --window, or use runner backfill"
+            raise UsageError(f"{pipeline} has no schedule, so nothing of it is ever due: {hint}")
         if window is None:
             span, reprocess = found.due(now), Reprocess.FAILED
         else:
@@ -192,12 +196,12 @@ def show_run(
 ) -> None:
     """Show one run: its models, and the evidence of the checks that did not pass."""
     workspace = Workspace.find(project_dir)
-    found = workspace.pipeline(pipeline)
+    find_config(pipeline, workspace.configs)
     ledger = workspace.ledger
     shown = ledger.run(pipeline, run_id)
     models, findings = ledger.model_runs(shown), ledger.findings(shown)
     _print(
-        tables.run_page(shown, models, findings, found.calendar),
+        tables.run_page(shown, models, findings, workspace.zone),
         records.run_page_record(shown, models, findings),
         output,
     )
@@ -269,11 +273,13 @@ def _execute(
             progress.finished(done)
     if output is Format.JSON:
         typer.echo(records.as_json(records.done_record(pipeline, plan, done)))
-    raise typer.Exit(_exit_code(done.states.values()))
+    left_alone = {skip.state for skip in plan.skipped}
+    raise typer.Exit(_exit_code({*done.states.values(), *left_alone}))
 
 
-def _exit_code(states: Collection[State]) -> int:
-    if State.FAILED in states or State.CANCELLED in states:
+def _exit_code(states: Collection[State | None]) -> int:
+    """By the worst window that was asked for, run or left alone; None: another runner has it."""
+    if not {State.FAILED, State.CANCELLED, None}.isdisjoint(states):
         return 1
     return 0 if all(state is State.SUCCESS for state in states) else 3
 

@@ -1,8 +1,8 @@
-"""What a model's rows depend on in code: a change of the hash makes its windows stale.
+"""What a model's rows depend on in code, recorded with every window that it publishes.
 
 A hash covers the model's SQL, its config, the project's macros that it reaches and, through
 :func:`combined_hash`, the views that it reads. Daybreak's own macros and dbt's stay out: an
-upgrade must not stale the world.
+upgrade must not make every window look old.
 """
 
 from __future__ import annotations

@@ -104,6 +104,14 @@ def _zone(name: str) -> str:
         raise ValueError(f"there is no time zone {name!r}{hint and '.' + hint}") from error
 
 
+def _selection(select: str) -> str:
+    """Check that a selection holds no option of dbt's: those are the runner's to give."""
+    option = next((word for word in select.split() if word.startswith("-")), None)
+    if option is not None:
+        raise ValueError(f"{option!r} is an option, not a selection; leave it out")
+    return select
+
+
 def _template(path: str) -> str:
     """Check that a path's only placeholder is ``{window:…}``."""
     for _, name, _, conversion in string.Formatter().parse(path):
@@ -155,7 +163,7 @@ class WaitFor(_Strict):
 class PipelineConfig(_Strict):
     """One pipeline as a person wrote it; what is None is taken from its models, or absent."""
 
-    select: Text  # dbt's selection syntax
+    select: Annotated[Text, AfterValidator(_selection)]  # dbt's selection syntax
     description: str | None = None
     schedule: Annotated[str, AfterValidator(_cron)] | None = None  # cron, in `timezone`
     grain: Grain | None = None

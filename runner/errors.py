@@ -10,8 +10,7 @@ error becomes is known only to the command line.
     │   ├── ConfigError         pipelines.yml; begins "pipelines.yml:12: " when a line is known
     │   └── ProjectError        the dbt project: it does not parse, a selection is empty, …
     ├── EngineError             dbt could not be run
-    ├── LedgerError             the ledger cannot be read or written, or forbids a change
-    └── WarehouseLockedError    another process holds the warehouse
+    └── LedgerError             the ledger cannot be read or written, or forbids a change
 
 A broken promise between functions (a naive datetime, a span that is not aligned) is a plain
 ``ValueError``: it is our bug, not a person's mistake.
@@ -56,10 +55,6 @@ class EngineError(DaybreakError):
 
 class LedgerError(DaybreakError):
     """The ledger cannot be read or written, or refuses a change of state."""
-
-
-class WarehouseLockedError(DaybreakError):
-    """Another process holds the warehouse file; a later attempt may succeed."""
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from runner.dbt.protocol import Engine, Invocation, InvocationResult
+from runner.errors import LedgerError
 from runner.judge import Failure, Judgement, judge
 from runner.ledger import Kind, Ledger, Outcome
 from runner.pipelines import Pipeline
@@ -26,6 +27,7 @@ from runner.windows import Window
 
 Clock = Callable[[], datetime]
 HEARTBEAT_SECONDS = 10
+_PASSED = frozenset({"pass", "warn"})
 
 
 class Observer(Protocol):
@@ -42,6 +44,9 @@ class Observer(Protocol):
 
     def splitting(self, span: Span, reason: str) -> None:
         """A chunk failed and is split."""
+
+    def not_tried(self, span: Span, reason: str) -> None:
+        """A chunk is left out: what failed before would fail it too."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +76,30 @@ class Executor:
         self._clock = clock
         self._observer = observer
         self._built: set[str] = set()  # nodes without windows that need no second build
+        self._needs_unit_tests = True
+        self._obstacle: str | None = None  # a failure outside the windows: no chunk can succeed
         self._code_hashes = {node.name: node.code_hash for node in pipeline.windowed}
 
     def execute(self, chunks: Iterable[Span]) -> dict[Window, State]:
         """Run every chunk; returns the state of each window.
 
-        On an interrupt the running child is killed and what is left is cancelled in the ledger.
+        After a failure that lies outside the windows the chunks that follow are not tried. On an
+        interrupt the running child is killed and what is left is cancelled in the ledger.
         """
         states: dict[Window, State] = {}
         try:
             with self._heartbeat():
                 for span in chunks:
-                    states |= self._run_chunk(span)
+                    if self._obstacle is None:
+                        states |= self._run_chunk(span)
+                    else:
+                        states |= self._leave_out(span, self._obstacle)
         except BaseException:
             self._engine.close()
-            reason = "stopped before it was done; run the same command again"
-            self._ledger.cancel(self._pipeline.name, reason, self._clock())
+            self._cancel("stopped before it was done; run the same command again")
             raise
+        if self._obstacle is not None:
+            self._cancel(f"not tried: {self._obstacle}")
         return states
 
     def _run_chunk(self, span: Span) -> dict[Window, State]:
@@ -99,16 +111,27 @@ class Executor:
             if judgement.failure is None:
                 ahead = [_Part(rest, part.probes_ends) for rest in judgement.rest]
             else:
-                ahead = self._split(part, judgement.failure, states)
+                ahead = self._split(part, judgement, judgement.failure, states)
             parts.extend(reversed(ahead))
         return states
 
-    def _split(self, part: _Part, failure: Failure, states: dict[Window, State]) -> list[_Part]:
+    def _leave_out(self, span: Span, reason: str) -> dict[Window, State]:
+        self._observer.not_tried(span, reason)
+        return dict.fromkeys(self._pipeline.calendar.windows(span), State.CANCELLED)
+
+    def _cancel(self, reason: str) -> None:
+        """End what is still queued or running in this process's name."""
+        self._ledger.cancel(self._pipeline.name, reason, self._clock())
+
+    def _split(
+        self, part: _Part, judgement: Judgement, failure: Failure, states: dict[Window, State]
+    ) -> list[_Part]:
         """What to run after a failure that named no window."""
         calendar = self._pipeline.calendar
         windows = list(calendar.windows(part.span))
         if failure.is_systematic or len(windows) == 1:
-            self._settle_all(part.span, failure, states)
+            self._obstacle = failure.reason if failure.is_systematic else None
+            self._settle(part.span, judgement, states)
             return []
         self._observer.splitting(part.span, failure.reason)
         mentioned = [window.span for window in windows if failure.mentions(window)]
@@ -117,18 +140,24 @@ class Executor:
             return [_Part(span, part.probes_ends) for span in sorted(apart)]
         if not part.probes_ends or len(windows) == 2:
             return [_Part(half, probes_ends=False) for half in calendar.halves(part.span)]
-        ends = (windows[0].span, windows[-1].span)
-        failures = [self._invoke(end, states).failure for end in ends]
-        for end, found in zip(ends, failures, strict=True):
-            if found is not None:
-                self._settle_all(end, found, states)
         middle = Span(windows[0].end, windows[-1].start)
-        first, last = failures
-        if first is not None and last is not None and first.signature == last.signature:
-            self._settle_all(middle, first, states)
+        if self._same_failure_at_both_ends(windows, states):
+            self._settle(middle, judgement, states)
             return []
         halves = calendar.halves(middle) if len(windows) > 3 else (middle,)
         return [_Part(half, probes_ends=False) for half in halves]
+
+    def _same_failure_at_both_ends(
+        self, windows: list[Window], states: dict[Window, State]
+    ) -> bool:
+        """Run the first and the last window alone, and settle them."""
+        signatures = []
+        for end in (windows[0].span, windows[-1].span):
+            judgement = self._invoke(end, states)
+            if judgement.failure is not None:
+                self._settle(end, judgement, states)
+                signatures.append(judgement.failure.signature)
+        return len(signatures) == 2 and signatures[0] == signatures[1]
 
     def _invoke(self, span: Span, states: dict[Window, State]) -> Judgement:
         """Run one invocation and record what it settles."""
@@ -143,12 +172,11 @@ class Executor:
             self._ledger.retry(name, fence, rest)
         return judgement
 
-    def _settle_all(self, span: Span, failure: Failure, states: dict[Window, State]) -> None:
-        """Give every window of a range the same failure."""
-        windows = list(self._pipeline.calendar.windows(span))
-        outcome = failure.outcome(len(windows))
+    def _settle(self, span: Span, judgement: Judgement, states: dict[Window, State]) -> None:
+        """Let a failure be the last word on a range of windows."""
         fence = self._ledger.claim(self._pipeline.name, span, self._clock())
-        self._record(fence, {window.start: outcome for window in windows}, states)
+        inside = (w.start for w in self._pipeline.calendar.windows(span))
+        self._record(fence, {start: judgement.unsettled[start] for start in inside}, states)
 
     def _record(
         self, fence: int, outcomes: Mapping[datetime, Outcome], states: dict[Window, State]
@@ -165,7 +193,7 @@ class Executor:
         return Invocation(
             nodes=tuple(node.name for node in nodes),
             exclude=tuple(node.name for node in self._pipeline.nodes if node.is_gate),
-            with_unit_tests=not self._built,
+            with_unit_tests=self._needs_unit_tests,
             span=span,
             run_id=f"{self._kind}__{'__'.join(labels)}",
             fence=fence,
@@ -184,12 +212,16 @@ class Executor:
         return node.kind in ("model", "seed", "snapshot") and node.unique_id not in self._built
 
     def _remember_built(self, result: InvocationResult) -> None:
-        """Nodes that know no window are built once; what reads windows follows each chunk."""
-        succeeded = {node.unique_id for node in result.nodes if node.status == "success"}
+        """What knows no window is built and tested once; what reads windows follows each chunk."""
+        statuses = {node.unique_id: node.status for node in result.nodes}
+        if statuses and all(statuses[n] == "pass" for n in statuses if n.startswith("unit_test.")):
+            self._needs_unit_tests = False
         for node in self._pipeline.nodes:
             knows_windows = node.is_windowed or node.reads_windows
-            if node.unique_id in succeeded and not knows_windows:
-                self._built.add(node.unique_id)
+            if statuses.get(node.unique_id) == "success" and not knows_windows:
+                tests = [test for test in self._pipeline.nodes if _is_test_of(test, node)]
+                if all(statuses.get(test.unique_id, "pass") in _PASSED for test in tests):
+                    self._built.add(node.unique_id)
 
     @contextmanager
     def _heartbeat(self) -> Iterator[None]:
@@ -198,7 +230,9 @@ class Executor:
 
         def beat() -> None:
             while not stopped.wait(HEARTBEAT_SECONDS):
-                self._ledger.keep_alive(self._pipeline.name)
+                # A ledger that is busy for a moment must not end the heartbeat for good.
+                with suppress(LedgerError):
+                    self._ledger.keep_alive(self._pipeline.name)
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -207,3 +241,8 @@ class Executor:
         finally:
             stopped.set()
             thread.join()
+
+
+def _is_test_of(test: Node, node: Node) -> bool:
+    """Whether a test speaks of a node and of no window."""
+    return test.kind == "test" and node.unique_id in test.parents and not test.reads_windows

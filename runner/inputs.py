@@ -14,7 +14,7 @@ def chunk_size(text: str) -> int | None:
     """Windows in a chunk; None takes every contiguous range as one."""
     if text == "auto":
         return None
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
         raise UsageError(f"--chunk {text} is no size: write auto, or a number of windows such as 7")
     return int(text)
 
@@ -34,11 +34,16 @@ def now() -> datetime:
 
 def parsed_timestamp(text: str | None) -> datetime | None:
     """A timestamp, with or without an offset."""
+    if text is None:
+        return None
+    hint = "write it like 2026-06-19 or 2026-06-19T05:00"
     try:
-        return datetime.fromisoformat(text) if text is not None else None
+        timestamp = datetime.fromisoformat(text)
     except ValueError as error:
-        hint = "write it like 2026-06-19 or 2026-06-19T05:00"
         raise UsageError(f"--as-of {text} is no timestamp: {hint}") from error
+    if not 1970 <= timestamp.year <= 9000:  # beyond, calendar arithmetic leaves datetime's range
+        raise UsageError(f"--as-of {text} lies outside the years 1970 to 9000: {hint}")
+    return timestamp
 
 
 def instant_of(timestamp: datetime | None, zone: ZoneInfo) -> datetime:
@@ -59,6 +64,7 @@ def range_of_dates(
     local = pipeline.calendar.zone
     if first is None:
         first = pipeline.first.astimezone(local).date()
-    if last is None and complete is not None:
-        last = (complete.end - timedelta(microseconds=1)).astimezone(local).date()
-    return pipeline.span_of_dates(first, last or first, now)
+    if last is None:
+        newest = complete.end - timedelta(microseconds=1) if complete is not None else now
+        last = max(first, newest.astimezone(local).date())
+    return pipeline.span_of_dates(first, last, now)

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from runner.dbt.protocol import Evidence, InvocationResult, NodeResult, Publication
-from runner.dbt.reports import ABOUT_SIZE, brief, is_lock
+from runner.dbt.protocol import Evidence, InvocationResult, NodeResult
+from runner.dbt.reports import brief, is_about_size, is_filter, is_lock
 from runner.ledger import Finding, ModelRun, Outcome, total_rows
 from runner.pipelines import Pipeline
+from runner.publications import Publications, by_window
 from runner.spans import Span, Spans
 from runner.states import State, worst
 from runner.windows import Window
 
+# What a marker says of a window; one without a verdict is published and not judged.
+_STATES = {
+    "correct": State.SUCCESS,
+    "incorrect": State.INCORRECT,
+    "unchecked": State.UNCHECKED,
+    None: State.UNCHECKED,
+}
 _BAD = frozenset({"error", "fail", "runtime error", "partial success"})
 
 
@@ -29,37 +37,16 @@ class Failure:
     reason: str  # one line: the node, what is wrong
     state: State  # failed, or incorrect if everything ran and a check failed
     is_systematic: bool  # it lies outside the windows: trying them one by one is in vain
-    check_count: int = 0
-    seconds: float = 0.0  # of the whole invocation
-    findings: tuple[Finding, ...] = ()
 
     @property
     def signature(self) -> str:
         """Equal for two failures of one cause."""
-        if self._speaks_of_its_own_window:
-            return re.sub(r"\d+", "#", self.reason)
-        return self.reason
+        return re.sub(r"\d+", "#", self.reason) if is_filter(self.reason) else self.reason
 
     def mentions(self, window: Window) -> bool:
         """Whether the reason speaks of a window by its label, in the name of a file for example."""
         label = rf"(?<!\w){re.escape(window.label)}(?!\w)"
-        return not self._speaks_of_its_own_window and bool(re.search(label, self.reason))
-
-    @property
-    def _speaks_of_its_own_window(self) -> bool:
-        """Whether the reason is that of a model whose filter does not hold, whatever the window."""
-        return "outside its window" in self.reason
-
-    def outcome(self, window_count: int) -> Outcome:
-        """The outcome of each of the windows that share the failure."""
-        return Outcome(
-            state=self.state,
-            row_count=None,
-            check_count=self.check_count,
-            seconds=self.seconds / window_count,
-            reason=self.reason,
-            findings=self.findings,
-        )
+        return not is_filter(self.reason) and bool(re.search(label, self.reason))
 
 
 @dataclass(frozen=True)
@@ -69,6 +56,7 @@ class Judgement:
     outcomes: Mapping[datetime, Outcome]  # settled, by UTC start of the window
     rest: Spans  # not settled
     failure: Failure | None  # why the rest is not settled, if no check has named a window
+    unsettled: Mapping[datetime, Outcome]  # how the rest ends if the failure is its last word
 
 
 @dataclass(frozen=True)
@@ -80,8 +68,8 @@ class _Found:
     windows: tuple[Window, ...]
     models: tuple[str, ...]  # windowed models of the invocation
     code_hashes: Mapping[str, str]
-    published: Mapping[tuple[str, datetime], Publication] = field(default_factory=dict)
-    named: Mapping[datetime, tuple[Finding, ...]] = field(default_factory=dict)
+    published: Publications
+    named: Mapping[datetime, tuple[Finding, ...]]
 
     @property
     def seconds_each(self) -> float:
@@ -98,52 +86,68 @@ def judge(
         windows=tuple(pipeline.calendar.windows(span)),
         models=tuple(node.name for node in pipeline.windowed),
         code_hashes=code_hashes,
-        published={(p.model, p.window_start): p for p in result.publications},
+        published=by_window(result.publications),
         named=_named_windows(result.evidence),
     )
     failure = _failure(found)
-    if failure is not None and failure.is_systematic:
-        return Judgement({}, Spans([span]), failure)
+    is_systematic = failure is not None and failure.is_systematic
     outcomes = {}
-    rest = []
-    for window in found.windows:
-        outcome = _settled(found, window)
-        if outcome is None:
-            rest.append(window.span)
-        else:
-            outcomes[window.start] = outcome
+    if not is_systematic:
+        settled = ((window.start, _settled(found, window)) for window in found.windows)
+        outcomes = {start: outcome for start, outcome in settled if outcome is not None}
+    rest = [window for window in found.windows if window.start not in outcomes]
     has_condemned = any(outcome.state is State.INCORRECT for outcome in outcomes.values())
-    return Judgement(outcomes, Spans(rest), None if has_condemned or not rest else failure)
+    if has_condemned or not rest:
+        failure = None
+    return Judgement(
+        outcomes=outcomes,
+        rest=Spans(window.span for window in rest),
+        failure=failure,
+        unsettled={w.start: _unsettled(found, w, failure) for w in rest} if failure else {},
+    )
 
 
 def _settled(found: _Found, window: Window) -> Outcome | None:
     """The outcome of a window, None if something is missing to judge it."""
     named = found.named.get(window.start, ())
     condemned = [finding for finding in named if finding.severity == "error"]
-    models = tuple(_model_runs(found, window, condemned))
-    if not condemned and len(models) < len(found.models):
+    if not condemned and not _is_judged(found, window):
         return None
+    models = tuple(_model_runs(found, window, condemned))
     is_incorrect = condemned or any(model.state is State.INCORRECT for model in models)
-    state = State.INCORRECT if is_incorrect else worst(model.state for model in models)
-    general = tuple(
-        finding
-        for evidence in found.result.evidence
-        if evidence.severity == "warn"
-        for finding in _findings_without_window(evidence)
-    )
     return Outcome(
-        state=state,
+        state=State.INCORRECT if is_incorrect else worst(model.state for model in models),
         row_count=total_rows(models),
         check_count=_check_count(found) + _gate_count(found),
         seconds=found.seconds_each,
         reason=_in_words(condemned[0]) if condemned else None,
         models=models,
-        findings=(*named, *general),
+        findings=(*named, *_findings_without_window(found, "warn")),
     )
 
 
+def _unsettled(found: _Found, window: Window, failure: Failure) -> Outcome:
+    """The outcome of a window that a failure leaves as it is: some models may be published."""
+    models = tuple(_model_runs(found, window, []))
+    return Outcome(
+        state=failure.state,
+        row_count=total_rows(models),
+        check_count=_check_count(found) + _gate_count(found),
+        seconds=found.seconds_each,
+        reason=failure.reason,
+        models=models,
+        findings=tuple(_findings_without_window(found, "error", "warn")),
+    )
+
+
+def _is_judged(found: _Found, window: Window) -> bool:
+    """Whether every model's window is published and has a verdict."""
+    markers = [found.published.get((model, window.start)) for model in found.models]
+    return all(marker is not None and marker.verdict is not None for marker in markers)
+
+
 def _model_runs(found: _Found, window: Window, condemned: list[Finding]) -> Iterator[ModelRun]:
-    """The models of a window that are published and judged, or condemned."""
+    """The models of a window that are published, or condemned; unjudged is unchecked."""
     bad_models = {finding.model for finding in condemned}
     for model in found.models:
         publication = found.published.get((model, window.start))
@@ -151,31 +155,14 @@ def _model_runs(found: _Found, window: Window, condemned: list[Finding]) -> Iter
         code_hash = found.code_hashes.get(model)
         if model in bad_models:
             yield ModelRun(model, State.INCORRECT, row_count, code_hash)
-        elif publication is not None and publication.verdict is not None:
-            state = (
-                State.SUCCESS if publication.verdict == "correct" else State(publication.verdict)
-            )
-            yield ModelRun(model, state, row_count, code_hash)
+        elif publication is not None:
+            yield ModelRun(model, _STATES[publication.verdict], row_count, code_hash)
 
 
 def _failure(found: _Found) -> Failure | None:
     """What went wrong without a window being named, the first in the order of the graph."""
     cause = _cause(found)
-    if cause is None:
-        return None
-    reason, state, is_systematic = cause
-    return Failure(
-        reason=reason,
-        state=state,
-        is_systematic=is_systematic,
-        check_count=_check_count(found),
-        seconds=found.result.seconds,
-        findings=tuple(
-            finding
-            for evidence in found.result.evidence
-            for finding in _findings_without_window(evidence)
-        ),
-    )
+    return Failure(*cause) if cause is not None else None
 
 
 def _cause(found: _Found) -> tuple[str, State, bool] | None:
@@ -183,7 +170,7 @@ def _cause(found: _Found) -> tuple[str, State, bool] | None:
     if found.result.error is not None:
         # Killed or out of time: half of the windows may fit. All else is not about windows.
         reason = found.result.error
-        return reason, State.FAILED, not reason.startswith(ABOUT_SIZE)
+        return reason, State.FAILED, not is_about_size(reason)
     failed = [node for node in found.result.nodes if node.status in _BAD]
     for node in failed:
         if not _is_about_windows(found, node):
@@ -228,16 +215,12 @@ def _named_windows(evidence: tuple[Evidence, ...]) -> dict[datetime, tuple[Findi
     return named
 
 
-def _findings_without_window(evidence: Evidence) -> Iterator[Finding]:
-    if not evidence.windows:
-        sample = "; ".join(evidence.sample)
-        yield Finding(
-            evidence.model,
-            evidence.check,
-            evidence.severity,
-            None,
-            f"{evidence.failures} rows: {sample}",
-        )
+def _findings_without_window(found: _Found, *severities: str) -> Iterator[Finding]:
+    """What the checks found that name no window."""
+    for evidence in found.result.evidence:
+        if not evidence.windows and evidence.severity in severities:
+            sample = f"{evidence.failures} rows: {'; '.join(evidence.sample)}"
+            yield Finding(evidence.model, evidence.check, evidence.severity, None, sample)
 
 
 def _check_count(found: _Found) -> int:

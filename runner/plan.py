@@ -47,7 +47,12 @@ class Skipped:
     """A range of windows that is left alone."""
 
     span: Span
-    reason: str
+    state: State | None  # of its newest runs; None: they are in flight
+
+    @property
+    def reason(self) -> str:
+        """Why it is left alone."""
+        return "in flight" if self.state is None else f"already {self.state}"
 
 
 @dataclass(frozen=True)
@@ -84,18 +89,20 @@ def make_plan(
     number of windows in a chunk; None takes every contiguous range as one.
     """
     wanted = desired
-    left_alone: dict[str, Spans] = {}
+    left_alone: dict[State | None, Spans] = {}
     # A window in flight and done by an earlier grain is in flight first of all.
     for state in sorted(history, key=lambda state: state not in _IN_FLIGHT):
         if state in _IN_FLIGHT:
-            reason, spans = "in flight", _touched_windows(calendar, history[state])
+            kept: State | None = None
+            spans = _touched_windows(calendar, history[state])
         elif state in _LEFT_ALONE[reprocess]:
-            reason, spans = f"already {state}", _whole_windows(calendar, history[state])
+            kept = state
+            spans = _whole_windows(calendar, history[state])
         else:
             continue
-        left_alone[reason] = left_alone.get(reason, Spans()) | (wanted & spans)
+        left_alone[kept] = left_alone.get(kept, Spans()) | (wanted & spans)
         wanted -= spans
-    skipped = [Skipped(span, reason) for reason, spans in left_alone.items() for span in spans]
+    skipped = [Skipped(span, state) for state, spans in left_alone.items() for span in spans]
     return Plan(
         calendar=calendar,
         chunks=tuple(_chunks(calendar, wanted, history, chunk_size)),

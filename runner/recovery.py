@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
 
-from runner.dbt.protocol import Engine, Invocation, Publication
+from runner.dbt.protocol import Engine
+from runner.errors import LedgerError
 from runner.ledger import Ledger, ModelRun, Outcome, Run, total_rows
 from runner.pipelines import Pipeline
+from runner.publications import Publications, ask_warehouse
 from runner.spans import Span
 from runner.states import State, worst
 
@@ -27,14 +29,17 @@ def recover(pipeline: Pipeline, ledger: Ledger, engine: Engine, now: datetime) -
     vouched = 0
     for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
         runs = list(group)
-        published = engine.published(_question(pipeline, runs, fence))
+        span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
+        published = ask_warehouse(engine, span, fence, pipeline.config.timeout)
         outcomes = {
             run.window_start: outcome
             for run in runs
             if (outcome := _testified(pipeline, run, published)) is not None
         }
-        ledger.finish(pipeline.name, fence, outcomes, now)
-        vouched += len(outcomes)
+        # Another runner may be recovering too; then it has recorded what we would.
+        with suppress(LedgerError):
+            ledger.finish(pipeline.name, fence, outcomes, now)
+            vouched += len(outcomes)
     ledger.release_abandoned(pipeline.name, now)
     return vouched
 
@@ -43,26 +48,13 @@ def _fence(run: Run) -> int:
     return run.fence or 0
 
 
-def _question(pipeline: Pipeline, runs: list[Run], fence: int) -> Invocation:
-    return Invocation(
-        nodes=(),
-        exclude=(),
-        with_unit_tests=False,
-        span=Span(min(run.window_start for run in runs), max(run.window_end for run in runs)),
-        run_id="recovery",
-        fence=fence,
-        code_hashes={},
-        timeout=pipeline.config.timeout,
-    )
-
-
-def _testified(pipeline: Pipeline, run: Run, published: Iterable[Publication]) -> Outcome | None:
+def _testified(pipeline: Pipeline, run: Run, published: Publications) -> Outcome | None:
     """The outcome of a run by its markers, None unless all of its models are vouched for."""
-    markers = {p.model: p for p in published if p.window_start == run.window_start}
     models = [
         ModelRun(node.name, _VOUCHED[marker.verdict], marker.row_count, node.code_hash)
         for node in pipeline.windowed
-        if (marker := markers.get(node.name)) is not None and marker.verdict in _VOUCHED
+        if (marker := published.get((node.name, run.window_start))) is not None
+        and marker.verdict in _VOUCHED
     ]
     if len(models) < len(pipeline.windowed):
         return None

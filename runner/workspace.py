@@ -9,14 +9,15 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from runner.config import PipelineConfig, parse_pipelines
 from runner.dbt.protocol import Engine
-from runner.errors import UsageError
+from runner.errors import ConfigError, UsageError
 from runner.ledger import Ledger
 from runner.pipelines import Pipeline, find_config, make_pipeline
 from runner.project import Project
-from runner.project_files import fingerprint
+from runner.project_files import fingerprint, project_zone
 
 
 class EngineKind(StrEnum):
@@ -52,7 +53,16 @@ class Workspace:
     @cached_property
     def configs(self) -> Mapping[str, PipelineConfig]:
         """What ``pipelines.yml`` says, by pipeline."""
-        return parse_pipelines((self.project_dir / "pipelines.yml").read_text())
+        path = self.project_dir / "pipelines.yml"
+        try:
+            return parse_pipelines(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise ConfigError("this is not UTF-8 text: save it as UTF-8", path.name) from error
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone of the project's windows, known without parsing it."""
+        return project_zone(self.project_dir)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -103,5 +113,11 @@ class Workspace:
     def _parse(self, engine: Engine, selections: set[str]) -> Project:
         described = engine.describe(sorted(selections))
         project = Project.from_description(described, self.project_dir, self.fingerprint)
-        project.save(self._kept_project)
+        try:
+            project.save(self._kept_project)
+        except OSError as error:
+            raise UsageError(
+                f"{self.home} cannot be written ({error.strerror}): make it writable, "
+                "or name another folder with DAYBREAK_HOME"
+            ) from error
         return project

@@ -45,8 +45,26 @@ def copy_to(connection: duckdb.DuckDBPyConnection, query: str, path: Path, optio
     """Write ``query`` to ``path`` under a temporary name, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
-    connection.execute(f"copy ({query}) to '{unfinished}' ({options})")
-    unfinished.replace(path)
+    try:
+        connection.execute(f"copy ({query}) to '{unfinished}' ({options})")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def refuse_days_without_data(
+    connection: duckdb.DuckDBPyConnection, first: date, last: date
+) -> None:
+    """Exit if the package knows none of the days; one on which the stores are closed it knows."""
+    opens, closes = connection.execute(
+        f"select cast(min(sold) as date), cast(max(sold) as date) "
+        f"from (select {SOLD_AT_LOCAL} as sold from transactions)"
+    ).fetchall()[0]
+    if last < opens or first > closes:
+        sys.exit(
+            f"no till line from {first} to {last}: the data are those of {opens} to {closes}, "
+            "ask for days among them"
+        )
 
 
 def land_transactions(
@@ -113,11 +131,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.end < arguments.start:
         parser.error(f"--end {arguments.end} is before --start {arguments.start}")
+    if arguments.revision < 0:
+        parser.error(f"--revision {arguments.revision} is negative: 0 is the first extract")
 
     connection = duckdb.connect(config={"threads": 1})  # one thread: the same bytes each time
     for name in ("transactions", "products"):
         location = package_data() / f"{name}.parquet"
         connection.execute(f"create view {name} as from read_parquet('{location}')")
+    refuse_days_without_data(connection, arguments.start, arguments.end)
     files, lines = land_transactions(
         connection, arguments.target, arguments.start, arguments.end, arguments.revision
     )

@@ -22,6 +22,7 @@ from runner.dbt.reports import (
     brief,
     invocation_result,
     killed,
+    located,
     timed_out,
 )
 from runner.errors import ProjectError
@@ -97,7 +98,9 @@ class PlainEngine(DbtEngine):
         )
         if finished.returncode != 0:
             said = finished.stdout.rsplit("Encountered an error:\n", 1)[-1]
-            raise ProjectError(f"the dbt project does not parse: {brief(said or finished.stderr)}")
+            raise ProjectError(
+                f"the dbt project does not parse: {located(said or finished.stderr)}"
+            )
         return finished.stdout.splitlines()
 
     def _start(self, arguments: Sequence[str], target: Path) -> None:

@@ -24,8 +24,7 @@ from runner.errors import EngineError
 
 EVIDENCE_PREFIX = "DAYBREAK_EVIDENCE "
 REPORT_PREFIX = "DAYBREAK_REPORT "
-# How the errors begin that fewer windows in an invocation may avoid.
-ABOUT_SIZE = ("timed out", "dbt ended without a result")
+_ABOUT_SIZE = ("timed out", "dbt ended without a result")
 # What an engine says of something that a person can mend, and how we say it.
 _IN_OUR_WORDS = tuple(
     (re.compile(pattern), words)
@@ -52,11 +51,15 @@ _IN_OUR_WORDS = tuple(
             r'.*No files found that match the pattern "([^"]+)".*',
             r"no file matches \1: land it, or set DAYBREAK_LANDING",
         ),
+        (
+            r".*NOT NULL constraint failed: ([\w.]+).*",
+            r"\1 is NULL in a row, which its contract forbids: filter such rows out or mend them",
+        ),
     )
 )
 _LINE = re.compile(r" LINE \d+: ")  # from here on the database quotes the SQL
 _FRAME = re.compile(r"^\s*> (in|called by) ")
-_HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in .*)?$")
+_HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in (?P<place>.*))?$")
 
 
 def invocation_result(
@@ -104,9 +107,30 @@ def brief(message: str) -> str:
     return _in_our_words(_LINE.split(joined, maxsplit=1)[0])
 
 
+def located(message: str) -> str:
+    r"""A dbt error in one line, with the place that its heading names.
+
+    >>> located("Compilation Error in model a (models/a.sql)\n  unexpected '}'")
+    "model a (models/a.sql): unexpected '}'"
+    """
+    headings = (_HEADING.match(line.strip()) for line in message.splitlines())
+    places = [found["place"] for found in headings if found and found["place"]]
+    return ": ".join([*places[:1], brief(message)])
+
+
 def is_lock(message: str) -> bool:
     """Whether an error is that another process holds the warehouse."""
     return "Could not set lock on file" in message
+
+
+def is_about_size(error: str) -> bool:
+    """Whether fewer windows in an invocation may avoid an error: out of time, killed."""
+    return error.startswith(_ABOUT_SIZE)
+
+
+def is_filter(message: str) -> bool:
+    """Whether an error is that a model's filter does not hold, whatever the window."""
+    return "outside its window" in message
 
 
 def publications_told(result: InvocationResult) -> tuple[Publication, ...]:

@@ -14,13 +14,12 @@ import os
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
-NODE_EVENTS = {"NodeStart": "started", "NodeFinished": "finished"}
+NODE_EVENTS = ("NodeStart", "NodeFinished")
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -137,7 +136,6 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
         elif name.startswith("JinjaLog") and event.data.msg.startswith(REPORT_PREFIX):
             send({"report": event.data.msg})
 
-    started = time.monotonic()
     runner = dbtRunner(manifest=manifest, callbacks=[listen])
     outcome = runner.invoke([*arguments, *QUIET, "--log-level", "none"])
     results = getattr(outcome.result, "results", None) or []
@@ -153,7 +151,6 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
                 for result in results
             ],
             "exception": str(outcome.exception) if outcome.exception else None,
-            "seconds": time.monotonic() - started,
         }
     )
 

@@ -22,6 +22,7 @@ from runner.dbt.reports import (
     brief,
     invocation_result,
     killed,
+    located,
     timed_out,
 )
 from runner.errors import EngineError, ProjectError
@@ -54,7 +55,7 @@ class WarmEngine(DbtEngine):
         self._ask({"do": "describe", "selections": list(selections)})
         answer = self._message(deadline=None)
         if "error" in answer:
-            raise ProjectError(f"the dbt project does not parse: {brief(answer['error'])}")
+            raise ProjectError(f"the dbt project does not parse: {located(answer['error'])}")
         resolved = {select: tuple(ids) for select, ids in answer["ok"].items()}
         return Description(self._target_dir / "manifest.json", resolved)
 

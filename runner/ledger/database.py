@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from runner.errors import LedgerError
+from runner.errors import LedgerError, UsageError
 from runner.ledger.schema import VERSION, ledger_version, metadata
 
 
@@ -25,7 +25,8 @@ class Database:
         """Open the ledger, and create it if there is none.
 
         ``location`` is the path of an SQLite file or a database URL. Raises
-        :class:`LedgerError` if it cannot be opened or comes from another version of Daybreak.
+        :class:`LedgerError` if it cannot be opened or comes from another version of Daybreak,
+        and :class:`UsageError` for a URL that is none.
         """
         engine = _sqlite(location) if isinstance(location, Path) else _by_url(location)
         if engine.dialect.name == "sqlite":
@@ -91,7 +92,7 @@ def _by_url(url: str) -> Engine:
     try:
         return create_engine(url)
     except (ArgumentError, ImportError) as error:  # no URL, an unknown database, no driver for it
-        raise LedgerError(
+        raise UsageError(
             f"the ledger cannot be opened ({_one_line(error)}): write DAYBREAK_LEDGER like "
             "sqlite:////var/lib/daybreak/ledger.db, and install the database's driver"
         ) from error

@@ -35,7 +35,11 @@ class Progressing:
         self._pipeline = pipeline
         self._calendar = pipeline.calendar
         self._plan = plan
-        self._models = {node.unique_id: node.name for node in pipeline.nodes}
+        self._models = {n.unique_id: n.name for n in pipeline.nodes if n.kind == "model"}
+        self._node_count = len(pipeline.nodes)
+        self._settled = 0  # windows
+        self._running = 0  # windows of the running invocation
+        self._done_nodes: set[str] = set()  # of the running invocation
         self._bar = Progress(
             TextColumn(f"\\[{word}]"),
             BarColumn(),
@@ -59,11 +63,18 @@ class Progressing:
 
     def invoking(self, span: Span) -> None:
         """Name the range that runs now."""
+        self._running = self._calendar.count(span)
+        self._done_nodes.clear()
         self._bar.update(self._task, description=span_in_words(self._calendar, span))
 
     def node(self, unique_id: str, status: str) -> None:
         """Name the model that runs now."""
-        if status == "started" and unique_id in self._models and unique_id.startswith("model."):
+        if status != "started":
+            # A chunk settles all at once; until then its nodes tell how far it is.
+            self._done_nodes.add(unique_id)
+            share = min(1.0, len(self._done_nodes) / self._node_count)
+            self._bar.update(self._task, completed=int(self._settled + share * self._running))
+        elif unique_id in self._models:
             self._bar.update(self._task, description=self._models[unique_id])
 
     def settled(self, window: Window, outcome: Outcome) -> None:
@@ -77,11 +88,20 @@ class Progressing:
         if outcome.reason and outcome.reason != self._last_reason:
             self._print(f"{' ' * len(window.label)}     {outcome.reason}")
         self._last_reason = outcome.reason
-        self._bar.advance(self._task)
+        self._settled += 1
+        self._bar.update(self._task, completed=self._settled)
 
     def splitting(self, span: Span, reason: str) -> None:
         """Say that a chunk failed and is narrowed down."""
-        self._print(f"{span_in_words(self._calendar, span)} failed, splitting it: {reason}")
+        where = span_in_words(self._calendar, span)
+        self._print(f"{where} failed, finding out which: {reason}")
+        self._last_reason = reason
+
+    def not_tried(self, span: Span, reason: str) -> None:
+        """Say that a chunk was left out."""
+        because = "" if reason == self._last_reason else f": {reason}"
+        self._print(f"{span_in_words(self._calendar, span)} not tried{because}")
+        self._last_reason = reason
 
     def finished(self, done: Done) -> None:
         """Print the totals, and the next step if a window is not success."""
@@ -106,7 +126,8 @@ class Progressing:
             where = span_in_words(self._calendar, skip.span)
             self._print(f"{count} skipped {where}: {skip.reason}")
         if span is None:
-            self._print("0 runs queued: nothing to do")
+            again = " (--reprocess all runs them again)" if self._plan.skipped else ""
+            self._print(f"0 runs queued: nothing to do{again}")
             return
         runs = counted(self._plan.window_count, "run")
         chunks = counted(len(self._plan.chunks), "chunk")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from runner.ledger import Finding, ModelRun, Run
 from runner.plan import Plan
 from runner.render.words import minute, span_in_words, table, yes_no
-from runner.windows import Calendar
 
 
 def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -50,10 +50,9 @@ def runs_table(runs: Sequence[Run]) -> str:
 
 
 def run_page(
-    run: Run, models: Sequence[ModelRun], findings: Sequence[Finding], calendar: Calendar
+    run: Run, models: Sequence[ModelRun], findings: Sequence[Finding], zone: ZoneInfo
 ) -> str:
     """Everything about one run, for a person who wants to know why."""
-    local = calendar.zone
     facts = [
         ("run", run.run_id),
         (
@@ -63,8 +62,8 @@ def run_page(
         ),
         (
             "window",
-            f"[{minute(run.window_start.astimezone(local))}, "
-            f"{minute(run.window_end.astimezone(local))}) {local.key}",
+            f"[{minute(run.window_start.astimezone(zone))}, "
+            f"{minute(run.window_end.astimezone(zone))}) {zone.key}",
         ),
         ("started", minute(run.started_at) + " UTC" if run.started_at else "not yet"),
         ("rows", "" if run.row_count is None else f"{run.row_count:,}"),
@@ -118,5 +117,5 @@ def plan_table(plan: Plan) -> str:
         for skip in plan.skipped
     ]
     if not rows:
-        return "nothing is due"
+        return "nothing to run: no window is complete"
     return table(("what", "windows", "count", "why"), rows)

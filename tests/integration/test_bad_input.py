@@ -78,6 +78,15 @@ REFUSED = {
         "Did you mean 'backfill__2017-03-3",
     ),
     "a chunk of nothing": ((*BACKFILL, "--chunk", "0"), "--chunk 0 is no size"),
+    "a chunk beyond all": ((*BACKFILL, "--chunk", "9" * 30), "is no size"),
+    "a time that no calendar reaches": (
+        ("list", "--as-of", "9999-12-31T23:59:59"),
+        "lies outside the years 1970 to 9000",
+    ),
+    "a start after everything": (
+        (*BACKFILL, "--start-date", "2030-01-01"),
+        "2030-01-01 lies after the last window of orders_pipeline, 2017-12-31",
+    ),
     "a chunk that is no number": ((*BACKFILL, "--chunk", "many"), "--chunk many is no size"),
     "no timestamp": ((*BACKFILL, "--as-of", "nonsense"), "--as-of nonsense is no timestamp"),
     "no date": ((*BACKFILL, "--end-date", "31.5.2017"), "--end-date 31.5.2017 is no date"),
@@ -117,7 +126,7 @@ def test_what_cannot_be_meant_is_refused(open_shop: Shop, name: str):
 
 
 WRONG_CONFIG = {
-    "unknown key": ("deadline:", "dedline:", "Did you mean 'deadline'?"),
+    "unknown key": ("schedule:", "scedule:", "Did you mean 'schedule'?"),
     "bad cron": ('"0 5 * * *"', '"0 25 * * *"', "'0 25 * * *' is not a cron expression"),
     "bad zone": ("America/New_York", "America/New_Yrok", "Did you mean 'America/New_York'?"),
     "end before start": ("end: 2017-12-31", "end: 2016-12-31", "is before start 2017-03-01"),

@@ -443,8 +443,8 @@ def test_a_gate_that_neither_passes_nor_fails_is_an_error(trial: Trial):
 
 
 def test_every_check_names_the_bad_windows_and_no_other(trial: Trial):
-    closed, zero, missing, tolerated, wrong, stale, moved, nulls = (
-        f"2026-03-{day:02}" for day in range(1, 9)
+    closed, zero, missing, tolerated, wrong, stale, moved, nulls, unexpected = (
+        f"2026-03-{day:02}" for day in range(1, 10)
     )
     rows = [
         *[(tolerated, 5, f"{tolerated} 22:00")] * 11,
@@ -452,6 +452,7 @@ def test_every_check_names_the_bad_windows_and_no_other(trial: Trial):
         (stale, 5, f"{stale} 22:59"),
         (moved, 5, "2026-03-20 12:00"),
         (nulls, "null", None),
+        *[(unexpected, 5, f"{unexpected} 23:00")] * 2,
     ]
     values = ", ".join(
         f"({n}, 'a', {amount}, 1, '{day}', " + (f"'{at}')" if at else "null)")
@@ -467,7 +468,7 @@ def test_every_check_names_the_bad_windows_and_no_other(trial: Trial):
         f" ('{tolerated}', 10, 50), ('{wrong}', 13, 50), ('{stale}', 1, 5), ('{moved}', 1, 5),"
         f" ('{nulls}', 1, null)"
     )
-    built = trial.run("+checked", closed, nulls)
+    built = trial.run("+checked", closed, unexpected)
     evidence = {found["check"]: found for found in built.told_json("DAYBREAK_REPORT ")["evidence"]}
     named = {
         check: [row["window_start"][:10] for row in sorted_rows(found["rows"])]
@@ -475,14 +476,18 @@ def test_every_check_names_the_bad_windows_and_no_other(trial: Trial):
     }
     assert named == {
         "checked_has_rows": [missing],
-        "checked_reconciles": [closed, wrong],
+        "checked_reconciles": [closed, wrong, unexpected],
         "checked_is_fresh": [stale, nulls],
-        "checked_event_times": [tolerated, wrong, moved, nulls],
+        "checked_event_times": [tolerated, wrong, moved, nulls, unexpected],
     }
-    (_, reconciled) = sorted_rows(evidence["checked_reconciles"]["rows"])
-    assert (reconciled["expected"], reconciled["actual"]) == ("order 13", "order 10")
+    reconciled = sorted_rows(evidence["checked_reconciles"]["rows"])
+    assert [(row["expected"], row["actual"]) for row in reconciled] == [
+        ("order 4", "order 0"),
+        ("order 13", "order 10"),
+        ("no row", "order 2, amount 10.00"),
+    ]
     verdicts = [verdict for (verdict,) in trial.markers("checked")]
-    assert verdicts == ["incorrect", "correct", *["incorrect"] * 6]
+    assert verdicts == ["incorrect", "correct", *["incorrect"] * 7]
 
 
 def sorted_rows(rows: list[dict[str, str]]) -> list[dict[str, str]]:

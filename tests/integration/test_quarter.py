@@ -51,9 +51,9 @@ def test_lines_of_unknown_products_stay_and_are_flagged(quarter: Shop):
 def test_the_size_of_the_chunks_does_not_show_in_the_tables(
     quarter: Shop, template: Path, tmp_path: Path, chunk: str
 ):
-    # 14 days, the day of 23 hours among them; all 92 one by one are `make prove-chunks`.
+    # Eight days, the one of 23 hours among them; all 92 one by one are `make prove-chunks`.
     shop = clone(template, tmp_path / "shop")
-    finished = shop.backfill("2017-03-06", "2017-03-19", "--chunk", chunk)
+    finished = shop.backfill("2017-03-08", "2017-03-15", "--chunk", chunk)
     assert finished.code == 0, finished.out + finished.err
     for table, column in (
         ("stg_transactions", "business_date"),
@@ -61,7 +61,7 @@ def test_the_size_of_the_chunks_does_not_show_in_the_tables(
         ("daily_revenue", "sale_date"),
         ("daily_department_revenue", "sale_date"),
     ):
-        where = f"{column} between '2017-03-06' and '2017-03-19'"
+        where = f"{column} between '2017-03-08' and '2017-03-15'"
         assert shop.content_hash(table) == quarter.content_hash(table, where), table
 
 
@@ -77,4 +77,21 @@ def test_running_twice_equals_running_once(quarter: Shop, tmp_path: Path):
     assert finished.code == 0
     assert "92 runs queued (one per day)" in finished.out
     assert "92 success, 0 incorrect, 0 failed" in finished.out
+    assert shop.hashes() == quarter.hashes()
+
+
+def test_neither_empty_nor_a_narrow_refresh_costs_published_rows(quarter: Shop, tmp_path: Path):
+    shop = clone(quarter.folder, tmp_path / "shop")
+    rehearsed = shop.dbt("build", "--empty")
+    assert rehearsed.code == 0, rehearsed.out
+    assert shop.hashes() == quarter.hashes()
+    narrow = '{start_date: "2017-03-05", end_date: "2017-03-08"}'
+    refused = shop.dbt("build", "--full-refresh", "--vars", narrow)
+    assert refused.code != 0
+    ((outside,),) = quarter.query(
+        "select count(*) from stg_transactions "
+        "where business_date not between '2017-03-05' and '2017-03-07'"
+    )
+    lost = f"would lose {outside} published rows (2017-03-01 to 2017-05-31)"
+    assert f"--full-refresh of stg_transactions {lost}" in refused.out
     assert shop.hashes() == quarter.hashes()

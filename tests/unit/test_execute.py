@@ -163,6 +163,7 @@ class Witness:
 
     verdicts: list[tuple[Window, Outcome]] = field(default_factory=list)
     cuts: list[str] = field(default_factory=list)
+    left_out: list[Span] = field(default_factory=list)
 
     def invoking(self, span: Span) -> None:
         pass
@@ -175,6 +176,9 @@ class Witness:
 
     def splitting(self, span: Span, reason: str) -> None:  # noqa: ARG002
         self.cuts.append(reason)
+
+    def not_tried(self, span: Span, reason: str) -> None:  # noqa: ARG002
+        self.left_out.append(span)
 
 
 @dataclass(frozen=True)
@@ -320,6 +324,47 @@ def test_the_same_failure_at_both_ends_is_systematic_and_is_not_bisected():
     assert [len(list(SHOP.calendar.windows(i.span))) for i in done.asked] == [92, 1, 1]
     reasons = {outcome.reason for outcome in done.outcomes.values()}
     assert reasons == {"lines: Binder Error: no column quantity"}
+
+
+def executed_in_chunks(answer: Answer, sizes: list[int]) -> tuple[Executed, Witness]:
+    """Execute the first days in several chunks."""
+    ledger, engine, witness = Ledger.open("sqlite://"), FakeEngine(answer), Witness()
+    span = days(sum(sizes))
+    ledger.queue("shop", Kind.BACKFILL, SHOP.calendar.windows(span), NOW)
+    windows = iter(SHOP.calendar.windows(span))
+    chunks = [[next(windows) for _ in range(size)] for size in sizes]
+    executor = Executor(SHOP, ledger, engine, Kind.BACKFILL, lambda: NOW, witness)
+    states = executor.execute(Span(chunk[0].start, chunk[-1].end) for chunk in chunks)
+    in_ledger = {run.window_start: run.state for run in ledger.runs("shop")}
+    ledger.close()
+    assert in_ledger == {window.start: state for window, state in states.items()}
+    ordered = [states[window] for window in SHOP.calendar.windows(span)]
+    return Executed(ordered, engine.asked, dict(witness.verdicts), witness.cuts), witness
+
+
+def test_after_a_failure_outside_the_windows_no_other_chunk_is_tried():
+    locked = InvocationResult(nodes=(), error=LOCKED)
+    done, witness = executed_in_chunks(lambda *_: locked, [2, 3, 1])
+    assert done.states == [State.FAILED] * 2 + [State.CANCELLED] * 4
+    assert len(done.asked) == 1
+    ends = [days(count).end for count in (2, 5, 6)]
+    assert witness.left_out == [Span(ends[0], ends[1]), Span(ends[1], ends[2])]
+
+
+def test_a_check_of_no_window_that_fails_is_not_forgotten_after_the_first_chunk():
+    failed = NodeResult("test.shop.catalogue_check", "fail", "Got 1 result", 0.1)
+
+    def answer(invocation: Invocation, windows: list[Window]) -> InvocationResult:
+        good = ran_well(invocation, windows)
+        return replace(good, nodes=(*good.nodes, failed))
+
+    done, _ = executed_in_chunks(answer, [2, 2])
+    assert done.states == [State.INCORRECT] * 2 + [State.CANCELLED] * 2
+
+
+def test_unit_tests_run_until_they_pass_and_then_no_more():
+    done, _ = executed_in_chunks(ran_well, [1, 1, 1])
+    assert [invocation.with_unit_tests for invocation in done.asked] == [True, False, False]
 
 
 def test_a_failure_outside_the_windows_is_tried_once():

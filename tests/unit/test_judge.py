@@ -233,8 +233,13 @@ def test_a_failed_check_without_names_leaves_all_windows_to_be_narrowed_down():
     assert judgement.failure.state is State.INCORRECT  # everything ran
     assert not judgement.failure.is_systematic
     assert judgement.failure.reason.startswith("revenue_is_positive: ")
-    outcome = judgement.failure.outcome(4)
+    assert list(judgement.unsettled) == [window.start for window in DAY]
+    outcome = judgement.unsettled[DAY[0].start]
     assert (outcome.state, outcome.seconds) == (State.INCORRECT, 1.0)
+    # What is published is not hidden: its rows count, and it is said to be unjudged.
+    unjudged = [model.model for model in outcome.models if model.state is State.UNCHECKED]
+    assert unjudged == ["revenue"]
+    assert outcome.row_count is not None
     assert [finding.actual for finding in outcome.findings] == ["1 rows: revenue -1"]
 
 

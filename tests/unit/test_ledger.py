@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select, update
 
-from runner.errors import LedgerError, UsageError
+from runner.errors import DaybreakError, LedgerError, UsageError
 from runner.ledger import Finding, Kind, Ledger, ModelRun, Outcome, Run, owners
 from runner.ledger.schema import database_now, ledger_version, model_runs, runs
 from runner.spans import Span, Spans
@@ -554,8 +554,9 @@ def test_what_one_ledger_wrote_another_reads(location: Location, ledger: Ledger)
 
 
 def error_of(location: Location) -> str:
-    with pytest.raises(LedgerError) as error:
+    with pytest.raises(DaybreakError) as error:
         Ledger.open(location)
+    assert isinstance(error.value, UsageError if isinstance(location, str) else LedgerError)
     message = str(error.value)
     assert "\n" not in message
     return message

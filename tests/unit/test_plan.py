@@ -61,7 +61,7 @@ def test_nothing_desired_is_an_empty_plan():
 def test_everything_done_is_skipped_as_one_range():
     plan = plan_of([State.SUCCESS] * 7, Reprocess.FAILED)
     assert plan.chunks == ()
-    assert plan.skipped == (Skipped(Span(WEEK[0].start, WEEK[-1].end), "already success"),)
+    assert plan.skipped == (Skipped(Span(WEEK[0].start, WEEK[-1].end), State.SUCCESS),)
 
 
 def test_a_chunk_says_what_its_windows_are_now():
@@ -86,17 +86,17 @@ def test_a_window_runs_or_is_skipped_with_its_reason(state: State, reprocess: Re
     plan = plan_of([state], reprocess)
     span = WEEK[0].span
     if state in IN_FLIGHT:
-        assert (plan.chunks, plan.skipped) == ((), (Skipped(span, "in flight"),))
+        assert (plan.chunks, plan.skipped) == ((), (Skipped(span, None),))
     elif state in TAKEN[reprocess]:
         assert (plan.chunks, plan.skipped) == ((Chunk(span, (str(state),)),), ())
     else:
-        assert (plan.chunks, plan.skipped) == ((), (Skipped(span, f"already {state}"),))
+        assert (plan.chunks, plan.skipped) == ((), (Skipped(span, state),))
 
 
 def test_windows_in_flight_are_skipped_as_one_range_whatever_they_wait_for():
     states: States = [State.RUNNING, State.RETRYING, State.QUEUED, None]
     plan = plan_of(states, Reprocess.ALL)
-    assert plan.skipped == (Skipped(Span(WEEK[0].start, WEEK[2].end), "in flight"),)
+    assert plan.skipped == (Skipped(Span(WEEK[0].start, WEEK[2].end), None),)
 
 
 def test_chunks_are_cut_where_windows_are_skipped_and_run_oldest_first():
@@ -113,7 +113,7 @@ def test_chunks_are_cut_where_windows_are_skipped_and_run_oldest_first():
 def test_what_was_done_outside_the_range_is_not_mentioned():
     history = {State.SUCCESS: Spans([Span(WEEK[0].start, WEEK[-1].end)])}
     plan = make_plan(DAYS, Spans([WEEK[3].span]), history, Reprocess.FAILED, None)
-    assert plan.skipped == (Skipped(WEEK[3].span, "already success"),)
+    assert plan.skipped == (Skipped(WEEK[3].span, State.SUCCESS),)
 
 
 # Every plan

@@ -81,7 +81,8 @@ MESSAGES = {
     "constraint": (
         "Runtime Error in model constrained (models/lab/constrained.sql)\n  Constraint Error: "
         "NOT NULL constraint failed: constrained__dbt_tmp.one",
-        "Constraint Error: NOT NULL constraint failed: constrained__dbt_tmp.one",
+        "constrained__dbt_tmp.one is NULL in a row, which its contract forbids: "
+        "filter such rows out or mend them",
     ),
     "parser": (
         "Runtime Error in model parser (models/lab/parser.sql)\n  Parser Error: syntax error at or "

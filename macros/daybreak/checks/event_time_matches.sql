@@ -1,7 +1,8 @@
 {% test event_time_matches(model, expression) %}
     {%- if execute -%}
         {%- do _require_windowed('event_time_matches') -%}
-        {{- adapter.dispatch('test_event_time_matches', 'daybreak')(model, expression) -}}
+        {%- set dispatched = adapter.dispatch('test_event_time_matches', 'daybreak') -%}
+        {{- _unless_empty(dispatched(model, expression)) -}}
     {%- endif -%}
 {% endtest %}
 

@@ -2,7 +2,7 @@
     {%- if execute -%}
         {%- do _require_windowed('fresh_within') -%}
         {%- set dispatched = adapter.dispatch('test_fresh_within', 'daybreak') -%}
-        {{- dispatched(model, column_name, count, period, as) -}}
+        {{- _unless_empty(dispatched(model, column_name, count, period, as)) -}}
     {%- endif -%}
 {% endtest %}
 

@@ -4,9 +4,9 @@
     {%- if execute -%}
         {%- do _require_windowed('reconciles_with') -%}
         {%- set dispatched = adapter.dispatch('test_reconciles_with', 'daybreak') -%}
-        {{- dispatched(
+        {{- _unless_empty(dispatched(
             model, to, measures, to_event_time, to_event_time_as, tolerance, relative_tolerance
-        ) -}}
+        )) -}}
     {%- endif -%}
 {% endtest %}
 
@@ -41,7 +41,8 @@
     compared as (
         select
             windows.window_start,
-            windows.window_end
+            windows.window_end,
+            expected.window_key is not null as is_expected
             {%- for name in measures %}
             {%- set of_actual = 'coalesce(actual.' ~ adapter.quote(name) ~ ', 0)' %}
             {%- set of_expected = 'coalesce(expected.' ~ adapter.quote(name) ~ ', 0)' %},
@@ -59,7 +60,10 @@
     select
         window_start,
         window_end,
-        {{ _differing(measures, 'expected') }} as expected,
+        case
+            when is_expected then {{ _differing(measures, 'expected') }}
+            else 'no row'
+        end as expected,
         {{ _differing(measures, 'actual') }} as actual
     from compared
     where

@@ -5,9 +5,9 @@
     {%- if execute -%}
         {%- do _require_windowed('rows_in_every_window') -%}
         {%- set dispatched = adapter.dispatch('test_rows_in_every_window', 'daybreak') -%}
-        {{- dispatched(
+        {{- _unless_empty(dispatched(
             model, closures, closed_on, control_totals, control_date, control_count
-        ) -}}
+        )) -}}
     {%- endif -%}
 {% endtest %}
 

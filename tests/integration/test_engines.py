@@ -1,0 +1,150 @@
+"""One contract for both engines: what the runner asks of dbt, whichever way dbt runs."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from runner.dbt.plain import PlainEngine
+from runner.dbt.protocol import Engine, Invocation, InvocationResult
+from runner.dbt.warm import WarmEngine
+from runner.errors import ProjectError
+from runner.spans import Span
+from tests.conftest import Shop, clone
+
+STAGING = ("stg_transactions", "stg_control_totals", "store_closures")
+GATES = (
+    "stg_transactions_rows_in_every_window",
+    "stg_transactions_reconciles_with_control_totals",
+    "stg_transactions_belong_to_their_file",
+)
+TWO_DAYS = Invocation(
+    nodes=STAGING,
+    exclude=GATES,
+    with_unit_tests=False,
+    span=Span(datetime(2017, 3, 11, 5, tzinfo=UTC), datetime(2017, 3, 13, 4, tzinfo=UTC)),
+    run_id="backfill__2017-03-11__2017-03-12",
+    fence=7,
+    code_hashes={"stg_transactions": "0123456789abcdef"},
+    timeout=timedelta(minutes=5),
+)
+
+
+@pytest.fixture(scope="module", params=[WarmEngine, PlainEngine], ids=["warm", "plain"])
+def kind(request: pytest.FixtureRequest) -> type[WarmEngine | PlainEngine]:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def shop(template: Path, tmp_path_factory: pytest.TempPathFactory, kind: type) -> Shop:
+    return clone(template, tmp_path_factory.mktemp(kind.__name__) / "shop")
+
+
+@pytest.fixture(scope="module")
+def engine(shop: Shop, kind: type[WarmEngine | PlainEngine]) -> Iterator[Engine]:
+    with kind(shop.folder, shop.folder / "target") as engine:
+        yield engine
+
+
+def build(engine: Engine, invocation: Invocation) -> tuple[InvocationResult, dict[str, list[str]]]:
+    """The result, and what the listener was told of each node."""
+    heard: dict[str, list[str]] = {}
+    result = engine.build(
+        invocation, lambda node, status: heard.setdefault(node, []).append(status)
+    )
+    return result, heard
+
+
+def test_describe_resolves_selections_and_names_the_manifest(engine: Engine):
+    described = engine.describe(["+daily_revenue", "no_such_model"])
+    assert described.manifest.is_file()
+    models = [n for n in described.selections["+daily_revenue"] if n.startswith("model.")]
+    assert sorted(models) == [
+        "model.daybreak.daily_revenue",
+        "model.daybreak.int_transaction_lines",
+        "model.daybreak.stg_control_totals",
+        "model.daybreak.stg_products",
+        "model.daybreak.stg_transactions",
+    ]
+    assert "seed.daybreak.store_closures" in described.selections["+daily_revenue"]
+    assert described.selections["no_such_model"] == ()
+
+
+@pytest.fixture(scope="module")
+def built(engine: Engine) -> tuple[InvocationResult, dict[str, list[str]]]:
+    return build(engine, TWO_DAYS)
+
+
+def test_build_reports_nodes_and_publications(
+    engine: Engine, shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]
+):
+    result, heard = built
+    assert result.error is None
+    assert {node.status for node in result.nodes} <= {"success", "pass"}
+    assert not any(gate in node.unique_id for gate in GATES for node in result.nodes)
+    assert heard["model.daybreak.stg_transactions"] == ["started", "success"]
+    days = [datetime(2017, 3, 11, 5, tzinfo=UTC), datetime(2017, 3, 12, 5, tzinfo=UTC)]
+    assert [(p.model, p.window_start, p.verdict) for p in result.publications] == [
+        ("stg_transactions", day, "correct") for day in days
+    ]
+    rows = sum(publication.row_count for publication in result.publications)
+    assert shop.query("select count(*) from stg_transactions") == [(rows,)]
+    # The marker says who published what, and the warehouse repeats it for that fence alone.
+    markers = "select distinct run_id, fence, code_hash from daybreak_publications"
+    assert shop.query(markers) == [(TWO_DAYS.run_id, 7, "0123456789abcdef")]
+    assert engine.published(TWO_DAYS) == result.publications
+    assert engine.published(replace(TWO_DAYS, fence=6)) == ()
+
+
+@pytest.mark.usefixtures("built")
+def test_a_lower_fence_publishes_nothing(engine: Engine, shop: Shop):
+    before = shop.query("select * from daybreak_publications order by all")
+    result, _ = build(engine, replace(TWO_DAYS, fence=6, run_id="zombie"))
+    failed = [node for node in result.nodes if node.status == "error"]
+    assert [node.unique_id for node in failed] == ["model.daybreak.stg_transactions"]
+    assert "a newer run (fence 7) has published" in failed[0].message
+    assert shop.query("select * from daybreak_publications order by all") == before
+
+
+def test_a_gate_that_fails_says_which_window_and_why(engine: Engine, shop: Shop):
+    landed = shop.landed(date(2017, 3, 12))
+    kept = landed.read_bytes()
+    landed.unlink()
+    try:
+        result, _ = build(engine, replace(TWO_DAYS, fence=8))
+    finally:
+        landed.write_bytes(kept)
+    assert result.publications == ()
+    found = {evidence.check: evidence for evidence in result.evidence}
+    assert set(found) == set(GATES[:2])
+    for evidence in found.values():
+        assert evidence.model == "stg_transactions"
+        assert evidence.severity == "error"
+        starts = [window.window_start for window in evidence.windows]
+        assert starts == [datetime(2017, 3, 12, 5, tzinfo=UTC)]
+    assert found[GATES[1]].windows[0].actual.startswith("line_count 0, basket_count 0")
+
+
+def test_a_timeout_kills_the_build_and_the_engine_goes_on(engine: Engine):
+    late, _ = build(engine, replace(TWO_DAYS, fence=9, timeout=timedelta(milliseconds=50)))
+    assert late.error is not None
+    assert late.error.startswith("timed out after 0:00:00.050000 and was killed")
+    assert late.publications == ()
+    again, _ = build(engine, replace(TWO_DAYS, fence=10))
+    assert again.error is None
+    assert len(again.publications) == 2
+
+
+def test_a_project_that_does_not_parse_is_one_line(template: Path, tmp_path: Path, kind: type):
+    broken = clone(template, tmp_path / "broken")
+    model = broken.folder / "models" / "marts" / "sales" / "daily_revenue.sql"
+    model.write_text(model.read_text() + "{% if %}")
+    with (
+        kind(broken.folder, broken.folder / "target") as engine,
+        pytest.raises(ProjectError, match=r"^the dbt project does not parse: ") as refused,
+    ):
+        engine.describe(["+daily_revenue"])
+    assert "\n" not in str(refused.value)
+    assert "daily_revenue" in str(refused.value)
