@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from runner.errors import LedgerError, UsageError
 from runner.ledger.schema import VERSION, ledger_version, metadata
+
+_WAL_ATTEMPTS = 200
 
 
 class Database:
@@ -105,8 +109,22 @@ def _one_line(error: BaseException | None) -> str:
 def _configure_sqlite(connection: Any, _record: object) -> None:
     """Survive a power loss (FULL), and let readers read while one writes (WAL)."""
     connection.isolation_level = None  # SQLAlchemy's begin below is the only one
-    for pragma in ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    _use_wal(connection)
+
+
+def _use_wal(connection: Any) -> None:
+    """Switch to WAL; the busy timeout does not cover two who switch a new file at once."""
+    for attempt in range(_WAL_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == _WAL_ATTEMPTS - 1:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _begin_immediate(connection: Connection) -> None:
