@@ -130,7 +130,8 @@ class Executor:
         calendar = self._pipeline.calendar
         windows = list(calendar.windows(part.span))
         if failure.is_systematic or len(windows) == 1:
-            self._obstacle = failure.reason if failure.is_systematic else None
+            if failure.is_systematic:
+                self._obstacle = failure.reason
             self._settle(part.span, judgement, states)
             return []
         self._observer.splitting(part.span, failure.reason)

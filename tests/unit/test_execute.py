@@ -351,6 +351,18 @@ def test_after_a_failure_outside_the_windows_no_other_chunk_is_tried():
     assert witness.left_out == [Span(ends[0], ends[1]), Span(ends[1], ends[2])]
 
 
+def test_an_obstacle_is_not_forgotten_for_the_failure_of_one_window():
+    # The part that begins on the second day meets a lock; every other one is poisoned.
+    def answer(_: Invocation, windows: list[Window]) -> InvocationResult:
+        if windows[0].start == days(1).end:
+            return InvocationResult(nodes=(), error=LOCKED)
+        return broke(value_of(windows[0]))
+
+    done, witness = executed_in_chunks(answer, [8, 2])
+    assert witness.left_out == [Span(days(8).end, days(10).end)]
+    assert done.states[8:] == [State.CANCELLED] * 2
+
+
 def test_a_check_of_no_window_that_fails_is_not_forgotten_after_the_first_chunk():
     failed = NodeResult("test.shop.catalogue_check", "fail", "Got 1 result", 0.1)
 
