@@ -215,9 +215,11 @@ def dag(
 ) -> None:
     """Print the graph of a pipeline, parents first."""
     workspace = Workspace.find(project_dir)
-    found = workspace.pipeline(pipeline)
+    config = find_config(pipeline, workspace.configs)
+    project = workspace.project()
+    found = make_pipeline(pipeline, config, project)
     draw = graphs.dag_mermaid if output is DagFormat.MERMAID else graphs.dag_text
-    typer.echo(draw(found, workspace.project()))
+    typer.echo(draw(found, project))
 
 
 def main() -> NoReturn:

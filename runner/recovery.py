@@ -17,8 +17,8 @@ from runner.states import State, worst
 _VOUCHED = {"correct": State.SUCCESS, "unchecked": State.UNCHECKED}
 
 
-def recover(pipeline: Pipeline, ledger: Ledger, engine: Engine, now: datetime) -> int:
-    """Settle the runs of processes that died; returns how many the warehouse vouches for.
+def recover(pipeline: Pipeline, ledger: Ledger, engine: Engine, now: datetime) -> None:
+    """Settle the runs of processes that died.
 
     A run whose every model's window was published under its fence and found correct (or
     unchecked) is recorded as done. Whatever else had started has failed and runs again; what was
@@ -26,7 +26,6 @@ def recover(pipeline: Pipeline, ledger: Ledger, engine: Engine, now: datetime) -
     :class:`runner.errors.EngineError`, and settles nothing, if the warehouse cannot be asked.
     """
     cut_off = [run for run in ledger.abandoned(pipeline.name) if run.state is State.RUNNING]
-    vouched = 0
     for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
         runs = list(group)
         span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
@@ -39,9 +38,7 @@ def recover(pipeline: Pipeline, ledger: Ledger, engine: Engine, now: datetime) -
         # Another runner may be recovering too; then it has recorded what we would.
         with suppress(LedgerError):
             ledger.finish(pipeline.name, fence, outcomes, now)
-            vouched += len(outcomes)
     ledger.release_abandoned(pipeline.name, now)
-    return vouched
 
 
 def _fence(run: Run) -> int:

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import duckdb
-from show_demo_totals import OWN_TIMES, content_hash
+from show_demo_totals import content_hashes
 
 PROJECT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -38,13 +38,7 @@ def run(way: str, folder: Path) -> dict[str, tuple[int, str]]:
     }
     subprocess.run(WAYS[way], cwd=PROJECT, env=environment, check=True, stdout=subprocess.DEVNULL)
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as connection:
-        tables = connection.execute(
-            "select table_name from information_schema.tables "
-            "where table_schema = 'main' order by 1"
-        ).fetchall()
-        return {
-            table: content_hash(connection, table) for (table,) in tables if table not in OWN_TIMES
-        }
+        return content_hashes(connection)
 
 
 def main() -> None:

@@ -25,14 +25,16 @@ def main() -> None:
             "select count(*), sum(line_count), sum(order_count), sum(revenue) from daily_revenue"
         ).fetchone() or (0, 0, 0, 0)
         print(f"daily_revenue: {dates} dates, {lines:,} lines, {orders:,} orders, {revenue:,}")
-        tables = connection.execute(
-            "select table_name from information_schema.tables "
-            "where table_schema = 'main' order by 1"
-        ).fetchall()
-        for (table,) in tables:
-            if table not in OWN_TIMES:
-                rows, digest = content_hash(connection, table)
-                print(f"{table:<26} {rows:>9,} rows  {digest}")
+        for table, (rows, digest) in content_hashes(connection).items():
+            print(f"{table:<26} {rows:>9,} rows  {digest}")
+
+
+def content_hashes(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, str]]:
+    """Rows and content hash of every table and view, those with times of their own left out."""
+    tables = connection.execute(
+        "select table_name from information_schema.tables where table_schema = 'main' order by 1"
+    ).fetchall()
+    return {table: content_hash(connection, table) for (table,) in tables if table not in OWN_TIMES}
 
 
 def content_hash(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str]:

@@ -37,9 +37,10 @@ class Database:
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_immediate)
         ledger = cls(engine)
-        if ledger._version() is None:
-            ledger._create()
-        ledger._check_version()
+        version = ledger._version()
+        if version is None:
+            version = ledger._create()
+        ledger._check(version)
         return ledger
 
     def close(self) -> None:
@@ -66,14 +67,17 @@ class Database:
                 return None
             return connection.execute(select(ledger_version.c.version)).scalar()
 
-    def _create(self) -> None:
+    def _create(self) -> int:
+        """Make the tables; returns their version, another's if it made them meanwhile."""
         with self._transaction() as connection:
             metadata.create_all(connection)
-            if connection.execute(select(ledger_version.c.version)).scalar() is None:
+            version: int | None = connection.execute(select(ledger_version.c.version)).scalar()
+            if version is None:
                 connection.execute(insert(ledger_version).values(version=VERSION))
+                return VERSION
+            return version
 
-    def _check_version(self) -> None:
-        version = self._version()
+    def _check(self, version: int) -> None:
         if version != VERSION:
             raise LedgerError(
                 f"the ledger {self._engine.url.database} has version {version}, "
