@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from runner.dbt.protocol import Engine, Invocation, Publication
-from runner.spans import Span
+from runner.core.spans import Span
+from runner.dbt.protocol import Engine, Publication
 
 Publications = Mapping[tuple[str, datetime], Publication]
 
@@ -16,19 +16,11 @@ def by_window(told: Iterable[Publication]) -> Publications:
     return {(found.model, found.window_start): found for found in told}
 
 
-def ask_warehouse(engine: Engine, span: Span, fence: int, timeout: timedelta) -> Publications:
-    """What the invocation with a fence has published in ``span``, whatever became of it.
+def ask_warehouse(
+    engine: Engine, span: Span | None, fence: int | None, timeout: timedelta
+) -> Publications:
+    """What the warehouse says is published in ``span`` by the invocation with ``fence``.
 
-    Raises :class:`runner.errors.EngineError` if the warehouse cannot be asked.
+    None asks for all. Raises :class:`runner.core.errors.EngineError` if it cannot be asked.
     """
-    question = Invocation(
-        nodes=(),
-        exclude=(),
-        with_unit_tests=False,
-        span=span,
-        run_id="recovery",
-        fence=fence,
-        code_hashes={},
-        timeout=timeout,
-    )
-    return by_window(engine.published(question))
+    return by_window(engine.published(span, fence, timeout))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
+from runner.core.errors import UsageError
+from runner.core.spans import Span
 from runner.dbt.protocol import Invocation
-from runner.errors import UsageError
 
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 # dbt's console and file logs cost a third of a short invocation; events reach us otherwise.
@@ -14,9 +16,16 @@ QUIET = ("--no-write-json", "--log-level-file", "none", "--no-use-colors")
 
 
 def build_arguments(invocation: Invocation) -> list[str]:
-    """Arguments of the ``dbt build`` that executes ``invocation``."""
+    """Arguments of the ``dbt build`` that executes ``invocation``.
+
+    Raises :class:`ValueError` if it selects nothing: dbt would take that for everything.
+    """
+    selected = [*invocation.nodes, *invocation.checks]
+    if not selected:
+        raise ValueError("an invocation without nodes and checks would build everything")
     arguments = ["build", "--indirect-selection", "buildable", "--vars", window_vars(invocation)]
-    arguments += ["--select", *invocation.nodes]
+    # A test that is named runs whether or not its model is selected.
+    arguments += ["--select", *selected]
     if invocation.exclude:
         arguments += ["--exclude", *invocation.exclude]
     if not invocation.with_unit_tests:
@@ -24,9 +33,15 @@ def build_arguments(invocation: Invocation) -> list[str]:
     return arguments
 
 
-def report_arguments(invocation: Invocation) -> list[str]:
-    """Arguments of the call that asks the warehouse what ``invocation`` has published."""
-    return ["run-operation", "report_publications", "--vars", window_vars(invocation)]
+def report_arguments(span: Span | None, fence: int | None) -> list[str]:
+    """Arguments of the call that asks the warehouse for its markers; None: no restriction."""
+    values: dict[str, Any] = {}
+    if span is not None:
+        values |= _bounds(span)
+    if fence is not None:
+        values["fence"] = fence
+    asked = ["--vars", json.dumps(values, sort_keys=True)] if values else []
+    return ["run-operation", "report_publications", *asked]
 
 
 def window_vars(invocation: Invocation) -> str:
@@ -35,8 +50,7 @@ def window_vars(invocation: Invocation) -> str:
     Raises :class:`UsageError` for a string that holds Jinja, which dbt would render.
     """
     values = {
-        "window_start": invocation.span.start.isoformat(),
-        "window_end": invocation.span.end.isoformat(),
+        **_bounds(invocation.span),
         "run_id": invocation.run_id,
         "fence": invocation.fence,
         "code_hashes": dict(invocation.code_hashes),
@@ -47,3 +61,7 @@ def window_vars(invocation: Invocation) -> str:
             message = f"{text!r} holds Jinja, which dbt would run: use letters, digits, _ and -"
             raise UsageError(message)
     return json.dumps(values, sort_keys=True)
+
+
+def _bounds(span: Span) -> dict[str, str]:
+    return {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}

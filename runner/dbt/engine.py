@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from runner.core.spans import Span
 from runner.dbt.arguments import build_arguments, report_arguments
+from runner.dbt.groups import InvocationGroup
 from runner.dbt.protocol import Invocation, InvocationResult, NodeListener, Publication
 from runner.dbt.reports import publications_told
 
@@ -14,20 +17,38 @@ from runner.dbt.reports import publications_told
 class DbtEngine(ABC):
     """The half of :class:`runner.dbt.protocol.Engine` that does not depend on how dbt runs."""
 
+    def __init__(self) -> None:
+        self._group = InvocationGroup()
+
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
-        return self._run(build_arguments(invocation), invocation, listener)
+        return self._run(build_arguments(invocation), invocation.timeout, listener)
 
-    def published(self, invocation: Invocation) -> tuple[Publication, ...]:
-        """Ask the warehouse for the markers of an invocation."""
-        result = self._run(report_arguments(invocation), invocation, lambda *_: None)
+    def published(
+        self, span: Span | None, fence: int | None, timeout: timedelta
+    ) -> tuple[Publication, ...]:
+        """Ask the warehouse for its markers; see :class:`runner.dbt.protocol.Engine`."""
+        result = self._run(report_arguments(span, fence), timeout, lambda *_: None)
         return publications_told(result)
 
-    @abstractmethod
+    def kill(self) -> None:
+        """Kill the running invocation, from any thread."""
+        self._group.kill()
+
     def _run(
-        self, arguments: list[str], invocation: Invocation, listener: NodeListener
+        self, arguments: list[str], timeout: timedelta, listener: NodeListener
     ) -> InvocationResult:
-        """Run dbt with these arguments, and kill it when the invocation's timeout is over."""
+        with self._group.invocation():
+            return self._invoke(arguments, timeout, listener)
+
+    @abstractmethod
+    def _invoke(
+        self, arguments: list[str], timeout: timedelta, listener: NodeListener
+    ) -> InvocationResult:
+        """Run dbt with these arguments, and kill it when the timeout is over.
+
+        Tells the group of its process; has ended it when it returns or raises.
+        """
 
     @abstractmethod
     def close(self) -> None:

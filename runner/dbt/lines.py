@@ -21,7 +21,10 @@ class LineReader:
         """
         while b"\n" not in self._unread:
             self._wait(deadline)
-            received = os.read(self._descriptor, 1 << 20)
+            try:
+                received = os.read(self._descriptor, 1 << 20)
+            except ConnectionResetError:  # it was killed, with something of ours unread
+                return None
             if not received:
                 return None
             self._unread += received

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from runner.core.errors import ProjectError
 from runner.dbt.engine import DbtEngine
 from runner.dbt.lines import LineReader
-from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
+from runner.dbt.protocol import Description, InvocationResult, NodeListener
 from runner.dbt.reports import (
+    OPERATION_ERRORS,
     REPORT_PREFIX,
     brief,
     invocation_result,
@@ -25,9 +26,9 @@ from runner.dbt.reports import (
     located,
     timed_out,
 )
-from runner.errors import ProjectError
+from runner.dbt.target import CONNECT_ONCE, warehouse_told
 
-_DBT = (sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()")
+_DBT = (sys.executable, "-P", "-m", "runner.dbt.target")
 # A killed runner's dbt must not live on and keep the warehouse locked.
 _MORTAL_DBT = (
     sys.executable,
@@ -42,23 +43,23 @@ class PlainEngine(DbtEngine):
     """Starts dbt anew each time; each change of ``--vars`` makes it parse anew."""
 
     def __init__(self, project_dir: Path, target_dir: Path) -> None:
+        super().__init__()
         self._project_dir = project_dir
         self._target_dir = target_dir
-        self._process: subprocess.Popen[bytes] | None = None
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
-        self._ask(["parse"])
+        warehouse = warehouse_told(self._ask(["parse"]))
         resolved = {}
         for select in selections:
             arguments = ["ls", "--select", *select.split(), "--output", "json", "--quiet"]
             lines = self._ask([*arguments, "--output-keys", "unique_id"])
             listed = [json.loads(line) for line in lines if line.startswith("{")]
             resolved[select] = tuple(node["unique_id"] for node in listed)
-        return Description(self._target_dir / "manifest.json", resolved)
+        return Description(self._target_dir / "manifest.json", resolved, warehouse)
 
-    def _run(
-        self, arguments: list[str], invocation: Invocation, listener: NodeListener
+    def _invoke(
+        self, arguments: list[str], timeout: timedelta, listener: NodeListener
     ) -> InvocationResult:
         """Run dbt in a subprocess with a target folder of its own."""
         started = time.monotonic()
@@ -66,24 +67,26 @@ class PlainEngine(DbtEngine):
         with tempfile.TemporaryDirectory(prefix="daybreak-") as target:
             # At this level the line with the report is among the events.
             arguments = [*arguments, "--log-format", "json", "--log-level", "debug"]
-            self._start([*arguments, "--log-level-file", "none"], Path(target))
+            process = self._start([*arguments, "--log-level-file", "none"], Path(target))
             try:
-                deadline = started + invocation.timeout.total_seconds()
-                for event in self._events(deadline):
+                deadline = started + timeout.total_seconds()
+                for event in _events(process, deadline):
                     _hear(event, told, listener)
             except TimeoutError:
-                told["error"] = timed_out(invocation)
-            code = self._end()
+                told["error"] = timed_out(timeout)
+            finally:
+                code = self._end(process)
             nodes = _node_results(Path(target) / "run_results.json")
         if nodes is None and "error" not in told:
-            told["error"] = brief(told.get("last", "")) or killed(code or 0)
+            said = brief(told.get("last", "")) if code >= 0 else ""
+            told["error"] = said or killed(code)
         return invocation_result(
             nodes or (), told.get("report"), told.get("error"), time.monotonic() - started
         )
 
     def close(self) -> None:
         """Kill what still runs."""
-        self._end()
+        self.kill()
 
     def _ask(self, arguments: Sequence[str]) -> list[str]:
         """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""
@@ -103,40 +106,38 @@ class PlainEngine(DbtEngine):
             )
         return finished.stdout.splitlines()
 
-    def _start(self, arguments: Sequence[str], target: Path) -> None:
-        self._process = subprocess.Popen(
+    def _start(self, arguments: Sequence[str], target: Path) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
             [*_MORTAL_DBT, *arguments],
             cwd=self._project_dir,
-            env=self._environment(target),
+            env=self._environment(target) | CONNECT_ONCE,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self._group.started(process.pid)
+        return process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> int:
+        """Kill the process group, if it still runs; returns its exit code."""
+        # Whoever outlives dbt too: before it is reaped, while its id is still its own.
+        self._group.kill()
+        self._group.ended()
+        return process.wait()
 
     def _environment(self, target: Path) -> dict[str, str]:
         return {**os.environ, "DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1"}
 
-    def _events(self, deadline: float) -> Iterator[dict[str, Any]]:
-        """Dbt's log events up to its end; :class:`TimeoutError` when the time is over."""
-        if self._process is None or self._process.stdout is None:
-            return
-        lines = LineReader(self._process.stdout.fileno())
-        while (line := lines.line(deadline)) is not None:
-            if line.startswith("{"):
-                yield json.loads(line)
 
-    def _end(self) -> int | None:
-        """Kill the process group, if it still runs; returns its exit code."""
-        if self._process is None:
-            return None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=0.0 if self._process.poll() is None else None)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        code = self._process.wait()
-        self._process = None
-        return code
+def _events(process: subprocess.Popen[bytes], deadline: float) -> Iterator[dict[str, Any]]:
+    """Dbt's log events up to its end; :class:`TimeoutError` when the time is over."""
+    if process.stdout is None:
+        return
+    lines = LineReader(process.stdout.fileno())
+    while (line := lines.line(deadline)) is not None:
+        if line.startswith("{"):
+            yield json.loads(line)
 
 
 def _hear(event: dict[str, Any], told: dict[str, str], listener: NodeListener) -> None:
@@ -146,6 +147,8 @@ def _hear(event: dict[str, Any], told: dict[str, str], listener: NodeListener) -
         listener(node["unique_id"], "started" if name == "NodeStart" else node["node_status"])
     elif name.startswith("JinjaLog") and message.startswith(REPORT_PREFIX):
         told["report"] = message
+    elif name in OPERATION_ERRORS:
+        told["error"] = brief(event["data"]["exc"])
     elif event["info"]["level"] == "error":
         told["last"] = message
 

@@ -9,14 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from runner.spans import Span
+from runner.core.spans import Span
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """One ``dbt build``: some nodes, for a contiguous range of windows."""
+    """One ``dbt build``: some nodes, for a contiguous range of windows.
 
-    nodes: tuple[str, ...]  # names, as dbt's --select takes them
+    A model is judged by its tests that run in the same invocation. ``checks`` judges models that
+    an earlier one has published: name all tests of a model there, or it stays unjudged.
+    """
+
+    nodes: tuple[str, ...]  # to build, with their tests; names, as dbt's --select takes them
+    checks: tuple[str, ...]  # names of tests to run although their models are not built
     exclude: tuple[str, ...]  # names of tests that the gates have judged already
     with_unit_tests: bool  # dbt's unit tests know no window: once is enough
     span: Span  # the range of windows
@@ -38,12 +43,17 @@ class NodeResult:
 
 @dataclass(frozen=True)
 class Publication:
-    """A marker row that the invocation has written: the rows of one model's window."""
+    """A marker row: what the warehouse says of one model's window."""
 
     model: str
     window_start: datetime  # UTC
+    window_end: datetime  # UTC
     row_count: int
     verdict: str | None  # correct, incorrect, unchecked; None: published, not judged
+    fence: int  # of the invocation that published it
+    run_id: str | None  # None: a plain `dbt build` published it, and nothing verifies it
+    code_hash: str | None  # of the model's code that made the rows; None: not told
+    published_at: datetime  # UTC; when the invocation that published it began
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class InvocationResult:
     """Everything that is known of an invocation after it has ended."""
 
     nodes: tuple[NodeResult, ...]
-    publications: tuple[Publication, ...] = ()
+    publications: tuple[Publication, ...] = ()  # those it wrote, judged, or could not judge
     evidence: tuple[Evidence, ...] = ()
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0
@@ -84,27 +94,40 @@ class Description:
 
     manifest: Path  # manifest.json as dbt writes it
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
+    warehouse: Path | None = None  # the DuckDB file that the target writes, absolute
 
 
 NodeListener = Callable[[str, str], None]  # unique id; 'started' or its final status
 
 
 class Engine(Protocol):
-    """Runs dbt for one project. Not safe for threads: one invocation at a time."""
+    """Runs dbt for one project: one invocation at a time, and from one thread but for ``kill``."""
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse the project and resolve selections in dbt's syntax.
 
-        Raises :class:`runner.errors.ProjectError` if the project does not parse.
+        Raises :class:`runner.core.errors.ProjectError` if the project does not parse.
         """
 
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
 
-    def published(self, invocation: Invocation) -> tuple[Publication, ...]:
-        """What the warehouse says an invocation has published: its markers, by its fence.
+    def published(
+        self, span: Span | None, fence: int | None, timeout: timedelta
+    ) -> tuple[Publication, ...]:
+        """What the warehouse says is published: markers of every windowed model of the project.
 
-        Raises :class:`runner.errors.EngineError` if the warehouse cannot be asked.
+        Those whose window touches ``span`` and that were written under ``fence``; None asks for
+        all. A warehouse without markers, or without a file yet, answers ``()``; DuckDB makes an
+        empty file of it. Raises :class:`runner.core.errors.EngineError` if it cannot be asked.
+        """
+
+    def kill(self) -> None:
+        """Kill the running invocation with all its processes; without one, do nothing.
+
+        May be called from another thread while ``build`` or ``published`` blocks in the first, and
+        before dbt's process is there. Unless dbt was done already, the error of what ``build``
+        returns says that it ended without a result (signal 9).
         """
 
     def close(self) -> None:

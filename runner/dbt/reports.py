@@ -9,54 +9,59 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runner.core.errors import EngineError
 from runner.dbt.protocol import (
     Evidence,
-    Invocation,
     InvocationResult,
     NodeResult,
     Publication,
     WindowEvidence,
 )
-from runner.errors import EngineError
 
 EVIDENCE_PREFIX = "DAYBREAK_EVIDENCE "
+# A failed run-operation tells why in an event; its result has no message.
+OPERATION_ERRORS = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
 REPORT_PREFIX = "DAYBREAK_REPORT "
 _ABOUT_SIZE = ("timed out", "dbt ended without a result")
+# The heads of an error. What follows them is the engine's; the same words later on may be quoted
+# from somebody's data.
+_HEADS = r"^(?:(?:[A-Z][\w ]*Error|Encountered an error): )*"
 # What an engine says of something that a person can mend, and how we say it.
 _IN_OUR_WORDS = tuple(
-    (re.compile(pattern), words)
+    (re.compile(_HEADS + pattern), words)
     for pattern, words in (
         (
-            r'.*Could not set lock on file "([^"]+)": Conflicting lock is held in (.*?)'
+            r'Could not set lock on file "([^"]+)": Conflicting lock is held in (.*?)'
             r" \(PID (\d+)\).*",
             r"\1 is locked: \2 (pid \3) holds it; wait for it or end it, "
             r"then run the same command again",
         ),
         (
-            r'.*Could not set lock on file "([^"]+)".*',
+            r'Could not set lock on file "([^"]+)".*',
             r"\1 is locked by another process: end it, then run the same command again",
         ),
         (
-            r".*No magic bytes found at end of file '([^']+)'.*",
+            r"No magic bytes found at end of file '([^']+)'.*",
             r"\1 was cut off or is no Parquet file (no magic bytes at its end): land it again",
         ),
         (
-            r".*File '([^']+)' too small to be a Parquet file.*",
+            r"File '([^']+)' too small to be a Parquet file.*",
             r"\1 is empty or was cut off (too small for a Parquet file): land it again",
         ),
         (
-            r'.*No files found that match the pattern "([^"]+)".*',
+            r'No files found that match the pattern "([^"]+)".*',
             r"no file matches \1: land it, or set DAYBREAK_LANDING",
         ),
         (
-            r".*NOT NULL constraint failed: ([\w.]+).*",
+            r"NOT NULL constraint failed: ([\w.]+).*",
             r"\1 is NULL in a row, which its contract forbids: filter such rows out or mend them",
         ),
     )
 )
+_LOCK = re.compile(r"^\s*(?:[A-Z][\w ]*Error: )*Could not set lock on file", re.MULTILINE)
 _LINE = re.compile(r" LINE \d+: ")  # from here on the database quotes the SQL
 _FRAME = re.compile(r"^\s*> (in|called by) ")
 _HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in (?P<place>.*))?$")
@@ -120,7 +125,7 @@ def located(message: str) -> str:
 
 def is_lock(message: str) -> bool:
     """Whether an error is that another process holds the warehouse."""
-    return "Could not set lock on file" in message
+    return _LOCK.search(message) is not None
 
 
 def is_about_size(error: str) -> bool:
@@ -142,10 +147,10 @@ def publications_told(result: InvocationResult) -> tuple[Publication, ...]:
     return result.publications
 
 
-def timed_out(invocation: Invocation) -> str:
+def timed_out(timeout: timedelta) -> str:
     """The error of an invocation that was killed at its timeout."""
     hint = "raise `timeout`, or make the chunks smaller with --chunk"
-    return f"timed out after {invocation.timeout} and was killed: {hint}"
+    return f"timed out after {timeout} and was killed: {hint}"
 
 
 def killed(exit_code: int) -> str:
@@ -192,8 +197,18 @@ def _evidence(found: Mapping[str, Any]) -> Evidence:
 
 
 def _publication(row: list[Any]) -> Publication:
-    model, window_start, row_count, verdict = row
-    return Publication(model, _utc(window_start), row_count, verdict)
+    model, window_start, window_end, row_count, verdict, fence, run_id, code_hash, at = row
+    return Publication(
+        model=model,
+        window_start=_utc(window_start),
+        window_end=_utc(window_end),
+        row_count=row_count,
+        verdict=verdict,
+        fence=fence,
+        run_id=run_id,
+        code_hash=code_hash,
+        published_at=_utc(at),
+    )
 
 
 def _utc(text: str) -> datetime:

@@ -18,6 +18,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from runner.core.crash_points import reached
+from runner.dbt.target import CONNECT_ONCE, leave_warehouse, warehouse_file
+
 _PR_SET_PDEATHSIG = 1
 NODE_EVENTS = ("NodeStart", "NodeFinished")
 
@@ -35,6 +38,7 @@ class Server:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
+        self._requests = channel.makefile("r", encoding="utf-8")
         self._manifest: Any = None
         self._is_fresh = False  # parsed, and not yet described
 
@@ -44,12 +48,12 @@ class Server:
             self._parse()
 
     def serve(self) -> None:
-        """Answer each request with ``{"ok": …}`` or ``{"error": …}``; runs stream events."""
-        for line in self._channel.makefile("r", encoding="utf-8"):
+        """Answer each request, with ``{"error": …}`` if it fails; runs stream events."""
+        for line in self._requests:
             request = json.loads(line)
             try:
                 if request["do"] == "describe":
-                    self._send({"ok": self._describe(request["selections"])})
+                    self._send(self._describe(request["selections"]))
                 else:
                     self._run(request["arguments"])
             except Exception as error:
@@ -65,11 +69,13 @@ class Server:
         self._manifest = result.result
         self._is_fresh = True
 
-    def _describe(self, selections: list[str]) -> dict[str, list[str]]:
+    def _describe(self, selections: list[str]) -> dict[str, Any]:
         if not self._is_fresh:
             self._parse()
         self._is_fresh = False
-        return {select: self._listed(select) for select in selections}
+        resolved = {select: self._listed(select) for select in selections}
+        file = warehouse_file()
+        return {"selections": resolved, "warehouse": str(file) if file else None}
 
     def _listed(self, select: str) -> list[str]:
         """Resolve a selection; ``dbt ls`` opens no warehouse, so it may run right here."""
@@ -93,11 +99,29 @@ class Server:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpgid(child, child)
         self._send({"child": child})
-        _, status = os.waitpid(child, 0)
-        self._send({"exit": os.waitstatus_to_exitcode(status)})
+        code = _end_of(child)
+        # A killed child may have left half a line, which ends here.
+        self._channel.sendall(b"\n")
+        self._send({"exit": code})
+        self._requests.readline()  # the engine will not kill it any more
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
 
     def _send(self, message: dict[str, Any]) -> None:
         self._channel.sendall((json.dumps(message) + "\n").encode())
+
+
+def _end_of(child: int) -> int:
+    """Wait for a child's end; its exit code, negative for a signal.
+
+    It is not reaped yet, and its id given to nobody else (macOS reaps it before Python 3.13).
+    """
+    if not hasattr(os, "waitid"):
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    if ended is None:
+        raise ChildProcessError(f"no child {child}")
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 def _run_child(manifest: Any, arguments: list[str], send: Send, server: int) -> NoReturn:
@@ -108,7 +132,11 @@ def _run_child(manifest: Any, arguments: list[str], send: Send, server: int) -> 
         die_with_parent()
         if os.getppid() != server:
             os._exit(code)  # the server ended before it could be asked to take us along
-        _invoke(manifest, arguments, send)
+        os.environ.update(CONNECT_ONCE)
+        try:
+            _invoke(manifest, arguments, send)
+        finally:
+            leave_warehouse()
         code = 0
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -125,7 +153,7 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
     from dbt.cli.main import dbtRunner
 
     from runner.dbt.arguments import QUIET
-    from runner.dbt.reports import REPORT_PREFIX
+    from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
 
     def listen(event: Any) -> None:
         name = event.info.name
@@ -133,6 +161,9 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
             info = event.data.node_info
             status = "started" if name == "NodeStart" else info.node_status
             send({"node": [info.unique_id, status]})
+            reached("node-started" if name == "NodeStart" else "node-finished")
+        elif name in OPERATION_ERRORS:  # its result has no message
+            send({"error": event.data.exc})
         elif name.startswith("JinjaLog") and event.data.msg.startswith(REPORT_PREFIX):
             send({"report": event.data.msg})
 
@@ -150,7 +181,8 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
                 }
                 for result in results
             ],
-            "exception": str(outcome.exception) if outcome.exception else None,
+            # An interrupt has no text of its own.
+            "exception": outcome.exception and (str(outcome.exception) or repr(outcome.exception)),
         }
     )
 

@@ -15,9 +15,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from runner.core.crash_points import reached
+from runner.core.errors import EngineError, ProjectError
 from runner.dbt.engine import DbtEngine
 from runner.dbt.lines import LineReader
-from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
+from runner.dbt.protocol import Description, InvocationResult, NodeListener
 from runner.dbt.reports import (
     brief,
     invocation_result,
@@ -25,7 +27,6 @@ from runner.dbt.reports import (
     located,
     timed_out,
 )
-from runner.errors import EngineError, ProjectError
 
 
 class WarmEngine(DbtEngine):
@@ -36,6 +37,7 @@ class WarmEngine(DbtEngine):
     """
 
     def __init__(self, project_dir: Path, target_dir: Path) -> None:
+        super().__init__()
         self._target_dir = target_dir
         self._channel, theirs = socket.socketpair()
         self._server = subprocess.Popen(
@@ -48,7 +50,6 @@ class WarmEngine(DbtEngine):
         )
         theirs.close()
         self._lines = LineReader(self._channel.fileno())
-        self._child: int | None = None
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
@@ -56,24 +57,32 @@ class WarmEngine(DbtEngine):
         answer = self._message(deadline=None)
         if "error" in answer:
             raise ProjectError(f"the dbt project does not parse: {located(answer['error'])}")
-        resolved = {select: tuple(ids) for select, ids in answer["ok"].items()}
-        return Description(self._target_dir / "manifest.json", resolved)
+        resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
+        file = answer["warehouse"]
+        return Description(
+            self._target_dir / "manifest.json", resolved, Path(file) if file else None
+        )
 
-    def _run(
-        self, arguments: list[str], invocation: Invocation, listener: NodeListener
+    def _invoke(
+        self, arguments: list[str], timeout: timedelta, listener: NodeListener
     ) -> InvocationResult:
         """Run dbt in a forked child."""
         started = time.monotonic()
         self._ask({"do": "run", "arguments": arguments})
+        reached("after-ask")
         told: dict[str, Any] = {}
         try:
-            for message in self._messages_of_build(invocation.timeout):
+            for message in self._messages_of_build(started + timeout.total_seconds()):
                 if "node" in message:
                     listener(*message["node"])
                 told.update(message)
         except TimeoutError:
-            self._kill_child()
-            told["error"] = timed_out(invocation)
+            self._stop()
+            told["error"] = timed_out(timeout)
+        except BaseException:
+            if self._group.is_led:  # else there is a server to end, and nothing to wait for
+                self._stop()
+            raise
         return invocation_result(
             told.get("results", ()),
             told.get("report"),
@@ -83,35 +92,30 @@ class WarmEngine(DbtEngine):
 
     def close(self) -> None:
         """Kill a running invocation and end the server."""
-        self._kill_child()
+        self.kill()
         self._channel.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._server.pid, signal.SIGKILL)
         self._server.wait()
 
-    def _messages_of_build(self, timeout: timedelta) -> Iterator[dict[str, Any]]:
+    def _messages_of_build(self, deadline: float | None) -> Iterator[dict[str, Any]]:
         """Messages up to the child's end; :class:`TimeoutError` when the time is over."""
-        deadline = time.monotonic() + timeout.total_seconds()
         while True:
             message = self._message(deadline)
-            self._child = message.get("child", self._child)
-            if "exit" in message:
-                self._child = None
-                yield message
-                return
+            if "child" in message:
+                self._group.started(message["child"])
+            elif "exit" in message:
+                self._group.ended()
+                self._ask({"do": "reap"})
             yield message
-            if "error" in message and self._child is None:
-                return  # the server could not even parse
+            if "exit" in message or ("error" in message and not self._group.is_led):
+                return  # without a child the server could not even parse
 
-    def _kill_child(self) -> None:
-        """Kill the invocation's process group and take its last messages off the line."""
-        if self._child is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._child, signal.SIGKILL)
-        self._child = None
+    def _stop(self) -> None:
+        """Kill the invocation and take its last messages off the line."""
+        self.kill()
         with contextlib.suppress(EngineError):
-            while "exit" not in self._message(deadline=None):
+            for _ in self._messages_of_build(deadline=None):
                 pass
 
     def _ask(self, request: dict[str, Any]) -> None:
@@ -124,7 +128,10 @@ class WarmEngine(DbtEngine):
         line = self._lines.line(deadline)
         if line is None:
             raise self._ended()
-        message: dict[str, Any] = json.loads(line)
+        try:
+            message: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return {}  # half a line: its writer was killed
         return message
 
     def _ended(self) -> EngineError:

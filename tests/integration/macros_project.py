@@ -57,6 +57,12 @@ _MERGE = (
     "{{ config(event_time='day', incremental_strategy='merge', unique_key='id',"
     " version_column='version') }}"
 )
+# Logs what its markers say as soon as they are committed, before anything else of the invocation.
+_TELLING = (
+    "{{ config(event_time='day', post_hook=[{'sql': \"insert into raw.log select '{{ this.name }} '"
+    " || coalesce(verdict, 'none') from daybreak_publications where model = '{{ this.name }}'\","
+    " 'transaction': false}]) }} "
+)
 
 MODELS = {
     # The comment at the end is part of the trial: it must not swallow what follows the query.
@@ -114,6 +120,11 @@ MODELS = {
     "judged": "{{ config(event_time='day') }} " + _EVENTS,
     "unjudged": "{{ config(event_time='day') }} " + _EVENTS,
     "halved": "{{ config(event_time='day') }} " + _EVENTS,
+    "left_side": "{{ config(event_time='day') }} " + _EVENTS,
+    "right_side": "{{ config(event_time='day') }} " + _EVENTS,
+    "tells_without_tests": _TELLING + _EVENTS,
+    "tells_with_gates": _TELLING + _EVENTS,
+    "tells_with_tests": _TELLING + _EVENTS,
     "gate_reads_stranger": "{{ config(event_time='day') }} " + _EVENTS,
     "gate_reads_source": "{{ config(event_time='day') }} " + _EVENTS,
     "gate_gives_null": "{{ config(event_time='day') }} " + _EVENTS,
@@ -266,6 +277,24 @@ models:
     columns:
       - name: id
         data_tests: [not_null]
+  - name: left_side
+    columns:
+      - name: id
+        data_tests: [not_null: {name: left_is_known}]
+    data_tests:
+      - rows_in_every_window: {name: left_has_rows}
+  - name: right_side
+    columns:
+      - name: id
+        data_tests: [not_null: {name: right_is_known}]
+  - name: tells_with_gates
+    columns:
+      - name: id
+        data_tests: [not_null: {name: tells_gate, config: *gate}]
+  - name: tells_with_tests
+    columns:
+      - name: id
+        data_tests: [not_null]
 
   - name: seen
     data_tests:
@@ -289,7 +318,13 @@ MACROS = """
 """
 
 SINGULAR = {
-    "halved_amounts": "select * from {{ ref('halved') }} where amount > 100",
+    # dbt narrows no singular test to the window.
+    "halved_amounts": (
+        "select * from {{ ref('halved') }} where amount > 100 and {{ in_window('day') }}"
+    ),
+    "sides_agree": (
+        "select id from {{ ref('left_side') }} except select id from {{ ref('right_side') }}"
+    ),
 }
 
 TABLES = """

@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from runner.core.errors import ProjectError
+from runner.core.spans import Span
 from runner.dbt.plain import PlainEngine
-from runner.dbt.protocol import Engine, Invocation, InvocationResult
+from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication
 from runner.dbt.warm import WarmEngine
-from runner.errors import ProjectError
-from runner.spans import Span
 from tests.conftest import Shop, clone
 
 STAGING = ("stg_transactions", "stg_control_totals", "store_closures")
@@ -22,6 +23,7 @@ GATES = (
 )
 TWO_DAYS = Invocation(
     nodes=STAGING,
+    checks=(),
     exclude=GATES,
     with_unit_tests=False,
     span=Span(datetime(2017, 3, 11, 5, tzinfo=UTC), datetime(2017, 3, 13, 4, tzinfo=UTC)),
@@ -57,9 +59,10 @@ def build(engine: Engine, invocation: Invocation) -> tuple[InvocationResult, dic
     return result, heard
 
 
-def test_describe_resolves_selections_and_names_the_manifest(engine: Engine):
+def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: Engine, shop: Shop):
     described = engine.describe(["+daily_revenue", "no_such_model"])
     assert described.manifest.is_file()
+    assert described.warehouse == shop.warehouse
     models = [n for n in described.selections["+daily_revenue"] if n.startswith("model.")]
     assert sorted(models) == [
         "model.daybreak.daily_revenue",
@@ -78,7 +81,7 @@ def built(engine: Engine) -> tuple[InvocationResult, dict[str, list[str]]]:
 
 
 def test_build_reports_nodes_and_publications(
-    engine: Engine, shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]
+    shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]
 ):
     result, heard = built
     assert result.error is None
@@ -91,11 +94,45 @@ def test_build_reports_nodes_and_publications(
     ]
     rows = sum(publication.row_count for publication in result.publications)
     assert shop.query("select count(*) from stg_transactions") == [(rows,)]
-    # The marker says who published what, and the warehouse repeats it for that fence alone.
-    markers = "select distinct run_id, fence, code_hash from daybreak_publications"
-    assert shop.query(markers) == [(TWO_DAYS.run_id, 7, "0123456789abcdef")]
-    assert engine.published(TWO_DAYS) == result.publications
-    assert engine.published(replace(TWO_DAYS, fence=6)) == ()
+    # The marker says who published what.
+    for told in result.publications:
+        assert (told.run_id, told.fence) == (TWO_DAYS.run_id, 7)
+        assert told.code_hash == "0123456789abcdef"
+        assert abs(datetime.now(UTC) - told.published_at) < timedelta(minutes=10)
+
+
+def test_the_warehouse_tells_of_one_invocation_or_of_everything(
+    engine: Engine, shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]
+):
+    result, _ = built
+    # As many as a ledger that was lost may have to be rebuilt from: 10,000 windows of hours.
+    with duckdb.connect(str(shop.warehouse)) as warehouse:
+        warehouse.execute(
+            "insert into daybreak_publications select 'stg_transactions', opens, "
+            "opens + interval 1 hour, 'scheduled__' || opens, 3, 'fedcba9876543210', 1204, "
+            "timestamp '2016-01-01 05:00:00.123456', 'correct', timestamp '2016-01-01 05:00:01' "
+            "from range(timestamp '2015-01-01', timestamp '2015-01-01' + interval 10000 hour, "
+            "interval 1 hour) as hours(opens)"
+        )
+    try:
+        everything = engine.published(None, None, TWO_DAYS.timeout)
+        of_run = engine.published(TWO_DAYS.span, TWO_DAYS.fence, TWO_DAYS.timeout)
+    finally:
+        with duckdb.connect(str(shop.warehouse)) as warehouse:
+            warehouse.execute("delete from daybreak_publications where fence = 3")
+    assert of_run == result.publications
+    assert everything[10_000:] == result.publications
+    assert everything[9_999] == Publication(
+        model="stg_transactions",
+        window_start=datetime(2016, 2, 21, 15, tzinfo=UTC),
+        window_end=datetime(2016, 2, 21, 16, tzinfo=UTC),
+        row_count=1204,
+        verdict="correct",
+        fence=3,
+        run_id="scheduled__2016-02-21 15:00:00",
+        code_hash="fedcba9876543210",
+        published_at=datetime(2016, 1, 1, 5, 0, 0, 123_456, tzinfo=UTC),
+    )
 
 
 @pytest.mark.usefixtures("built")

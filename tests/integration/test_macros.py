@@ -529,11 +529,6 @@ def test_markers_carry_what_the_runner_told_and_what_was_found(trial: Trial):
         ("2026-03-07 05:00:00", "2026-03-08 05:00:00", *told),
         ("2026-03-08 05:00:00", "2026-03-09 04:00:00", *told),
     ]
-    publications = run.told_json("DAYBREAK_REPORT ")["publications"]
-    assert publications == [
-        ["judged", "2026-03-07 05:00:00", 1, "correct"],
-        ["judged", "2026-03-08 05:00:00", 1, "correct"],
-    ]
 
 
 def test_the_windows_that_a_check_names_are_incorrect_and_the_others_correct(trial: Trial):

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.dbt.arguments import build_arguments, window_vars
+from runner.core.errors import UsageError
+from runner.core.spans import Span
+from runner.dbt.arguments import build_arguments, report_arguments, window_vars
 from runner.dbt.protocol import Invocation
-from runner.errors import UsageError
-from runner.spans import Span
 
 INVOCATION = Invocation(
     nodes=("lines", "revenue"),
+    checks=(),
     exclude=("lines_reconcile",),
     with_unit_tests=True,
     span=Span(datetime(2026, 3, 8, 5, tzinfo=UTC), datetime(2026, 3, 9, 4, tzinfo=UTC)),
@@ -72,3 +73,43 @@ def test_unit_tests_are_left_out_after_the_first_time():
     arguments = build_arguments(replace(INVOCATION, with_unit_tests=False, exclude=()))
     assert words_after(arguments, "--exclude-resource-type") == ["unit_test"]
     assert "--exclude" not in arguments
+
+
+def test_checks_are_selected_beside_the_nodes_or_alone():
+    checks = ("orders_are_unique", "orders_reconcile")
+    both = build_arguments(replace(INVOCATION, checks=checks))
+    assert words_after(both, "--select") == ["lines", "revenue", *checks]
+    alone = build_arguments(replace(INVOCATION, nodes=(), checks=checks))
+    assert words_after(alone, "--select") == list(checks)
+
+
+def test_an_invocation_that_selects_nothing_is_refused():
+    with pytest.raises(ValueError, match="would build everything"):
+        build_arguments(replace(INVOCATION, nodes=()))
+
+
+@pytest.mark.parametrize(
+    ("span", "fence", "told"),
+    [
+        (None, None, None),
+        (None, 7, {"fence": 7}),
+        (INVOCATION.span, 0, {"fence": 0}),
+        (INVOCATION.span, None, {}),
+    ],
+)
+def test_the_warehouse_is_asked_with_the_restrictions_alone(
+    span: Span | None, fence: int | None, told: dict[str, object] | None
+):
+    arguments = report_arguments(span, fence)
+    assert arguments[:2] == ["run-operation", "report_publications"]
+    if told is None:
+        assert arguments[2:] == []
+        return
+    if span is not None:
+        told = {
+            **told,
+            "window_start": "2026-03-08T05:00:00+00:00",
+            "window_end": "2026-03-09T04:00:00+00:00",
+        }
+    (values,) = words_after(arguments, "--vars")
+    assert json.loads(values) == told

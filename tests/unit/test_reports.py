@@ -188,8 +188,14 @@ def test_gate_evidence_is_read_from_the_message_of_its_model():
 def test_the_report_gives_publications_and_what_checks_found():
     told = {
         "publications": [
-            ["daily_revenue", "2017-03-12 05:00:00", 17, "correct"],
-            ["daily_revenue", "2017-03-13 04:00:00", 0, None],
+            [
+                *("daily_revenue", "2017-03-12 05:00:00", "2017-03-13 04:00:00", 17, "correct"),
+                *(7, "backfill__2017-03-12", "0123", "2026-03-08 06:00:00.25"),
+            ],
+            [
+                *("daily_revenue", "2017-03-13 04:00:00", "2017-03-14 04:00:00", 0, None),
+                *(0, None, None, "2026-03-08 06:00:00"),
+            ],
         ],
         "evidence": [
             {
@@ -204,8 +210,28 @@ def test_the_report_gives_publications_and_what_checks_found():
     }
     result = invocation_result([node(None, "success")], REPORT_PREFIX + json.dumps(told), None, 1.0)
     assert result.publications == (
-        Publication("daily_revenue", datetime(2017, 3, 12, 5, tzinfo=UTC), 17, "correct"),
-        Publication("daily_revenue", datetime(2017, 3, 13, 4, tzinfo=UTC), 0, None),
+        Publication(
+            model="daily_revenue",
+            window_start=datetime(2017, 3, 12, 5, tzinfo=UTC),
+            window_end=datetime(2017, 3, 13, 4, tzinfo=UTC),
+            row_count=17,
+            verdict="correct",
+            fence=7,
+            run_id="backfill__2017-03-12",
+            code_hash="0123",
+            published_at=datetime(2026, 3, 8, 6, 0, 0, 250_000, tzinfo=UTC),
+        ),
+        Publication(
+            model="daily_revenue",
+            window_start=datetime(2017, 3, 13, 4, tzinfo=UTC),
+            window_end=datetime(2017, 3, 14, 4, tzinfo=UTC),
+            row_count=0,
+            verdict=None,
+            fence=0,
+            run_id=None,
+            code_hash=None,
+            published_at=datetime(2026, 3, 8, 6, tzinfo=UTC),
+        ),
     )
     (found,) = result.evidence
     assert (found.model, found.severity, found.failures, found.windows) == (None, "warn", 7, ())

@@ -1,19 +1,22 @@
 {#
-    A check that names windows condemns those; one that names none leaves its model unjudged,
-    and the runner narrows it down.
+    Judges the windowed models that this invocation has built, and those that it has only tested:
+    they were published before, and their verdict was still to come. A check that names windows
+    condemns those; one that names none leaves its model unjudged, and the runner narrows it down
+    until one window is left, which is then condemned.
 #}
 {% macro judge_publications(results) %}
-    {%- if execute and _has_window_vars() and var('run_id', none) is not none -%}
+    {#- With --empty the tests see no rows, so that they pass says nothing. -#}
+    {%- if execute and not flags.EMPTY
+        and _has_window_vars() and var('run_id', none) is not none -%}
         {%- set evidence = _failed_checks(results) -%}
         {%- set publications = [] -%}
-        {%- for result in results
-            if result.status == 'success' and _is_windowed(result.node) -%}
-            {%- do _judge_model(result.node, results, evidence) -%}
-            {%- set of_this_run = 'run_id = ' ~ _literal(var('run_id')) -%}
-            {%- do publications.extend(_publications_where(result.node, of_this_run)) -%}
+        {%- for node in _windowed_models() if _is_to_judge(node, results) -%}
+            {%- do _judge_model(node, results, evidence) -%}
+            {%- set is_ours = _inside_window() ~ ' and (published_at = ' ~ _this_invocation()
+                ~ ' or judged_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict() ~ ')' -%}
+            {%- do publications.extend(_publications_of(node, is_ours)) -%}
         {%- endfor -%}
-        {%- set report = {'publications': publications, 'evidence': evidence} -%}
-        {%- do log('DAYBREAK_REPORT ' ~ tojson(report)) -%}
+        {%- do _report(publications, evidence) -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -29,67 +32,84 @@
     {{- return(evidence) -}}
 {% endmacro %}
 
+{# Was it built, or only tested? One that could not be built still holds what it held before. #}
+{% macro _is_to_judge(node, results) %}
+    {%- for result in results if result.node.unique_id == node.unique_id -%}
+        {{- return(result.status == 'success') -}}
+    {%- endfor -%}
+    {{- return(_results_about(node, results) | length > 0) -}}
+{% endmacro %}
+
 {% macro _judge_model(node, results, evidence) %}
-    {%- set state = namespace(checks=_gates_of(node) | length, is_judged=true, bad_windows=[]) -%}
-    {%- for result in results if _is_about(result.node, node) -%}
-        {%- set state.checks = state.checks + 1 -%}
+    {%- set tested = _results_about(node, results) -%}
+    {%- set state = namespace(
+        is_complete=_missing_tests(node, tested) | length == 0, is_condemned=false, bad_windows=[]
+    ) -%}
+    {%- for result in tested -%}
         {%- if result.status == 'fail' -%}
             {%- set found = evidence | selectattr('check', 'equalto', result.node.name) | first -%}
             {%- if found and found.names_windows -%}
                 {%- set named = found.rows | map(attribute='window_start') | list -%}
                 {%- do state.bad_windows.extend(named) -%}
             {%- else -%}
-                {%- set state.is_judged = false -%}
+                {%- set state.is_complete = false -%}
+                {%- set state.is_condemned = true -%}
             {%- endif -%}
         {%- elif result.status not in ['pass', 'warn'] -%}
-            {%- set state.is_judged = false -%}
+            {%- set state.is_complete = false -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- if state.is_judged -%}
-        {%- set verdict = 'correct' if state.checks else 'unchecked' -%}
-        {%- do run_query(_write_verdict(node, verdict, state.bad_windows)) -%}
+    {%- set is_bad = _is_bad(state.bad_windows, state.is_condemned) -%}
+    {%- if state.is_complete -%}
+        {%- set is_checked = tested or _gates_of(node) -%}
+        {%- do _write_verdict(node, 'correct' if is_checked else 'unchecked', 'not ' ~ is_bad) -%}
+    {%- endif -%}
+    {%- if state.bad_windows or state.is_condemned -%}
+        {%- do _write_verdict(node, 'incorrect', is_bad) -%}
     {%- endif -%}
 {% endmacro %}
 
-{# Is it a test of the model: attached to it, or a singular test that reads it? #}
-{% macro _is_about(test, node) %}
-    {%- if test.resource_type != 'test' -%}
-        {{- return(false) -}}
+{#
+    The predicate for the markers that the checks condemn: of the windows that they name, and, if
+    one failed and named none, of the window that is all there was to look at.
+#}
+{% macro _is_bad(bad_windows, is_condemned) %}
+    {%- set any_of = [] -%}
+    {%- if bad_windows -%}
+        {%- set instants = [] -%}
+        {%- for window_start in bad_windows -%}
+            {%- do instants.append("cast('" ~ window_start ~ "' as timestamp)") -%}
+        {%- endfor -%}
+        {%- do any_of.append('window_start in (' ~ instants | join(', ') ~ ')') -%}
     {%- endif -%}
-    {#- dbt gives a singular test no such attribute at all. -#}
-    {%- set attached_to = test.attached_node | default(none) -%}
-    {{- return(
-        attached_to == node.unique_id
-        or (attached_to is none and node.unique_id in test.depends_on.nodes)
-    ) -}}
-{% endmacro %}
-
-{% macro _write_verdict(node, verdict, bad_windows) %}
-    update {{ publications_relation(node.database) }}
-    set
-        verdict = {% if bad_windows -%}
-            case when window_start in (
-                {%- for bad in bad_windows -%}
-                    cast('{{ bad }}' as timestamp){{ ', ' if not loop.last }}
-                {%- endfor -%}
-            ) then 'incorrect' else '{{ verdict }}' end
-        {%- else -%} '{{ verdict }}' {%- endif %},
-        judged_at = {{ _this_invocation() }}
-    where {{ _markers_of_window(node) }}
-        and run_id = {{ _literal(var('run_id')) }}
-{% endmacro %}
-
-{% macro _publications_where(node, condition) %}
-    {%- set found = run_query(
-        'select cast(window_start as varchar) as window_start, row_count, verdict from '
-        ~ publications_relation(node.database) ~ ' where ' ~ _markers_of_window(node)
-        ~ ' and ' ~ condition ~ ' order by 1'
-    ) -%}
-    {%- set rows = [] -%}
-    {%- for row in found.rows -%}
-        {%- do rows.append(
-            [node.name, row['window_start'], row['row_count'] | int, row['verdict']]
+    {%- if is_condemned -%}
+        {%- set bounds = _bounds_as('utc') -%}
+        {%- do any_of.append(
+            '(window_start = ' ~ bounds.start ~ ' and window_end = ' ~ bounds.end ~ ')'
         ) -%}
-    {%- endfor -%}
-    {{- return(rows) -}}
+    {%- endif -%}
+    {{- return('(' ~ (any_of | join(' or ') or 'false') ~ ')') -}}
+{% endmacro %}
+
+{% macro _write_verdict(node, verdict, condition) %}
+    {%- set update -%}
+        update {{ publications_relation(node.database) }}
+        set verdict = {{ _literal(verdict) }}, judged_at = {{ _this_invocation() }}
+        where {{ _is_of(node) }} and {{ _inside_window() }} and {{ _awaits_verdict() }}
+            and {{ condition }}
+    {%- endset -%}
+    {%- do run_query(update) -%}
+{% endmacro %}
+
+{#
+    The predicate for the markers that may be judged: those of a run (what a plain build publishes
+    stays unverified), without a verdict, and not of a newer run, whose rows the tests that have
+    just run may not have seen.
+#}
+{% macro _awaits_verdict() %}
+    {%- set fence = var('fence', none) -%}
+    {{- return(
+        '(verdict is null and run_id is not null'
+        ~ ('' if fence is none else ' and fence <= ' ~ (fence | int)) ~ ')'
+    ) -}}
 {% endmacro %}

@@ -1,0 +1,235 @@
+"""Verdicts: who may write them and when, by checks alone too, and what the runner is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.macros_project import Invocation, Project, Trial, window_vars
+
+MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
+STARTS = tuple(f"2026-03-0{day} 05:00:00" for day in (1, 2, 3, 4))
+CHECKS_OF_HALVED = "not_null_halved_id halved_amounts"
+
+
+def publish(trial: Trial, models: str, first: str, last: str, **more: Any) -> Invocation:
+    """Publish as the runner does and leave it unjudged, as a crash before the tests would."""
+    run = trial.run(models, first, last, "--exclude-resource-type", "test", **more)
+    assert run.success, run.nodes
+    return run
+
+
+def told(run: Invocation) -> list[list[Any]]:
+    """The publications of a report, without the instants that nobody can foretell."""
+    rows: list[list[Any]] = run.told_json("DAYBREAK_REPORT ")["publications"]
+    assert all(row[8].startswith("20") for row in rows)
+    return [row[:8] for row in rows]
+
+
+def one(model: str, day: int, verdict: str | None, rows: int = 1) -> list[Any]:
+    """How a report tells of a day that ``publish`` has published."""
+    return [model, STARTS[day - 1], STARTS[day], rows, verdict, 1, "trial", None]
+
+
+# Checks alone
+
+
+def test_checks_alone_judge_what_is_published(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    published = publish(trial, "halved", MARCH_1, MARCH_2)
+    assert told(published) == [one("halved", 1, None), one("halved", 2, None)]
+    columns = "run_id, fence, row_count, published_at"
+    before = trial.rows("halved"), trial.markers("halved", columns)
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_2, run_id="again", fence=2)
+    ran = {name for name in checked.nodes if not name.startswith("daybreak-on-run-")}
+    assert ran == set(CHECKS_OF_HALVED.split())
+    assert trial.markers("halved") == [("correct",), ("correct",)]
+    assert (trial.rows("halved"), trial.markers("halved", columns)) == before
+    assert told(checked) == [one("halved", 1, "correct"), one("halved", 2, "correct")]
+
+
+def test_checks_alone_condemn_the_windows_that_they_name(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "3, 'a', 1, 1, '2026-03-03'")
+    publish(trial, "judged", MARCH_1, MARCH_3)
+    checked = trial.run("judged_has_rows", MARCH_1, MARCH_3)
+    assert trial.markers("judged") == [("correct",), ("incorrect",), ("correct",)]
+    assert told(checked) == [
+        one("judged", 1, "correct"),
+        one("judged", 2, "incorrect", rows=0),
+        one("judged", 3, "correct"),
+    ]
+
+
+def test_one_invocation_builds_some_models_and_only_tests_others(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    publish(trial, "halved", MARCH_1, MARCH_1)
+    run = trial.run(f"judged {CHECKS_OF_HALVED}", MARCH_1, MARCH_2)
+    assert run.success, run.nodes
+    # The second day of `halved` was never published: there is nothing to judge.
+    assert sorted(told(run)) == [
+        one("halved", 1, "correct"),
+        one("judged", 1, "correct"),
+        one("judged", 2, "correct"),
+    ]
+
+
+def test_a_check_that_names_no_window_is_narrowed_down_to_one(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 101, 1, '2026-03-02'")
+    publish(trial, "halved", MARCH_1, MARCH_3)
+    all_days = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_3)
+    unjudged = [one("halved", 1, None), one("halved", 2, None), one("halved", 3, None, rows=0)]
+    assert told(all_days) == unjudged
+    assert trial.markers("halved") == [(None,)] * 3
+
+    first = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1)
+    assert told(first) == [one("halved", 1, "correct")]
+    rest = trial.run(CHECKS_OF_HALVED, MARCH_2, MARCH_3)
+    assert told(rest) == unjudged[1:]
+    second = trial.run(CHECKS_OF_HALVED, MARCH_2, MARCH_2)
+    assert told(second) == [one("halved", 2, "incorrect")]
+    assert trial.markers("halved") == [("correct",), ("incorrect",), (None,)]
+
+
+@pytest.mark.parametrize(("verdict", "amount"), [("correct", 101), ("incorrect", 1)])
+def test_who_has_a_verdict_keeps_it(trial: Trial, verdict: str, amount: int):
+    publish(trial, "halved", MARCH_1, MARCH_1)
+    trial.sql(f"update daybreak_publications set verdict = '{verdict}'")
+    trial.sql(f"insert into halved (amount, id, day) values ({amount}, 1, '2026-03-01')")
+    before = trial.markers("halved", "*")
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1)
+    assert checked.success == (verdict == "incorrect")
+    assert told(checked) == []
+    assert trial.markers("halved", "*") == before
+
+
+def test_a_built_window_alone_is_condemned_by_a_check_that_names_none(trial: Trial):
+    trial.events("1, 'a', 101, 1, '2026-03-01'")
+    run = trial.run("halved", MARCH_1, MARCH_1)
+    assert told(run) == [one("halved", 1, "incorrect")]
+
+
+def test_a_check_that_could_not_run_condemns_nothing(trial: Trial):
+    publish(trial, "halved", MARCH_1, MARCH_1)
+    trial.sql("alter table halved rename column amount to price")
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1)
+    assert checked.nodes["halved_amounts"]["status"] == "error"
+    assert told(checked) == [one("halved", 1, None, rows=0)]
+
+
+def test_what_a_check_names_is_condemned_though_another_names_nothing(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "null, 'a', 1, 1, '2026-03-03'")
+    publish(trial, "left_side", MARCH_1, MARCH_3)
+    trial.run("left_is_known left_has_rows", MARCH_1, MARCH_3)
+    assert trial.markers("left_side") == [(None,), ("incorrect",), (None,)]
+
+
+def test_a_shared_test_does_not_speak_for_all_tests_of_a_model(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    publish(trial, "left_side right_side", MARCH_1, MARCH_1)
+    trial.run("left_is_known left_has_rows sides_agree", MARCH_1, MARCH_1)
+    assert trial.markers("left_side") == [("correct",)]
+    assert trial.markers("right_side") == [(None,)]
+    # One that reads what the model is not built from may be out of reach.
+    trial.run("right_is_known", MARCH_1, MARCH_1)
+    assert trial.markers("right_side") == [("correct",)]
+
+
+def test_without_the_tests_that_read_its_parents_too_a_model_is_not_judged(trial: Trial):
+    publish(trial, "+checked", MARCH_1, MARCH_1)
+    trial.run("checked_is_fresh checked_event_times", MARCH_1, MARCH_1)
+    assert trial.markers("checked") == [(None,)]
+
+
+@pytest.fixture
+def not_ours(trial: Trial) -> Iterator[Trial]:
+    """Three windows of ``halved`` that checks on the first two days must leave alone."""
+    built = trial.project.invoke(trial.folder, "build", "--select", "halved")
+    assert built.success
+    assert trial.markers("halved", "distinct run_id, verdict") == [(None, None)]
+    publish(trial, "halved", MARCH_2, MARCH_3)
+    trial.sql(
+        f"update daybreak_publications set fence = 9 where window_start = '{STARTS[1]}';"
+        "update daybreak_publications set window_end = window_end + interval 1 hour "
+        f"where window_start = '{STARTS[2]}'"
+    )
+    before = trial.markers("halved", "*")
+    yield trial
+    assert trial.markers("halved", "*") == before
+
+
+def test_a_plain_build_a_newer_run_and_half_a_window_are_left_alone(not_ours: Trial):
+    checked = not_ours.run(CHECKS_OF_HALVED, MARCH_1, MARCH_3)
+    assert checked.success, checked.nodes
+    assert told(checked) == []
+
+
+def test_without_later_tests_the_verdict_is_committed_with_the_rows(trial: Trial):
+    models = "tells_without_tests tells_with_gates tells_with_tests"
+    run = trial.run(models, MARCH_1, MARCH_1)
+    assert trial.rows("raw.log") == [
+        ("tells_with_gates correct",),
+        ("tells_with_tests none",),
+        ("tells_without_tests unchecked",),
+    ]
+    assert sorted(told(run)) == [
+        one("tells_with_gates", 1, "correct", rows=0),
+        one("tells_with_tests", 1, "correct", rows=0),
+        one("tells_without_tests", 1, "unchecked", rows=0),
+    ]
+    judged = "select count(*) from daybreak_publications where judged_at = published_at"
+    assert trial.sql(judged) == [(3,)]
+    # A plain build has nobody who would answer for it.
+    assert trial.project.invoke(trial.folder, "build", "--select", models).success
+    assert trial.sql("select distinct verdict, judged_at from daybreak_publications") == [
+        (None, None)
+    ]
+
+
+# What the runner is told when it asks
+
+
+def asked(trial: Trial, *arguments: str) -> list[list[Any]]:
+    return told(trial.project.invoke(trial.folder, "run-operation", *arguments))
+
+
+def test_the_warehouse_tells_what_it_is_asked_for(trial: Trial):
+    hashes = {"judged": "1e5", "elsewhere": "null"}
+    publish(trial, "judged elsewhere", MARCH_1, MARCH_2, run_id="007", code_hashes=hashes)
+    publish(trial, "judged", MARCH_3, MARCH_3, fence=2)
+    assert trial.project.invoke(trial.folder, "run", "--select", "unjudged").success
+
+    def row(model: str, day: int, *more: object) -> list[object]:
+        return [model, STARTS[day - 1], STARTS[day], 0, *more]
+
+    first_two = [
+        row("elsewhere", 1, "unchecked", 1, "007", "null"),
+        row("elsewhere", 2, "unchecked", 1, "007", "null"),
+        row("judged", 1, None, 1, "007", "1e5"),
+        row("judged", 2, None, 1, "007", "1e5"),
+    ]
+    of_run = asked(trial, "report_publications", "--vars", "{fence: 1}")
+    assert sorted(of_run) == first_two
+
+    window = window_vars(MARCH_2, MARCH_3)
+    in_window = asked(trial, "report_publications", "--vars", str(window))
+    expected = [first_two[1], first_two[3], row("judged", 3, None, 2, "trial", None)]
+    plain = [row("unjudged", day, None, 0, None, None) for day in (2, 3)]
+    assert sorted(in_window, key=str) == sorted([*expected, *plain], key=str)
+    assert asked(trial, "report_publications", "--vars", str({**window, "fence": 2})) == [
+        expected[2]
+    ]
+    # No vars: every marker that there is, also outside the project's range.
+    trial.sql("update daybreak_publications set window_start = '2020-01-01' where fence = 2")
+    everything = asked(trial, "report_publications")
+    assert len(everything) == 4 + 1 + 10
+    assert "2020-01-01 00:00:00" in [start for _, start, *_ in everything]
+
+
+def test_a_warehouse_without_markers_tells_of_none(project: Project, trial: Trial, tmp_path: Path):
+    assert asked(trial, "report_publications") == []
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    assert told(project.invoke(fresh, "run-operation", "report_publications")) == []
