@@ -1,0 +1,317 @@
+"""What to do about a failure: try again, try once more, stop everything, or give up.
+
+dbt flattens errors to text, so a failure is known by its words alone, and the words are data:
+one table of rules, searched in order. Two forms of a message are understood: dbt's own (a node's
+message, or the exception or traceback of an invocation), and the one line that
+:mod:`runner.dbt.reports` makes of it.
+
+Rules match where DuckDB's head stands ("IO Error: …"), never somewhere inside: a value that
+cannot be converted may well contain the words "out of memory".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from runner.core.config import Retries
+
+
+class Remedy(StrEnum):
+    """What is done about a failed invocation or node."""
+
+    TRANSIENT = "transient"  # again with backoff, up to the policy's attempts
+    ONCE = "once"  # one more attempt
+    HALT = "halt"  # no later window can fare better: pause the pipeline and tell a person
+    PERMANENT = "permanent"  # the same input gives the same answer
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One class of error, by its words."""
+
+    name: str  # of the class of error, in a person's words
+    pattern: re.Pattern[str]  # matched at the start of what was said, its wrapping taken off
+    remedy: Remedy
+    source: str  # where the words come from
+
+    @property
+    def is_about_code(self) -> bool:
+        """Whether the code is wrong whatever the data: one window tells it of all."""
+        return self.name in ("binder", "catalog", "parser")
+
+
+# What dbt, Python and DuckDB put before the error itself, in any order and number.
+_WRAPPING = re.compile(
+    r"Encountered an error:"
+    r"|(?:Runtime|Database|Internal) Error(?: in [^\n]*\n|\s)"
+    r"|Python model failed:"
+    # Of chained exceptions the first is the cause.
+    r"|Traceback \(most recent call last\):.*?\s"
+    r"(?:(?=MemoryError|KeyboardInterrupt|OSError: )|(?:[a-z_]\w*\.)+[A-Z]\w*: )"
+    r"|TransactionContext Error: Failed to commit: "
+    r"|(?:FATAL Error: )?Failed to create checkpoint because of error: "
+    r'|(?:FATAL Error: )?Failed: database has been invalidated [^"]*Original error: "'
+    r"|(?:ERROR|FATAL):  ",
+    re.DOTALL,
+)
+
+_NO_ROOM = "(?:No space left on device|Disk quota exceeded|File too large)"
+_LANDED = r"\.(?:parquet|csv|tsv|txt|json|jsonl|ndjson)(?:\.gz|\.zst)?"
+_BUSY = r"(?:408|429|5\d\d)"  # HTTP: timed out, too many requests, the server's own trouble
+
+
+def _rules(*rows: tuple[str, Remedy, str, str]) -> tuple[Rule, ...]:
+    return tuple(
+        Rule(name, re.compile(words, re.DOTALL), remedy, source)
+        for name, remedy, source, words in rows
+    )
+
+
+# The first match wins. What a person wrote or landed comes first, for only these messages quote
+# values; then what damages, then what passes.
+RULES = _rules(
+    (
+        "compilation",
+        Remedy.PERMANENT,
+        "dbt: Jinja, a ref to nothing, a macro that raises (the gates and strategies do)",
+        r"Compilation Error\b"
+        r"|'[^'\n]+' is undefined\. This can happen when calling a macro"
+        r"|\w+ '[^'\n]+' \([^)\n]+\) depends on a \w+ named ",
+    ),
+    (
+        "conversion",
+        Remedy.PERMANENT,
+        "DuckDB: a value that does not fit its type",
+        r"(?:Conversion|Out of Range) Error: ",
+    ),
+    ("binder", Remedy.PERMANENT, "DuckDB: no such column, no such overload", "Binder Error: "),
+    ("catalog", Remedy.PERMANENT, "DuckDB: no such table, function or type", "Catalog Error: "),
+    ("parser", Remedy.PERMANENT, "DuckDB: SQL that cannot be read", "Parser Error: "),
+    (
+        "constraint",
+        Remedy.PERMANENT,
+        "DuckDB, also at the commit (one writer per file: the rows are ours); reports.brief",
+        r"(?:Constraint Error: )?PRIMARY KEY or UNIQUE constraint viol"
+        r"|Constraint Error: "
+        r"|[\w.]+ is NULL in a row, which its contract forbids",
+    ),
+    (
+        "damaged landed file",
+        Remedy.PERMANENT,
+        "DuckDB reading Parquet, CSV or JSON; reports.brief",
+        r"Invalid Input Error: (?:No magic bytes found|File '[^'\n]*' too small)"
+        r"|Invalid Input Error: (?:Failed to read|Error when sniffing) "
+        rf'|IO Error: Could not read enough bytes from file "[^"\n]*{_LANDED}"'
+        r"|[^\n]+ was cut off or is no Parquet file \("
+        r"|[^\n]+ is empty or was cut off \(",
+    ),
+    ("input", Remedy.PERMANENT, "DuckDB: whatever else cannot be used", "Invalid Input Error: "),
+    (
+        "missing file",
+        Remedy.PERMANENT,
+        "DuckDB: an IO Error, but nobody lands a file because we ask again; reports.brief",
+        r"IO Error: No files found that match the pattern "
+        r'|IO Error: Cannot open file "[^"\n]*": No such file or directory'
+        r"|no file matches [^\n]+: land it",
+    ),
+    (
+        "no access",
+        Remedy.PERMANENT,
+        "DuckDB, with the words of the operating system (strerror)",
+        r'IO Error: (?:Cannot|Could not) [\w ]+ "[^"\n]*": '
+        r"(?:Permission denied|Is a directory|Not a directory|Read-only file system)",
+    ),
+    (
+        "settings of the connection",
+        Remedy.PERMANENT,
+        "DuckDB: its Connection Error is about how a file is opened, not about a network",
+        r"Connection Error: ",
+    ),
+    (
+        "disk full",
+        Remedy.HALT,
+        "DuckDB, Python and PostgreSQL, with the words of the operating system (strerror)",
+        rf'(?:IO Error: )?(?:Cannot|[Cc]ould not) [\w ]+ "[^"\n]*"[^"\n]*: {_NO_ROOM}'
+        r'|(?:IO Error: )?Could not write all bytes to file "'  # a short write: DuckDB before 1.1
+        rf"|(?:OSError: )?\[Errno \d+\] {_NO_ROOM}",
+    ),
+    (
+        "corruption",
+        Remedy.HALT,
+        "DuckDB: the database file or its WAL (a damaged WAL may have any head)",
+        r"(?:[A-Za-z]+ )+Error: Failure while replaying (?:checkpoint )?WAL file "
+        r"|(?:IO Error: )?Corrupt (?:database|WAL) file"
+        r'|IO Error: The file "[^"\n]*" exists, but it is not a valid DuckDB database file!'
+        r"|IO Error: Could not read enough bytes from file "
+        r"|IO Error: No more data remaining in MetadataReader"
+        r"|Serialization Error: Failed to deserialize",
+    ),
+    (
+        "lock",
+        Remedy.TRANSIENT,
+        "DuckDB: another process holds the file; reports.brief",
+        r"IO Error: Could not set lock on file "
+        r"|[^\n]+ is locked: [^\n]+ \(pid \d+\) holds it"
+        r"|[^\n]+ is locked by another process: end it",
+    ),
+    (
+        "transaction conflict",
+        Remedy.TRANSIENT,
+        "DuckDB: optimistic concurrency; also found at the commit only",
+        r"(?:TransactionContext Error: )?"
+        r"(?:Transaction conflict: |Conflict on |Catalog write-write conflict on )",
+    ),
+    (
+        "out of memory",
+        Remedy.ONCE,
+        "DuckDB, at its limit or the machine's; Python; PostgreSQL (for an adapter to come)",
+        r"Out of Memory Error: (?!failed to offload )|MemoryError\b|out of memory\b",
+    ),
+    (
+        "no room to spill",
+        # Not HALT: what was spilled is deleted with the process, and nothing stored is at stake.
+        Remedy.ONCE,
+        "DuckDB at max_temp_directory_size, by default 90% of what is free on the disk",
+        r"Out of Memory Error: failed to offload ",
+    ),
+    (
+        "interrupted",
+        Remedy.ONCE,
+        "DuckDB; dbt after SIGINT, which nobody but the runner sends on purpose",
+        r"INTERRUPT Error: |KeyboardInterrupt\b",
+    ),
+    ("timed out", Remedy.ONCE, "reports.timed_out", r"timed out after [^\n]+ and was killed: "),
+    (
+        "killed",
+        Remedy.ONCE,
+        "reports.killed; the warm engine whose server died",
+        r"dbt ended without a result \(|the dbt server has ended unexpectedly: ",
+    ),
+    (
+        "network",
+        Remedy.TRANSIENT,
+        "DuckDB: extensions, and files behind HTTP or S3 (those: words of httpfs' source)",
+        r"(?:IO Error: )?(?:Failed to download extension|An error occurred while trying to "
+        r"automatically install) .*\(ERROR Could not establish connection\)"
+        rf"|HTTP Error: Failed to download extension [^\n]* \(HTTP {_BUSY}\)"
+        rf"|HTTP Error: HTTP \w+ error on '[^'\n]*' \(HTTP {_BUSY}\)"
+        rf"|HTTP Error: Request returned HTTP {_BUSY} for "
+        rf'|HTTP Error: Unable to connect to URL "[^"\n]*": {_BUSY} '
+        r"|IO Error: [\w ]+ error for HTTP \w+ to '",
+    ),
+    ("http", Remedy.PERMANENT, "DuckDB: not found, not allowed, and the like", "HTTP Error: "),
+    (
+        "extension or version",
+        Remedy.PERMANENT,
+        "DuckDB: an extension that is not installed, a file of a newer DuckDB",
+        r'IO Error: Extension "[^"\n]*" not found'
+        r"|IO Error: Trying to read a database file with version number ",
+    ),
+    (
+        "input/output",
+        Remedy.TRANSIENT,
+        "DuckDB: every other IO Error; its words continue with the operating system's (strerror)",
+        r'IO Error: |Could not \w+ (?:from |to )?file "',
+    ),
+    (
+        "postgres conflict",
+        Remedy.TRANSIENT,
+        "PostgreSQL 15 (for an adapter to come): SQLSTATE 40001, 40P01, 55P03",
+        r"could not serialize access |deadlock detected|could not obtain lock on "
+        r"|canceling statement due to (?:lock timeout|conflict with recovery)",
+    ),
+    (
+        "postgres connection",
+        Remedy.TRANSIENT,
+        "PostgreSQL 15 and libpq (for an adapter to come): SQLSTATE 08*, 53300, 57P01, 57P03",
+        r"connection to server [^\n]* failed: "
+        r"(?:Connection refused|Connection timed out|timeout expired|No such file or directory"
+        r"|FATAL:  (?:sorry, too many clients|remaining connection slots|the database system is))"
+        r"|could not translate host name \S+ to address: Temporary failure"
+        r"|terminating connection due to |server closed the connection unexpectedly"
+        r"|SSL connection has been closed unexpectedly",
+    ),
+    (
+        "postgres corruption",
+        Remedy.HALT,
+        "PostgreSQL 15 (for an adapter to come): SQLSTATE XX001",
+        r"invalid page in block \d+ of relation |could not read block \d+ in file ",
+    ),
+    (
+        "postgres interrupted",
+        Remedy.ONCE,
+        "PostgreSQL 15 (for an adapter to come): SQLSTATE 57014",
+        r"canceling statement due to (?:user request|statement timeout)",
+    ),
+)
+UNKNOWN = Rule("unknown", re.compile(""), Remedy.PERMANENT, "no rule knows these words")
+
+
+def classify(message: str) -> Rule:
+    r"""The first rule that knows what was said, or ``UNKNOWN``.
+
+    ``message`` is dbt's own, of a node or of the invocation, or our one line of it.
+
+    >>> classify('IO Error: Could not set lock on file "a.duckdb": …').name
+    'lock'
+    >>> full = 'Could not write file "a.duckdb.wal": No space left on device'
+    >>> rule = classify(f"Runtime Error in model a (models/a.sql)\n  TransactionContext Error: "
+    ...                 f"Failed to commit: {full}")
+    >>> rule.name, str(rule.remedy)
+    ('disk full', 'halt')
+    >>> classify("Conversion Error: Could not convert string 'out of memory' to INT32").name
+    'conversion'
+    >>> str(classify("something new").remedy)
+    'permanent'
+    """
+    said = _unwrapped(message)
+    return next((rule for rule in RULES if rule.pattern.match(said)), UNKNOWN)
+
+
+def allows_another(rule: Rule, attempts_so_far: int, policy: Retries) -> bool:
+    """Whether a failure may be tried again after so many attempts, the first one included."""
+    if rule.remedy is Remedy.TRANSIENT:
+        return attempts_so_far < policy.attempts
+    if rule.remedy is Remedy.ONCE:
+        return attempts_so_far < min(2, policy.attempts)
+    return False
+
+
+def delay(attempt: int, policy: Retries, random: Callable[[], float]) -> timedelta:
+    """How long to wait after a failed attempt: exponential backoff with full jitter.
+
+    ``attempt``, from 1, is the one that has just failed; ``random`` gives a number from 0 to 1.
+    The wait is that share of ``min(max_backoff, backoff * 2 ** (attempt - 1))``: of several that
+    collided, each comes back at another time. (M. Brooker, "Exponential Backoff And Jitter",
+    AWS Architecture Blog, 2015.)
+
+    >>> policy = Retries(attempts=9)  # 30 seconds, at most 15 minutes
+    >>> [str(delay(attempt, policy, lambda: 1.0)) for attempt in (1, 2, 3, 6, 10_000)]
+    ['0:00:30', '0:01:00', '0:02:00', '0:15:00', '0:15:00']
+    >>> str(delay(2, policy, lambda: 0.25))
+    '0:00:15'
+    """
+    if attempt < 1:
+        raise ValueError(f"attempts are counted from 1, not {attempt}")
+    return _longest_delay(attempt - 1, policy) * random()
+
+
+def _longest_delay(doublings: int, policy: Retries) -> timedelta:
+    if not policy.backoff:
+        return timedelta(0)
+    # Compared before it is doubled: 2 ** 10_000 seconds are no timedelta.
+    if doublings >= (policy.max_backoff // policy.backoff).bit_length():
+        return policy.max_backoff
+    return policy.backoff * (1 << doublings)
+
+
+def _unwrapped(message: str) -> str:
+    """The error itself, from its first word on."""
+    said = message.lstrip()
+    while found := _WRAPPING.match(said):
+        said = said[found.end() :].lstrip()
+    return said
