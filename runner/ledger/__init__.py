@@ -1,15 +1,44 @@
 """The ledger: which window of which pipeline ran when, under which lease, with which verdict.
 
-Three rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`leases`
-writes it, :mod:`history` reads it.
+Its rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`leases` says
+who holds what, :mod:`recording` takes what an invocation has brought, :mod:`index` knows what
+every model's windows are, :mod:`history` tells what ran, :mod:`controls` pauses and stops,
+:mod:`checkup` looks at the ledger itself.
 """
 
+from runner.ledger.checkup import Checkup
+from runner.ledger.controls import Controls
 from runner.ledger.history import History
+from runner.ledger.index import Index
 from runner.ledger.leases import Leases
-from runner.ledger.records import Finding, Kind, ModelRun, Outcome, Run, total_rows
+from runner.ledger.recording import Recording
+from runner.ledger.records import (
+    Entry,
+    Finding,
+    IndexChange,
+    Kind,
+    ModelRun,
+    Outcome,
+    Pause,
+    Run,
+    Usage,
+    total_rows,
+)
 
-__all__ = ["Finding", "Kind", "Ledger", "ModelRun", "Outcome", "Run", "total_rows"]
+__all__ = [
+    "Entry",
+    "Finding",
+    "IndexChange",
+    "Kind",
+    "Ledger",
+    "ModelRun",
+    "Outcome",
+    "Pause",
+    "Run",
+    "Usage",
+    "total_rows",
+]
 
 
-class Ledger(Leases, History):
-    """Runs, leases and evidence, in SQLite or another database by URL."""
+class Ledger(Leases, Recording, Index, History, Controls, Checkup):
+    """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""

@@ -9,13 +9,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from runner.errors import LedgerError, UsageError
+from runner.core.errors import LedgerError, UsageError
 from runner.ledger.schema import VERSION, ledger_version, metadata
 
 _WAL_ATTEMPTS = 200
+_PATIENCE_SECONDS = 10  # with another process that writes
+_WRITERS = 0x6461796272656B  # "daybrek": the advisory lock of all who write to a Postgres ledger
+_REBUILD = "run `runner doctor --rebuild`, which makes a new one from the warehouse"
+_DAMAGED = f"it is damaged, {_REBUILD}"
+_UNWRITABLE = "make its folder writable, or name another with DAYBREAK_HOME"
+_REMEDIES = {
+    "malformed": _DAMAGED,
+    "not a database": _DAMAGED,
+    "unsupported file format": _DAMAGED,
+    "could not decode": _DAMAGED,
+    "disk i/o error": "look at its disk; `runner doctor` tells whether the file is damaged",
+    "disk is full": "make room on its disk, then run the same command again",
+    "no space left": "make room on its disk, then run the same command again",
+    "readonly": _UNWRITABLE,
+    "unable to open": _UNWRITABLE,
+    "locked": "another process keeps it busy, run the same command again",
+    "lock timeout": "another process keeps it busy, run the same command again",
+    "connection": "look whether its server answers, then run the same command again",
+}
+_OTHERWISE = "look at its file and disk, or at its server, then run the same command again"
 
 
 class Database:
@@ -23,6 +53,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._reader = engine.execution_options(daybreak_reads_only=True)
+        self._writer = engine
 
     @classmethod
     def open(cls, location: Path | str) -> Self:
@@ -36,6 +68,8 @@ class Database:
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_immediate)
+        else:
+            event.listen(engine, "begin", _wait_for_other_writers)
         ledger = cls(engine)
         version = ledger._version()
         if version is None:
@@ -49,16 +83,35 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, reads_only: bool = False) -> Iterator[Connection]:
-        """One transaction, undone by any exception; :class:`LedgerError` for the database's."""
+        """One transaction, undone by any exception; :class:`LedgerError` for the database's.
+
+        Whoever writes is alone, from the first statement on. Who only reads sees one state; what
+        is read and makes no sense is not what was written: the file is damaged.
+        """
         try:
-            engine = self._engine.execution_options(daybreak_reads_only=reads_only)
-            with engine.begin() as connection:
+            with (self._reader if reads_only else self._writer).begin() as connection:
                 yield connection
         except DBAPIError as error:
-            raise LedgerError(
-                f"the ledger {self._engine.url.database} cannot be used ({_one_line(error.orig)}): "
-                "look at its file and disk, then run the same command again"
-            ) from error
+            raise self._unusable(error.orig) from error
+        except (TypeError, ValueError) as error:
+            if not reads_only:
+                raise
+            raise self._unusable(error, _DAMAGED) from error
+
+    def _unusable(self, error: BaseException | None, remedy: str | None = None) -> LedgerError:
+        what = _one_line(error)
+        if remedy is None:
+            found = (remedy for said, remedy in _REMEDIES.items() if said in what.lower())
+            remedy = next(found, _OTHERWISE)
+        return LedgerError(f"the ledger {self._name} cannot be used ({what}): {remedy}")
+
+    @property
+    def _name(self) -> str:
+        """What a person knows it by: its file, or its URL without passwords and options."""
+        url = self._engine.url
+        if url.get_backend_name() == "sqlite":
+            return url.database or "in memory"
+        return url.set(drivername=url.get_backend_name(), query={}).render_as_string()
 
     def _version(self) -> int | None:
         """The version of the ledger's tables, None if there are none."""
@@ -73,15 +126,15 @@ class Database:
             metadata.create_all(connection)
             version: int | None = connection.execute(select(ledger_version.c.version)).scalar()
             if version is None:
-                connection.execute(insert(ledger_version).values(version=VERSION))
+                connection.execute(insert(ledger_version).values(version=VERSION, highest_fence=0))
                 return VERSION
             return version
 
     def _check(self, version: int) -> None:
         if version != VERSION:
             raise LedgerError(
-                f"the ledger {self._engine.url.database} has version {version}, "
-                f"this Daybreak knows {VERSION}: upgrade Daybreak"
+                f"the ledger {self._name} has version {version}, this Daybreak knows {VERSION}: "
+                + ("upgrade Daybreak" if version > VERSION else _REBUILD)
             )
 
 
@@ -96,24 +149,40 @@ def _sqlite(path: Path) -> Engine:
     return create_engine(URL.create("sqlite", database=str(path)))
 
 
-def _by_url(url: str) -> Engine:
+def _by_url(text: str) -> Engine:
     try:
-        return create_engine(url)
+        url = make_url(text)
+        if url.get_backend_name() == "sqlite":
+            return create_engine(url)
+        return _postgresql(url)
     except (ArgumentError, ImportError) as error:  # no URL, an unknown database, no driver for it
         raise UsageError(
             f"the ledger cannot be opened ({_one_line(error)}): write DAYBREAK_LEDGER like "
-            "sqlite:////var/lib/daybreak/ledger.db, and install the database's driver"
+            "sqlite:////var/lib/daybreak/ledger.db or postgresql://user@host/database, "
+            "the latter with pip install 'daybreak[postgres]'"
         ) from error
 
 
+def _postgresql(url: URL) -> Engine:
+    if url.get_backend_name() != "postgresql":
+        raise ArgumentError(f"a ledger is not kept in {url.get_backend_name()}")
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    query = {"connect_timeout": str(_PATIENCE_SECONDS), **url.query}
+    # A server that was restarted is met with another connection, not with an error.
+    return create_engine(url.set(query=query), pool_pre_ping=True)
+
+
 def _one_line(error: BaseException | None) -> str:
-    return " ".join(str(error).split())
+    printable = (letter if letter.isprintable() else " " for letter in str(error))
+    return " ".join("".join(printable).split())
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
     """Survive a power loss (FULL), and let readers read while one writes (WAL)."""
     connection.isolation_level = None  # SQLAlchemy's begin below is the only one
-    for pragma in ("busy_timeout=10000", "synchronous=FULL", "foreign_keys=ON"):
+    patience = f"busy_timeout={_PATIENCE_SECONDS * 1000}"
+    for pragma in (patience, "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
     _use_wal(connection)
 
@@ -133,5 +202,22 @@ def _use_wal(connection: Any) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     """Take the write lock at once: a transaction that has read could not always upgrade."""
-    reads_only = connection.get_execution_options().get("daybreak_reads_only")
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if _reads_only(connection) else "BEGIN IMMEDIATE")
+
+
+def _wait_for_other_writers(connection: Connection) -> None:
+    """Be the only writer, as on SQLite; statements see what was committed before each of them.
+
+    Said outright, as a server may have other defaults: a snapshot that is older than the lock
+    would not show what the writer before has done.
+    """
+    if _reads_only(connection):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE_SECONDS}s'")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+
+
+def _reads_only(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("daybreak_reads_only"))

@@ -2,56 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, not_, select
+from sqlalchemy import Connection, Select, func, select
 
-from runner.errors import UsageError, nearest
-from runner.ledger import owners
+from runner.core.errors import UsageError, nearest
+from runner.core.spans import Span, Spans
+from runner.core.states import State
 from runner.ledger.database import Database
-from runner.ledger.records import Finding, ModelRun, Run
-from runner.ledger.schema import UNFINISHED, database_now, findings, model_runs, runs
-from runner.spans import Span, Spans
-from runner.states import State
+from runner.ledger.records import Finding, ModelRun, Run, Usage
+from runner.ledger.schema import UNFINISHED, findings, model_runs, runs
+
+NEWEST = 366  # runs that tell what a window takes
 
 
 class History(Database):
     """The questions that a ledger answers."""
 
-    def history(self, pipeline: str, span: Span) -> dict[State, Spans]:
-        """The state of the newest run of every window in ``span``, as ranges by state.
-
-        A run that was cancelled before it started says nothing about its window.
-        """
-        never_started = (runs.c.state == State.CANCELLED) & runs.c.started_at.is_(None)
-        newest = (
-            select(func.max(runs.c.id))
-            .where(runs.c.pipeline == pipeline, not_(never_started))
-            .where(runs.c.window_start >= span.start, runs.c.window_start < span.end)
-            .group_by(runs.c.window_start)
-        )
-        found: dict[State, list[Span]] = {}
-        with self._transaction(reads_only=True) as connection:
-            for row in connection.execute(
-                select(runs.c.state, runs.c.window_start, runs.c.window_end)
-                .where(runs.c.id.in_(newest))
-                .order_by(runs.c.window_start)
-            ):
-                found.setdefault(State(row.state), []).append(
-                    Span(row.window_start, row.window_end)
-                )
-        return {state: Spans(spans) for state, spans in found.items()}
-
-    def abandoned(self, pipeline: str) -> list[Run]:
-        """The unfinished runs whose process has died, or has let its lease expire."""
-        unfinished = select(runs, (runs.c.lease_until < database_now()).label("is_expired"))
-        unfinished = unfinished.where(
+    def in_flight(self, pipeline: str) -> Spans:
+        """The windows of unfinished runs, whoever holds them."""
+        query = select(runs.c.window_start, runs.c.window_end).where(
             runs.c.pipeline == pipeline, runs.c.state.in_(UNFINISHED)
-        ).order_by(runs.c.window_start)
+        )
         with self._transaction(reads_only=True) as connection:
-            found = connection.execute(unfinished).all()
-        dead = {owner for owner in {row.owner for row in found} if owners.is_dead(owner)}
-        return [Run.from_row(row) for row in found if row.is_expired or row.owner in dead]
+            return Spans(
+                Span(row.window_start, row.window_end) for row in connection.execute(query)
+            )
+
+    def unsettled(self, pipeline: str) -> list[Run]:
+        """The ended runs that were cut off in an invocation and not asked after since."""
+        query = select(runs).where(runs.c.pipeline == pipeline, runs.c.is_unsettled)
+        query = query.where(runs.c.state.not_in(UNFINISHED)).order_by(runs.c.window_start)
+        with self._transaction(reads_only=True) as connection:
+            return _select(connection, query)
+
+    def usage(self, pipeline: str, models: Collection[str]) -> Usage | None:
+        """What a window of some models took, on the average of the newest; None: unknown."""
+        newest = (
+            select(runs.c.id)
+            .where(runs.c.pipeline == pipeline, runs.c.state == State.SUCCESS)
+            .order_by(runs.c.id.desc())
+            .limit(NEWEST)
+        )
+        per_model = (
+            select(func.avg(model_runs.c.row_count).label("row_count"))
+            .where(model_runs.c.run.in_(newest), model_runs.c.model.in_(models))
+            .group_by(model_runs.c.model)
+            .subquery()
+        )
+        seconds = select(func.avg(runs.c.seconds)).where(runs.c.id.in_(newest))
+        with self._transaction(reads_only=True) as connection:
+            rows = connection.execute(select(func.sum(per_model.c.row_count))).scalar()
+            took = connection.execute(seconds).scalar()
+        return None if rows is None or took is None else Usage(float(rows), float(took))
 
     def runs(
         self, pipeline: str, limit: int | None = None, state: State | None = None

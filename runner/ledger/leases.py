@@ -1,30 +1,30 @@
-"""Who holds which window: queue it, start it, record how it ended.
+"""Who holds which window: queue it, start it, keep it, give it back.
 
 A process holds the windows that it queued until their runs end, and proves that it lives by
 extending its lease. Each invocation has a fence, larger than every earlier one, and only who
 still runs under that fence can record anything. Every change goes from the states that
-:mod:`runner.states` allows, so that an illegal one matches no row.
+:mod:`runner.core.states` allows, so that an illegal one matches no row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
 
-from runner.errors import LedgerError
+from runner.core.errors import FencedOffError
+from runner.core.spans import Span, Spans
+from runner.core.states import State, sources
+from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.database import Database
-from runner.ledger.records import Kind, Outcome, Run
-from runner.ledger.schema import UNFINISHED, database_now, findings, model_runs, runs
-from runner.spans import Span, Spans
-from runner.states import State, sources
-from runner.windows import Window
+from runner.ledger.records import Kind, Run
+from runner.ledger.schema import UNFINISHED, Instant, database_now, ledger_version, runs
 
 LEASE_SECONDS = 60
 
-_FENCED_OFF = (
+FENCED_OFF = (
     "another process has taken over these windows; nothing was recorded: "
     "look at `runner list-runs`, then run the same command again"
 )
@@ -74,7 +74,7 @@ class Leases(Database):
         """Start the runs that this process holds in ``span``; returns the invocation's fence.
 
         A fence is larger than every earlier one, those of a lost ledger included: it is never
-        below the clock's milliseconds. Raises :class:`LedgerError` and starts nothing unless
+        below the clock's milliseconds. Raises :class:`FencedOffError` and starts nothing unless
         this process holds every window of ``span``: an invocation publishes all of them.
         """
         ready = (
@@ -84,89 +84,127 @@ class Leases(Database):
         with self._transaction() as connection:
             held = connection.execute(select(runs).where(*ready))
             if Spans(Span(row.window_start, row.window_end) for row in held) != Spans([span]):
-                raise LedgerError(_FENCED_OFF)
-            highest = connection.execute(select(func.max(runs.c.fence))).scalar() or 0
-            fence: int = max(highest + 1, int(now.timestamp() * 1000))
+                raise FencedOffError(FENCED_OFF)
+            fence = _next_fence(connection, now)
             connection.execute(
                 update(runs)
                 .where(*ready)
                 .values(
                     state=State.RUNNING,
                     fence=fence,
-                    started_at=func.coalesce(runs.c.started_at, now),
+                    started_at=func.coalesce(runs.c.started_at, literal(now, Instant)),
                     lease_until=database_now(LEASE_SECONDS),
                 )
             )
         return fence
-
-    def finish(
-        self, pipeline: str, fence: int, outcomes: Mapping[datetime, Outcome], now: datetime
-    ) -> None:
-        """Record how runs of an invocation ended, by the UTC start of their window.
-
-        Raises :class:`LedgerError` and records nothing if another process holds one by now.
-        """
-        if not outcomes:
-            return
-        with self._transaction() as connection:
-            keys = _running_keys(connection, pipeline, fence)
-            if not outcomes.keys() <= keys.keys():
-                raise LedgerError(_FENCED_OFF)
-            connection.execute(
-                update(runs).where(runs.c.id == bindparam("key")),
-                list(_run_rows(keys, outcomes, now)),
-            )
-            for table, rows in (
-                (model_runs, list(_model_rows(keys, outcomes))),
-                (findings, list(_finding_rows(keys, outcomes))),
-            ):
-                if rows:
-                    connection.execute(insert(table), rows)
-
-    def retry(self, pipeline: str, fence: int, span: Span) -> None:
-        """Mark the runs of an invocation that run again within ``span``."""
-        again = (*_under(fence, pipeline, sources(State.RETRYING)), *_within(span))
-        self._change(again, state=State.RETRYING)
 
     def keep_alive(self, pipeline: str) -> None:
         """Extend the lease of everything this process holds in a pipeline."""
         mine = _held_by(owners.this_process(), pipeline, UNFINISHED)
         self._change(mine, lease_until=database_now(LEASE_SECONDS))
 
-    def cancel(self, pipeline: str, reason: str, now: datetime) -> None:
-        """End everything this process holds in a pipeline: it was told to stop."""
-        mine = _held_by(owners.this_process(), pipeline, sources(State.CANCELLED))
-        self._change(mine, state=State.CANCELLED, reason=reason, finished_at=now, lease_until=None)
+    def holds(self, pipeline: str, fence: int) -> bool:
+        """Whether the invocation with ``fence`` still runs, as far as the ledger knows."""
+        running = select(runs.c.id).where(*_under(fence, pipeline, (State.RUNNING,)))
+        with self._transaction(reads_only=True) as connection:
+            return connection.execute(running.limit(1)).first() is not None
+
+    def fate(self, pipeline: str, fence: int) -> str:
+        """What has become of an invocation whose windows this process no longer holds."""
+        mine = runs.c.pipeline == pipeline, runs.c.fence == fence
+        query = select(runs.c.reason).where(*mine, runs.c.reason.is_not(None))
+        with self._transaction(reads_only=True) as connection:
+            reason = connection.execute(query.limit(1)).scalar()
+        return reason or "another runner has taken them over"
+
+    def give_up(self, pipeline: str, reason: str, now: datetime) -> None:
+        """End everything this process holds in a pipeline: it was told to stop, or cannot go on.
+
+        What it was in the middle of stays unsettled: the markers will say what was published.
+        """
+        self._change(
+            _held_by(owners.this_process(), pipeline, UNFINISHED),
+            state=State.CANCELLED,
+            reason=reason,
+            finished_at=now,
+            lease_until=None,
+            is_unsettled=runs.c.state == State.RUNNING,
+        )
+
+    def put_back(
+        self, pipeline: str, windows: Iterable[Window], reason: str, now: datetime
+    ) -> None:
+        """End runs that this process has queued and not started: somebody else did them."""
+        queued = _held_by(owners.this_process(), pipeline, (State.QUEUED,))
+        values = {"state": State.CANCELLED, "reason": reason, "finished_at": now}
+        ended = update(runs).where(*queued).values(**values, lease_until=None)
+        with self._transaction() as connection:
+            for window in windows:
+                connection.execute(ended.where(runs.c.window_start == window.start))
 
     def release_abandoned(self, pipeline: str, now: datetime) -> None:
         """End the runs of processes that died: theirs failed if started, else are cancelled."""
-        holders = (
-            select(
-                runs.c.owner, (func.max(runs.c.lease_until) < database_now()).label("is_expired")
-            )
-            .where(runs.c.pipeline == pipeline, runs.c.state.in_(UNFINISHED))
-            .group_by(runs.c.owner)
-        )
         with self._transaction() as connection:
-            for holder in connection.execute(holders).all():
-                if holder.is_expired or owners.is_dead(holder.owner):
-                    _release(connection, holder.owner, pipeline, now)
+            for owner in _gone(connection, pipeline):
+                _release(connection, owner, pipeline, now)
+
+    def abandoned(self, pipeline: str) -> list[Run]:
+        """The unfinished runs whose process has died, or has let its lease expire."""
+        query = select(runs).where(runs.c.pipeline == pipeline, runs.c.state.in_(UNFINISHED))
+        with self._transaction(reads_only=True) as connection:
+            gone = _gone(connection, pipeline)
+            found = connection.execute(query.order_by(runs.c.window_start))
+            return [Run.from_row(row) for row in found if row.owner in gone]
 
     def _change(self, conditions: Sequence[ColumnElement[bool]], **values: object) -> None:
         with self._transaction() as connection:
             connection.execute(update(runs).where(*conditions).values(**values))
 
 
+def _next_fence(connection: Connection, now: datetime) -> int:
+    highest = connection.execute(select(ledger_version.c.highest_fence)).scalar() or 0
+    fence: int = max(highest + 1, int(now.timestamp() * 1000))
+    connection.execute(update(ledger_version).values(highest_fence=fence))
+    return fence
+
+
+def _gone(connection: Connection, pipeline: str) -> frozenset[str]:
+    """The owners of unfinished runs who have died, or have let their leases expire.
+
+    A lease that ends later than any lease can was given before the clock was set back: whoever
+    lives on this machine gives itself another soon, of the others nobody knows.
+    """
+    latest = func.max(runs.c.lease_until)
+    query = (
+        select(
+            runs.c.owner,
+            (latest < database_now()).label("is_expired"),
+            (latest > database_now(2 * LEASE_SECONDS)).label("is_impossible"),
+        )
+        .where(runs.c.pipeline == pipeline, runs.c.state.in_(UNFINISHED))
+        .group_by(runs.c.owner)
+    )
+    return frozenset(
+        holder.owner
+        for holder in connection.execute(query).all()
+        if holder.is_expired
+        or owners.is_dead(holder.owner)
+        or (holder.is_impossible and not owners.is_here(holder.owner))
+    )
+
+
 def _release(connection: Connection, owner: str, pipeline: str, now: datetime) -> None:
+    what = "died" if owners.is_dead(owner) else "gave no sign of life"
     for old, new in _ABANDONED.items():
         connection.execute(
             update(runs)
             .where(*_held_by(owner, pipeline, (old,)))
             .values(
                 state=new,
-                reason="its runner died; run the same command again",
+                reason=f"its runner {what}; run the same command again",
                 finished_at=now,
                 lease_until=None,
+                is_unsettled=old is State.RUNNING,
             )
         )
 
@@ -201,55 +239,3 @@ def _run_counts(connection: Connection, pipeline: str, kind: Kind) -> dict[str, 
 
 def _run_id(kind: Kind, window: Window, earlier: int) -> str:
     return f"{kind}__{window.label}" + (f".{earlier + 1}" if earlier else "")
-
-
-def _running_keys(connection: Connection, pipeline: str, fence: int) -> dict[datetime, int]:
-    """The runs of an invocation, locked where a database locks rows (SQLite locks all of it)."""
-    query = select(runs.c.window_start, runs.c.id)
-    query = query.where(*_under(fence, pipeline, (State.RUNNING,))).with_for_update()
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def _run_rows(
-    keys: Mapping[datetime, int], outcomes: Mapping[datetime, Outcome], now: datetime
-) -> Iterator[dict[str, object]]:
-    for start, outcome in outcomes.items():
-        yield {
-            "key": keys[start],
-            "state": outcome.state,
-            "row_count": outcome.row_count,
-            "check_count": outcome.check_count,
-            "seconds": outcome.seconds,
-            "reason": outcome.reason,
-            "finished_at": now,
-            "lease_until": None,
-        }
-
-
-def _model_rows(
-    keys: Mapping[datetime, int], outcomes: Mapping[datetime, Outcome]
-) -> Iterator[dict[str, object]]:
-    for start, outcome in outcomes.items():
-        for model in outcome.models:
-            yield {
-                "run": keys[start],
-                "model": model.model,
-                "state": model.state,
-                "row_count": model.row_count,
-                "code_hash": model.code_hash,
-            }
-
-
-def _finding_rows(
-    keys: Mapping[datetime, int], outcomes: Mapping[datetime, Outcome]
-) -> Iterator[dict[str, object]]:
-    for start, outcome in outcomes.items():
-        for finding in outcome.findings:
-            yield {
-                "run": keys[start],
-                "model": finding.model,
-                "check_name": finding.check,
-                "severity": finding.severity,
-                "expected": finding.expected,
-                "actual": finding.actual,
-            }

@@ -13,11 +13,16 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{pid}:{_started(pid)}"
 
 
+def is_here(owner: str) -> bool:
+    """Whether the owner runs, or ran, on this machine."""
+    return owner.rsplit(":", 2)[0] == socket.gethostname()
+
+
 def is_dead(owner: str) -> bool:
     """Whether the owner is certainly gone; False for an owner on another machine."""
-    host, pid, started = owner.rsplit(":", 2)
-    if host != socket.gethostname():
+    if not is_here(owner):
         return False
+    _, pid, started = owner.rsplit(":", 2)
     return _started(int(pid)) != started
 
 

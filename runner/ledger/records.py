@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
 from sqlalchemy import Row
 
-from runner.states import State
+from runner.core.spans import Span, Spans
+from runner.core.standings import Known, Standing
+from runner.core.states import State
+from runner.core.timelines import Timeline
 
 
 class Kind(StrEnum):
@@ -42,6 +45,7 @@ class Run:
     queued_at: datetime  # UTC
     started_at: datetime | None  # UTC
     finished_at: datetime | None  # UTC
+    is_unsettled: bool  # cut off in an invocation: ask the markers what that published
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
@@ -63,22 +67,29 @@ class Run:
             queued_at=row.queued_at,
             started_at=row.started_at,
             finished_at=row.finished_at,
+            is_unsettled=row.is_unsettled,
         )
+
+    @property
+    def span(self) -> Span:
+        """Its window as a span."""
+        return Span(self.window_start, self.window_end)
 
 
 @dataclass(frozen=True)
 class ModelRun:
-    """How one model's window ended within a run."""
+    """How the work on one model's window ended within a run."""
 
     model: str
-    state: State
+    standing: Standing
     row_count: int | None  # rows that the window holds; None if nothing was published
     code_hash: str | None  # of the code that ran
+    reason: str | None = None  # why it failed, in one line
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
         """The only conversion from a row of ``model_runs``."""
-        return cls(row.model, State(row.state), row.row_count, row.code_hash)
+        return cls(row.model, Standing(row.standing), row.row_count, row.code_hash, row.reason)
 
 
 @dataclass(frozen=True)
@@ -106,12 +117,44 @@ class Outcome:
     check_count: int
     seconds: float
     reason: str | None = None
-    models: tuple[ModelRun, ...] = ()
-    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.state.finished:
             raise ValueError(f"{self.state} is no end of a run: pass a final state")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What an invocation adds to a run."""
+
+    models: tuple[ModelRun, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    outcome: Outcome | None = None  # None: the run goes on
+
+
+@dataclass(frozen=True)
+class IndexChange:
+    """What becomes of the index of model windows."""
+
+    windows: Mapping[str, Timeline[Known]] = field(default_factory=dict)  # painted, by model
+    whole: Mapping[str, tuple[Span, Known]] = field(default_factory=dict)  # all there is to say
+    outdated: Mapping[str, Spans] = field(default_factory=dict)  # read what was published again
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a window took, on the average."""
+
+    rows: float  # all models together
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A pipeline that starts nothing until somebody resumes it."""
+
+    reason: str
+    paused_at: datetime  # UTC
 
 
 def total_rows(models: Iterable[ModelRun]) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     DDL,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-VERSION = 1
+VERSION = 2
 UNFINISHED = ("queued", "running", "retrying")
 
 
@@ -49,6 +50,19 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Prose(TypeDecorator[str]):
+    """Text from outside, which may hold what no database takes: NUL, halves of characters."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Put a sign in the place of what cannot be kept."""
+        if value is None:
+            return None
+        return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
@@ -76,7 +90,13 @@ def _postgresql_now(element: Any, compiler: Any, **keywords: Any) -> str:
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
-ledger_version = Table("ledger_version", metadata, Column("version", Integer, nullable=False))
+ledger_version = Table(
+    "ledger_version",
+    metadata,
+    Column("version", Integer, nullable=False),
+    # No fence is ever given again, even if the runs that had it are forgotten.
+    Column("highest_fence", BigInteger, nullable=False),
+)
 
 # One row per execution of one window of a pipeline.
 runs = Table(
@@ -96,10 +116,12 @@ runs = Table(
     Column("row_count", BigInteger),
     Column("check_count", Integer),
     Column("seconds", Float),  # its share of its invocation
-    Column("reason", Text),  # why it is not success, in one line
+    Column("reason", Prose),  # why it is not success, in one line
     Column("queued_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("finished_at", Instant),
+    # Cut off in the middle of an invocation: only the markers know what that published.
+    Column("is_unsettled", Boolean, nullable=False, default=False),
 )
 Index("runs_by_name", runs.c.pipeline, runs.c.run_id, unique=True)
 Index("runs_by_window", runs.c.pipeline, runs.c.window_start, runs.c.id)
@@ -114,17 +136,51 @@ event.listen(
     ),
 )
 
-# One row per windowed model of a run.
+# One row per model of a run: how its work on that window ended.
 model_runs = Table(
     "model_runs",
     metadata,
-    Column("run", _Id, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
-    Column("model", String, nullable=False),
-    Column("state", String, nullable=False),
+    Column("run", _Id, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("standing", String, nullable=False),
     Column("row_count", BigInteger),
     Column("code_hash", String),
+    Column("reason", Prose),
 )
-Index("model_runs_by_run", model_runs.c.run)
+
+# The index of what every model's windows are, whichever pipeline did it: contiguous windows of
+# which the same is known are one row. Lost, it can be made again from the warehouse's markers.
+model_windows = Table(
+    "model_windows",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("window_start", Instant, primary_key=True),
+    Column("window_end", Instant, nullable=False),
+    Column("standing", String, nullable=False),
+    Column("code_hash", String),
+    Column("is_outdated", Boolean, nullable=False),
+    Column("reason", Prose),
+    Column("inputs", String),  # digest of what a window failed on
+)
+
+# Changes of code that a person has found cosmetic: what the old code published is as good.
+accepted_changes = Table(
+    "accepted_changes",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("old_hash", String, primary_key=True),
+    Column("new_hash", String, primary_key=True),
+    Column("accepted_at", Instant, nullable=False),
+)
+
+# Pipelines that start nothing until somebody resumes them.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("pipeline", String, primary_key=True),
+    Column("reason", Prose, nullable=False),
+    Column("paused_at", Instant, nullable=False),
+)
 
 # One row per check that did not pass: the evidence.
 findings = Table(
@@ -132,9 +188,9 @@ findings = Table(
     metadata,
     Column("run", _Id, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
     Column("model", String),
-    Column("check_name", String, nullable=False),
+    Column("check_name", Prose, nullable=False),
     Column("severity", String, nullable=False),
-    Column("expected", Text),
-    Column("actual", Text),
+    Column("expected", Prose),
+    Column("actual", Prose),
 )
 Index("findings_by_run", findings.c.run)

@@ -1,0 +1,129 @@
+"""The index of model windows: what is known of each, as ranges, and the changes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from runner.core.spans import Span, Spans
+from runner.core.standings import Known, Standing
+from runner.core.timelines import Timeline
+from runner.ledger.database import Database
+from runner.ledger.records import IndexChange
+from runner.ledger.schema import accepted_changes, ledger_version, model_windows
+
+
+class Index(Database):
+    """What is known of every model's windows."""
+
+    def known(self) -> dict[str, Timeline[Known]]:
+        """What is known, by model."""
+        with self._transaction(reads_only=True) as connection:
+            parts: dict[str, list[tuple[Span, Known]]] = {}
+            for row in connection.execute(select(model_windows)):
+                parts.setdefault(row.model, []).append(_part(row))
+            return {model: Timeline(found) for model, found in parts.items()}
+
+    def change_index(self, change: IndexChange) -> None:
+        """Change the index without a run: after a crash, the markers know better."""
+        with self._transaction() as connection:
+            apply_change(connection, change)
+
+    def replace_index(
+        self, windows: Iterable[tuple[str, Timeline[Known]]], highest_fence: int = 0
+    ) -> None:
+        """Forget the index and take another in its place.
+
+        No fence up to ``highest_fence``, which the warehouse has seen, is given again.
+        """
+        with self._transaction() as connection:
+            is_lower = ledger_version.c.highest_fence < highest_fence
+            raised = update(ledger_version).values(highest_fence=highest_fence)
+            connection.execute(raised.where(is_lower))
+            connection.execute(delete(model_windows))
+            for model, timeline in windows:
+                _insert(connection, model, timeline)
+
+    def accept(self, model: str, old: Iterable[str], new: str, now: datetime) -> None:
+        """Record that what older code of a model published is as good as by its code now."""
+        to_this = accepted_changes.c.model == model, accepted_changes.c.new_hash == new
+        with self._transaction() as connection:
+            query = select(accepted_changes.c.old_hash).where(*to_this)
+            earlier: set[str] = set(connection.execute(query).scalars())
+            accepted = [
+                {"model": model, "old_hash": code_hash, "new_hash": new, "accepted_at": now}
+                for code_hash in set(old) - earlier
+            ]
+            if accepted:
+                connection.execute(insert(accepted_changes), accepted)
+
+    def accepted(self) -> dict[str, list[tuple[str, str]]]:
+        """The accepted changes by model: old and new code hash."""
+        with self._transaction(reads_only=True) as connection:
+            rows = connection.execute(select(accepted_changes)).all()
+        found: dict[str, list[tuple[str, str]]] = {}
+        for row in rows:
+            found.setdefault(row.model, []).append((row.old_hash, row.new_hash))
+        return found
+
+
+def apply_change(connection: Connection, change: IndexChange) -> None:
+    """Apply a change within a transaction of the ledger."""
+    for model, painted in change.windows.items():
+        spans = Spans(span for span, _ in painted)
+        if spans:
+            _insert(connection, model, _taken_out(connection, model, spans).painted(painted))
+    for model, (span, known) in change.whole.items():
+        connection.execute(delete(model_windows).where(model_windows.c.model == model))
+        _insert(connection, model, Timeline([(span, known)]))
+    for model, spans in change.outdated.items():
+        if spans:
+            found = _taken_out(connection, model, spans)
+            _insert(connection, model, found.changed(spans, _outdated))
+
+
+def _outdated(known: Known) -> Known:
+    return replace(known, is_outdated=True)
+
+
+def _taken_out(connection: Connection, model: str, spans: Spans) -> Timeline[Known]:
+    """Take out of the table what lies in the range of ``spans``, its neighbours included."""
+    bounds = [bound for span in spans for bound in (span.start, span.end)]
+    touching = (
+        model_windows.c.model == model,
+        model_windows.c.window_start <= bounds[-1],
+        model_windows.c.window_end >= bounds[0],
+    )
+    found = Timeline(
+        _part(row) for row in connection.execute(select(model_windows).where(*touching))
+    )
+    connection.execute(delete(model_windows).where(*touching))
+    return found
+
+
+def _insert(connection: Connection, model: str, timeline: Timeline[Known]) -> None:
+    rows = [
+        {
+            "model": model,
+            "window_start": span.start,
+            "window_end": span.end,
+            "standing": known.standing,
+            "code_hash": known.code_hash,
+            "is_outdated": known.is_outdated,
+            "reason": known.reason,
+            "inputs": known.inputs,
+        }
+        for span, known in timeline
+    ]
+    if rows:
+        connection.execute(insert(model_windows), rows)
+
+
+def _part(row: Row[Any]) -> tuple[Span, Known]:
+    """The only conversion from a row of ``model_windows``."""
+    known = Known(Standing(row.standing), row.code_hash, row.is_outdated, row.reason, row.inputs)
+    return Span(row.window_start, row.window_end), known

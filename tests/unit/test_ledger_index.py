@@ -1,0 +1,187 @@
+"""The index of model windows: painting, ranges, outdated readers. Over every database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from runner.core.spans import Span, Spans
+from runner.core.standings import Known, Standing
+from runner.core.timelines import Timeline
+from runner.ledger import IndexChange, Ledger
+from runner.ledger.schema import model_windows
+from tests.unit.ledger_fixtures import NOW, PIPELINE, WEEK, Location, opened, span, started
+
+DONE = Known(Standing.SUCCESS, "abc")
+OUTDATED = replace(DONE, is_outdated=True)
+BROKEN = Known(Standing.FAILED, "abc", False, "no file", "digest of what was read")
+MODEL = "daily_revenue"
+
+
+def painted(*parts: tuple[Span, Known], model: str = MODEL) -> IndexChange:
+    return IndexChange(windows={model: Timeline(parts)})
+
+
+def index(ledger: Ledger, model: str = MODEL) -> list[tuple[Span, Known]]:
+    return list(ledger.known().get(model, Timeline()))
+
+
+def row_count(ledger: Ledger) -> int:
+    with ledger._transaction(reads_only=True) as connection:
+        return connection.execute(select(func.count()).select_from(model_windows)).scalar() or 0
+
+
+def test_nothing_is_known_at_first(ledger: Ledger):
+    assert ledger.known() == {}
+    ledger.change_index(IndexChange())
+    assert ledger.known() == {}
+
+
+def test_everything_that_is_known_is_kept(location: Location, ledger: Ledger):
+    ledger.change_index(painted((span(WEEK[:2]), BROKEN), (span(WEEK[4:]), OUTDATED)))
+    with opened(location) as other:
+        assert index(other) == [(span(WEEK[:2]), BROKEN), (span(WEEK[4:]), OUTDATED)]
+
+
+def test_windows_of_which_the_same_is_known_are_one_row(ledger: Ledger):
+    for window in (WEEK[2], WEEK[0], WEEK[1], *WEEK[3:]):
+        ledger.change_index(painted((window.span, DONE)))
+    assert index(ledger) == [(span(WEEK), DONE)]
+    assert row_count(ledger) == 1
+
+
+def test_what_is_painted_later_covers_what_was_there(ledger: Ledger):
+    ledger.change_index(painted((span(WEEK), DONE)))
+    ledger.change_index(painted((span(WEEK[2:4]), BROKEN)))
+    before, after = (span(WEEK[:2]), DONE), (span(WEEK[4:]), DONE)
+    assert index(ledger) == [before, (span(WEEK[2:4]), BROKEN), after]
+    ledger.change_index(painted((span(WEEK[2:4]), DONE)))
+    assert index(ledger) == [(span(WEEK), DONE)]
+    assert row_count(ledger) == 1
+
+
+def test_gaps_stay_gaps(ledger: Ledger):
+    ledger.change_index(painted((WEEK[0].span, DONE), (WEEK[6].span, DONE)))
+    ledger.change_index(painted((WEEK[3].span, BROKEN)))
+    expected = [(WEEK[0].span, DONE), (WEEK[3].span, BROKEN), (WEEK[6].span, DONE)]
+    assert index(ledger) == expected
+
+
+def test_models_do_not_touch_each_other(ledger: Ledger):
+    ledger.change_index(painted((span(WEEK), DONE)))
+    ledger.change_index(painted((span(WEEK), BROKEN), model="others"))
+    ledger.change_index(IndexChange(outdated={"others": Spans([span(WEEK)])}))
+    assert index(ledger) == [(span(WEEK), DONE)]
+    assert index(ledger, "others") == [(span(WEEK), replace(BROKEN, is_outdated=True))]
+
+
+def test_readers_of_what_was_published_again_are_outdated(ledger: Ledger):
+    ledger.change_index(painted((span(WEEK[1:6]), DONE)))
+    ledger.change_index(IndexChange(outdated={MODEL: Spans([span(WEEK[:2]), WEEK[4].span])}))
+    assert index(ledger) == [
+        (WEEK[1].span, OUTDATED),
+        (span(WEEK[2:4]), DONE),
+        (WEEK[4].span, OUTDATED),
+        (WEEK[5].span, DONE),
+    ]
+    # What does not exist is not outdated; what is published again is not either.
+    ledger.change_index(painted((span(WEEK[1:6]), DONE)))
+    ledger.change_index(IndexChange(outdated={"nobody": Spans([span(WEEK)]), MODEL: Spans()}))
+    assert ledger.known() == {MODEL: Timeline([(span(WEEK[1:6]), DONE)])}
+
+
+def test_published_and_outdated_by_the_same_change_is_outdated(ledger: Ledger):
+    change = replace(painted((span(WEEK), DONE)), outdated={MODEL: Spans([WEEK[0].span])})
+    ledger.change_index(change)
+    assert index(ledger) == [(WEEK[0].span, OUTDATED), (span(WEEK[1:]), DONE)]
+
+
+def test_of_a_table_without_windows_only_the_last_word_is_kept(ledger: Ledger):
+    for window, known in zip(WEEK, [DONE, BROKEN] * 3, strict=False):
+        ledger.change_index(IndexChange(whole={"report": (window.span, known)}))
+    assert index(ledger, "report") == [(WEEK[5].span, BROKEN)]
+
+
+def test_the_index_is_replaced_at_once(ledger: Ledger):
+    ledger.change_index(painted((span(WEEK), DONE)))
+    ledger.replace_index([("others", Timeline([(span(WEEK[:2]), BROKEN)]))])
+    assert ledger.known() == {"others": Timeline([(span(WEEK[:2]), BROKEN)])}
+
+    def dies():
+        yield "new", Timeline([(span(WEEK), DONE)])
+        raise ZeroDivisionError
+
+    try:
+        ledger.replace_index(dies())
+    except ZeroDivisionError:
+        assert ledger.known() == {"others": Timeline([(span(WEEK[:2]), BROKEN)])}
+    else:
+        raise AssertionError("the generator has died")
+
+
+def test_a_rebuilt_index_remembers_the_fences_of_the_warehouse(ledger: Ledger):
+    """Or what is published from now on would be refused as older than what is there."""
+    seen = 10**15
+    ledger.replace_index([], seen)
+    assert started(ledger, WEEK) == seen + 1
+    ledger.replace_index([], 7)
+    ledger.give_up(PIPELINE, "stopped", NOW)
+    assert started(ledger, WEEK) == seen + 2
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 6),
+        st.integers(1, 7),
+        st.sampled_from([DONE, BROKEN, None]),  # None: outdated
+    ),
+    max_size=8,
+)
+
+
+def check_against_days(ledger: Ledger, steps: list[tuple[int, int, Known | None]]) -> None:
+    """Paint, and do the same to a list of days."""
+    ledger.replace_index([])
+    days: list[Known | None] = [None] * 7
+    for first, length, known in steps:
+        windows = WEEK[first : first + length]
+        if known is not None:
+            ledger.change_index(painted((span(windows), known)))
+        else:
+            ledger.change_index(IndexChange(outdated={MODEL: Spans([span(windows)])}))
+        for day in range(first, first + len(windows)):
+            old = days[day]
+            days[day] = known or (replace(old, is_outdated=True) if old else None)
+    found = ledger.known().get(MODEL, Timeline())
+    assert [found.at(window.start) for window in WEEK] == days
+    changes = sum(
+        new is not None and new != old for old, new in zip([None, *days], days, strict=False)
+    )
+    assert row_count(ledger) == len(list(found)) == changes  # as few rows as can be
+
+
+def test_the_index_is_like_a_list_of_days(ledger: Ledger):
+    @settings(max_examples=25, deadline=None)
+    @given(steps=STEPS)
+    def check(steps: list[tuple[int, int, Known | None]]) -> None:
+        check_against_days(ledger, steps)
+
+    check()
+
+
+# Accepted changes
+
+
+def test_accepted_changes_are_kept_once(location: Location, ledger: Ledger):
+    assert ledger.accepted() == {}
+    ledger.accept(MODEL, ["a", "b"], "c", NOW)
+    ledger.accept(MODEL, ["b", "x"], "c", NOW)  # again, by two who did so at once
+    ledger.accept(MODEL, ["c"], "d", NOW)
+    ledger.accept("others", [], "d", NOW)
+    with opened(location) as other:
+        accepted = other.accepted()
+    assert accepted.keys() == {MODEL}
+    assert sorted(accepted[MODEL]) == [("a", "c"), ("b", "c"), ("c", "d"), ("x", "c")]

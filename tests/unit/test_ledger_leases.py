@@ -1,0 +1,380 @@
+"""Who holds which window: queue, claim, keep, give back. Over every database."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import delete
+
+from runner.core.errors import FencedOffError, LedgerError
+from runner.core.spans import Spans
+from runner.core.states import State, sources
+from runner.core.windows import Calendar, Grain
+from runner.ledger import Kind, Ledger, Run, owners
+from runner.ledger.leases import LEASE_SECONDS
+from runner.ledger.schema import runs
+from tests.unit.ledger_fixtures import (
+    FAILED,
+    NOTHING,
+    NOW,
+    PIPELINE,
+    SUCCESS,
+    WEEK,
+    Location,
+    acting,
+    ended,
+    expire,
+    finished,
+    in_child,
+    lease_ends,
+    living_holder,
+    oldest_first,
+    opened,
+    span,
+    started,
+    starts,
+    states,
+    wait_until,
+)
+
+# Queue
+
+
+def test_a_run_is_queued_with_everything_that_is_known_of_it(ledger: Ledger):
+    (run,) = ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    assert run == Run(
+        key=run.key,
+        pipeline=PIPELINE,
+        run_id="backfill__2026-06-01",
+        kind=Kind.BACKFILL,
+        window_start=WEEK[0].start,
+        window_end=WEEK[0].end,
+        label="2026-06-01",
+        state=State.QUEUED,
+        fence=None,
+        row_count=None,
+        check_count=None,
+        seconds=None,
+        reason=None,
+        queued_at=NOW,
+        started_at=None,
+        finished_at=None,
+        is_unsettled=False,
+    )
+    assert ledger.runs(PIPELINE) == [run]
+
+
+def test_a_window_in_flight_is_not_queued_again(ledger: Ledger):
+    first = ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:3], NOW)
+    second = ledger.queue(PIPELINE, Kind.MANUAL, WEEK, NOW)
+    assert starts(first) == starts(WEEK[:3])
+    assert starts(second) == starts(WEEK[3:])
+    assert ledger.queue(PIPELINE, Kind.MANUAL, WEEK, NOW) == []
+
+
+def test_another_pipeline_has_windows_of_its_own(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+    assert len(ledger.queue("returns", Kind.BACKFILL, WEEK, NOW)) == 7
+    fence = ledger.claim("returns", span(WEEK), NOW)
+    assert (ledger.holds("returns", fence), ledger.holds(PIPELINE, fence)) == (True, False)
+    ledger.give_up("returns", "stopped", NOW)
+    assert set(states(ledger)) == {State.QUEUED}
+
+
+def test_run_ids_count_the_runs_of_a_kind_and_window(ledger: Ledger):
+    for expected in ("backfill__2026-06-01", "backfill__2026-06-01.2", "backfill__2026-06-01.3"):
+        (run,) = ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+        assert run.run_id == expected
+        ledger.give_up(PIPELINE, "stopped", NOW)
+    (run,) = ledger.queue(PIPELINE, Kind.MANUAL, WEEK[:1], NOW)
+    assert run.run_id == "manual__2026-06-01"
+
+
+def test_a_window_of_another_zone_with_the_same_label_gets_an_id_of_its_own(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    utc = Calendar(Grain.DAY, ZoneInfo("UTC")).labelled("2026-06-01")
+    (run,) = ledger.queue(PIPELINE, Kind.BACKFILL, [utc], NOW)
+    assert run.run_id == "backfill__2026-06-01.2"
+
+
+# Claim
+
+
+def test_a_claim_starts_the_windows_of_a_span_under_one_fence(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+    fence = ledger.claim(PIPELINE, span(WEEK[:3]), NOW)
+    found = oldest_first(ledger)
+    assert [run.state for run in found] == [State.RUNNING] * 3 + [State.QUEUED] * 4
+    assert [run.fence for run in found] == [fence] * 3 + [None] * 4
+    assert [run.started_at for run in found] == [NOW] * 3 + [None] * 4
+    assert ledger.holds(PIPELINE, fence)
+    assert not ledger.holds(PIPELINE, fence + 1)
+
+
+def test_an_instant_of_another_zone_is_the_same_instant(ledger: Ledger):
+    elsewhere = NOW.astimezone(timezone(timedelta(hours=-4)))
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], elsewhere)
+    ledger.claim(PIPELINE, WEEK[0].span, elsewhere)
+    (run,) = ledger.runs(PIPELINE)
+    assert (run.queued_at, run.started_at) == (NOW, NOW)
+
+
+def test_fences_increase_whatever_the_clock_does(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+    hours = timedelta(hours=6)
+    times = (NOW, NOW, NOW - hours, NOW + hours, NOW)
+    fences = [ledger.claim(PIPELINE, w.span, now) for w, now in zip(WEEK[:5], times, strict=True)]
+    assert fences == sorted(set(fences))
+
+
+def test_fences_increase_across_pipelines_that_may_share_a_table(ledger: Ledger):
+    ledger.queue("returns", Kind.BACKFILL, WEEK, NOW)
+    assert ledger.claim("returns", span(WEEK), NOW) < started(ledger, WEEK)
+
+
+def test_fences_increase_across_a_lost_ledger(
+    location: Location, forget: Callable[[Location], None]
+):
+    fences = []
+    for minutes in range(3):
+        with opened(location) as ledger:
+            ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+            now = NOW + timedelta(minutes=minutes)
+            fences += [ledger.claim(PIPELINE, window.span, now) for window in WEEK]
+        forget(location)
+    assert fences == sorted(set(fences))
+
+
+def test_fences_increase_across_runs_that_were_deleted(ledger: Ledger):
+    fence = started(ledger, WEEK)
+    with ledger._transaction() as connection:
+        connection.execute(delete(runs))
+    assert started(ledger, WEEK) > fence
+
+
+def test_a_span_is_claimed_whole_or_not_at_all(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:3] + WEEK[4:], NOW)
+    for part in (span(WEEK), WEEK[3].span):
+        with pytest.raises(FencedOffError, match="taken over"):
+            ledger.claim(PIPELINE, part, NOW)
+    assert set(states(ledger)) == {State.QUEUED}
+
+
+def test_what_another_process_queued_cannot_be_claimed(location: Location, ledger: Ledger):
+    with living_holder(location, WEEK, claims=False), pytest.raises(FencedOffError):
+        ledger.claim(PIPELINE, span(WEEK), NOW)
+
+
+# Transitions
+
+
+def test_a_run_waits_and_is_claimed_again_under_a_new_fence(ledger: Ledger):
+    fence = started(ledger, WEEK)
+    for attempt in range(1, 4):
+        ledger.record(PIPELINE, fence, ended(WEEK[2:4], None), NOTHING, NOW)
+        assert [run.label for run in ledger.runs(PIPELINE, state=State.RETRYING)] == [
+            "2026-06-04",
+            "2026-06-03",
+        ]
+        newer = ledger.claim(PIPELINE, span(WEEK[2:4]), NOW + timedelta(minutes=attempt))
+        assert newer > fence
+        fence = newer
+    ledger.record(PIPELINE, fence, ended(WEEK[2:4]), NOTHING, NOW)
+    run = ledger.run(PIPELINE, "backfill__2026-06-03")
+    assert (run.state, run.started_at) == (State.SUCCESS, NOW)  # its first start
+
+
+def reach(ledger: Ledger, state: State) -> int:
+    """Bring the first window's run into a state; returns its last fence."""
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    if state is State.QUEUED:
+        return 0
+    fence = ledger.claim(PIPELINE, WEEK[0].span, NOW)
+    if state is State.RETRYING:
+        ledger.record(PIPELINE, fence, ended(WEEK[:1], None), NOTHING, NOW)
+    elif state is State.CANCELLED:
+        ledger.give_up(PIPELINE, "stopped", NOW)
+        ledger.settle(ledger.unsettled(PIPELINE))
+    elif state.finished:
+        outcome = SUCCESS if state is State.SUCCESS else type(SUCCESS)(state, 0, 0, 0.0)
+        ledger.record(PIPELINE, fence, ended(WEEK[:1], outcome), NOTHING, NOW)
+    return fence
+
+
+CHANGES: dict[str, tuple[State, Callable[[Ledger, int], object]]] = {
+    "claim": (State.RUNNING, lambda ledger, _: ledger.claim(PIPELINE, WEEK[0].span, NOW)),
+    "end": (
+        State.SUCCESS,
+        lambda ledger, fence: ledger.record(PIPELINE, fence, ended(WEEK[:1]), NOTHING, NOW),
+    ),
+    "wait": (
+        State.RETRYING,
+        lambda ledger, fence: ledger.record(PIPELINE, fence, ended(WEEK[:1], None), NOTHING, NOW),
+    ),
+    "give up": (State.CANCELLED, lambda ledger, _: ledger.give_up(PIPELINE, "stopped", NOW)),
+    "cancel all": (State.CANCELLED, lambda ledger, _: ledger.cancel_all(PIPELINE, "no", NOW)),
+}
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_change_leaves_the_table_of_transitions(ledger: Ledger, state: State, change: str):
+    fence = reach(ledger, state)
+    before = ledger.runs(PIPELINE)
+    assert [run.state for run in before] == [state]
+    new, act = CHANGES[change]
+    if state in sources(new):
+        act(ledger, fence)
+        assert states(ledger) == [new]
+        return
+    if new is not State.CANCELLED:
+        with pytest.raises(FencedOffError):
+            act(ledger, fence)
+    else:
+        act(ledger, fence)
+    assert ledger.runs(PIPELINE) == before
+
+
+# Give up, put back
+
+
+def test_giving_up_ends_what_this_process_holds_and_nothing_else(
+    location: Location, ledger: Ledger
+):
+    with living_holder(location, WEEK[5:], claims=True):
+        ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:5], NOW)
+        fence = ledger.claim(PIPELINE, span(WEEK[:4]), NOW)
+        ledger.record(PIPELINE, fence, ended(WEEK[:1]), NOTHING, NOW)
+        ledger.record(PIPELINE, fence, ended(WEEK[1:2], None), NOTHING, NOW)
+        later = NOW + timedelta(minutes=1)
+        ledger.give_up(PIPELINE, "stopped by hand", later)
+        found = oldest_first(ledger)
+    ends = [State.SUCCESS] + [State.CANCELLED] * 4 + [State.RUNNING] * 2
+    assert [run.state for run in found] == ends
+    assert [run.reason for run in found] == [None] + ["stopped by hand"] * 4 + [None] * 2
+    assert [run.finished_at for run in found] == [NOW] + [later] * 4 + [None] * 2
+    # Only the two in the middle of an invocation may have published what nobody recorded.
+    assert starts(ledger.unsettled(PIPELINE)) == starts(WEEK[2:4])
+    with pytest.raises(LedgerError, match="nothing was recorded"):
+        ledger.record(PIPELINE, fence, ended(WEEK[2:3]), NOTHING, NOW)
+
+
+def test_what_others_did_meanwhile_is_put_back(location: Location, ledger: Ledger):
+    with living_holder(location, WEEK[5:], claims=False):
+        ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:5], NOW)
+        ledger.claim(PIPELINE, WEEK[0].span, NOW)
+        ledger.put_back(PIPELINE, [WEEK[0], *WEEK[2:4], *WEEK[5:]], "done meanwhile", NOW)
+        found = oldest_first(ledger)
+    # Neither what has started nor what another process holds.
+    queued, cancelled = State.QUEUED, State.CANCELLED
+    expected = [State.RUNNING, queued, cancelled, cancelled, queued, queued, queued]
+    assert [run.state for run in found] == expected
+    assert {run.reason for run in found if run.state is cancelled} == {"done meanwhile"}
+    assert ledger.unsettled(PIPELINE) == []
+    assert starts(ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)) == starts(WEEK[2:4])
+
+
+def test_nothing_is_put_back(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+    ledger.put_back(PIPELINE, [], "done meanwhile", NOW)
+    assert set(states(ledger)) == {State.QUEUED}
+
+
+# Abandoned
+
+
+def test_the_runs_of_a_dead_process_are_released(location: Location, ledger: Ledger):
+    def work() -> None:
+        with opened(location) as other:
+            other.queue(PIPELINE, Kind.BACKFILL, WEEK[:4], NOW)
+            fence = other.claim(PIPELINE, span(WEEK[:3]), NOW)
+            other.record(PIPELINE, fence, ended(WEEK[:1]), NOTHING, NOW)
+            other.record(PIPELINE, fence, ended(WEEK[1:2], None), NOTHING, NOW)
+
+    in_child(work)
+    assert starts(ledger.abandoned(PIPELINE)) == starts(WEEK[1:4])
+    ledger.release_abandoned(PIPELINE, NOW)
+    found = oldest_first(ledger)
+    expected = [State.SUCCESS, State.FAILED, State.FAILED, State.CANCELLED]
+    assert [run.state for run in found] == expected
+    assert found[1].reason == "its runner died; run the same command again"
+    assert starts(ledger.unsettled(PIPELINE)) == starts(WEEK[2:3])
+    assert ledger.abandoned(PIPELINE) == []
+    assert starts(ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[1:2], NOW)) == starts(WEEK[1:2])
+
+
+def test_a_killed_process_is_dead_before_anybody_waits_for_it(location: Location, ledger: Ledger):
+    with living_holder(location, WEEK, claims=True) as (owner, fence):
+        assert ledger.abandoned(PIPELINE) == []
+        os.kill(int(owner.split(":")[1]), signal.SIGKILL)
+        wait_until(lambda: owners.is_dead(owner))
+        assert len(ledger.abandoned(PIPELINE)) == 7
+        ledger.release_abandoned(PIPELINE, NOW)
+        assert set(states(ledger)) == {State.FAILED}
+        assert not ledger.holds(PIPELINE, fence)
+
+
+def test_a_living_process_keeps_its_runs_until_its_lease_runs_out(
+    location: Location, ledger: Ledger
+):
+    with living_holder(location, WEEK, claims=True) as (owner, fence):
+        ledger.release_abandoned(PIPELINE, NOW)
+        assert set(states(ledger)) == {State.RUNNING}
+        expire(ledger, owner)
+        ledger.release_abandoned("returns", NOW)
+        assert set(states(ledger)) == {State.RUNNING}
+        ledger.release_abandoned(PIPELINE, NOW)
+        assert set(states(ledger)) == {State.FAILED}
+        assert "gave no sign of life" in ledger.fate(PIPELINE, fence)
+
+
+def test_a_heartbeat_extends_the_lease_of_this_process_alone(location: Location, ledger: Ledger):
+    with living_holder(location, WEEK[:3], claims=True) as (owner, _):
+        ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[3:], NOW)
+        expire(ledger, owner)
+        expire(ledger, owners.this_process())
+        ledger.keep_alive(PIPELINE)
+        ledger.release_abandoned(PIPELINE, NOW)
+        assert states(ledger) == [State.FAILED] * 3 + [State.QUEUED] * 4
+        assert ledger.in_flight(PIPELINE) == Spans([span(WEEK[3:])])
+
+
+@pytest.mark.parametrize(("seconds", "is_gone"), [(LEASE_SECONDS, False), (6 * 3600, True)])
+def test_a_lease_from_the_future_proves_nothing_of_who_is_elsewhere(
+    ledger: Ledger, seconds: int, is_gone: bool
+):
+    """The clock was set back: a lease ends later than any that could be given now."""
+    with acting("elsewhere:1:1"):
+        started(ledger, WEEK)
+    lease_ends(ledger, "elsewhere:1:1", seconds)
+    assert bool(ledger.abandoned(PIPELINE)) == is_gone
+    ledger.release_abandoned(PIPELINE, NOW)
+    assert set(states(ledger)) == {State.FAILED if is_gone else State.RUNNING}
+
+
+def test_a_lease_from_the_future_takes_nothing_from_who_lives_here(
+    location: Location, ledger: Ledger
+):
+    with living_holder(location, WEEK, claims=True) as (owner, _):
+        lease_ends(ledger, owner, 6 * 3600)
+        assert ledger.abandoned(PIPELINE) == []
+        ledger.release_abandoned(PIPELINE, NOW)
+        assert set(states(ledger)) == {State.RUNNING}
+
+
+def test_a_process_is_not_taken_for_one_that_had_its_number():
+    host, pid, begun = owners.this_process().rsplit(":", 2)
+    assert not owners.is_dead(f"{host}:{pid}:{begun}")
+    assert owners.is_dead(f"{host}:{pid}:{int(begun) - 1}")
+    assert not owners.is_dead(f"elsewhere:{pid}:{int(begun) - 1}")
+
+
+def test_a_failed_window_may_be_queued_again(ledger: Ledger):
+    finished(ledger, WEEK, FAILED)
+    assert ledger.in_flight(PIPELINE) == Spans()
+    assert len(ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)) == 7

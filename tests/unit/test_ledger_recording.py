@@ -1,0 +1,345 @@
+"""What an invocation brings is recorded at once or not at all. Over every database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from runner.core.errors import FencedOffError, LedgerError, UsageError
+from runner.core.spans import Spans
+from runner.core.standings import Known, Standing
+from runner.core.states import State
+from runner.core.timelines import Timeline
+from runner.ledger import (
+    Entry,
+    Finding,
+    IndexChange,
+    Kind,
+    Ledger,
+    ModelRun,
+    Outcome,
+    Usage,
+    owners,
+)
+from runner.ledger.schema import findings, model_runs
+from tests.unit.ledger_fixtures import (
+    FAILED,
+    NOTHING,
+    NOW,
+    PIPELINE,
+    SUCCESS,
+    UNFINISHED,
+    WEEK,
+    Location,
+    ended,
+    expire,
+    finished,
+    in_child,
+    opened,
+    span,
+    started,
+    starts,
+    states,
+)
+
+REVENUE = ModelRun("daily_revenue", Standing.INCORRECT, 3, "abc", "too few rows")
+FINDING = Finding("daily_revenue", "rows_in_every_window", "error", "some", "none")
+DONE = Known(Standing.SUCCESS, "abc")
+PAINTED = IndexChange(windows={"daily_revenue": Timeline([(span(WEEK[:2]), DONE)])})
+
+
+def leftovers(ledger: Ledger) -> list[object]:
+    """Whatever there is beside the runs."""
+    with ledger._transaction(reads_only=True) as connection:
+        rows = [*connection.execute(select(model_runs)), *connection.execute(select(findings))]
+    return [*rows, *ledger.known()]
+
+
+def test_an_outcome_is_kept_with_its_models_and_findings(ledger: Ledger):
+    fence = started(ledger, WEEK[:2])
+    bad = Outcome(State.INCORRECT, 3, 2, 0.25, "too few")
+    entries = {WEEK[0].start: Entry((REVENUE,), (FINDING,), bad), **ended(WEEK[1:2])}
+    later = NOW + timedelta(minutes=1)
+    ledger.record(PIPELINE, fence, entries, PAINTED, later)
+
+    found = ledger.run(PIPELINE, "backfill__2026-06-01")
+    assert (found.state, found.row_count, found.check_count) == (State.INCORRECT, 3, 2)
+    assert (found.seconds, found.reason, found.finished_at) == (0.25, "too few", later)
+    assert ledger.model_runs(found) == [REVENUE]
+    assert ledger.findings(found) == [FINDING]
+    good = ledger.run(PIPELINE, "backfill__2026-06-02")
+    assert (good.state, good.row_count) == (State.SUCCESS, 5)
+    assert (ledger.model_runs(good), ledger.findings(good)) == ([], [])
+    assert ledger.known() == PAINTED.windows
+
+
+def test_a_window_recorded_again_in_its_run_replaces_what_was_said_of_its_model(ledger: Ledger):
+    fence = started(ledger, WEEK[:1])
+    users = ModelRun("users", Standing.SUCCESS, 7, "u")
+    first = {WEEK[0].start: Entry((REVENUE, users), (FINDING,))}
+    ledger.record(PIPELINE, fence, first, NOTHING, NOW)
+    assert states(ledger) == [State.RETRYING]
+
+    again = ledger.claim(PIPELINE, WEEK[0].span, NOW)
+    mended = replace(REVENUE, standing=Standing.SUCCESS, row_count=9, reason=None)
+    last = {WEEK[0].start: Entry((mended,), (), SUCCESS)}
+    ledger.record(PIPELINE, again, last, NOTHING, NOW)
+    (run,) = ledger.runs(PIPELINE)
+    assert run.state is State.SUCCESS
+    assert sorted(ledger.model_runs(run), key=lambda m: m.model) == [mended, users]
+
+
+def test_a_record_that_fails_leaves_nothing_behind(ledger: Ledger):
+    fence = started(ledger, WEEK[:2])
+    entries = {
+        WEEK[0].start: Entry((REVENUE,), (FINDING,), SUCCESS),
+        WEEK[1].start: Entry((REVENUE, REVENUE), (), SUCCESS),  # twice: the key forbids it
+    }
+    before = ledger.runs(PIPELINE)
+    with pytest.raises(LedgerError) as error:
+        ledger.record(PIPELINE, fence, entries, PAINTED, NOW)
+    assert "\n" not in str(error.value)
+    assert ledger.runs(PIPELINE) == before
+    assert leftovers(ledger) == []
+
+
+def test_an_error_in_the_index_undoes_the_runs(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    fence = started(ledger, WEEK[:2])
+
+    def dies(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("runner.ledger.recording.apply_change", dies)
+    with pytest.raises(ZeroDivisionError):
+        ledger.record(PIPELINE, fence, ended(WEEK[:2]), PAINTED, NOW)
+    assert set(states(ledger)) == {State.RUNNING}
+
+
+def test_who_is_fenced_off_records_nothing(location: Location, ledger: Ledger):
+    """The lease ran out, another process took one of two windows over: both are refused."""
+    fence = started(ledger, WEEK[:2])
+    expire(ledger, owners.this_process())
+
+    def take_over() -> int:
+        with opened(location) as other:
+            other.release_abandoned(PIPELINE, NOW)
+            return started(other, WEEK[:1])
+
+    newer = in_child(take_over)
+    assert newer > fence
+    before = ledger.runs(PIPELINE)
+    entries = {w.start: Entry((REVENUE,), (FINDING,), SUCCESS) for w in WEEK[:2]}
+    with pytest.raises(FencedOffError, match="nothing was recorded"):
+        ledger.record(PIPELINE, fence, entries, PAINTED, NOW)
+    assert ledger.runs(PIPELINE) == before
+    assert leftovers(ledger) == []
+    assert {run.run_id: run.state for run in before} == {
+        "backfill__2026-06-01": State.FAILED,
+        "backfill__2026-06-01.2": State.RUNNING,
+        "backfill__2026-06-02": State.FAILED,
+    }
+
+
+def test_one_lost_window_keeps_the_others_from_being_recorded(ledger: Ledger):
+    old = started(ledger, WEEK[:2])
+    ledger.record(PIPELINE, old, ended(WEEK[:1], None), NOTHING, NOW)
+    new = ledger.claim(PIPELINE, WEEK[0].span, NOW)
+    with pytest.raises(FencedOffError, match="taken over"):
+        ledger.record(PIPELINE, old, ended(WEEK[:2]), PAINTED, NOW)
+    assert set(states(ledger)) == {State.RUNNING}
+    assert ledger.known() == {}
+    ledger.record(PIPELINE, new, ended(WEEK[:1]), NOTHING, NOW)
+    ledger.record(PIPELINE, old, ended(WEEK[1:2]), NOTHING, NOW)
+    assert set(states(ledger)) == {State.SUCCESS}
+
+
+def test_an_invocation_that_nobody_knows_changes_no_index(ledger: Ledger):
+    with pytest.raises(FencedOffError):
+        ledger.record(PIPELINE, 1, {}, PAINTED, NOW)
+    assert ledger.known() == {}
+
+
+# Stopped by somebody else
+
+
+def test_what_another_process_cancels_is_lost_to_who_holds_it(location: Location, ledger: Ledger):
+    fence = started(ledger, WEEK[:3])
+    ledger.record(PIPELINE, fence, ended(WEEK[:1], None), NOTHING, NOW)
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[3:4], NOW)
+    finished(ledger, WEEK[4:])
+    assert ledger.holds(PIPELINE, fence)
+
+    def cancel() -> int:
+        with opened(location) as other:
+            return other.cancel_all(PIPELINE, "cancelled by hand", NOW)
+
+    assert in_child(cancel) == 4
+    assert not ledger.holds(PIPELINE, fence)
+    assert ledger.fate(PIPELINE, fence) == "cancelled by hand"
+    assert states(ledger) == [State.CANCELLED] * 4 + [State.SUCCESS] * 3
+    assert starts(ledger.unsettled(PIPELINE)) == starts(WEEK[1:3])
+    with pytest.raises(FencedOffError):
+        ledger.record(PIPELINE, fence, ended(WEEK[1:3]), PAINTED, NOW)
+    assert ledger.known() == {}
+    assert ledger.cancel_all(PIPELINE, "cancelled by hand", NOW) == 0
+
+
+def test_the_fate_of_windows_that_went_without_a_word(ledger: Ledger):
+    assert "another runner" in ledger.fate(PIPELINE, 12)
+
+
+# Cut off
+
+
+def test_only_what_was_asked_about_is_settled(ledger: Ledger):
+    started(ledger, WEEK[:2])
+    ledger.give_up(PIPELINE, "stopped", NOW)
+    asked = ledger.unsettled(PIPELINE)
+    assert starts(asked) == starts(WEEK[:2])
+    started(ledger, WEEK[2:4])  # cut off while the markers are being asked about the others
+    ledger.give_up(PIPELINE, "stopped", NOW)
+    ledger.settle(asked)
+    assert starts(ledger.unsettled(PIPELINE)) == starts(WEEK[2:4])
+    ledger.settle(ledger.unsettled(PIPELINE))
+    ledger.settle([])
+    assert ledger.unsettled(PIPELINE) == []
+
+
+def test_what_the_markers_tell_is_recorded_until_it_is_settled(ledger: Ledger):
+    fence = started(ledger, WEEK[:2])
+    ledger.give_up(PIPELINE, "stopped", NOW)
+    asked = ledger.unsettled(PIPELINE)
+    ledger.record(PIPELINE, fence, {}, PAINTED, NOW)
+    assert ledger.known() == PAINTED.windows
+    ledger.settle(asked)
+    # Another who has asked the same comes late: the index may know better by now.
+    late = IndexChange(
+        windows={"daily_revenue": Timeline([(span(WEEK[:2]), Known(REVENUE.standing))])}
+    )
+    with pytest.raises(FencedOffError):
+        ledger.record(PIPELINE, fence, {}, late, NOW)
+    assert ledger.known() == PAINTED.windows
+
+
+# Reading
+
+
+@pytest.mark.parametrize("state", UNFINISHED)
+def test_a_run_cannot_end_in_a_state_that_is_not_final(state: State):
+    with pytest.raises(ValueError, match="is no end of a run"):
+        Outcome(state, 0, 0, 0.0)
+
+
+def test_in_flight_are_the_windows_of_unfinished_runs(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:6], NOW)
+    fence = ledger.claim(PIPELINE, span(WEEK[:5]), NOW)
+    ledger.record(PIPELINE, fence, ended(WEEK[:2], FAILED), NOTHING, NOW)
+    ledger.record(PIPELINE, fence, ended(WEEK[3:4], None), NOTHING, NOW)
+    assert ledger.in_flight(PIPELINE) == Spans([span(WEEK[2:6])])
+    assert ledger.in_flight("returns") == Spans()
+
+
+def test_runs_are_listed_newest_window_first_and_filtered(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:2], NOW)
+    fence = ledger.claim(PIPELINE, WEEK[0].span, NOW)
+    ledger.record(PIPELINE, fence, ended(WEEK[:1]), NOTHING, NOW)
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    ids = ["backfill__2026-06-02", "backfill__2026-06-01.2", "backfill__2026-06-01"]
+    assert [run.run_id for run in ledger.runs(PIPELINE)] == ids
+    assert [run.run_id for run in ledger.runs(PIPELINE, limit=2)] == ids[:2]
+    assert [run.run_id for run in ledger.runs(PIPELINE, state=State.SUCCESS)] == ids[2:]
+    assert [run.run_id for run in ledger.runs(PIPELINE, limit=1, state=State.QUEUED)] == ids[:1]
+
+
+def test_an_unknown_run_is_answered_with_the_nearest(ledger: Ledger):
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    with pytest.raises(UsageError, match=r"Did you mean 'backfill__2026-06-01'\?"):
+        ledger.run(PIPELINE, "backfil__2026-06-01")
+
+
+def test_what_one_ledger_wrote_another_reads(location: Location, ledger: Ledger):
+    started(ledger, WEEK)
+    with opened(location) as other:
+        assert other.runs(PIPELINE) == ledger.runs(PIPELINE)
+
+
+def test_counts_and_fences_may_be_large(ledger: Ledger):
+    """Ten billion rows, and a key beyond 32 bits."""
+    finished(ledger, WEEK[:1], Outcome(State.SUCCESS, 10**10, 1, 0.5))
+    (run,) = ledger.runs(PIPELINE)
+    assert (run.row_count, run.fence) == (10**10, int(NOW.timestamp() * 1000))
+    with ledger._transaction() as connection:
+        connection.execute(text("update runs set id = 5000000000"))
+        row = {"run": 5 * 10**9, "model": "m", "standing": "success", "row_count": 10**12}
+        connection.execute(insert(model_runs).values(row))
+    (run,) = ledger.runs(PIPELINE)
+    assert run.key == 5 * 10**9
+    assert ledger.model_runs(run) == [ModelRun("m", Standing.SUCCESS, 10**12, None)]
+
+
+def test_evidence_is_kept_whatever_characters_are_in_it(ledger: Ledger):
+    """No database takes all that a warehouse's text may hold."""
+    fence = started(ledger, WEEK[:1])
+    odd = "Café \N{SNOWMAN} 'quoted' {{ %s %(x)s :y \0 \ud800"
+    finding = replace(FINDING, expected=odd, actual=odd)
+    outcome = Outcome(State.INCORRECT, 3, 1, 0.1, odd)
+    entries = {WEEK[0].start: Entry((replace(REVENUE, reason=odd),), (finding,), outcome)}
+    ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
+    (run,) = ledger.runs(PIPELINE)
+    kept = "Café \N{SNOWMAN} 'quoted' {{ %s %(x)s :y \N{REPLACEMENT CHARACTER} ?"
+    assert run.reason == kept
+    assert ledger.findings(run) == [replace(FINDING, expected=kept, actual=kept)]
+    assert ledger.model_runs(run) == [replace(REVENUE, reason=kept)]
+
+
+# Usage
+
+
+def test_usage_is_what_a_window_took_on_the_average(ledger: Ledger):
+    assert ledger.usage(PIPELINE, ["lines", "revenue"]) is None
+    for day, (lines, revenue, seconds) in enumerate([(100, 1, 1.0), (300, 3, 3.0)]):
+        fence = started(ledger, WEEK[day : day + 1])
+        models = (
+            ModelRun("lines", Standing.SUCCESS, lines, "a"),
+            ModelRun("revenue", Standing.SUCCESS, revenue, "b"),
+        )
+        outcome = Outcome(State.SUCCESS, lines + revenue, 1, seconds)
+        entries = {WEEK[day].start: Entry(models, (), outcome)}
+        ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
+    finished(ledger, WEEK[2:], FAILED)  # says nothing about what a window takes
+    assert ledger.usage(PIPELINE, ["lines", "revenue"]) == Usage(rows=202.0, seconds=2.0)
+    assert ledger.usage(PIPELINE, ["lines"]) == Usage(rows=200.0, seconds=2.0)
+    assert ledger.usage(PIPELINE, ["others"]) is None
+    assert ledger.usage("returns", ["lines"]) is None
+
+
+def test_usage_asks_the_newest_runs(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("runner.ledger.history.NEWEST", 2)
+    for rows in (1_000_000, 10, 20):
+        fence = started(ledger, WEEK[:1])
+        models = (ModelRun("lines", Standing.SUCCESS, rows, "a"),)
+        entries = {WEEK[0].start: Entry(models, (), Outcome(State.SUCCESS, rows, 1, rows / 10))}
+        ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
+    assert ledger.usage(PIPELINE, ["lines"]) == Usage(rows=15.0, seconds=1.5)
+
+
+# Pauses
+
+
+def test_a_pipeline_is_paused_until_it_is_resumed(location: Location, ledger: Ledger):
+    assert ledger.paused(PIPELINE) is None
+    ledger.pause(PIPELINE, "the disk is full", NOW)
+    later = NOW + timedelta(hours=1)
+    ledger.pause(PIPELINE, "moving house", later)
+    with opened(location) as other:
+        pause = other.paused(PIPELINE)
+        assert pause is not None
+        assert (pause.reason, pause.paused_at) == ("moving house", later)
+        assert other.paused("returns") is None
+        assert not other.resume("returns")
+        assert other.resume(PIPELINE)
+    assert ledger.paused(PIPELINE) is None
+    assert not ledger.resume(PIPELINE)
