@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from runner.config import PipelineConfig
-from runner.errors import ConfigError, ProjectError, UsageError, nearest
+from runner.core.config import PipelineConfig
+from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
+from runner.core.schedules import Schedule
+from runner.core.spans import Span
+from runner.core.windows import Calendar, Grain, Window
 from runner.project import Node, Project
-from runner.schedules import Schedule
-from runner.spans import Span
-from runner.windows import Calendar, Grain, Window
+
+DATA_KINDS = ("model", "seed", "snapshot")
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,62 @@ class Pipeline:
     nodes: tuple[Node, ...]  # models, seeds, snapshots and tests of the selection
     first: datetime  # UTC start of its first window
     last: datetime | None  # UTC end of its last window; None: it goes on
+    readers: Mapping[str, frozenset[str]]  # of the project's windowed models, by what they read
 
-    @property
+    @cached_property
     def windowed(self) -> tuple[Node, ...]:
         """The models whose windows are the unit of work, parents first."""
         return tuple(node for node in self.nodes if node.is_windowed)
+
+    @cached_property
+    def data_nodes(self) -> tuple[Node, ...]:
+        """The models, seeds and snapshots, parents first."""
+        return tuple(node for node in self.nodes if node.kind in DATA_KINDS)
+
+    @cached_property
+    def following_tables(self) -> tuple[Node, ...]:
+        """The tables that are made from windows and have none: built after them."""
+        return tuple(
+            node
+            for node in self.data_nodes
+            if node.reads_windows and node.is_stored and not node.is_windowed
+        )
+
+    @cached_property
+    def parents(self) -> Mapping[str, frozenset[str]]:
+        """The names of the data nodes that each data node reads, directly."""
+        names = {node.unique_id: node.name for node in self.data_nodes}
+        return {
+            node.name: frozenset(names[parent] for parent in node.parents if parent in names)
+            for node in self.data_nodes
+        }
+
+    @cached_property
+    def later_tests(self) -> Mapping[str, tuple[Node, ...]]:
+        """The tests that judge each data node after it is built: its own, and singular ones."""
+        tests = [node for node in self.nodes if node.kind == "test" and not node.is_gate]
+        return {
+            node.name: tuple(test for test in tests if _is_about(test, node))
+            for node in self.data_nodes
+        }
+
+    @cached_property
+    def tested_with(self) -> Mapping[str, frozenset[str]]:
+        """The other data nodes that the tests of a data node read."""
+        names = {node.unique_id: node.name for node in self.data_nodes}
+        return {
+            name: frozenset(
+                names[parent] for test in tests for parent in test.parents if parent in names
+            )
+            - {name}
+            for name, tests in self.later_tests.items()
+        }
+
+    def first_of(self, node: Node) -> datetime:
+        """UTC start of a model's first window: its own `begin`, but not before the pipeline's."""
+        if node.begin is None:
+            return self.first
+        return max(self.first, self.calendar.span_of_dates(node.begin, node.begin).start)
 
     def complete(self, now: datetime) -> Span | None:
         """Every window of the pipeline that has ended at ``now``; None if none has."""
@@ -107,7 +161,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
 
     Raises :class:`ProjectError` if its models have no window, or contradict it or each other.
     """
-    nodes = project.selected(config.select)
+    nodes = _buildable(project.selected(config.select), project)
     grain = _grain(name, config, nodes)
     zone = _zone(name, config, project.zone)
     calendar = Calendar(grain, zone)
@@ -126,7 +180,55 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         nodes=_in_order(nodes, project),
         first=first,
         last=last,
+        readers=readers_of(project),
     )
+
+
+def _is_about(test: Node, node: Node) -> bool:
+    """Whether a test judges a node: attached to it, or a singular one that reads it."""
+    if test.attached_to is not None:
+        return test.attached_to == node.unique_id
+    return node.unique_id in test.parents
+
+
+def _buildable(nodes: list[Node], project: Project) -> list[Node]:
+    """Without the tests that also read something beyond the selection and its ancestors.
+
+    dbt lists them with the selection, but a build of the selection leaves them out.
+    """
+    reached = {node.unique_id for node in nodes if node.kind in DATA_KINDS}
+    ahead = list(reached)
+    while ahead:
+        node = project.nodes.get(ahead.pop())
+        new = set(node.parents if node else ()) - reached
+        reached |= new
+        ahead.extend(new)
+    return [node for node in nodes if node.kind != "test" or reached.issuperset(node.parents)]
+
+
+def readers_of(project: Project) -> dict[str, frozenset[str]]:
+    """Who reads each windowed model, directly or through what knows no windows."""
+    found: dict[str, set[str]] = {}
+    for node in project.nodes.values():
+        if node.is_windowed:
+            for parent in _windowed_parents(node.parents, project):
+                found.setdefault(parent.name, set()).add(node.name)
+    return {name: frozenset(readers) for name, readers in found.items()}
+
+
+def _windowed_parents(parents: Iterable[str], project: Project) -> Iterator[Node]:
+    seen: set[str] = set()
+    ahead = list(parents)
+    while ahead:
+        unique_id = ahead.pop()
+        parent = project.nodes.get(unique_id)
+        if parent is None or unique_id in seen:
+            continue
+        seen.add(unique_id)
+        if parent.is_windowed:
+            yield parent
+        else:
+            ahead.extend(parent.parents)
 
 
 def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:

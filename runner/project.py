@@ -17,10 +17,11 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from runner.code_hashes import combined_hash, own_code_hash
+from runner.core.errors import ProjectError
+from runner.core.windows import Grain
 from runner.dbt.protocol import Description
-from runner.errors import ProjectError
+from runner.locations import location_of
 from runner.project_files import project_zone
-from runner.windows import Grain
 
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
 _NOT_STORED = ("view", "ephemeral")
@@ -41,11 +42,17 @@ class Node:
     attached_to: str | None = None  # of a generic test: the unique id of its model
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
     reads_windows: bool = False  # whether a windowed model is among its ancestors
+    location: str | None = None  # of a source or seed: its files; None: not to be seen
 
     @property
     def is_windowed(self) -> bool:
         """Whether it is replaced window by window."""
         return self.grain is not None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it holds rows of its own: a view and an ephemeral model are only a query."""
+        return self.materialized not in _NOT_STORED
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Project:
     nodes: Mapping[str, Node]  # by unique id
     selections: Mapping[str, tuple[str, ...]]  # a selection in dbt's syntax → unique ids
     fingerprint: str  # of the files it was parsed from
+    warehouse: Path | None = None  # the DuckDB file that dbt's target writes; None: no such file
 
     @classmethod
     def from_description(
@@ -72,6 +80,7 @@ class Project:
             nodes=_with_readers(_with_gates(_with_code_hashes(nodes))),
             selections=description.selections,
             fingerprint=fingerprint,
+            warehouse=description.warehouse,
         )
 
     @classmethod
@@ -84,6 +93,7 @@ class Project:
                 nodes={row["unique_id"]: _node_from_row(row) for row in kept["nodes"]},
                 selections={key: tuple(ids) for key, ids in kept["selections"].items()},
                 fingerprint=kept["fingerprint"],
+                warehouse=Path(kept["warehouse"]) if kept["warehouse"] else None,
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # a cache: whatever is wrong with it, a parse makes it anew
@@ -97,6 +107,7 @@ class Project:
             "nodes": [asdict(node) for node in self.nodes.values()],
             "selections": self.selections,
             "fingerprint": self.fingerprint,
+            "warehouse": self.warehouse,
         }
         unfinished.write_text(json.dumps(kept, default=str))
         unfinished.replace(path)
@@ -129,6 +140,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 code_hash=own_code_hash(raw, macros) if raw["resource_type"] == "model" else "",
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_gate(raw),
+                location=location_of(raw),
             )
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from runner.errors import ProjectError
+from runner.core.errors import ProjectError
 
 # Keys of dbt_project.yml that name folders, and dbt's defaults.
 _FOLDERS = {

@@ -1,6 +1,10 @@
 """Airflow's and SQLMesh's backfills (tests/cases/README.md), and where Daybreak differs."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -8,30 +12,50 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner.config import parse_pipelines
-from runner.errors import ConfigError
-from runner.plan import Plan, Reprocess, make_plan
-from runner.schedules import Schedule
-from runner.spans import Span, Spans
-from runner.states import State
-from runner.windows import Calendar, Grain
+from runner.core.chunks import Sizing
+from runner.core.config import parse_pipelines
+from runner.core.errors import ConfigError
+from runner.core.plan import Plan, make_plan
+from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.schedules import Schedule
+from runner.core.spans import Span, Spans
+from runner.core.standings import Known, Standing, Subject
+from runner.core.states import State
+from runner.core.timelines import Timeline
+from runner.core.windows import Calendar, Grain
 
 CASES = Path(__file__).parents[1] / "cases"
 AIRFLOW = json.loads((CASES / "backfill_airflow.json").read_text())
 SQLMESH = json.loads((CASES / "missing_intervals_sqlmesh.json").read_text())
 UTC_ZONE = ZoneInfo("UTC")
 DAYS = Calendar(Grain.DAY, UTC_ZONE)
+IN_FLIGHT = {State.QUEUED, State.RUNNING, State.RETRYING}
+ONE_BY_ONE = Sizing(fixed=1)
 
 Row = dict[str, Any]
 
 
-def plan_of(first: str, last: str, existing: dict[str, State], reprocess: Reprocess) -> Plan:
-    history = {
-        state: Spans(DAYS.labelled(day).span for day, s in existing.items() if s is state)
-        for state in existing.values()
-    }
-    span = DAYS.span_of_dates(date.fromisoformat(first), date.fromisoformat(last))
-    return make_plan(DAYS, Spans([span]), history, reprocess, None)
+def model(desired: Spans, known: Timeline[Known]) -> Subject:
+    """The one model of a pipeline: there its windows are the pipeline's."""
+    return Subject("orders", (), desired, frozenset({"now"}), known, lambda _: None)
+
+
+def plan_of(
+    first: str,
+    last: str,
+    existing: Mapping[str, State],
+    reprocess: Reprocess,
+    *,
+    newest_first: bool = False,
+) -> Plan:
+    days = [(DAYS.labelled(day).span, state) for day, state in existing.items()]
+    busy = Spans(span for span, state in days if state in IN_FLIGHT)
+    known = Timeline(
+        (span, Known(Standing(state.value), "now")) for span, state in days if span not in busy
+    )
+    asked = Spans([DAYS.span_of_dates(date.fromisoformat(first), date.fromisoformat(last))])
+    request = Request(asked, TAKEN[reprocess], newest_first=newest_first, sizing=ONE_BY_ONE)
+    return make_plan(DAYS, [model(asked, known)], busy, request)
 
 
 def planned(plan: Plan) -> list[str]:
@@ -84,13 +108,14 @@ def test_what_is_in_flight_is_left_out():
     assert planned(plan) == case["expected"]
 
 
-def test_reverse_takes_the_same_windows_but_a_plan_is_oldest_first():
-    """A chunk is one set-based build, so an order within it does not exist; `--newest-first`
-    is an order of chunks, which a plan does not decide."""
+def test_reverse_is_newest_first_an_order_of_chunks():
+    """A chunk is one set-based build and has no order within; in chunks of one it is Airflow's."""
     case = AIRFLOW["simple"]
     existing = dict.fromkeys(case["existing_in_flight"], State.QUEUED)
-    plan = plan_of(case["from_date"], case["to_date"], existing, Reprocess.ALL)
-    assert planned(plan) == sorted(case["reverse"])
+    dates = (case["from_date"], case["to_date"])
+    plan = plan_of(*dates, existing, Reprocess.ALL, newest_first=True)
+    assert planned(plan) == case["reverse"]
+    assert planned(plan_of(*dates, existing, Reprocess.ALL)) == sorted(case["reverse"])
 
 
 def test_a_second_backfill_runs_what_the_first_does_not_hold():
@@ -116,7 +141,7 @@ def test_a_window_never_depends_on_the_one_before():
 
 PARTIAL = "a window runs only when it is complete: there is no allow_partials"
 TIMES = "a range is whole windows, said in dates: a time of day is refused, never rounded"
-LOOKBACK = "a lookback makes windows stale (issue 3); it is no part of what is missing"
+LOOKBACK = "a lookback makes windows stale; it is no part of what is missing"
 LATER = datetime(2024, 6, 1, tzinfo=UTC)  # the now of a row without execution_time_ms
 # The row does not say it, its test does: the model ends with 2023-01-05.
 ENDS = {"test_missing_intervals_past_end_date_with_lookback": datetime(2023, 1, 6, tzinfo=UTC)}
@@ -157,22 +182,31 @@ def sqlmesh_difference(row: Row) -> str | None:
     return LOOKBACK if spans(row["missing"]) & spans(row["have"]) else None
 
 
-def missing_windows(row: Row) -> list[list[int]]:
-    """Daybreak's answer: the due (or only complete) windows of the range that are not done."""
+def desired_of(row: Row) -> Spans:
+    """The due (or only complete) windows of the range."""
     cal = calendar_of(row)
     now = instant(row["execution_time_ms"]) if row["execution_time_ms"] else LATER
     newest = cal.floor(now) if row["ignore_cron"] else schedule_of(row).due_end(cal, now)
     start, end = bounds(row)
     end = min(cal.floor(end), newest, ENDS.get(row["test"], end))
-    desired = Spans([Span(start, end)] if start < end else [])
-    history = {State.SUCCESS: spans(row["have"])}
-    plan = make_plan(cal, desired, history, Reprocess.MISSING, 1)
+    return Spans([Span(start, end)] if start < end else [])
+
+
+def missing_windows(
+    row: Row, policy: Reprocess = Reprocess.MISSING, outdated: Spans | None = None
+) -> list[list[int]]:
+    """Daybreak's answer: what runs of the range, in chunks of one window."""
+    desired = desired_of(row)
+    known = Timeline((span, Known(Standing.SUCCESS, "now")) for span in spans(row["have"]))
+    known = known.changed(outdated or Spans(), lambda done: replace(done, is_outdated=True))
+    request = Request(desired, TAKEN[policy], sizing=ONE_BY_ONE)
+    plan = make_plan(calendar_of(row), [model(desired, known)], Spans(), request)
     return [[to_ms(chunk.span.start), to_ms(chunk.span.end)] for chunk in plan.chunks]
 
 
 def schedule_of(row: Row) -> Schedule:
-    names = {"@daily": "0 0 * * *", "@hourly": "0 * * * *"}
-    return Schedule(names.get(row["cron"], row["cron"]), UTC_ZONE)
+    names: dict[str, str] = {"@daily": "0 0 * * *", "@hourly": "0 * * * *"}
+    return Schedule(names.get(row["cron"]) or row["cron"], UTC_ZONE)
 
 
 def to_ms(at: datetime) -> int:
@@ -222,3 +256,23 @@ def test_a_range_with_a_time_of_day_is_refused(row: Row):
 def test_a_lookback_adds_only_what_is_done_already(row: Row):
     missing = spans(missing_windows(row))
     assert missing == spans(row["missing"]) - spans(row["have"])
+
+
+@pytest.mark.parametrize("row", rows(LOOKBACK))
+def test_what_a_lookback_makes_stale_runs_when_stale_windows_are_asked_for(row: Row):
+    again = spans(row["missing"]) & spans(row["have"])
+    assert missing_windows(row, Reprocess.STALE, outdated=again) == row["missing"]
+    assert spans(missing_windows(row, Reprocess.FAILED, outdated=again)) == (
+        spans(row["missing"]) - again
+    )
+
+
+@pytest.mark.parametrize("row", rows(None))
+def test_what_is_missing_are_whole_windows_within_what_was_asked_for(row: Row):
+    """And no policy short of all runs a window again that SQLMesh has found done."""
+    assert missing_windows(row, Reprocess.STALE) == row["missing"]
+    everything = missing_windows(row, Reprocess.ALL)
+    cal = calendar_of(row)
+    assert everything == [
+        [to_ms(w.start), to_ms(w.end)] for span in desired_of(row) for w in cal.windows(span)
+    ]

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner.spans import Span
-from runner.windows import Calendar, Grain
+from runner.core.spans import Span
+from runner.core.windows import Calendar, Grain
 
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "microbatch_dbt.json").read_text())
 NOW = datetime(2024, 9, 5, 8, 56, tzinfo=UTC)  # the checkpoint of every start-time row

@@ -3,9 +3,9 @@ from datetime import date, timedelta
 import pytest
 from pydantic import ValidationError
 
-from runner.config import Catchup, PipelineConfig, Retries, WaitFor, parse_pipelines
-from runner.errors import ConfigError
-from runner.windows import Grain
+from runner.core.config import Catchup, PipelineConfig, Retries, WaitFor, parse_pipelines
+from runner.core.errors import ConfigError
+from runner.core.windows import Grain
 
 FULL = """
 pipelines:
@@ -22,6 +22,7 @@ pipelines:
     catchup: none
     retries: {attempts: 5, backoff: 10s, max_backoff: 15m}
     timeout: 1d
+    lock_timeout: 90s
     wait_for:
       - file: "data/landing/orders/{window:%Y-%m-%d}.csv"
     alerts: ["${RUNNER_ALERT_URL}"]
@@ -59,6 +60,7 @@ def test_every_key_is_read():
             attempts=5, backoff=timedelta(seconds=10), max_backoff=timedelta(minutes=15)
         ),
         timeout=timedelta(days=1),
+        lock_timeout=timedelta(seconds=90),
         wait_for=(WaitFor(file="data/landing/orders/{window:%Y-%m-%d}.csv"),),
         alerts=("${RUNNER_ALERT_URL}",),
     )
@@ -86,6 +88,7 @@ def test_the_defaults_are_those_of_the_documentation():
             "max_backoff": timedelta(minutes=15),
         },
         "timeout": timedelta(hours=1),
+        "lock_timeout": timedelta(minutes=10),
         "wait_for": (),
         "alerts": (),
     }

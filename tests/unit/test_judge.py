@@ -1,12 +1,14 @@
+"""What an invocation's result tells of every model's window."""
+
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runner.config import PipelineConfig
+from runner.core.chunks import Chunk
+from runner.core.standings import Standing
 from runner.dbt.protocol import (
     Evidence,
     InvocationResult,
@@ -15,84 +17,41 @@ from runner.dbt.protocol import (
     WindowEvidence,
 )
 from runner.dbt.reports import killed
-from runner.judge import judge
+from runner.execution.judge import Judgement, WindowJudgement, judge
 from runner.ledger import Finding, ModelRun
-from runner.pipelines import Pipeline
-from runner.project import Node
-from runner.spans import Span, Spans
-from runner.states import State
-from runner.windows import Calendar, Grain
+from tests.unit.fake_dbt import check, days, gate, seed, shop, singular, view, windowed
 
-DAYS = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
-DAY = list(DAYS.windows(DAYS.span_of_dates(date(2026, 3, 5), date(2026, 3, 8))))
-SPAN = Span(DAY[0].start, DAY[-1].end)
-HASHES = {"lines": "aaaa", "revenue": "bbbb"}
-
-CLOSURES = Node("seed.shop.closures", "closures", "seed", "seed", ())
-LINES = Node("model.shop.lines", "lines", "model", "incremental", (CLOSURES.unique_id,), Grain.DAY)
-REVENUE = Node(
-    "model.shop.revenue",
-    "revenue",
-    "model",
-    "incremental",
-    (LINES.unique_id,),
-    Grain.DAY,
-    reads_windows=True,
+PIPELINE = shop(
+    seed("closures"),
+    windowed("lines", "closures"),
+    windowed("revenue", "lines"),
+    view("recent", "revenue"),
+    gate("lines_reconcile", "lines"),
+    check("lines_volume", "lines"),
+    check("revenue_volume", "revenue"),
+    singular("revenue_is_positive", "revenue"),
+    check("closures_unique", "closures"),
 )
-GATE = Node(
-    "test.shop.lines_reconcile.1",
-    "lines_reconcile",
-    "test",
-    None,
-    (LINES.unique_id,),
-    attached_to=LINES.unique_id,
-    is_gate=True,
-    reads_windows=True,
-)
-CHECK = Node(
-    "test.shop.revenue_volume.2",
-    "revenue_volume",
-    "test",
-    None,
-    (REVENUE.unique_id,),
-    attached_to=REVENUE.unique_id,
-    reads_windows=True,
-)
-SINGULAR = Node(
-    "test.shop.revenue_is_positive",
-    "revenue_is_positive",
-    "test",
-    None,
-    (REVENUE.unique_id,),
-    reads_windows=True,
-)
-SEED_TEST = Node(
-    "test.shop.unique_closures.3",
-    "unique_closures",
-    "test",
-    None,
-    (CLOSURES.unique_id,),
-    attached_to=CLOSURES.unique_id,
-)
-NODES = (CLOSURES, LINES, REVENUE, GATE, CHECK, SINGULAR, SEED_TEST)
-PIPELINE = Pipeline(
-    "orders", PipelineConfig(select="+revenue"), DAYS, None, NODES, DAY[0].start, None
-)
-# One more check, on the first model: what it fails skips the second.
-LINES_CHECK = Node(
-    "test.shop.lines_volume.4",
-    "lines_volume",
-    "test",
-    None,
-    (LINES.unique_id,),
-    attached_to=LINES.unique_id,
-    reads_windows=True,
-)
-WITH_LINES_CHECK = replace(PIPELINE, nodes=(*NODES, LINES_CHECK))
-GOOD = {CLOSURES: "success", SEED_TEST: "pass", LINES: "success", REVENUE: "success"} | {
-    CHECK: "pass",
-    SINGULAR: "pass",
+SPAN = days(PIPELINE, 4)
+DAY = list(PIPELINE.calendar.windows(SPAN))
+CHUNK = Chunk(SPAN, ("lines", "revenue"))
+IDS = {node.name: node.unique_id for node in PIPELINE.nodes}
+GOOD = {
+    "closures": "success",
+    "closures_unique": "pass",
+    "lines": "success",
+    "lines_volume": "pass",
+    "revenue": "success",
+    "recent": "success",
+    "revenue_volume": "pass",
+    "revenue_is_positive": "pass",
 }
+BELOW_LINES = dict.fromkeys(
+    ("lines_volume", "revenue", "recent", "revenue_volume", "revenue_is_positive"), "skipped"
+)
+BELOW_CHECK = {name: "skipped" for name in BELOW_LINES if name != "lines_volume"}
+GOOD_LINES = ModelRun("lines", Standing.SUCCESS, 10, "lines as it was")
+LINES_PUBLISHED = ModelRun("lines", Standing.PUBLISHED, 10, "lines as it was")
 
 
 def published(
@@ -102,33 +61,43 @@ def published(
 ) -> tuple[Publication, ...]:
     """Markers of every day; ``bad`` gives single ones another verdict."""
     return tuple(
-        Publication(model, window.start, 10 * (index + 1), (bad or {}).get((model, index), verdict))
+        Publication(
+            model=model,
+            window_start=window.start,
+            window_end=window.end,
+            row_count=10 * (index + 1),
+            verdict=(bad or {}).get((model, index), verdict),
+            fence=1,
+            run_id="backfill",
+            code_hash=f"{model} as it was",
+            published_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
         for model in models
         for index, window in enumerate(DAY)
     )
 
 
 def evidence(
-    model: str | None, check: str, *days: int, severity: str = "error", sample: str = ""
+    model: str | None, found_by: str, *indexes: int, severity: str = "error", sample: str = ""
 ) -> Evidence:
-    windows = tuple(WindowEvidence(DAY[day].start, "5 rows", "no rows") for day in days)
+    windows = tuple(WindowEvidence(DAY[index].start, "5 rows", "no rows") for index in indexes)
     samples = (sample,) if sample else ()
-    return Evidence(model, check, severity, len(days) or 1, windows, samples)
+    return Evidence(model, found_by, severity, len(indexes) or 1, windows, samples)
 
 
 def result(
-    changed: dict[Node, str] | None = None,
+    changed: dict[str, str] | None = None,
     publications: tuple[Publication, ...] | None = None,
     found: tuple[Evidence, ...] = (),
     error: str | None = None,
-    messages: dict[Node, str] | None = None,
+    messages: dict[str, str] | None = None,
 ) -> InvocationResult:
     """Everything went well, but for what is given."""
     statuses = GOOD | (changed or {})
     return InvocationResult(
         nodes=tuple(
-            NodeResult(node.unique_id, status, (messages or {}).get(node, ""), 0.1)
-            for node, status in statuses.items()
+            NodeResult(IDS[name], status, (messages or {}).get(name, ""), 0.1)
+            for name, status in statuses.items()
         ),
         publications=published() if publications is None else publications,
         evidence=found,
@@ -137,149 +106,189 @@ def result(
     )
 
 
-def by_day(judgement_outcomes: object) -> list[str | None]:
-    """States in the order of the days; None is not settled."""
-    assert isinstance(judgement_outcomes, dict)
+def judged(told: InvocationResult, chunk: Chunk = CHUNK) -> Judgement:
+    return judge(PIPELINE, chunk, told)
+
+
+def by_day(judgement: Judgement) -> list[WindowJudgement]:
+    return [judgement.windows[window.start] for window in DAY]
+
+
+def standings(judgement: Judgement, model: str) -> list[Standing | None]:
+    """Of a model, in the order of the days; None is nothing known."""
     return [
-        judgement_outcomes[window.start].state if window.start in judgement_outcomes else None
-        for window in DAY
+        next((run.standing for run in day.models if run.model == model), None)
+        for day in by_day(judgement)
     ]
 
 
-def rest_of(*days: int) -> Spans:
-    return Spans(DAY[day].span for day in days)
+def settled(judgement: Judgement) -> list[bool]:
+    return [day.is_settled for day in by_day(judgement)]
 
 
-def test_all_published_and_judged_is_success_window_by_window():
-    judgement = judge(PIPELINE, SPAN, result(), HASHES)
-    assert (by_day(judgement.outcomes), judgement.rest) == (["success"] * 4, Spans())
+def test_all_published_and_judged_is_settled_window_by_window():
+    judgement = judged(result())
+    assert settled(judgement) == [True] * 4
     assert judgement.failure is None
-    second = judgement.outcomes[DAY[1].start]
-    assert second.models == (
-        ModelRun("lines", State.SUCCESS, 20, "aaaa"),
-        ModelRun("revenue", State.SUCCESS, 20, "bbbb"),
+    second = by_day(judgement)[1]
+    assert second == WindowJudgement(
+        models=(
+            ModelRun("lines", Standing.SUCCESS, 20, "lines as it was"),
+            ModelRun("revenue", Standing.SUCCESS, 20, "revenue as it was"),
+        ),
+        findings=(),
+        to_build=(),
+        to_check=(),
+        held=(),
     )
-    assert (second.row_count, second.seconds) == (40, 1.0)
-    assert (second.reason, second.findings) == (None, ())
-    # The gate that let the rows through, the check and the singular test; not the seed's.
-    assert second.check_count == 3
+    # The gate that let the rows through, three tests of the windows; not the seed's.
+    names = ("lines_reconcile", "lines_volume", "revenue_volume", "revenue_is_positive")
+    assert judgement.checks == {IDS[name] for name in names}
+    assert [(run.model, run.standing) for run in judgement.statics] == [
+        ("closures", Standing.SUCCESS),
+        ("recent", Standing.SUCCESS),
+    ]
+    assert judgement.seconds == 4.0
 
 
-def test_a_gate_that_names_windows_condemns_them_and_the_rest_runs_again():
+def test_a_gate_condemns_the_windows_it_names_and_the_others_are_to_be_built():
     found = (evidence("lines", "lines_reconcile", 1, 2),)
-    changed = {LINES: "error", REVENUE: "skipped", CHECK: "skipped", SINGULAR: "skipped"}
-    judgement = judge(PIPELINE, SPAN, result(changed, (), found), HASHES)
-    assert by_day(judgement.outcomes) == [None, "incorrect", "incorrect", None]
-    assert judgement.rest == rest_of(0, 3)
+    judgement = judged(result({"lines": "error", **BELOW_LINES}, (), found))
+    assert standings(judgement, "lines") == [None, *[Standing.INCORRECT] * 2, None]
+    assert [day.to_build for day in by_day(judgement)] == [
+        ("lines", "revenue"),
+        (),
+        (),
+        ("lines", "revenue"),
+    ]
+    assert [day.held for day in by_day(judgement)] == [(), ("revenue",), ("revenue",), ()]
     assert judgement.failure is None  # the rest is innocent until it has run
-    bad = judgement.outcomes[DAY[1].start]
-    assert bad.reason == "lines_reconcile: expected 5 rows; actual no rows"
+    bad = by_day(judgement)[1]
+    why = "lines_reconcile: expected 5 rows; actual no rows"
+    assert bad.models == (ModelRun("lines", Standing.INCORRECT, None, "lines as it was", why),)
+    assert bad.condemned == bad.models
     assert bad.findings == (Finding("lines", "lines_reconcile", "error", "5 rows", "no rows"),)
-    assert bad.models == (ModelRun("lines", State.INCORRECT, None, "aaaa"),)
-    assert bad.row_count is None  # nothing was published
 
 
 def test_a_check_that_names_a_window_leaves_the_others_correct():
     found = (evidence("revenue", "revenue_volume", 2),)
     publications = published(bad={("revenue", 2): "incorrect"})
-    judgement = judge(PIPELINE, SPAN, result({CHECK: "fail"}, publications, found), HASHES)
-    assert by_day(judgement.outcomes) == ["success", "success", "incorrect", "success"]
-    assert (judgement.rest, judgement.failure) == (Spans(), None)
-    bad = judgement.outcomes[DAY[2].start]
-    assert [(model.model, model.state) for model in bad.models] == [
-        ("lines", "success"),
-        ("revenue", "incorrect"),
-    ]
-    assert bad.row_count == 60  # published, and incorrect: that is a check's difference to a gate
+    judgement = judged(result({"revenue_volume": "fail"}, publications, found))
+    good, bad = Standing.SUCCESS, Standing.INCORRECT
+    assert standings(judgement, "revenue") == [good, good, bad, good]
+    assert standings(judgement, "lines") == [good] * 4
+    assert settled(judgement) == [True] * 4
+    assert judgement.failure is None
+    # Published, and incorrect: that is a check's difference to a gate.
+    assert by_day(judgement)[2].condemned[0].row_count == 30
 
 
-def test_downstream_that_a_failed_check_skipped_runs_again_for_the_good_windows():
+def test_downstream_of_a_failed_check_is_built_for_the_good_windows_only():
     found = (evidence("lines", "lines_volume", 0),)
-    changed = {LINES_CHECK: "fail", REVENUE: "skipped", CHECK: "skipped", SINGULAR: "skipped"}
+    changed = {"lines_volume": "fail", **BELOW_CHECK}
     publications = published(models=("lines",), bad={("lines", 0): "incorrect"})
-    judgement = judge(WITH_LINES_CHECK, SPAN, result(changed, publications, found), HASHES)
-    assert by_day(judgement.outcomes) == ["incorrect", None, None, None]
-    assert judgement.rest == rest_of(1, 2, 3)
+    judgement = judged(result(changed, publications, found))
+    assert standings(judgement, "lines") == [Standing.INCORRECT, *[Standing.SUCCESS] * 3]
+    assert [day.to_build for day in by_day(judgement)] == [(), *[("revenue",)] * 3]
+    assert by_day(judgement)[0].held == ("revenue",)
     assert judgement.failure is None
 
 
 def test_a_marker_that_says_incorrect_is_believed_without_evidence():
-    publications = published(bad={("revenue", 3): "incorrect"})
-    judgement = judge(PIPELINE, SPAN, result(publications=publications), HASHES)
-    assert by_day(judgement.outcomes) == ["success", "success", "success", "incorrect"]
+    judgement = judged(result(publications=published(bad={("revenue", 3): "incorrect"})))
+    assert standings(judgement, "revenue")[3] is Standing.INCORRECT
+    assert settled(judgement) == [True] * 4
 
 
 def test_a_warning_condemns_nothing_and_is_kept_as_evidence():
     found = (
         evidence("revenue", "revenue_volume", 1, severity="warn"),
-        evidence(None, "revenue_is_positive", severity="warn", sample="sale_date 2026-03-05"),
+        evidence(None, "revenue_is_positive", severity="warn", sample="sale_date 2017-03-01"),
     )
-    changed = {CHECK: "warn", SINGULAR: "warn"}
-    judgement = judge(PIPELINE, SPAN, result(changed, found=found), HASHES)
-    assert by_day(judgement.outcomes) == ["success"] * 4
-    general = Finding(None, "revenue_is_positive", "warn", None, "1 rows: sale_date 2026-03-05")
+    judgement = judged(
+        result({"revenue_volume": "warn", "revenue_is_positive": "warn"}, found=found)
+    )
+    assert standings(judgement, "revenue") == [Standing.SUCCESS] * 4
+    general = Finding(None, "revenue_is_positive", "warn", None, "1 rows: sale_date 2017-03-01")
     named = Finding("revenue", "revenue_volume", "warn", "5 rows", "no rows")
-    assert judgement.outcomes[DAY[0].start].findings == (general,)
-    assert judgement.outcomes[DAY[1].start].findings == (named, general)
-    assert {outcome.check_count for outcome in judgement.outcomes.values()} == {3}
+    assert by_day(judgement)[0].findings == (general,)
+    assert by_day(judgement)[1].findings == (named, general)
 
 
-def test_a_failed_check_without_names_leaves_all_windows_to_be_narrowed_down():
+def test_a_failed_check_without_names_leaves_what_it_judges_to_be_checked():
     found = (evidence(None, "revenue_is_positive", sample="revenue -1"),)
     publications = published(bad={("revenue", day): None for day in range(4)})
-    judgement = judge(PIPELINE, SPAN, result({SINGULAR: "fail"}, publications, found), HASHES)
-    assert (judgement.outcomes, judgement.rest) == ({}, Spans([SPAN]))
-    assert judgement.failure is not None
-    assert judgement.failure.state is State.INCORRECT  # everything ran
-    assert not judgement.failure.is_systematic
-    assert judgement.failure.reason.startswith("revenue_is_positive: ")
-    assert list(judgement.unsettled) == [window.start for window in DAY]
-    outcome = judgement.unsettled[DAY[0].start]
-    assert (outcome.state, outcome.seconds) == (State.INCORRECT, 1.0)
-    # What is published is not hidden: its rows count, and it is said to be unjudged.
-    unjudged = [model.model for model in outcome.models if model.state is State.UNCHECKED]
-    assert unjudged == ["revenue"]
-    assert outcome.row_count is not None
-    assert [finding.actual for finding in outcome.findings] == ["1 rows: revenue -1"]
+    judgement = judged(result({"revenue_is_positive": "fail"}, publications, found))
+    assert [day.to_check for day in by_day(judgement)] == [("revenue",)] * 4
+    assert [day.to_build for day in by_day(judgement)] == [()] * 4
+    assert standings(judgement, "lines") == [Standing.SUCCESS] * 4
+    failure = judgement.failure
+    assert failure is not None
+    assert (failure.standing, failure.is_systematic) == (Standing.INCORRECT, False)
+    assert (failure.blamed, failure.reason) == ("revenue", "revenue_is_positive: fail")
+    assert [finding.actual for finding in failure.findings] == ["1 rows: revenue -1"]
 
 
-def test_a_failed_check_whose_models_did_not_all_run_is_a_failure_to_run():
+def test_of_a_single_window_a_nameless_check_speaks_as_if_it_named_it():
+    found = (evidence(None, "revenue_is_positive", sample="revenue -1"),)
+    one = Chunk(DAY[0].span, ("lines", "revenue"))
+    publications = published(bad={("revenue", 0): "incorrect"})
+    judgement = judged(result({"revenue_is_positive": "fail"}, publications, found), one)
+    (window,) = judgement.windows.values()
+    assert window.is_settled
+    assert window.condemned[0].reason == "revenue_is_positive: fail"
+    assert [finding.actual for finding in window.findings] == ["1 rows: revenue -1"]
+    assert judgement.failure is None
+
+
+def test_a_nameless_check_of_a_parent_leaves_its_readers_to_be_built():
     found = (evidence("lines", "lines_volume", sample="line_id 7"),)
-    changed = {LINES_CHECK: "fail", REVENUE: "skipped", CHECK: "skipped", SINGULAR: "skipped"}
     publications = published(models=("lines",), verdict=None)
-    judgement = judge(WITH_LINES_CHECK, SPAN, result(changed, publications, found), HASHES)
-    assert (judgement.outcomes, judgement.rest) == ({}, Spans([SPAN]))
+    judgement = judged(result({"lines_volume": "fail", **BELOW_CHECK}, publications, found))
+    assert [(day.to_check, day.to_build) for day in by_day(judgement)] == [
+        (("lines",), ("revenue",))
+    ] * 4
     assert judgement.failure is not None
-    assert judgement.failure.state is State.FAILED
+    assert judgement.failure.standing is Standing.INCORRECT  # it is published
 
 
-def test_a_model_that_errors_without_names_is_halved():
+def test_a_model_that_errors_without_names_is_to_be_built_with_what_reads_it():
     message = (
         "Runtime Error in model lines (models/lines.sql)\n"
         "  Conversion Error: Could not convert string 'x1' to INT32\n  \n"
         "  LINE 11: select cast('x' || 1 as integer) as one\n                  ^"
     )
-    changed = {LINES: "error", REVENUE: "skipped", CHECK: "skipped", SINGULAR: "skipped"}
-    judgement = judge(PIPELINE, SPAN, result(changed, (), messages={LINES: message}), HASHES)
-    assert (judgement.outcomes, judgement.rest) == ({}, Spans([SPAN]))
-    assert judgement.failure is not None
-    assert judgement.failure.reason == (
-        "lines: Conversion Error: Could not convert string 'x1' to INT32"
-    )
-    assert (judgement.failure.state, judgement.failure.is_systematic) == (State.FAILED, False)
+    judgement = judged(result({"lines": "error", **BELOW_LINES}, (), messages={"lines": message}))
+    assert [day.to_build for day in by_day(judgement)] == [("lines", "revenue")] * 4
+    failure = judgement.failure
+    assert failure is not None
+    assert failure.reason == "lines: Conversion Error: Could not convert string 'x1' to INT32"
+    assert (failure.standing, failure.is_systematic) == (Standing.FAILED, False)
+    assert failure.message == message
 
 
 @pytest.mark.parametrize(
-    ("node", "status", "state"),
-    [(CLOSURES, "error", State.FAILED), (SEED_TEST, "fail", State.INCORRECT)],
+    ("name", "status", "standing"),
+    [
+        ("closures", "error", Standing.FAILED),
+        ("closures_unique", "fail", Standing.INCORRECT),
+        ("closures_unique", "error", Standing.FAILED),
+    ],
 )
-def test_what_knows_no_window_fails_all_of_them_at_once(node: Node, status: str, state: State):
-    below = dict.fromkeys((LINES, REVENUE, CHECK, SINGULAR), "skipped")
-    changed = {**below, node: status}
-    judgement = judge(PIPELINE, SPAN, result(changed, ()), HASHES)
-    assert (judgement.outcomes, judgement.rest) == ({}, Spans([SPAN]))
+def test_what_knows_no_window_fails_all_that_read_it(name: str, status: str, standing: Standing):
+    judgement = judged(result({"lines": "skipped", **BELOW_LINES, name: status}, ()))
+    assert settled(judgement) == [False] * 4
     assert judgement.failure is not None
-    assert (judgement.failure.state, judgement.failure.is_systematic) == (state, True)
+    assert (judgement.failure.standing, judgement.failure.is_systematic) == (standing, True)
+    assert judgement.failure.blamed == "closures"
+    assert judgement.statics[0].standing is standing
+
+
+def test_what_nobody_reads_fails_alone():
+    judgement = judged(result({"recent": "error"}))
+    assert settled(judgement) == [True] * 4
+    assert judgement.failure is None
+    assert {run.model: run.standing for run in judgement.statics}["recent"] is Standing.FAILED
 
 
 @pytest.mark.parametrize(
@@ -291,69 +300,101 @@ def test_what_knows_no_window_fails_all_of_them_at_once(node: Node, status: str,
     ],
 )
 def test_an_invocation_without_a_result(error: str, *, is_systematic: bool):
-    died = InvocationResult((), error=error, seconds=2.0)
-    judgement = judge(PIPELINE, SPAN, died, HASHES)
-    assert (judgement.outcomes, judgement.rest) == ({}, Spans([SPAN]))
-    assert judgement.failure is not None
-    assert judgement.failure.reason == error
-    assert judgement.failure.state is State.FAILED
-    assert judgement.failure.is_systematic is is_systematic
+    judgement = judged(InvocationResult((), error=error, seconds=2.0))
+    assert [day.to_build for day in by_day(judgement)] == [("lines", "revenue")] * 4
+    failure = judgement.failure
+    assert failure is not None
+    assert (failure.reason, failure.standing) == (error, Standing.FAILED)
+    assert failure.is_systematic is is_systematic
 
 
 def test_an_invocation_that_died_after_it_had_published_settles_what_is_judged():
-    judgement = judge(PIPELINE, SPAN, result(error=killed(-9)), HASHES)
-    assert by_day(judgement.outcomes) == ["success"] * 4
+    judgement = judged(result(error=killed(-9)))
+    assert settled(judgement) == [True] * 4
     assert judgement.failure is None
+
+
+def test_an_invocation_that_died_before_the_end_leaves_the_rest_with_its_reason():
+    told = InvocationResult((), published(("lines",), None), error=killed(-9))
+    judgement = judged(told)
+    assert [(d.to_check, d.to_build) for d in by_day(judgement)] == [(("lines",), ("revenue",))] * 4
+    assert judgement.failure is not None
+    assert judgement.failure.reason == killed(-9)
 
 
 def test_nothing_checked_is_unchecked():
     publications = published(bad={("revenue", day): "unchecked" for day in range(4)})
-    judgement = judge(PIPELINE, SPAN, result(publications=publications), HASHES)
-    assert by_day(judgement.outcomes) == ["unchecked"] * 4
+    judgement = judged(result(publications=publications))
+    assert standings(judgement, "revenue") == [Standing.UNCHECKED] * 4
     assert judgement.failure is None
 
 
 def test_a_model_that_publishes_nothing_is_never_success():
-    judgement = judge(PIPELINE, SPAN, result(publications=published(models=("lines",))), HASHES)
-    assert (judgement.outcomes, judgement.rest) == ({}, Spans([SPAN]))
-    assert judgement.failure is not None
-    assert judgement.failure.reason.startswith("revenue published nothing: ")
-    assert (judgement.failure.state, judgement.failure.is_systematic) == (State.FAILED, True)
+    judgement = judged(result(publications=published(models=("lines",))))
+    assert [day.to_build for day in by_day(judgement)] == [("revenue",)] * 4
+    failure = judgement.failure
+    assert failure is not None
+    assert failure.reason.startswith("revenue published nothing: ")
+    assert (failure.standing, failure.is_systematic) == (Standing.FAILED, True)
 
 
 def test_the_window_that_lacks_a_marker_is_never_success():
     publications = tuple(p for p in published() if p.window_start != DAY[2].start)
-    judgement = judge(PIPELINE, SPAN, result(publications=publications), HASHES)
-    assert DAY[2].start not in judgement.outcomes
-    assert DAY[2].span in judgement.rest
+    judgement = judged(result(publications=publications))
+    assert settled(judgement) == [True, True, False, True]
     assert judgement.failure is not None
 
 
 def test_published_but_not_judged_is_never_success():
-    publications = published(bad={("lines", 0): None})
-    judgement = judge(PIPELINE, SPAN, result(publications=publications), HASHES)
-    assert by_day(judgement.outcomes) == [None, "success", "success", "success"]
-    assert judgement.rest == rest_of(0)
+    judgement = judged(result(publications=published(bad={("lines", 0): None})))
+    assert settled(judgement) == [False, True, True, True]
+    assert by_day(judgement)[0].models[0] == LINES_PUBLISHED
+    assert judgement.failure is not None
+    assert judgement.failure.reason.startswith("lines is published, but not all of its checks ran")
 
 
 def test_evidence_of_another_day_settles_nothing_here():
     elsewhere = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=5)
     found = Evidence("lines", "c", "error", 1, (WindowEvidence(elsewhere, "a", "b"),), ())
-    changed = {LINES: "error", REVENUE: "skipped", CHECK: "skipped", SINGULAR: "skipped"}
-    judgement = judge(PIPELINE, SPAN, result(changed, (), (found,)), HASHES)
-    assert (judgement.outcomes, judgement.rest) == ({}, Spans([SPAN]))
+    judgement = judged(result({"lines": "error", **BELOW_LINES}, (), (found,)))
+    assert settled(judgement) == [False] * 4
     assert judgement.failure is not None
+
+
+def test_a_singular_test_condemns_the_last_model_that_it_reads():
+    found = (evidence(None, "revenue_is_positive", 1),)
+    judgement = judged(result({"revenue_is_positive": "fail"}, found=found))
+    bad = by_day(judgement)[1]
+    assert [run.model for run in bad.condemned] == ["revenue"]
+    assert by_day(judgement)[0].models[0] == GOOD_LINES
+
+
+def test_a_systematic_failure_is_said_even_where_a_check_has_named_a_window():
+    found = (evidence("lines", "lines_volume", 0),)
+    changed = {"closures_unique": "fail", "lines_volume": "fail", **BELOW_CHECK}
+    publications = published(models=("lines",), bad={("lines", 0): "incorrect"})
+    judgement = judged(result(changed, publications, found))
+    assert judgement.failure is not None
+    assert judgement.failure.is_systematic
+
+
+def test_only_the_models_of_the_chunk_are_judged():
+    only = replace(CHUNK, models=("revenue",))
+    judgement = judged(result(publications=published(("revenue",))), only)
+    assert standings(judgement, "lines") == [None] * 4
+    assert settled(judgement) == [True] * 4
 
 
 @pytest.mark.parametrize(
     ("reason", "day", "mentioned"),
     [
-        ("a/2026-03-05.parquet was cut off", 0, True),
-        ("a/2026-03-05.parquet was cut off", 1, False),
-        ("a/12026-03-05.parquet was cut off", 0, False),
+        ("a/2017-03-01.parquet was cut off", 0, True),
+        ("a/2017-03-01.parquet was cut off", 1, False),
+        ("a/12017-03-01.parquet was cut off", 0, False),
+        ("2017-03-01 has 7 rows outside its window", 0, False),
     ],
 )
 def test_a_failure_mentions_a_window_by_its_label(reason: str, day: int, *, mentioned: bool):
-    judgement = judge(PIPELINE, SPAN, InvocationResult((), error=reason), HASHES)
-    assert judgement.failure is not None
-    assert judgement.failure.mentions(DAY[day]) is mentioned
+    failure = judged(InvocationResult((), error=reason)).failure
+    assert failure is not None
+    assert failure.mentions(DAY[day]) is mentioned

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner.config import PipelineConfig
-from runner.errors import ConfigError, ProjectError, UsageError
+from runner.core.config import PipelineConfig
+from runner.core.errors import ConfigError, ProjectError, UsageError
+from runner.core.spans import Span
+from runner.core.windows import Grain
 from runner.pipelines import Pipeline, find_config, make_pipeline
 from runner.project import Node, Project
-from runner.spans import Span
-from runner.windows import Grain
 
 NEW_YORK = ZoneInfo("America/New_York")
 

@@ -1,240 +1,603 @@
-from datetime import UTC, date, datetime
-from itertools import zip_longest
-from zoneinfo import ZoneInfo
+"""Desired minus done, model by model; the days of a model are written as letters (subjects.py)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.plan import Chunk, Plan, Reprocess, Skipped, make_plan
-from runner.spans import Span, Spans
-from runner.states import State
-from runner.windows import Calendar, Grain, Window
+from runner.core.chunks import Chunk, Sizing
+from runner.core.drafts import Held
+from runner.core.plan import make_plan
+from runner.core.requests import RETRIED, TAKEN, Reprocess, Request
+from runner.core.skips import Skipped
+from runner.core.spans import Spans
+from runner.core.standings import Known, Standing, Status
+from runner.core.timelines import Timeline
+from tests.unit.subjects import (
+    DAYS,
+    LETTERS,
+    NONE,
+    NOW,
+    SAME,
+    STATUS_OF,
+    checks,
+    day,
+    from_to,
+    held,
+    labels,
+    marked,
+    model,
+    plan_of,
+    runs,
+    skipped,
+    subject,
+    without_windows,
+)
 
-DAYS = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
-WEEK = list(DAYS.windows(DAYS.span_of_dates(date(2026, 3, 5), date(2026, 3, 11))))
-IN_FLIGHT = {State.QUEUED, State.RUNNING, State.RETRYING}
-# Whether each policy takes a window in a state that is not in flight; None: it never ran.
-TAKEN = {
-    Reprocess.MISSING: {None, State.CANCELLED},
-    Reprocess.FAILED: {None, State.CANCELLED, State.FAILED, State.INCORRECT},
-    Reprocess.ALL: {None, *State} - IN_FLIGHT,
-}
-
-States = list[State | None]
-
-
-def history_of(windows: list[Window], states: States) -> dict[State, Spans]:
-    """As the ledger gives it: ranges by state."""
-    return {
-        state: Spans(w.span for w, s in zip(windows, states, strict=True) if s is state)
-        for state in dict.fromkeys(states)
-        if state is not None
-    }
-
-
-def plan_of(states: States, reprocess: Reprocess, size: int | None = None) -> Plan:
-    windows = WEEK[: len(states)]
-    desired = Spans(window.span for window in windows)
-    return make_plan(DAYS, desired, history_of(windows, states), reprocess, size)
-
-
-def labels(span: Span, calendar: Calendar = DAYS) -> list[str]:
-    return [window.label for window in calendar.windows(span)]
+WHOLE = from_to(1, 7)
+BY_DEFAULT = Reprocess.FAILED
 
 
-# Reasons
+def request(**wishes: object) -> Request:
+    return replace(Request(Spans([WHOLE])), **wishes)  # type: ignore[arg-type]
 
 
-def test_nothing_done_is_one_chunk():
-    span = Span(WEEK[0].start, WEEK[-1].end)
-    plan = plan_of([None] * 7, Reprocess.FAILED)
-    assert plan == Plan(DAYS, (Chunk(span, ("missing",)),), ())
-    assert (plan.window_count, plan.span) == (7, span)
+def only(*names: str) -> Request:
+    return request(select=frozenset(names))
 
 
-def test_nothing_desired_is_an_empty_plan():
-    plan = make_plan(DAYS, Spans(), {}, Reprocess.ALL, None)
-    assert (plan.chunks, plan.skipped, plan.window_count, plan.span) == ((), (), 0, None)
+def in_chunks_of(size: int, **wishes: object) -> Request:
+    return request(sizing=Sizing(fixed=size), **wishes)
+
+
+# One model
+
+
+def test_nothing_done_is_one_piece():
+    plan = plan_of([subject("orders", ".......")])
+    assert plan.pieces == (Chunk(WHOLE, ("orders",), (), ("missing",)),)
+    assert (plan.chunks, plan.skipped) == (plan.pieces, ())
+    assert (plan.window_count, plan.span, plan.windows) == (7, WHOLE, Spans([WHOLE]))
+
+
+def test_nothing_asked_for_is_an_empty_plan():
+    plan = plan_of([subject("orders", ".......")], Reprocess.ALL, request=request(windows=NONE))
+    assert (plan.models, plan.pieces, plan.chunks, plan.skipped) == ((), (), (), ())
+    assert (plan.window_count, plan.span, plan.windows) == (0, None, NONE)
 
 
 def test_everything_done_is_skipped_as_one_range():
-    plan = plan_of([State.SUCCESS] * 7, Reprocess.FAILED)
-    assert plan.chunks == ()
-    assert plan.skipped == (Skipped(Span(WEEK[0].start, WEEK[-1].end), State.SUCCESS),)
+    plan = plan_of([subject("orders", "sssssss")])
+    assert plan.pieces == ()
+    assert plan.skipped == (Skipped(WHOLE, Status.SUCCESS, "already success"),)
 
 
-def test_a_chunk_says_what_its_windows_are_now():
-    states: States = [
-        State.SUCCESS,
-        State.UNCHECKED,
-        State.CANCELLED,
-        State.INCORRECT,
-        State.FAILED,
-        None,
-    ]
-    (chunk,) = plan_of(states, Reprocess.ALL).chunks
-    everything = ("failed", "incorrect", "cancelled", "unchecked", "success", "missing")
-    assert chunk.reasons == everything
-    by_one = plan_of(states, Reprocess.ALL, size=1).chunks
-    assert [chunk.reasons for chunk in by_one] == [(str(state or "missing"),) for state in states]
+def test_what_is_known_outside_the_windows_asked_for_is_not_mentioned():
+    plan = plan_of([subject("orders", "fcsibp.")], request=request(windows=Spans([day(3)])))
+    assert plan.skipped == (Skipped(day(3), Status.SUCCESS, "already success"),)
+    assert model(plan, "orders").statuses == {Status.SUCCESS: Spans([day(3)])}
+    assert plan.pieces == ()
 
 
-@pytest.mark.parametrize("state", sorted(State))
-@pytest.mark.parametrize("reprocess", Reprocess)
-def test_a_window_runs_or_is_skipped_with_its_reason(state: State, reprocess: Reprocess):
-    plan = plan_of([state], reprocess)
-    span = WEEK[0].span
-    if state in IN_FLIGHT:
-        assert (plan.chunks, plan.skipped) == ((), (Skipped(span, None),))
-    elif state in TAKEN[reprocess]:
-        assert (plan.chunks, plan.skipped) == ((Chunk(span, (str(state),)),), ())
+@pytest.mark.parametrize(
+    ("policy", "taken"),
+    [
+        (Reprocess.MISSING, ".p"),
+        (Reprocess.FAILED, ".pfi"),
+        (Reprocess.STALE, ".pfico"),
+        (Reprocess.ALL, ".pficosub"),
+        (RETRIED, "pfib"),
+    ],
+)
+@pytest.mark.parametrize("letter", sorted(STATUS_OF))
+def test_each_policy_takes_what_it_says(
+    policy: Reprocess | frozenset[Status], taken: str, letter: str
+):
+    plan = plan_of([subject("orders", letter)], policy)
+    is_judged = letter == "p" and policy is not Reprocess.ALL  # who asks for all has all built
+    if letter in taken:
+        assert runs(plan) == ({} if is_judged else {"orders": "x......"})
+        assert checks(plan) == ({"orders": "x......"} if is_judged else {})
+        assert plan.skipped == ()
+        assert plan.pieces[0].reasons == (str(STATUS_OF[letter]),)
     else:
-        assert (plan.chunks, plan.skipped) == ((), (Skipped(span, state),))
+        assert plan.pieces == ()
+        assert [(skip.span, skip.status) for skip in plan.skipped] == [(day(1), STATUS_OF[letter])]
 
 
-def test_windows_in_flight_are_skipped_as_one_range_whatever_they_wait_for():
-    states: States = [State.RUNNING, State.RETRYING, State.QUEUED, None]
-    plan = plan_of(states, Reprocess.ALL)
-    assert plan.skipped == (Skipped(Span(WEEK[0].start, WEEK[2].end), None),)
+def test_each_policy_includes_the_one_before_it():
+    policies = [Reprocess.MISSING, Reprocess.FAILED, Reprocess.STALE, Reprocess.ALL]
+    assert policies == list(Reprocess)
+    for narrower, wider in pairwise(policies):
+        assert TAKEN[narrower] < TAKEN[wider]
+    assert TAKEN[Reprocess.ALL] == frozenset(Status) - {Status.IN_FLIGHT}
+
+
+def test_without_a_policy_what_is_missing_or_not_right_runs():
+    assert Request(NONE).takes == TAKEN[Reprocess.FAILED]
+
+
+@pytest.mark.parametrize("policy", [*Reprocess, RETRIED])
+def test_nothing_in_flight_ever_runs(policy: Reprocess | frozenset[Status]):
+    plan = plan_of([subject("orders", ".sfibpc")], policy, in_flight="xxxxxxx")
+    assert plan.pieces == ()
+    assert plan.skipped == (Skipped(WHOLE, Status.IN_FLIGHT, "in flight"),)
+
+
+@pytest.mark.parametrize(
+    ("letter", "reason"),
+    [
+        ("s", "already success"),
+        ("u", "already unchecked"),
+        ("f", "already failed"),
+        ("i", "already incorrect"),
+        ("c", "orders is stale: its code has changed (--reprocess stale runs it again)"),
+        (
+            "o",
+            "orders is stale: something that it reads was published again "
+            "(--reprocess stale runs it again)",
+        ),
+        ("b", "blocked: no such column (--force tries again)"),
+    ],
+)
+def test_what_is_left_alone_says_why(letter: str, reason: str):
+    plan = plan_of([subject("orders", letter * 7)], Reprocess.MISSING)
+    assert skipped(plan) == [("xxxxxxx", reason)]
+
+
+def test_a_retry_leaves_what_never_ran_alone():
+    plan = plan_of([subject("orders", ".f....s")], RETRIED)
+    assert runs(plan) == {"orders": ".x....."}
+    assert skipped(plan) == [
+        ("x......", "orders is missing"),
+        ("..xxxx.", "orders is missing"),
+        ("......x", "already success"),
+    ]
+
+
+def test_force_runs_what_would_fail_again_and_nothing_else():
+    found = [subject("orders", "bs.cfui")]
+    assert runs(plan_of(found)) == {"orders": "..x.x.x"}
+    assert runs(plan_of(found, request=request(force=True))) == {"orders": "x.x.x.x"}
+    missing = plan_of(found, Reprocess.MISSING, request=request(force=True))
+    assert runs(missing) == {"orders": "x.x...."}
+
+
+def test_ranges_are_told_apart_by_why_they_are_left_alone():
+    """Not only by what they are: a range speaks for each of its days."""
+    known = [
+        (from_to(1, 2), replace(LETTERS["b"], reason="no such column")),
+        (from_to(3, 4), replace(LETTERS["b"], reason="no such file")),
+        (day(5), LETTERS["c"]),
+        (from_to(6, 7), LETTERS["o"]),
+    ]
+    found = replace(subject("orders", "......."), known=Timeline(known))
+    assert skipped(plan_of([found])) == [
+        ("xx.....", "blocked: no such column (--force tries again)"),
+        ("..xx...", "blocked: no such file (--force tries again)"),
+        ("....x..", "orders is stale: its code has changed (--reprocess stale runs it again)"),
+        (
+            ".....xx",
+            "orders is stale: something that it reads was published again "
+            "(--reprocess stale runs it again)",
+        ),
+    ]
+
+
+def test_what_is_left_alone_for_one_reason_is_one_range_whatever_is_known_of_it():
+    known = [
+        (from_to(1, 3), Known(Standing.SUCCESS, NOW)),
+        (from_to(4, 7), Known(Standing.SUCCESS, None)),
+    ]
+    found = replace(subject("orders", "......."), known=Timeline(known))
+    assert skipped(plan_of([found])) == [("xxxxxxx", "already success")]
+
+
+def test_a_skipped_window_names_the_worst_of_its_models():
+    found = [subject("orders", "sssssss"), subject("items", "ssusscs"), subject("tax", "sssbsss")]
+    assert skipped(plan_of(found)) == [
+        ("xx.....", "already success"),
+        ("..x....", "already unchecked"),
+        ("...x...", "blocked: no such column (--force tries again)"),
+        ("....x..", "already success"),
+        (".....x.", "items is stale: its code has changed (--reprocess stale runs it again)"),
+        ("......x", "already success"),
+    ]
+
+
+# Several models
+
+
+def test_a_model_added_today_is_missing_since_the_start_and_others_are_untouched():
+    plan = plan_of([subject("orders", "sssssss"), subject("added", ".......", "orders")])
+    assert runs(plan) == {"added": "xxxxxxx"}
+    assert plan.pieces == (Chunk(WHOLE, ("added",), (), ("missing",)),)
+    assert plan.skipped == ()
+
+
+def test_a_model_with_its_own_begin_is_missing_since_then():
+    plan = plan_of([subject("orders", "sssssss"), subject("added", "   ....", "orders")])
+    assert runs(plan) == {"added": "...xxxx"}
+    assert skipped(plan) == [("xxx....", "already success")]
+    assert Status.MISSING not in model(plan, "orders").statuses
+
+
+def test_the_readers_of_an_added_model_that_are_missing_run_with_it():
+    found = [
+        subject("orders", "sssssss"),
+        subject("added", ".......", "orders"),
+        subject("reader", ".......", "added"),
+    ]
+    plan = plan_of(found)
+    assert [chunk.models for chunk in plan.pieces] == [("added", "reader")]
+
+
+def test_code_that_has_changed_makes_only_its_own_model_stale():
+    plan = plan_of([subject("orders", "ccccccc"), subject("totals", "sssssss", "orders")])
+    assert runs(plan) == {}
+    assert {m.subject.name: set(m.statuses) for m in plan.models} == {
+        "orders": {Status.STALE},
+        "totals": {Status.SUCCESS},
+    }
+    reason = "orders is stale: its code has changed (--reprocess stale runs it again)"
+    assert skipped(plan) == [("xxxxxxx", reason)]
+
+
+def test_what_reads_a_window_that_runs_runs_too():
+    found = [
+        subject("orders", "..fscs."),
+        subject("totals", "ssssss.", "orders"),
+        subject("shares", "suscss.", "totals"),
+        subject("weather", "sssssss"),
+    ]
+    assert runs(plan_of(found)) == {
+        "orders": "xxx...x",
+        "totals": "xxx...x",
+        "shares": "xxx...x",
+    }
+    assert runs(plan_of(found, Reprocess.STALE)) == {
+        "orders": "xxx.x.x",
+        "totals": "xxx.x.x",
+        "shares": "xxxxx.x",
+    }
+
+
+@pytest.mark.parametrize("letter", "suicobf")
+def test_whatever_a_reader_is_it_follows(letter: str):
+    plan = plan_of([subject("orders", "i"), subject("totals", letter, "orders")])
+    assert runs(plan) == {"orders": "x......", "totals": "x......"}
+
+
+def test_what_runs_upstream_flows_through_views_and_tables():
+    found = [
+        subject("orders", "f......"),
+        without_windows("view", reads="orders"),
+        without_windows("table", "s......", reads="view"),
+        subject("totals", "sssssss", "table"),
+    ]
+    assert runs(plan_of(found)) == {"orders": "xxxxxxx", "totals": "xxxxxxx"}
+
+
+def test_a_view_that_failed_runs_and_so_does_what_reads_it():
+    found = [
+        subject("orders", "sssssss"),
+        without_windows("view", "......f", reads="orders"),
+        subject("totals", "sssssss", "view"),
+    ]
+    assert runs(plan_of(found)) == {"view": "......x", "totals": "......x"}
+
+
+def test_what_does_not_run_passes_nothing_on():
+    """A model that begins later has no window there to be made anew."""
+    found = [
+        subject("orders", "fffffff"),
+        subject("late", "   ssss", "orders"),
+        subject("totals", "sssssss", "late"),
+    ]
+    assert runs(plan_of(found)) == {"orders": "xxxxxxx", "late": "...xxxx", "totals": "...xxxx"}
+
+
+def test_what_is_selected_runs_alone():
+    found = [
+        subject("orders", "ffsssss"),
+        subject("totals", "ss.ffss", "orders"),
+        subject("shares", "sss....", "totals"),
+    ]
+    assert runs(plan_of(found, request=only("orders"))) == {"orders": "xx....."}
+    assert runs(plan_of(found, request=only("totals"))) == {"totals": "..xxx.."}
+    both = plan_of(found, request=only("orders", "totals"))
+    assert runs(both) == {"orders": "xx.....", "totals": "xxxxx.."}  # and follows what it reads
+
+
+def test_what_is_left_alone_is_told_of_the_selected_models_only():
+    found = [subject("orders", "bbbbbbb"), subject("totals", "sssssss", "orders")]
+    plan = plan_of(found, request=only("totals"))
+    assert skipped(plan) == [("xxxxxxx", "already success")]
+
+
+# Held back
+
+
+@pytest.mark.parametrize(
+    ("letter", "policy"),
+    [("b", BY_DEFAULT), ("f", Reprocess.MISSING), ("i", Reprocess.MISSING), (".", RETRIED)],
+)
+def test_what_reads_a_window_that_is_wrong_and_does_not_run_is_held_back(
+    letter: str, policy: Reprocess | frozenset[Status]
+):
+    reader = "f" if policy is RETRIED else "."
+    found = [subject("orders", f"s{letter}"), subject("totals", 2 * reader, "orders")]
+    plan = plan_of(found, policy)
+    status = STATUS_OF[letter]
+    assert runs(plan) == {"totals": "x......"}
+    assert model(plan, "totals").held == (Held(day(2), "orders", status),)
+
+
+@pytest.mark.parametrize("letter", ".fibp")
+def test_a_selection_does_not_run_over_what_is_wrong_upstream(letter: str):
+    found = [subject("orders", f"s{letter}"), subject("totals", "..", "orders")]
+    plan = plan_of(found, request=only("totals"))
+    status = STATUS_OF[letter]
+    assert runs(plan) == {"totals": "x......"}
+    assert held(plan) == {"totals": [(".x.....", "orders", str(status))]}
+    assert skipped(plan) == [(".x.....", f"totals waits: orders is {status}")]
+
+
+@pytest.mark.parametrize("letter", "suco")
+def test_what_is_done_or_stale_upstream_holds_nothing_back(letter: str):
+    found = [subject("orders", letter), subject("totals", ".", "orders")]
+    for asked in (None, only("totals")):
+        plan = plan_of(found, request=asked)
+        assert runs(plan) == {"totals": "x......"}
+        assert held(plan) == {}
+
+
+def test_what_is_not_judged_yet_holds_nothing_back_when_it_is_judged_in_the_same_plan():
+    plan = plan_of([subject("orders", "p"), subject("totals", ".", "orders")])
+    assert (checks(plan), runs(plan)) == ({"orders": "x......"}, {"totals": "x......"})
+
+
+def test_it_is_held_back_two_levels_down():
+    found = [
+        subject("orders", "b"),
+        subject("totals", ".", "orders"),
+        subject("shares", ".", "totals"),
+    ]
+    plan = plan_of(found)
+    assert runs(plan) == {}
+    assert held(plan) == {
+        "totals": [("x......", "orders", "blocked")],
+        "shares": [("x......", "totals", "missing")],
+    }
+
+
+def test_what_is_good_between_holds_nothing_back():
+    """The shares read only the totals, and those are there."""
+    found = [
+        subject("orders", "b"),
+        subject("totals", "s", "orders"),
+        subject("shares", ".", "totals"),
+    ]
+    assert runs(plan_of(found)) == {"shares": "x......"}
+
+
+def test_it_is_held_back_through_views_and_tables():
+    found = [
+        subject("orders", "sb."),
+        without_windows("view", reads="orders"),
+        without_windows("table", "s", reads="view"),
+        subject("totals", "...", "table"),
+    ]
+    plan = plan_of(found)
+    assert runs(plan) == {"orders": "..x....", "totals": "x.x...."}
+    assert held(plan) == {"totals": [(".x.....", "orders", "blocked")]}
+
+
+def test_a_view_that_would_fail_again_holds_back_what_reads_it():
+    found = [without_windows("view", "..b"), subject("totals", "...", "view")]
+    plan = plan_of(found)
+    assert runs(plan) == {"totals": "xx....."}
+    assert held(plan) == {"totals": [("..x....", "view", "blocked")]}
+
+
+def test_several_ways_to_one_parent_are_one_reason():
+    found = [
+        subject("orders", "b"),
+        without_windows("left", reads="orders"),
+        without_windows("right", reads="orders"),
+        subject("totals", ".", "left right orders"),
+    ]
+    assert held(plan_of(found)) == {"totals": [("x......", "orders", "blocked")]}
+
+
+def test_each_parent_that_is_wrong_is_named():
+    found = [
+        subject("orders", "bs"),
+        subject("items", "ib"),
+        subject("totals", "..", "orders items"),
+    ]
+    plan = plan_of(found, Reprocess.MISSING)
+    assert sorted(held(plan)["totals"]) == [
+        (".x.....", "items", "blocked"),
+        ("x......", "items", "incorrect"),
+        ("x......", "orders", "blocked"),
+    ]
+
+
+@pytest.mark.parametrize("letter", "fip")
+def test_what_waits_says_so_whatever_it_is_itself(letter: str):
+    """It was asked for: that it is there already is not why it does not run."""
+    found = [subject("orders", "bb."), subject("totals", letter * 3, "orders")]
+    plan = plan_of(found, request=only("totals"))
+    assert skipped(plan) == [
+        ("xx.....", "totals waits: orders is blocked"),
+        ("..x....", "totals waits: orders is missing"),
+    ]
+
+
+def test_what_is_done_is_held_back_too_if_something_else_upstream_runs():
+    """Half of its inputs would be new, and the other half wrong."""
+    found = [
+        subject("orders", "ff"),
+        subject("items", "bs"),
+        subject("totals", "ss", "orders items"),
+    ]
+    plan = plan_of(found)
+    assert runs(plan) == {"orders": "xx.....", "totals": ".x....."}
+    assert held(plan) == {"totals": [("x......", "items", "blocked")]}
+
+
+def test_a_parent_that_begins_later_holds_nothing_back():
+    found = [subject("late", "  ..."), subject("totals", ".....", "late")]
+    assert runs(plan_of(found)) == {"late": "..xxx..", "totals": "xxxxx.."}
+
+
+def test_what_is_in_flight_upstream_of_a_view_holds_its_day_back():
+    found = [without_windows("view", "ff"), subject("totals", "....", "view")]
+    plan = plan_of(found, in_flight="x")
+    assert runs(plan) == {"view": ".x.....", "totals": ".xxx..."}
+
+
+# Published and not yet judged
+
+
+def test_what_is_published_is_only_judged():
+    plan = plan_of([subject("orders", "pp.s")])
+    assert (checks(plan), runs(plan)) == ({"orders": "xx....."}, {"orders": "..x...."})
+    assert [(marked(Spans([p.span])), p.models, p.checks, p.reasons) for p in plan.pieces] == [
+        ("xx.....", (), ("orders",), ("published",)),
+        ("..x....", ("orders",), (), ("missing",)),
+    ]
+
+
+def test_what_is_published_is_built_again_when_upstream_runs():
+    found = [subject("orders", "fss"), subject("totals", "ppp", "orders")]
+    for asked in (None, only("orders", "totals")):
+        plan = plan_of(found, request=asked)
+        assert runs(plan) == {"orders": "x......", "totals": "x......"}
+        assert checks(plan) == {"totals": ".xx...."}
+
+
+def test_what_is_published_is_only_judged_when_upstream_is_only_judged():
+    plan = plan_of([subject("orders", "p"), subject("totals", "p", "orders")])
+    assert (checks(plan), runs(plan)) == ({"orders": "x......", "totals": "x......"}, {})
+    assert plan.window_count == 1
+
+
+@pytest.mark.parametrize(
+    "known",
+    [Known(Standing.PUBLISHED, "before"), Known(Standing.PUBLISHED, NOW, is_outdated=True)],
+    ids=["other code", "outdated"],
+)
+def test_what_would_be_replaced_is_built_and_not_judged(known: Known):
+    found = replace(subject("orders", "."), known=Timeline([(day(1), known)]))
+    plan = plan_of([found])
+    assert (runs(plan), checks(plan)) == ({"orders": "x......"}, {})
+    kept = plan_of([found], Reprocess.MISSING)
+    assert (runs(kept), checks(kept)) == ({}, {})
+
+
+# Pieces and chunks
+
+
+def test_a_range_in_which_the_same_models_run_is_one_piece():
+    found = [subject("orders", "ff....."), subject("totals", "fs...i.", "orders")]
+    (piece,) = plan_of(found).pieces
+    assert (piece.span, piece.models) == (WHOLE, ("orders", "totals"))
+
+
+def test_pieces_are_cut_where_other_models_run():
+    found = [
+        subject("orders", "..sss.."),
+        subject("totals", "....sf.", "orders"),
+        subject("weather", "..sssss"),
+    ]
+    plan = plan_of(found)
+    assert [(marked(Spans([p.span])), p.models) for p in plan.pieces] == [
+        ("xx.....", ("orders", "totals", "weather")),
+        ("..xx...", ("totals",)),
+        (".....xx", ("orders", "totals")),
+    ]
+    assert skipped(plan) == [("....x..", "already success")]
+    assert plan.window_count == 6
+
+
+def test_models_stand_in_the_order_of_the_graph():
+    found = [subject(name, ".......") for name in ("zoo", "middle", "ant")]
+    assert plan_of(found).pieces[0].models == ("zoo", "middle", "ant")
 
 
 def test_chunks_are_cut_where_windows_are_skipped_and_run_oldest_first():
-    plan = plan_of([None, None, None, State.SUCCESS, State.FAILED, None, None], Reprocess.FAILED, 2)
-    assert [(labels(chunk.span), chunk.reasons) for chunk in plan.chunks] == [
+    plan = plan_of([subject("orders", "...sf..")], request=in_chunks_of(2))
+    assert [(labels(DAYS.windows(c.span)), c.reasons) for c in plan.chunks] == [
         (["2026-03-05", "2026-03-06"], ("missing",)),
         (["2026-03-07"], ("missing",)),
         (["2026-03-09", "2026-03-10"], ("failed", "missing")),
         (["2026-03-11"], ("missing",)),
     ]
-    assert plan.span == Span(WEEK[0].start, WEEK[-1].end)
+    assert plan.span == WHOLE
+    assert len(plan.pieces) == 2
 
 
-def test_what_was_done_outside_the_range_is_not_mentioned():
-    history = {State.SUCCESS: Spans([Span(WEEK[0].start, WEEK[-1].end)])}
-    plan = make_plan(DAYS, Spans([WEEK[3].span]), history, Reprocess.FAILED, None)
-    assert plan.skipped == (Skipped(WEEK[3].span, State.SUCCESS),)
-
-
-# Every plan
-
-ZONES = ["UTC", "America/New_York", "Pacific/Apia", "Australia/Lord_Howe"]
-calendars = st.builds(Calendar, st.sampled_from(Grain), st.sampled_from(ZONES).map(ZoneInfo))
-instants = st.datetimes(datetime(2011, 12, 1), datetime(2012, 4, 30)).map(  # noqa: DTZ001
-    lambda at: at.replace(tzinfo=UTC)
-)
-states = st.sampled_from([None, *State])
-sizes = st.none() | st.integers(1, 5)
-policies = st.sampled_from(Reprocess)
-
-
-@st.composite
-def windows_in_a_row(draw: st.DrawFn) -> tuple[Calendar, list[Window]]:
-    calendar = draw(calendars)
-    windows = [calendar.window_at(draw(instants))]
-    for _ in range(draw(st.integers(0, 11))):
-        windows.append(calendar.following(windows[-1]))
-    return calendar, windows
-
-
-@given(st.data(), windows_in_a_row(), policies, sizes)
-def test_every_desired_window_runs_once_or_is_skipped_once(
-    data: st.DataObject,
-    row: tuple[Calendar, list[Window]],
-    reprocess: Reprocess,
-    size: int | None,
-):
-    calendar, windows = row
-    found = data.draw(st.lists(states, min_size=len(windows), max_size=len(windows)))
-    is_desired = data.draw(
-        st.lists(st.booleans(), min_size=len(windows), max_size=len(windows)), label="desired"
-    )
-    desired = [window for window, wanted in zip(windows, is_desired, strict=True) if wanted]
-    history = history_of(windows, found)
-    plan = make_plan(calendar, Spans(w.span for w in desired), history, reprocess, size)
-
-    state_of = dict(zip(windows, found, strict=True))
-    runs = [window for chunk in plan.chunks for window in calendar.windows(chunk.span)]
-    assert runs == [window for window in desired if state_of[window] in TAKEN[reprocess]]
-    assert plan.window_count == len(runs)
-    skipped = [(w, skip.reason) for skip in plan.skipped for w in calendar.windows(skip.span)]
-    assert skipped == [
-        (window, "in flight" if state_of[window] in IN_FLIGHT else f"already {state_of[window]}")
-        for window in desired
-        if window not in runs
+def test_newest_first_turns_the_order_of_chunks_around():
+    found = [subject("orders", "...sf..")]
+    plan = plan_of(found, request=in_chunks_of(2, newest_first=True))
+    assert [labels(DAYS.windows(chunk.span)) for chunk in plan.chunks] == [
+        ["2026-03-10", "2026-03-11"],
+        ["2026-03-09"],
+        ["2026-03-06", "2026-03-07"],
+        ["2026-03-05"],
     ]
-    for chunk in plan.chunks:
-        inside = {state_of[window] for window in calendar.windows(chunk.span)}
-        assert set(chunk.reasons) == {str(state or "missing") for state in inside}
-        assert len(chunk.reasons) == len(set(chunk.reasons))
+    assert plan.pieces == plan_of(found).pieces  # they say what, not when
 
 
-@given(windows_in_a_row(), st.data(), sizes)
-def test_a_chunk_has_its_size_but_the_last_of_a_range(
-    row: tuple[Calendar, list[Window]], data: st.DataObject, size: int | None
-):
-    calendar, windows = row
-    found = data.draw(
-        st.lists(
-            st.sampled_from([None, State.SUCCESS]),
-            min_size=len(windows),
-            max_size=len(windows),
-        )
-    )
-    desired = Spans(window.span for window in windows)
-    plan = make_plan(calendar, desired, history_of(windows, found), Reprocess.FAILED, size)
-    for chunk, following in zip_longest(plan.chunks, plan.chunks[1:]):
-        continues = following is not None and following.span.start == chunk.span.end
-        if size is None:
-            assert not continues
-        else:
-            count = calendar.count(chunk.span)
-            assert count == size if continues else 1 <= count <= size
+def test_a_chunk_says_what_its_own_windows_are():
+    found = [subject("orders", "sucibf.")]
+    (chunk,) = plan_of(found, Reprocess.ALL).chunks
+    everything = ("blocked", "failed", "incorrect", "stale", "unchecked", "success", "missing")
+    assert chunk.reasons == everything
+    one_by_one = plan_of(found, Reprocess.ALL, request=in_chunks_of(1)).chunks
+    assert [chunk.reasons for chunk in one_by_one] == [
+        (str(STATUS_OF[letter]),) for letter in "sucibf."
+    ]
 
 
-@given(st.data(), policies, sizes)
-def test_a_grain_that_was_changed_still_gives_whole_windows(
-    data: st.DataObject, reprocess: Reprocess, size: int | None
-):
-    """Days were run, now the pipeline is weekly: half a week is not done, and never runs alone."""
-    weekly = Calendar(Grain.WEEK, DAYS.zone)
-    first = weekly.window_at(data.draw(instants))
-    weeks = [first, weekly.following(first)]
-    days = list(DAYS.windows(Span(weeks[0].start, weeks[-1].end)))
-    found = data.draw(st.lists(states, min_size=len(days), max_size=len(days)))
-    desired = Spans(week.span for week in weeks)
-    plan = make_plan(weekly, desired, history_of(days, found), reprocess, size)
-
-    runs = [window for chunk in plan.chunks for window in weekly.windows(chunk.span)]
-    state_of = dict(zip(days, found, strict=True))
-    for week in weeks:
-        inside = {state_of[day] for day in DAYS.windows(week.span)}
-        if inside & IN_FLIGHT:
-            assert week not in runs
-        elif len(inside) == 1:
-            assert (week in runs) == (inside <= TAKEN[reprocess])
-    parts = Spans([*(c.span for c in plan.chunks), *(s.span for s in plan.skipped)])
-    assert parts == desired
+def test_a_chunk_says_what_the_windows_of_its_models_are_and_no_others():
+    found = [subject("orders", "."), subject("weather", "s"), subject("tax", "i")]
+    (chunk,) = plan_of(found).chunks
+    assert (chunk.models, chunk.reasons) == (("orders", "tax"), ("incorrect", "missing"))
 
 
-def test_ten_years_of_days_are_few_ranges():
-    span = DAYS.span_of_dates(date(2016, 1, 1), date(2025, 12, 31))
-    plan = make_plan(DAYS, Spans([span]), {}, Reprocess.MISSING, None)
-    assert len(plan.chunks) == 1
-    assert plan.window_count == 3653
+def test_a_window_of_several_models_counts_once():
+    found = [subject("orders", "...s..."), subject("totals", "s......"), subject("tax", "sspssss")]
+    plan = plan_of(found)
+    assert plan.window_count == 7
+    assert plan.windows == Spans([WHOLE])
 
 
 @given(st.integers(-3, 0))
 def test_a_chunk_of_no_windows_is_our_bug(size: int):
+    plan = plan_of([subject("orders", ".")], request=in_chunks_of(size))
     with pytest.raises(ValueError, match="pass 1 or more"):
-        plan_of([None], Reprocess.FAILED, size)
+        _ = plan.chunks
 
 
-@given(st.data(), windows_in_a_row())
-def test_meets_is_a_cut_that_is_not_empty(data: st.DataObject, row: tuple[Calendar, list[Window]]):
-    _, windows = row
-    some = Spans(window.span for window in data.draw(st.lists(st.sampled_from(windows))))
-    edges = sorted({edge for window in windows for edge in (window.start, window.end)})
-    start, end = sorted(data.draw(st.tuples(st.sampled_from(edges), st.sampled_from(edges))))
-    assume(start < end)
-    assert some.meets(Span(start, end)) == bool(some & Spans([Span(start, end)]))
+def test_ten_years_of_days_are_few_ranges():
+    span = DAYS.span_of_dates(date(2016, 1, 1), date(2025, 12, 31))
+    found = [
+        replace(subject(name, reads=reads), desired=Spans([span]))
+        for name, reads in (("orders", ""), ("totals", "orders"))
+    ]
+    plan = make_plan(DAYS, found, NONE, Request(Spans([span]), TAKEN[Reprocess.MISSING]))
+    assert (len(plan.pieces), plan.window_count) == (1, 3653)
+
+
+def test_the_letters_are_what_they_are_taken_for():
+    assert LETTERS.keys() | {"."} == STATUS_OF.keys()
+    assert {STATUS_OF[x] for x in STATUS_OF} == frozenset(Status) - {Status.IN_FLIGHT}
+    assert LETTERS["b"].inputs == SAME != LETTERS["f"].inputs

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from runner.core.errors import ProjectError
+from runner.core.windows import Grain
 from runner.dbt.protocol import Description
-from runner.errors import ProjectError
 from runner.project import Project
 from runner.project_files import fingerprint, project_zone
-from runner.windows import Grain
 
 Raw = dict[str, Any]
 
@@ -302,6 +302,9 @@ def test_a_saved_project_is_loaded_as_it_was(folder: Path):
     kept = folder / ".daybreak" / "project.json"
     project.save(kept)
     assert Project.load(kept) == project
+    elsewhere = replace(project, warehouse=folder / "warehouse.duckdb")
+    elsewhere.save(kept)
+    assert Project.load(kept) == elsewhere
     project.save(kept)
     assert [path.name for path in kept.parent.iterdir()] == ["project.json"]
 

@@ -7,10 +7,10 @@ from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import UsageError
-from runner.schedules import Schedule
-from runner.spans import Span
-from runner.windows import Calendar, Grain
+from runner.core.errors import UsageError
+from runner.core.schedules import Schedule
+from runner.core.spans import Span
+from runner.core.windows import Calendar, Grain
 
 NEW_YORK = "America/New_York"
 ZONES = [

@@ -2,7 +2,7 @@ from itertools import product
 
 import pytest
 
-from runner.states import State, Verdict, sources, worst
+from runner.core.states import State, Verdict, sources, worst
 
 QUEUED, RUNNING, RETRYING, SUCCESS, INCORRECT, UNCHECKED, FAILED, CANCELLED = State
 FINAL = [SUCCESS, INCORRECT, UNCHECKED, FAILED, CANCELLED]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import UsageError
-from runner.spans import Span, Spans
-from runner.windows import Calendar, Grain, Window
+from runner.core.errors import UsageError
+from runner.core.spans import Span, Spans
+from runner.core.windows import Calendar, Grain, Window
 
 ZONES = [
     "UTC",

@@ -1,0 +1,95 @@
+"""Chunks: some models over a contiguous range of windows, and how many windows one may hold.
+
+A chunk is one transaction per model, so its size is a matter of memory and of time: what is
+lost when it fails. Both are reckoned from the rows and the seconds that windows took so far.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Self
+
+from runner.core.spans import Span
+from runner.core.windows import Calendar
+
+UNKNOWN_SIZE = 366  # windows of a chunk while nobody knows how many rows a window has
+BYTES_PER_ROW = 200  # of a wide row in DuckDB's memory, uncompressed
+SHARE_OF_MEMORY = 4  # a chunk may take a quarter of the machine
+SHARE_OF_TIMEOUT = 4  # and a quarter of the time after which it would be killed
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What one invocation does: it replaces some models' windows, and judges some others'."""
+
+    span: Span
+    models: tuple[str, ...]  # built, in the order of the graph
+    checks: tuple[str, ...] = ()  # published already: only their checks are run
+    reasons: tuple[str, ...] = ()  # what its windows are now: failed, incorrect, …, missing
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How many windows the next chunk may hold."""
+
+    fixed: int | None = None  # windows, as a person asked; None: by the budget
+    rows_per_window: float | None = None  # all models together; None: nobody knows
+    seconds_per_window: float | None = None
+    timeout: timedelta = timedelta(hours=1)  # after which an invocation is killed
+    row_budget: int = 0  # rows that a chunk may hold; 0: by the machine's memory
+
+    @property
+    def size(self) -> int:
+        """Windows in a chunk, at least one.
+
+        >>> Sizing(fixed=7).size, Sizing().size
+        (7, 366)
+        >>> Sizing(rows_per_window=1e6, row_budget=30_000_000).size
+        30
+        >>> Sizing(rows_per_window=1, seconds_per_window=90, timeout=timedelta(hours=1)).size
+        10
+        """
+        if self.fixed is not None:
+            return self.fixed
+        if self.rows_per_window is None:
+            return UNKNOWN_SIZE
+        rows = (self.row_budget or memory_rows()) / max(self.rows_per_window, 1)
+        seconds = self.timeout.total_seconds() / SHARE_OF_TIMEOUT
+        patience = seconds / max(self.seconds_per_window or 0, 1e-6)
+        return max(1, int(min(rows, patience, 1e9)))
+
+    def learned(self, windows: int, rows: int, seconds: float) -> Self:
+        """The sizing after a chunk of so many windows took so many rows and seconds."""
+        return replace(self, rows_per_window=rows / windows, seconds_per_window=seconds / windows)
+
+
+def memory_rows() -> int:
+    """Rows that fit into a chunk's share of the machine's memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(memory / SHARE_OF_MEMORY / BYTES_PER_ROW)
+
+
+def cut(chunk: Chunk, calendar: Calendar, size: int, *, newest: bool = False) -> Iterator[Chunk]:
+    """A chunk in parts of ``size`` windows, oldest or newest first; the last may be smaller."""
+    spans = list(calendar.chunks(chunk.span, size))
+    count = calendar.count(chunk.span)
+    if newest and size < count and count % size:
+        smaller = next(calendar.chunks(chunk.span, count % size))
+        rest = Span(smaller.end, chunk.span.end)
+        spans = [smaller, *calendar.chunks(rest, size)]
+    for span in reversed(spans) if newest else spans:
+        yield replace(chunk, span=span)
+
+
+def first_part(chunk: Chunk, calendar: Calendar, size: int, *, newest: bool) -> Chunk:
+    """The part of a chunk that runs first: its ``size`` oldest windows, or its newest."""
+    count = calendar.count(chunk.span)
+    if size >= count:
+        return chunk
+    if not newest:
+        return replace(chunk, span=next(calendar.chunks(chunk.span, size)))
+    start = next(calendar.chunks(chunk.span, count - size)).end
+    return replace(chunk, span=Span(start, chunk.span.end))

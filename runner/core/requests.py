@@ -1,0 +1,45 @@
+"""What somebody wants to have run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from runner.core.chunks import Sizing
+from runner.core.spans import Spans
+from runner.core.standings import Status
+
+
+class Reprocess(StrEnum):
+    """Which windows a backfill takes; each policy includes the one before it."""
+
+    MISSING = "missing"  # never finished
+    FAILED = "failed"  # and those that failed or are incorrect
+    STALE = "stale"  # and those published by other code, or before what they read
+    ALL = "all"  # and those that are done, or that would fail again
+
+
+_MISSING = frozenset({Status.MISSING, Status.PUBLISHED})
+_FAILED = _MISSING | {Status.FAILED, Status.INCORRECT}
+_STALE = _FAILED | {Status.STALE}
+TAKEN: Mapping[Reprocess, frozenset[Status]] = {
+    Reprocess.MISSING: _MISSING,
+    Reprocess.FAILED: _FAILED,
+    Reprocess.STALE: _STALE,
+    Reprocess.ALL: _STALE | {Status.UNCHECKED, Status.SUCCESS, Status.BLOCKED},
+}
+# What a person tries again by hand: what went wrong, even if nothing has changed since.
+RETRIED = frozenset({Status.FAILED, Status.INCORRECT, Status.BLOCKED, Status.PUBLISHED})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody wants to have run."""
+
+    windows: Spans
+    takes: frozenset[Status] = TAKEN[Reprocess.FAILED]
+    select: frozenset[str] | None = None  # names of models; None: all
+    force: bool = False  # also what would fail again
+    newest_first: bool = False
+    sizing: Sizing = field(default_factory=Sizing)

@@ -1,0 +1,148 @@
+"""What is known of a model's windows, and what it amounts to today.
+
+A :class:`Known` is what was recorded when a window was last worked on. A :class:`Status` is what
+that means now: published by code that has since changed, it is stale; failed for a reason that
+still holds, it is blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runner.core.spans import Span, Spans
+from runner.core.states import State
+from runner.core.timelines import Timeline
+from runner.core.windows import Calendar
+
+
+class Standing(StrEnum):
+    """How the last work on a model's window ended."""
+
+    SUCCESS = "success"  # published, every check passed
+    UNCHECKED = "unchecked"  # published, there is no check
+    INCORRECT = "incorrect"  # a check failed; if it was a gate, nothing was published
+    FAILED = "failed"  # nothing was published
+    PUBLISHED = "published"  # published, its checks have not been run to their end
+
+    @property
+    def state(self) -> State:
+        """What a run is that ended so; published but never judged is unchecked."""
+        return State.UNCHECKED if self is Standing.PUBLISHED else State(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was recorded of a model over some windows."""
+
+    standing: Standing
+    code_hash: str | None = None  # of the code that ran; None: nobody knows
+    is_outdated: bool = False  # something that it reads was published again later
+    reason: str | None = None  # why it failed, in one line
+    inputs: str | None = None  # what it failed on; None: trying again may help
+
+
+class Status(StrEnum):
+    """What a model's window is now, in the order in which it is said of several."""
+
+    IN_FLIGHT = "in flight"
+    BLOCKED = "blocked"  # failed, and would fail again: same code, same inputs
+    FAILED = "failed"
+    INCORRECT = "incorrect"
+    PUBLISHED = "published"  # not yet judged
+    STALE = "stale"  # published by other code, or before something that it reads
+    UNCHECKED = "unchecked"
+    SUCCESS = "success"
+    MISSING = "missing"  # never published, nor tried
+
+
+GOOD = frozenset({Status.SUCCESS, Status.UNCHECKED, Status.STALE})  # others may build on it
+InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A node of a pipeline, as far as planning is concerned."""
+
+    name: str
+    parents: tuple[str, ...]  # names of the pipeline's nodes that it reads, directly
+    desired: Spans | None  # every window it should have; None: it knows no windows
+    code_hashes: frozenset[str]  # of its code now, and of code accepted as equal to it
+    known: Timeline[Known]
+    inputs: InputsOf
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether it is replaced window by window."""
+        return self.desired is not None
+
+
+def explained(subject: Subject, status: Status, span: Span) -> str | None:
+    """Why the windows at the start of ``span`` have their status, if there is more to say."""
+    known = subject.known.at(span.start)
+    if known is None or status in (Status.SUCCESS, Status.UNCHECKED, Status.IN_FLIGHT):
+        return None
+    if status is not Status.STALE:
+        return known.reason
+    if known.is_outdated:
+        return "something that it reads was published again"
+    return "its code has changed"
+
+
+def assess(subject: Subject, calendar: Calendar, in_flight: Spans) -> Mapping[Status, Spans]:
+    """Which windows of a subject have which status; each window has exactly one.
+
+    Windows cut by an earlier grain: what is wrong with a part of a window is wrong with all of
+    it, and it is published only if the whole of it is.
+    """
+    known = _by_status(subject)
+    known[Status.IN_FLIGHT] = in_flight
+    if subject.desired is not None:
+        left = subject.desired
+        covered = _whole_windows(calendar, Spans(span for span, _ in subject.known))
+    else:  # without windows it is never missing; it may have failed
+        wrong = subject.known.where(lambda known: known.standing.state is not State.SUCCESS)
+        left = covered = _touched_windows(calendar, wrong)
+    found: dict[Status, Spans] = {}
+    for status in Status:
+        spans = left & _touched_windows(calendar, known.get(status, Spans()))
+        if status in _PUBLISHED:
+            spans &= covered
+        left -= spans
+        found[status] = spans
+    found[Status.MISSING] = left if subject.is_windowed else Spans()
+    return {status: spans for status, spans in found.items() if spans}
+
+
+_PUBLISHED = frozenset({Status.PUBLISHED, Status.STALE, Status.UNCHECKED, Status.SUCCESS})
+
+
+def _by_status(subject: Subject) -> dict[Status, Spans]:
+    spans: dict[Status, list[Span]] = {}
+    for span, known in subject.known:
+        spans.setdefault(_status(subject, span, known), []).append(span)
+    return {status: Spans(found) for status, found in spans.items()}
+
+
+def _status(subject: Subject, span: Span, known: Known) -> Status:
+    is_other_code = known.code_hash is not None and known.code_hash not in subject.code_hashes
+    if known.standing is Standing.FAILED:
+        is_same = not is_other_code and not known.is_outdated and known.inputs is not None
+        return Status.BLOCKED if is_same and subject.inputs(span) == known.inputs else Status.FAILED
+    if known.standing is Standing.PUBLISHED and (is_other_code or known.is_outdated):
+        return Status.FAILED  # to judge what will be replaced is in vain
+    if known.standing in (Standing.INCORRECT, Standing.PUBLISHED):
+        return Status(known.standing.value)
+    if subject.is_windowed and (is_other_code or known.is_outdated):
+        return Status.STALE
+    return Status(known.standing.value)
+
+
+def _whole_windows(calendar: Calendar, spans: Spans) -> Spans:
+    inner = ((calendar.ceiling(span.start), calendar.floor(span.end)) for span in spans)
+    return Spans(Span(start, end) for start, end in inner if start < end)
+
+
+def _touched_windows(calendar: Calendar, spans: Spans) -> Spans:
+    return Spans(Span(calendar.floor(span.start), calendar.ceiling(span.end)) for span in spans)

@@ -1,0 +1,76 @@
+"""Values over time: which value holds in which span, kept as few ranges instead of long lists."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+from runner.core.spans import Span, Spans
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Timeline(Generic[T]):
+    """An immutable mapping from instants to values; neighbours with equal values are one span.
+
+    >>> from datetime import UTC
+    >>> march = Span(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+    >>> second = Span(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC))
+    >>> days = Timeline([(march, "done")]).painted([(second, "failed")])
+    >>> [(f"{span.start:%d}-{span.end:%d}", value) for span, value in days]
+    [('01-02', 'done'), ('02-03', 'failed'), ('03-01', 'done')]
+    >>> days.painted([(second, "done")]) == Timeline([(march, "done")])
+    True
+    """
+
+    _parts: tuple[tuple[Span, T], ...]
+
+    def __init__(self, parts: Iterable[tuple[Span, T]] = ()) -> None:
+        """Take spans in any order; ValueError if two of them overlap."""
+        joined: list[tuple[Span, T]] = []
+        for span, value in sorted(parts, key=lambda part: part[0]):
+            if joined and span.start < joined[-1][0].end:
+                raise ValueError(f"{span} overlaps {joined[-1][0]}: an instant has one value")
+            if joined and joined[-1] == (Span(joined[-1][0].start, span.start), value):
+                joined[-1] = (Span(joined[-1][0].start, span.end), value)
+            else:
+                joined.append((span, value))
+        object.__setattr__(self, "_parts", tuple(joined))
+
+    def __iter__(self) -> Iterator[tuple[Span, T]]:
+        return iter(self._parts)
+
+    def at(self, instant: datetime) -> T | None:
+        """The value at an instant, None if there is none."""
+        index = bisect_right(self._parts, instant, key=lambda part: part[0].start)
+        if index == 0 or instant >= self._parts[index - 1][0].end:
+            return None
+        return self._parts[index - 1][1]
+
+    def painted(self, parts: Iterable[tuple[Span, T]]) -> Timeline[T]:
+        """The same timeline with ``parts`` painted over it."""
+        above = Timeline(parts)
+        bounds = {bound for span, _ in (*self, *above) for bound in (span.start, span.end)}
+        painted = []
+        for start, end in pairwise(sorted(bounds)):
+            value = above.at(start)
+            value = self.at(start) if value is None else value
+            if value is not None:
+                painted.append((Span(start, end), value))
+        return Timeline(painted)
+
+    def where(self, holds: Callable[[T], bool]) -> Spans:
+        """The spans whose value answers a question with yes."""
+        return Spans(span for span, value in self if holds(value))
+
+    def changed(self, spans: Spans, change: Callable[[T], T]) -> Timeline[T]:
+        """The same timeline with the values within ``spans`` replaced by what they change to."""
+        touched = ((span, value) for span, value in self if spans.meets(span))
+        return self.painted(
+            (part, change(value)) for span, value in touched for part in spans & Spans([span])
+        )

@@ -1,0 +1,85 @@
+"""Which landed files a model's window is made from, and whether they have changed.
+
+A source says in its ``external_location`` where its files land. One whose name is a date belongs
+to the windows of that date, any other to all windows. What cannot be seen from here, a table or
+an object store, is unknown.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from runner.core.spans import Span
+from runner.core.standings import InputsOf
+from runner.pipelines import Pipeline
+from runner.project import Node, Project
+
+
+class Landings:
+    """The files of a project's sources, as they were when first asked about."""
+
+    def __init__(self, pipeline: Pipeline, project: Project, project_dir: Path) -> None:
+        self._zone = pipeline.calendar.zone
+        self._nodes = project.nodes
+        self._project_dir = project_dir
+        self._files: dict[str, list[tuple[date | None, str]]] = {}
+
+    def inputs_of(self, node: Node) -> InputsOf:
+        """A digest of what a node reads for a window; None if that cannot be known."""
+        sources = list(self._sources(node))
+        locations = [source.location for source in sources if source.location is not None]
+
+        def digest(span: Span) -> str | None:
+            if len(locations) < len(sources):
+                return None
+            first = span.start.astimezone(self._zone).date()
+            last = (span.end - timedelta(microseconds=1)).astimezone(self._zone).date()
+            seen = hashlib.sha256()
+            for location in locations:
+                for landed_on, facts in self._landed(location):
+                    if landed_on is None or first <= landed_on <= last:
+                        seen.update(facts.encode())
+            return seen.hexdigest()[:16]
+
+        return digest
+
+    def _sources(self, node: Node) -> Iterator[Node]:
+        """The sources and seeds that a node reads, directly or through nodes without windows."""
+        seen: set[str] = set()
+        ahead = list(node.parents)
+        while ahead:
+            unique_id = ahead.pop()
+            parent = self._nodes.get(unique_id)
+            if parent is None or unique_id in seen:
+                continue
+            seen.add(unique_id)
+            if parent.kind in ("source", "seed"):
+                yield parent
+            elif not parent.is_windowed:
+                ahead.extend(parent.parents)
+
+    def _landed(self, location: str) -> Iterable[tuple[date | None, str]]:
+        if location not in self._files:
+            pattern = str(self._project_dir / location)
+            found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute
+            self._files[location] = [(_date_of(path), _facts(path)) for path in found]
+        return self._files[location]
+
+
+def _date_of(path: str) -> date | None:
+    try:
+        return date.fromisoformat(Path(path).name.partition(".")[0])
+    except ValueError:
+        return None
+
+
+def _facts(path: str) -> str:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return f"{path}:gone\n"
+    return f"{path}:{found.st_size}:{found.st_mtime_ns}\n"

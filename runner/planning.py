@@ -1,0 +1,79 @@
+"""What should exist and what is known of it, brought together into a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from runner.core.chunks import Sizing
+from runner.core.plan import Plan, make_plan
+from runner.core.requests import Request
+from runner.core.spans import Span, Spans
+from runner.core.standings import InputsOf, Subject
+from runner.core.timelines import Timeline
+from runner.ledger import Ledger
+from runner.pipelines import Pipeline
+from runner.project import Node
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans one pipeline; reads the ledger and writes nothing."""
+
+    pipeline: Pipeline
+    ledger: Ledger
+    inputs_of: Callable[[Node], InputsOf]
+
+    def plan(self, request: Request, now: datetime, mine: Spans | None = None) -> Plan:
+        """What would be done; ``mine`` is in flight in this process's own hands."""
+        in_flight = self.ledger.in_flight(self.pipeline.name) - (mine or Spans())
+        # Runs whose process has died are not in flight, whatever their state still says.
+        in_flight -= Spans(run.span for run in self.ledger.abandoned(self.pipeline.name))
+        subjects = self.subjects(now)
+        return make_plan(self.pipeline.calendar, subjects, in_flight, request)
+
+    def subjects(self, now: datetime) -> list[Subject]:
+        """The pipeline's nodes that hold data, parents first, with what is known of them."""
+        known = self.ledger.known()
+        accepted = self.ledger.accepted()
+        return [
+            Subject(
+                name=node.name,
+                parents=tuple(sorted(self.pipeline.parents[node.name])),
+                desired=self._desired(node, now) if node.is_windowed else None,
+                code_hashes=equal_hashes(node.code_hash, accepted.get(node.name, ())),
+                known=known.get(node.name, Timeline()),
+                inputs=self.inputs_of(node),
+            )
+            for node in self.pipeline.data_nodes
+        ]
+
+    def sizing(self, fixed: int | None) -> Sizing:
+        """How large chunks may be, by what windows took so far; ``fixed`` is a person's wish."""
+        names = [node.name for node in self.pipeline.windowed]
+        usage = self.ledger.usage(self.pipeline.name, names) if fixed is None else None
+        sizing = Sizing(fixed=fixed, timeout=self.pipeline.config.timeout)
+        if usage is not None:
+            sizing = replace(sizing, rows_per_window=usage.rows, seconds_per_window=usage.seconds)
+        return sizing
+
+    def _desired(self, node: Node, now: datetime) -> Spans:
+        complete = self.pipeline.complete(now)
+        first = self.pipeline.first_of(node)
+        if complete is None or complete.end <= first:
+            return Spans()
+        return Spans([Span(first, complete.end)])
+
+
+def equal_hashes(current: str, accepted: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """The hashes of code that is as good as the current one: itself, and what was accepted.
+
+    >>> sorted(equal_hashes("c", [("a", "b"), ("b", "c"), ("x", "y")]))
+    ['a', 'b', 'c']
+    """
+    equal = {current}
+    pairs = list(accepted)
+    while older := {old for old, new in pairs if new in equal} - equal:
+        equal |= older
+    return frozenset(equal)

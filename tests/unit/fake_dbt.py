@@ -1,0 +1,518 @@
+"""A dbt that is not there: the graph's order, dbt's skipping, the markers and their verdicts.
+
+What it does with a window follows `macros/daybreak/publications/`: a model's windows are published
+together or not at all, judged when the invocation ends, and a check that names no window condemns
+only a window that is all there was to look at. What is bad, and when it dies, a test says.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from graphlib import TopologicalSorter
+from types import TracebackType
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from runner.core.config import PipelineConfig
+from runner.core.spans import Span
+from runner.core.windows import Grain, Window
+from runner.dbt.protocol import (
+    Description,
+    Evidence,
+    Invocation,
+    InvocationResult,
+    NodeListener,
+    NodeResult,
+    Publication,
+    WindowEvidence,
+)
+from runner.dbt.reports import killed
+from runner.pipelines import Pipeline, make_pipeline
+from runner.project import Node, Project, _with_readers
+
+ZONE = ZoneInfo("America/New_York")
+FIRST = date(2017, 3, 1)
+BEGINNING_OF_TIME = datetime(2017, 1, 1, tzinfo=UTC)
+KILLED = killed(-9)
+DATA_KINDS = ("model", "seed", "snapshot")
+
+
+# Graphs
+
+
+def windowed(name: str, *parents: str) -> Node:
+    return replace(_data(name, "model", "incremental", parents), grain=Grain.DAY)
+
+
+def table(name: str, *parents: str) -> Node:
+    return _data(name, "model", "table", parents)
+
+
+def view(name: str, *parents: str) -> Node:
+    return _data(name, "model", "view", parents)
+
+
+def seed(name: str) -> Node:
+    return _data(name, "seed", "seed", ())
+
+
+def snapshot(name: str, *parents: str) -> Node:
+    return _data(name, "snapshot", "snapshot", parents)
+
+
+def check(name: str, of: str, *also_reads: str) -> Node:
+    """A test attached to a data node; the name of its node says what it is attached to."""
+    parents = (*also_reads, of)
+    return Node(f"test.shop.{name}", name, "test", "test", parents, attached_to=of)
+
+
+def gate(name: str, of: str) -> Node:
+    return replace(check(name, of), is_gate=True)
+
+
+def singular(name: str, *reads: str) -> Node:
+    return Node(f"test.shop.{name}", name, "test", "test", reads)
+
+
+def unit_test(name: str, of: str) -> Node:
+    return Node(f"unit_test.shop.{of}.{name}", name, "unit_test", None, (of,))
+
+
+def shop(*nodes: Node, **config: Any) -> Pipeline:
+    """A pipeline of everything; parents are written as names and made unique ids here."""
+    ids = {node.name: node.unique_id for node in nodes}
+    linked = {
+        node.unique_id: replace(
+            node,
+            parents=tuple(ids[name] for name in node.parents),
+            attached_to=ids[node.attached_to] if node.attached_to else None,
+        )
+        for node in nodes
+    }
+    known = _with_readers(linked)
+    project = Project(ZONE, known, {"all": tuple(known)}, fingerprint="")
+    return make_pipeline(
+        "shop", PipelineConfig(select="all", **{"start": FIRST, **config}), project
+    )
+
+
+def days(pipeline: Pipeline, count: int, skip: int = 0) -> Span:
+    """The first ``count`` days of a pipeline after some."""
+    first = FIRST + timedelta(days=skip)
+    return pipeline.calendar.span_of_dates(first, first + timedelta(days=count - 1))
+
+
+def _data(name: str, kind: str, materialized: str, parents: tuple[str, ...]) -> Node:
+    return Node(
+        f"{kind}.shop.{name}", name, kind, materialized, parents, code_hash=f"{name} as it was"
+    )
+
+
+# dbt
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What befalls one invocation as a whole."""
+
+    error: str | BaseException  # the engine's words, or what the runner itself dies of
+    after: int | None = 0  # models published before it; None: when all is done and judged
+    by: str | None = None  # the node that says it; None: dbt itself, or the runner
+
+
+@dataclass
+class FakeDbt:
+    """An engine over a warehouse in memory; what a test tells it is bad, it finds."""
+
+    pipeline: Pipeline
+    bad: dict[str, set[str]] = field(default_factory=dict)  # model or test → labels
+    broken: dict[str, str] = field(default_factory=dict)  # node → what it always says
+    nameless: set[str] = field(default_factory=set)  # tests that name no window
+    warning: set[str] = field(default_factory=set)  # tests that only warn
+    unit_tests: dict[str, str] = field(default_factory=dict)  # name → model
+    says: Callable[[str, Window], str] = lambda _, window: value_in(window)
+    most_windows: int | None = None  # more in one invocation are too much
+    too_much: str = KILLED  # what is said then, by the first model or by dbt itself
+    too_much_for: str | None = None  # the model that says it; None: dbt itself
+    faults: list[Fault | None] = field(default_factory=list)  # of the invocations to come
+    before: Callable[[Invocation], None] = lambda _: None
+    content: Callable[[Node, Window | None, Mapping[str, str]], str] = lambda *_: ""
+    row_count: int = 10  # of every window of every model
+    seconds: float = 1.0  # of every invocation
+    markers: dict[tuple[str, datetime], Publication] = field(default_factory=dict)
+    rows: dict[tuple[str, datetime], str] = field(default_factory=dict)  # content of a window
+    tables: dict[str, str] = field(default_factory=dict)  # content of what knows no windows
+    asked: list[Invocation] = field(default_factory=list)
+    questions: list[tuple[Span | None, int | None]] = field(default_factory=list)
+    built: list[tuple[str, str]] = field(default_factory=list)  # model or table, window label
+    was_killed: threading.Event = field(default_factory=threading.Event)
+    is_closed: bool = False
+    _judged: dict[tuple[str, datetime], int] = field(default_factory=dict)  # by which invocation
+
+    def describe(self, selections: Iterable[str]) -> Description:
+        raise NotImplementedError
+
+    def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
+        self.asked.append(invocation)
+        self.before(invocation)
+        fault = self.faults.pop(0) if self.faults else None
+        windows = list(self.pipeline.calendar.windows(invocation.span))
+        if self._is_too_much(windows) and self.too_much_for is None:
+            fault = Fault(self.too_much)
+        running = _Running(self, invocation, windows, fault)
+        got_through = running.run(listener)
+        if fault is not None and fault.by is None and (not got_through or fault.after is None):
+            if isinstance(fault.error, BaseException):
+                raise fault.error
+            return InvocationResult((), error=fault.error, seconds=self.seconds)
+        return running.result()
+
+    def published(
+        self,
+        span: Span | None,
+        fence: int | None,
+        timeout: timedelta,  # noqa: ARG002 - the protocol's
+    ) -> tuple[Publication, ...]:
+        self.questions.append((span, fence))
+        return tuple(
+            marker
+            for marker in self.markers.values()
+            if (fence is None or marker.fence == fence)
+            and (
+                span is None or (marker.window_start < span.end and marker.window_end > span.start)
+            )
+        )
+
+    def kill(self) -> None:
+        self.was_killed.set()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _is_too_much(self, windows: Collection[Window]) -> bool:
+        return self.most_windows is not None and len(windows) > self.most_windows
+
+
+class _Running:
+    """One ``dbt build``."""
+
+    def __init__(
+        self, dbt: FakeDbt, invocation: Invocation, windows: list[Window], fault: Fault | None
+    ) -> None:
+        self._dbt = dbt
+        self._invocation = invocation
+        self._windows = windows
+        self._fault = fault
+        self._graph = _Graph(dbt.pipeline)
+        self._number = len(dbt.asked)
+        self._at = BEGINNING_OF_TIME + timedelta(seconds=self._number)
+        self._published = 0  # models
+        self._statuses: dict[str, str] = {}
+        self._messages: dict[str, str] = {}
+        self._evidence: list[Evidence] = []
+        self._named: dict[str, list[datetime]] = {}  # by a test's unique id
+
+    def run(self, listener: NodeListener) -> bool:
+        """Run every node that is selected; False if the invocation dies in the middle."""
+        if self._is_dead():
+            return False
+        for node in self._graph.selected(self._invocation):
+            listener(node.unique_id, "started")
+            status = self._status(node)
+            self._statuses[node.unique_id] = status
+            listener(node.unique_id, status)
+            if self._is_dead():
+                return False
+        self._judge()
+        return True
+
+    def result(self) -> InvocationResult:
+        return InvocationResult(
+            nodes=tuple(
+                NodeResult(unique_id, status, self._messages.get(unique_id, ""), 0.1)
+                for unique_id, status in self._statuses.items()
+            ),
+            publications=tuple(self._told()),
+            evidence=tuple(self._evidence),
+            seconds=self._dbt.seconds,
+        )
+
+    def _is_dead(self) -> bool:
+        if self._fault is None or self._fault.by is not None or self._fault.after is None:
+            return False
+        return self._published >= self._fault.after
+
+    def _status(self, node: Node) -> str:
+        failed = {"error", "fail", "skipped"}
+        if any(self._statuses.get(n) in failed for n in self._graph.needs[node.unique_id]):
+            return "skipped"
+        if node.kind in DATA_KINDS and not self._passes_unit_tests(node):
+            return "skipped"
+        if self._fault is not None and self._fault.by == node.name:
+            self._messages[node.unique_id] = str(self._fault.error)
+            return "error"
+        if node.name in self._dbt.broken:
+            self._messages[node.unique_id] = self._dbt.broken[node.name]
+            return "fail" if node.kind == "test" else "error"
+        if node.kind == "test":
+            return self._tested(node)
+        return self._built_windows(node) if node.is_windowed else self._built_table(node)
+
+    def _passes_unit_tests(self, node: Node) -> bool:
+        passes = True
+        for name, model in self._dbt.unit_tests.items():
+            if model == node.name and self._invocation.with_unit_tests:
+                unique_id = f"unit_test.shop.{model}.{name}"
+                is_bad = name in self._dbt.broken
+                self._statuses[unique_id] = "fail" if is_bad else "pass"
+                self._messages[unique_id] = self._dbt.broken.get(name, "")
+                passes = passes and not is_bad
+        return passes
+
+    def _built_table(self, node: Node) -> str:
+        read = dict(self._read(node, None))
+        self._dbt.tables[node.name] = self._dbt.content(node, None, read)
+        self._dbt.built.append((node.name, ""))
+        return "success"
+
+    def _built_windows(self, node: Node) -> str:
+        error = self._error(node)
+        if error is not None:
+            self._messages[node.unique_id] = error
+            return "error"
+        for window in self._windows:
+            key = (node.name, window.start)
+            self._dbt.rows[key] = self._dbt.content(node, window, dict(self._read(node, window)))
+            self._dbt.built.append((node.name, window.label))
+            self._dbt.markers[key] = Publication(
+                model=node.name,
+                window_start=window.start,
+                window_end=window.end,
+                row_count=self._dbt.row_count,
+                verdict=self._graph.verdict_at_once(node),
+                fence=self._invocation.fence,
+                run_id=self._invocation.run_id,
+                code_hash=self._invocation.code_hashes[node.name],
+                published_at=self._at,
+            )
+            self._dbt._judged.pop(key, None)
+        self._published += 1
+        return "success"
+
+    def _error(self, node: Node) -> str | None:
+        """Why nothing of a model is published."""
+        dbt = self._dbt
+        if dbt.too_much_for == node.name and dbt._is_too_much(self._windows):
+            return dbt.too_much
+        held = [dbt.markers.get((node.name, window.start)) for window in self._windows]
+        if any(marker and marker.fence > self._invocation.fence for marker in held):
+            return f"a newer run has published a window of {node.name} that this one still held"
+        bad = self._bad(node.name)
+        if bad:
+            return dbt.says(node.name, bad[0])
+        gates = [g for g in self._graph.gates[node.unique_id] if self._bad(g.name)]
+        for found in gates:
+            self._testify(found, node.name, self._bad(found.name), "error")
+        return f"withheld {node.name}: {gates[0].name} failed" if gates else None
+
+    def _tested(self, test: Node) -> str:
+        about = self._graph.windowed_parents(test)
+        bad = [
+            window
+            for window in self._bad(test.name)
+            if all((model, window.start) in self._dbt.markers for model in about)
+        ]
+        if not bad:
+            return "pass"
+        is_warning = test.name in self._dbt.warning
+        self._messages[test.unique_id] = f"Got {len(bad)} results, configured to fail if != 0"
+        attached = next(
+            (n.name for n in self._graph.nodes if n.unique_id == test.attached_to), None
+        )
+        self._testify(test, attached, bad, "warn" if is_warning else "error")
+        return "warn" if is_warning else "fail"
+
+    def _testify(self, test: Node, model: str | None, bad: list[Window], severity: str) -> None:
+        is_named = test.name not in self._dbt.nameless
+        found = tuple(WindowEvidence(window.start, "100 rows", "7 rows") for window in bad)
+        self._evidence.append(
+            Evidence(
+                model=model,
+                check=test.name,
+                severity=severity,
+                failures=len(bad),
+                windows=found if is_named else (),
+                sample=() if is_named else ("id 7",),
+            )
+        )
+        if is_named:
+            self._named[test.unique_id] = [window.start for window in bad]
+
+    def _bad(self, name: str) -> list[Window]:
+        labels = self._dbt.bad.get(name, ())
+        return [window for window in self._windows if window.label in labels]
+
+    def _read(self, node: Node, window: Window | None) -> Iterator[tuple[str, str]]:
+        """What a node finds in the nodes that it reads: of its window, or all there is."""
+        for parent in self._graph.parents(node):
+            if not parent.is_stored:
+                yield from self._read(parent, window)
+            elif not parent.is_windowed:
+                yield parent.name, self._dbt.tables.get(parent.name, "")
+            elif window is not None:
+                yield parent.name, self._dbt.rows.get((parent.name, window.start), "")
+            else:
+                rows = self._dbt.rows.items()
+                found = sorted((start, text) for (name, start), text in rows if name == parent.name)
+                yield parent.name, repr([(f"{start:%m-%d}", text) for start, text in found])
+
+    # judge_publications.sql
+
+    def _judge(self) -> None:
+        for node in self._graph.nodes:
+            if node.is_windowed and self._is_to_judge(node):
+                self._judge_model(node)
+
+    def _is_to_judge(self, node: Node) -> bool:
+        if node.unique_id in self._statuses:
+            return self._statuses[node.unique_id] == "success"
+        return any(test.unique_id in self._statuses for test in self._graph.later[node.unique_id])
+
+    def _judge_model(self, node: Node) -> None:
+        later = self._graph.later[node.unique_id]
+        tested = [test for test in later if test.unique_id in self._statuses]
+        known = {node.unique_id, *self._graph.ancestors[node.unique_id]}
+        is_complete = all(test in tested or not known.issuperset(test.parents) for test in later)
+        is_condemned = False
+        named: set[datetime] = set()
+        for test in tested:
+            status = self._statuses[test.unique_id]
+            if status == "fail" and test.unique_id in self._named:
+                named.update(self._named[test.unique_id])
+            elif status == "fail":
+                is_complete, is_condemned = False, True
+            elif status not in ("pass", "warn"):
+                is_complete = False
+        is_checked = bool(tested or self._graph.gates[node.unique_id])
+        if is_condemned and len(self._windows) == 1:
+            named.add(self._windows[0].start)
+        for window in self._windows:
+            if window.start in named:
+                self._write_verdict(node, window, "incorrect")
+            elif is_complete:
+                self._write_verdict(node, window, "correct" if is_checked else "unchecked")
+
+    def _write_verdict(self, node: Node, window: Window, verdict: str) -> None:
+        key = (node.name, window.start)
+        marker = self._dbt.markers.get(key)
+        if marker is not None and self._awaits_verdict(marker):
+            self._dbt.markers[key] = replace(marker, verdict=verdict)
+            self._dbt._judged[key] = self._number
+
+    def _awaits_verdict(self, marker: Publication) -> bool:
+        is_ours = marker.run_id is not None and marker.fence <= self._invocation.fence
+        return marker.verdict is None and is_ours
+
+    def _told(self) -> Iterator[Publication]:
+        for node in self._graph.nodes:
+            if node.is_windowed and self._is_to_judge(node):
+                for window in self._windows:
+                    key = (node.name, window.start)
+                    marker = self._dbt.markers.get(key)
+                    if marker is not None and (
+                        marker.published_at == self._at
+                        or self._dbt._judged.get(key) == self._number
+                        or self._awaits_verdict(marker)
+                    ):
+                        yield marker
+
+
+class _Graph:
+    """Which node waits for which, as dbt has it: a test comes before what its models feed."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.nodes = pipeline.nodes
+        self._by_id = {node.unique_id: node for node in pipeline.nodes}
+        data = [node for node in pipeline.nodes if node.kind in DATA_KINDS]
+        self._tests = [node for node in pipeline.nodes if node.kind == "test"]
+        self.ancestors: dict[str, set[str]] = {}
+        for node in data:  # parents first
+            of_parents = [self.ancestors[parent] for parent in node.parents]
+            self.ancestors[node.unique_id] = set(node.parents).union(*of_parents)
+        self.gates = {
+            node.unique_id: [
+                t for t in self._tests if t.is_gate and t.attached_to == node.unique_id
+            ]
+            for node in data
+        }
+        self.later = {
+            node.unique_id: [
+                t
+                for t in self._tests
+                if not t.is_gate
+                and (
+                    t.attached_to == node.unique_id
+                    or (t.attached_to is None and node.unique_id in t.parents)
+                )
+            ]
+            for node in data
+        }
+        # By unique id, everything that must have ended well before.
+        self.needs: dict[str, set[str]] = {}
+        for node in data:
+            above = self.ancestors[node.unique_id]
+            self.needs[node.unique_id] = above | {
+                t.unique_id for t in self._tests if above.issuperset(t.parents)
+            }
+        for test in self._tests:
+            of_read = [self.needs[parent] for parent in test.parents]
+            self.needs[test.unique_id] = set(test.parents).union(*of_read)
+
+    def parents(self, node: Node) -> list[Node]:
+        return [self._by_id[parent] for parent in node.parents]
+
+    def windowed_parents(self, test: Node) -> list[str]:
+        tested = [test.attached_to] if test.attached_to else test.parents
+        return [self._by_id[i].name for i in tested if i and self._by_id[i].is_windowed]
+
+    def verdict_at_once(self, node: Node) -> str | None:
+        if self.later[node.unique_id]:
+            return None
+        return "correct" if self.gates[node.unique_id] else "unchecked"
+
+    def selected(self, invocation: Invocation) -> list[Node]:
+        """What runs, in the order in which it does; gates never do by themselves."""
+        chosen = {n.unique_id for n in self.nodes if n.name in invocation.nodes}
+        at_hand = chosen.union(*(self.ancestors[unique_id] for unique_id in chosen))
+        for test in self._tests:
+            is_buildable = not chosen.isdisjoint(test.parents) and at_hand.issuperset(test.parents)
+            is_excluded = test.name in invocation.exclude
+            if not is_excluded and (is_buildable or test.name in invocation.checks):
+                chosen.add(test.unique_id)
+        needs = {unique_id: sorted(needed) for unique_id, needed in self.needs.items()}
+        order = TopologicalSorter(needs).static_order()
+        return [self._by_id[unique_id] for unique_id in order if unique_id in chosen]
+
+
+def value_in(window: Window) -> str:
+    """Words that differ from day to day and name none."""
+    return f"Conversion Error: could not convert 'x{window.start.timestamp():.0f}x' to INT64"
+
+
+def file_of(window: Window) -> str:
+    """Words that name the day's landed file."""
+    return f"data/{window.label}.parquet was cut off or is no Parquet file (no magic bytes)"

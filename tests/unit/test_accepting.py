@@ -1,0 +1,150 @@
+"""A change of code that a person has found cosmetic; over a real ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from runner.accepting import accept
+from runner.core.errors import UsageError
+from runner.core.spans import Span
+from runner.core.standings import Known, Standing, Status, assess
+from runner.core.timelines import Timeline
+from runner.core.windows import Grain
+from runner.ledger import IndexChange, Ledger
+from runner.planning import equal_hashes
+from runner.project import Node, Project
+from tests.unit.subjects import DAYS, NONE, day, from_to, marked, subject
+
+NOW = datetime(2026, 6, 19, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger.open(tmp_path / "ledger.db")
+    yield ledger
+    ledger.close()
+
+
+def project(code_hash: str) -> Project:
+    nodes = [
+        Node("m.orders", "orders", "model", "incremental", (), Grain.DAY, code_hash=code_hash),
+        Node("m.totals", "totals", "model", "incremental", (), Grain.DAY, code_hash="other"),
+        Node("m.view", "view", "model", "view", ("m.orders",), code_hash="a view"),
+    ]
+    return Project(
+        zone=ZoneInfo("UTC"),
+        nodes={node.unique_id: node for node in nodes},
+        selections={},
+        fingerprint="",
+    )
+
+
+def published(
+    ledger: Ledger, span: Span, code_hash: str | None, standing: Standing = Standing.SUCCESS
+) -> None:
+    known = Timeline([(span, Known(standing, code_hash))])
+    ledger.change_index(IndexChange(windows={"orders": known}))
+
+
+def statuses(ledger: Ledger, code_hash: str) -> dict[Status, str]:
+    """What the first days of orders are, with some code."""
+    found = replace(
+        subject("orders", "....."),
+        known=ledger.known()["orders"],
+        code_hashes=equal_hashes(code_hash, ledger.accepted().get("orders", ())),
+    )
+    return {status: marked(spans) for status, spans in assess(found, DAYS, NONE).items()}
+
+
+def test_what_older_code_published_is_stale_no_more(ledger: Ledger):
+    published(ledger, from_to(1, 5), "first")
+    assert statuses(ledger, "second") == {Status.STALE: "xxxxx.."}
+    assert accept("orders", project("second"), ledger, NOW) == 1
+    assert statuses(ledger, "second") == {Status.SUCCESS: "xxxxx.."}
+
+
+def test_every_code_that_has_published_is_accepted_at_once_and_counted(ledger: Ledger):
+    published(ledger, from_to(1, 2), "first")
+    published(ledger, from_to(3, 4), "second")
+    published(ledger, day(5), "third")
+    assert accept("orders", project("third"), ledger, NOW) == 2
+    assert statuses(ledger, "third") == {Status.SUCCESS: "xxxxx.."}
+
+
+def test_it_holds_for_this_code_and_not_for_the_next(ledger: Ledger):
+    published(ledger, from_to(1, 5), "first")
+    accept("orders", project("second"), ledger, NOW)
+    assert statuses(ledger, "third") == {Status.STALE: "xxxxx.."}
+
+
+def test_a_second_acceptance_builds_on_the_first(ledger: Ledger):
+    published(ledger, from_to(1, 3), "first")
+    accept("orders", project("second"), ledger, NOW)
+    published(ledger, from_to(4, 5), "second")
+    assert accept("orders", project("third"), ledger, NOW) == 2
+    assert statuses(ledger, "third") == {Status.SUCCESS: "xxxxx.."}
+
+
+def test_code_that_is_taken_back_is_known_again(ledger: Ledger):
+    published(ledger, from_to(1, 2), "first")
+    accept("orders", project("second"), ledger, NOW)
+    published(ledger, from_to(3, 5), "second")
+    assert statuses(ledger, "first") == {Status.SUCCESS: "xx.....", Status.STALE: "..xxx.."}
+    assert accept("orders", project("first"), ledger, NOW) == 1
+    assert statuses(ledger, "first") == {Status.SUCCESS: "xxxxx.."}
+    assert statuses(ledger, "second") == {Status.SUCCESS: "xxxxx.."}
+
+
+def test_to_accept_twice_is_to_accept_once(ledger: Ledger):
+    published(ledger, from_to(1, 5), "first")
+    accept("orders", project("second"), ledger, NOW)
+    assert accept("orders", project("second"), ledger, NOW) == 0
+    assert ledger.accepted() == {"orders": [("first", "second")]}
+
+
+def test_where_nothing_is_stale_there_is_nothing_to_accept(ledger: Ledger):
+    assert accept("orders", project("first"), ledger, NOW) == 0
+    published(ledger, from_to(1, 3), "first")
+    published(ledger, from_to(4, 5), None)  # published by hand: nobody knows by which code
+    assert accept("orders", project("first"), ledger, NOW) == 0
+    assert ledger.accepted() == {}
+
+
+def test_it_mends_nothing(ledger: Ledger):
+    published(ledger, from_to(1, 2), "first")
+    published(ledger, day(3), "first", Standing.INCORRECT)
+    published(ledger, day(4), "first", Standing.FAILED)
+    accept("orders", project("second"), ledger, NOW)
+    assert statuses(ledger, "second") == {
+        Status.SUCCESS: "xx.....",
+        Status.INCORRECT: "..x....",
+        Status.FAILED: "...x...",
+        Status.MISSING: "....x..",
+    }
+
+
+def test_other_models_stay_as_they_are(ledger: Ledger):
+    known = Timeline([(from_to(1, 5), Known(Standing.SUCCESS, "first"))])
+    ledger.change_index(IndexChange(windows={"orders": known, "totals": known}))
+    accept("orders", project("second"), ledger, NOW)
+    assert ledger.accepted().keys() == {"orders"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ordres", r"^ordres is no model: Did you mean 'orders'\?$"),
+        ("zebra", "^zebra is no model: see runner list and runner dag$"),
+        ("view", "^view has no windows, so nothing of it is ever stale: name the models that"),
+    ],
+)
+def test_what_is_no_windowed_model_is_refused(ledger: Ledger, name: str, said: str):
+    with pytest.raises(UsageError, match=said):
+        accept(name, project("first"), ledger, NOW)
+    assert ledger.accepted() == {}

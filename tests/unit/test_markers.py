@@ -1,0 +1,120 @@
+"""The warehouse's markers against the ledger's index."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner import markers
+from runner.core.spans import Span, Spans
+from runner.core.standings import Known, Standing
+from runner.core.timelines import Timeline
+from runner.dbt.protocol import Publication
+
+MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+RIGHT = Known(Standing.SUCCESS, "code")
+
+
+def day(number: int, count: int = 1) -> Span:
+    return Span(MIDNIGHT + number * DAY, MIDNIGHT + (number + count) * DAY)
+
+
+def marker(
+    model: str,
+    number: int,
+    verdict: str | None = "correct",
+    run_id: str | None = "backfill",
+    published: int = 0,
+) -> Publication:
+    span = day(number)
+    at = MIDNIGHT + published * DAY
+    code_hash = "code" if run_id else None
+    return Publication(model, span.start, span.end, 5, verdict, 7, run_id, code_hash, at)
+
+
+def differences(
+    known: dict[str, Timeline[Known]], told: list[Publication], unsettled: Spans | None = None
+) -> markers.Differences:
+    return markers.differences(known, told, ["a", "b"], unsettled or Spans())
+
+
+def test_what_agrees_is_no_difference():
+    known = {"a": Timeline([(day(0, 3), RIGHT)]), "a_table": Timeline([(day(2), RIGHT)])}
+    told = [marker("a", number) for number in range(3)]
+    assert differences(known, told) == markers.Differences({}, {}, {})
+
+
+def test_a_window_without_a_marker_is_lost():
+    known = {"a": Timeline([(day(0, 3), RIGHT)])}
+    found = differences(known, [marker("a", 0), marker("a", 2)])
+    assert found == markers.Differences({"a": Spans([day(1)])}, {}, {})
+
+
+def test_what_failed_needs_no_marker():
+    known = {"a": Timeline([(day(0), Known(Standing.FAILED))])}
+    assert differences(known, []) == markers.Differences({}, {}, {})
+
+
+def test_a_runners_marker_must_be_known_and_a_plain_builds_need_not():
+    found = differences({}, [marker("a", 0), marker("b", 1, None, run_id=None)])
+    assert found == markers.Differences({}, {"a": Spans([day(0)])}, {})
+
+
+def test_a_plain_build_over_a_verdict_is_noticed():
+    known = {"a": Timeline([(day(0, 2), RIGHT)])}
+    found = differences(known, [marker("a", 0), marker("a", 1, None, run_id=None)])
+    assert found == markers.Differences({}, {}, {"a": Spans([day(1)])})
+
+
+def test_where_runs_are_open_the_ledger_may_lag():
+    known = {"a": Timeline([(day(0), RIGHT)])}
+    told = [marker("a", 1)]
+    assert differences(known, told, Spans([day(0, 2)])) == markers.Differences({}, {}, {})
+
+
+def test_an_index_from_markers_has_their_verdicts():
+    verdicts = ["correct", "correct", "incorrect", "unchecked"]
+    told = [marker("a", number, verdict) for number, verdict in enumerate(verdicts)]
+    told.append(marker("a", 4, None, run_id=None))
+    assert list(markers.index_of(told, {})["a"]) == [
+        (day(0, 2), RIGHT),
+        (day(2), Known(Standing.INCORRECT, "code")),
+        (day(3), Known(Standing.UNCHECKED, "code")),
+        (day(4), Known(Standing.UNCHECKED)),  # by a plain build: nobody has verified it
+    ]
+
+
+def test_what_was_published_before_its_parent_is_outdated():
+    told = [marker("a", 0, published=2), marker("b", 0, published=1), marker("b", 1, published=1)]
+    index = markers.index_of(told, {"a": frozenset({"b"})})
+    assert index["a"].at(day(0).start) == RIGHT
+    assert index["b"].at(day(0).start) == Known(Standing.SUCCESS, "code", is_outdated=True)
+    assert index["b"].at(day(1).start) == RIGHT
+
+
+def test_of_markers_that_overlap_the_later_counts():
+    old, new = marker("a", 0, "correct"), marker("a", 0, "incorrect", published=1)
+    assert list(markers.index_of([new, old], {})["a"]) == [
+        (day(0), Known(Standing.INCORRECT, "code"))
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"),
+            st.integers(0, 9),
+            st.sampled_from([None, "correct", "unchecked"]),
+        ),
+        unique_by=lambda found: found[:2],
+    )
+)
+def test_an_index_made_from_markers_differs_from_them_in_nothing(
+    found: list[tuple[str, int, str | None]],
+):
+    told = [marker(*one) for one in found]
+    index = markers.index_of(told, {"a": frozenset({"b"})})
+    assert differences(index, told) == markers.Differences({}, {}, {})

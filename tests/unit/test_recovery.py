@@ -1,0 +1,232 @@
+"""After a runner has died: the markers are believed, and nothing that was done is done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.core.errors import EngineError, LedgerError
+from runner.core.requests import Reprocess
+from runner.core.spans import Spans
+from runner.core.standings import Standing
+from runner.core.states import State
+from runner.execution.backfill import run_plan
+from runner.execution.recovery import recover
+from runner.ledger import Ledger, owners
+from runner.pipelines import Pipeline
+from tests.unit.fake_dbt import FakeDbt, Fault, check, days, gate, shop, table, windowed
+from tests.unit.running import Runner, open_ledger
+
+# What a gate has let through is judged when it is published; the rest waits for its check.
+SHOP = shop(
+    windowed("lines"),
+    windowed("revenue", "lines"),
+    gate("lines_gate", "lines"),
+    check("revenue_check", "revenue"),
+)
+WITH_TABLE = shop(windowed("lines"), table("report", "lines"), gate("lines_gate", "lines"))
+
+
+class Killed(BaseException):
+    """By signal 9: nothing was written after it."""
+
+
+class MortalLedger(Ledger):
+    """A ledger that a killed process writes no more."""
+
+    def give_up(self, *_: Any) -> None:
+        raise LedgerError("nobody is there to write")
+
+
+Open = Callable[..., Runner]
+
+
+@pytest.fixture
+def open_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Makes a runner whose process is dead for the others as soon as another one begins."""
+    processes = ["here:1:0"]
+    monkeypatch.setattr(owners, "this_process", lambda: processes[-1])
+    monkeypatch.setattr(owners, "is_dead", lambda owner: owner in processes[:-1])
+    ledger = open_ledger(tmp_path / "ledger.db", MortalLedger)
+
+    def make(pipeline: Pipeline = SHOP, dbt: FakeDbt | None = None, **more: Any) -> Runner:
+        processes.append(f"here:{len(processes) + 1}:0")
+        return Runner(pipeline, ledger, dbt or FakeDbt(pipeline, **more))
+
+    yield make
+    ledger.close()
+
+
+def killed(runner: Runner, count: int, **wish: Any) -> None:
+    """A backfill that does not survive."""
+    with pytest.raises(Killed):
+        runner.backfill(count, **wish)
+
+
+def test_what_was_judged_is_done_and_what_was_not_is_only_checked(open_runner: Open):
+    first = open_runner(faults=[Fault(Killed(), after=2)])
+    killed(first, 4)
+    second = open_runner(dbt=first.dbt)
+    recover(second.job)
+    assert first.dbt.questions == [(days(SHOP, 4), first.dbt.asked[0].fence)]
+    assert second.standings("lines", 4) == [Standing.SUCCESS] * 4
+    assert second.standings("revenue", 4) == [Standing.PUBLISHED] * 4
+    assert {run.state for run in second.runs()} == {State.FAILED}
+    done = second.backfill(4)
+    assert [(i.nodes, i.checks) for i in done.asked] == [((), ("revenue_check",))]
+    assert set(done.states) == {State.SUCCESS}
+
+
+def test_what_was_not_published_runs_again(open_runner: Open):
+    first = open_runner(faults=[Fault(Killed(), after=1)])
+    killed(first, 4)
+    done = open_runner(dbt=first.dbt).backfill(4)
+    assert [i.nodes for i in done.asked] == [("revenue",)]
+    assert set(done.states) == {State.SUCCESS}
+
+
+def test_a_run_that_the_markers_vouch_for_is_recorded_as_done(open_runner: Open):
+    first = open_runner(faults=[Fault(Killed(), after=None)])
+    killed(first, 3)
+    second = open_runner(dbt=first.dbt)
+    recover(second.job)
+    runs = second.runs()
+    assert [(run.state, run.row_count) for run in runs] == [(State.SUCCESS, 20)] * 3
+    assert all("the warehouse's markers say so" in (run.reason or "") for run in runs)
+    assert second.backfill(3).asked == []
+
+
+def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
+    first = open_runner(
+        faults=[Fault(Killed(), after=None)],
+        bad={"revenue_check": {"2017-03-02"}},
+    )
+    killed(first, 3)
+    second = open_runner(dbt=first.dbt)
+    recover(second.job)
+    standings = [Standing.SUCCESS, Standing.INCORRECT, Standing.SUCCESS]
+    assert second.standings("revenue", 3) == standings
+
+
+def test_what_was_only_queued_is_cancelled_and_asks_nobody(open_runner: Open):
+    first = open_runner()
+    first.ledger.queue("shop", first.job.kind, SHOP.calendar.windows(days(SHOP, 2)), first.world.at)
+    second = open_runner(dbt=first.dbt)
+    recover(second.job)
+    assert {run.state for run in second.runs()} == {State.CANCELLED}
+    assert first.dbt.questions == []
+    assert set(second.backfill(2).states) == {State.SUCCESS}
+
+
+def test_each_invocation_is_asked_after_under_its_own_fence(open_runner: Open):
+    first = open_runner(faults=[Fault(Killed(), after=1)])
+    killed(first, 2)
+    other = open_runner(dbt=first.dbt)
+    first.dbt.faults = [Fault(Killed(), after=1)]
+    with pytest.raises(Killed):  # it has not recovered: that is left to the third
+        _without_recovery(other, 2, skip=2)
+    third = open_runner(dbt=first.dbt)
+    recover(third.job)
+    fences = [invocation.fence for invocation in first.dbt.asked]
+    assert first.dbt.questions == [(days(SHOP, 2), fences[0]), (days(SHOP, 2, 2), fences[1])]
+
+
+def test_a_warehouse_that_cannot_be_asked_settles_nothing(
+    open_runner: Open, monkeypatch: pytest.MonkeyPatch
+):
+    first = open_runner(faults=[Fault(Killed(), after=1)])
+    killed(first, 2)
+    second = open_runner(dbt=first.dbt)
+    with monkeypatch.context() as broken:
+        broken.setattr(FakeDbt, "published", _unreachable)
+        with pytest.raises(EngineError):
+            recover(second.job)
+    assert {run.state for run in second.runs()} == {State.RUNNING}
+    recover(second.job)
+    assert second.standings("lines", 2) == [Standing.SUCCESS] * 2
+
+
+def test_a_warehouse_that_is_busy_for_a_moment_is_asked_again(
+    open_runner: Open, monkeypatch: pytest.MonkeyPatch
+):
+    first = open_runner(faults=[Fault(Killed(), after=1)])
+    killed(first, 2)
+    second = open_runner(dbt=first.dbt)
+    answers: list[Any] = [EngineError("locked by a process that ends"), first.dbt.published]
+
+    def once_busy(_: FakeDbt, *asked: Any) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, EngineError):
+            raise answer
+        return answer(*asked)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(FakeDbt, "published", once_busy)
+        recover(second.job)
+    assert not answers
+    assert second.standings("lines", 2) == [Standing.SUCCESS] * 2
+
+
+def test_what_reads_rows_that_a_dead_runner_has_replaced_is_stale(open_runner: Open):
+    first = open_runner()
+    first.backfill(3)
+    first.dbt.faults = [Fault(Killed(), after=1)]
+    killed(first, 3, reprocess=Reprocess.ALL)
+    second = open_runner(dbt=first.dbt)
+    recover(second.job)
+    outdated = second.ledger.known()["revenue"].where(lambda known: known.is_outdated)
+    assert outdated == Spans([days(SHOP, 3)])
+    done = second.backfill(3, reprocess=Reprocess.STALE)
+    assert [i.nodes for i in done.asked] == [("revenue",)]
+
+
+def test_a_table_that_a_dead_runner_may_not_have_built_is_built(open_runner: Open):
+    first = open_runner(WITH_TABLE, faults=[Fault(Killed(), after=1)])
+    killed(first, 3)
+    second = open_runner(WITH_TABLE, dbt=first.dbt)
+    done = second.backfill(3)
+    assert [i.nodes for i in done.asked] == [("report",)]
+    assert first.dbt.built.count(("report", "")) == 1
+    assert second.backfill(3).asked == []
+
+
+def test_a_table_whose_runner_died_before_it_began_it_is_built(
+    open_runner: Open, monkeypatch: pytest.MonkeyPatch
+):
+    first = open_runner(WITH_TABLE, bad={"lines_gate": {"2017-03-03"}})
+
+    def die(_: str) -> None:
+        if len(first.dbt.asked) == 2:  # the chunk, and what is left of it
+            raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(first.ledger, "paused", die)
+        first.dbt.broken["report"] = "Catalog Error: no such function"
+        killed(first, 4)
+    assert State.RETRYING in {run.state for run in first.runs()}
+    first.dbt.broken.clear()
+    open_runner(WITH_TABLE, dbt=first.dbt).backfill(4)
+    assert first.dbt.built.count(("report", "")) == 1
+
+
+def test_what_two_recover_is_recovered_once(open_runner: Open):
+    first = open_runner(faults=[Fault(Killed(), after=2)])
+    killed(first, 2)
+    second = open_runner(dbt=first.dbt)
+    recover(second.job)
+    before = second.runs(), second.ledger.known()
+    recover(second.job)
+    assert (second.runs(), second.ledger.known()) == before
+    assert len(first.dbt.questions) == 1
+
+
+def _without_recovery(runner: Runner, count: int, skip: int) -> None:
+    request = runner.request(count, skip=skip)
+    run_plan(runner.job, runner.plan(request), lambda mine: runner.plan(request, mine))
+
+
+def _unreachable(*_: object) -> None:
+    raise EngineError("the warehouse cannot be asked what was published: try again")
