@@ -1,0 +1,1 @@
+"""Executing a plan: chunks, retries, splitting, recording, and recovery after a crash."""

@@ -1,0 +1,95 @@
+"""What is still to do of a plan, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from runner.core.chunks import Chunk
+from runner.core.spans import Span, Spans
+from runner.core.windows import Window
+from runner.execution.judge import WindowJudgement
+from runner.pipelines import Pipeline
+
+
+@dataclass(frozen=True)
+class _Todo:
+    """What is to do of one window; models in the order of the graph."""
+
+    window: Window
+    models: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
+class Agenda:
+    """The windows of a plan that are not done yet, and the models of each."""
+
+    def __init__(self, pipeline: Pipeline, pieces: Iterable[Chunk]) -> None:
+        self._order = [node.name for node in pipeline.windowed]
+        self._open: dict[datetime, _Todo] = {}
+        for piece in pieces:
+            # What no test of the pipeline judges can only be built again.
+            checks = {model for model in piece.checks if pipeline.later_tests[model]}
+            models = {*piece.models, *piece.checks} - checks
+            for window in pipeline.calendar.windows(piece.span):
+                todo = _Todo(window, self._ordered(models), self._ordered(checks))
+                self._open[window.start] = todo
+
+    @property
+    def windows(self) -> list[Window]:
+        """The windows that are not done, oldest first."""
+        return [self._open[start].window for start in sorted(self._open)]
+
+    @property
+    def spans(self) -> Spans:
+        """The same as ranges."""
+        return Spans(todo.window.span for todo in self._open.values())
+
+    def told(self, start: datetime, judgement: WindowJudgement) -> None:
+        """Strike out what an invocation has settled of a window, or what it found untouchable."""
+        todo = self._open[start]
+        judged = {run.model for run in judgement.models} - set(judgement.to_check)
+        gone = judged | set(judgement.held)
+        # What was to be judged and is not published after all can only be built.
+        models = {*todo.models, *(set(todo.checks) & set(judgement.to_build))}
+        checks = {*todo.checks, *judgement.to_check} - set(judgement.to_build)
+        self._open[start] = replace(
+            todo,
+            models=self._ordered(models - gone - set(judgement.to_check)),
+            checks=self._ordered(checks - gone),
+        )
+
+    def left(self, start: datetime) -> tuple[str, ...]:
+        """The models of a window that are still to build or to judge."""
+        todo = self._open[start]
+        return self._ordered({*todo.models, *todo.checks})
+
+    def strike(self, start: datetime) -> None:
+        """Leave a window as it is."""
+        del self._open[start]
+
+    def chunks(self, models: frozenset[str], within: Span | None = None) -> Iterator[Chunk]:
+        """What is to do of some models, as contiguous ranges of windows; oldest first."""
+        current: Chunk | None = None
+        for start in sorted(self._open):
+            if within is not None and not within.start <= start < within.end:
+                continue
+            todo = self._open[start]
+            built = tuple(m for m in todo.models if m in models)
+            judged = tuple(m for m in todo.checks if m in models)
+            if self.left(start) and not built and not judged:
+                continue  # its turn comes with other models
+            is_next = current is not None and current.span.end == start
+            if current and is_next and (current.models, current.checks) == (built, judged):
+                current = replace(current, span=Span(current.span.start, todo.window.end))
+                continue
+            if current is not None:
+                yield current
+            current = Chunk(todo.window.span, built, judged)
+        if current is not None:
+            yield current
+
+    def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
+        wanted = set(names)
+        return tuple(name for name in self._order if name in wanted)

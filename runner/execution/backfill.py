@@ -1,0 +1,71 @@
+"""Run a plan: queue its windows, make sure that nobody has done them meanwhile, execute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from runner.core.crash_points import reached
+from runner.core.plan import Plan
+from runner.core.spans import Spans
+from runner.core.states import State
+from runner.core.windows import Window
+from runner.execution.execute import Executor
+from runner.execution.job import Job
+
+MEANWHILE = "another runner has taken it over or done it meanwhile"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a plan."""
+
+    states: Mapping[Window, State]
+    run_ids: Mapping[Window, str]
+    left_to_others: Spans  # windows that another runner took or did meanwhile
+    seconds: float  # wall time
+
+
+def run_plan(job: Job, plan: Plan, plan_again: Callable[[Spans], Plan]) -> Done:
+    """Queue every window of a plan and execute it.
+
+    ``plan_again`` makes the same plan anew while this process holds the windows given to it:
+    what another runner has finished between planning and queueing is not run twice.
+    """
+    started = job.world.monotonic()
+    pipeline, ledger = job.pipeline, job.ledger
+    windows = [w for span in plan.windows for w in pipeline.calendar.windows(span)]
+    reached("before-queue")
+    queued = ledger.queue(pipeline.name, job.kind, windows, job.world.now())
+    reached("after-queue")
+    held = Spans(run.span for run in queued)
+    mine = _within(plan_again(held), held)
+    surplus = [run for run in queued if run.span not in mine.windows]
+    if surplus:
+        spare = [pipeline.calendar.window_at(run.window_start) for run in surplus]
+        ledger.put_back(pipeline.name, spare, MEANWHILE, job.world.now())
+    others = plan.windows - mine.windows
+    for span in others:
+        job.observer.not_tried(span, MEANWHILE)
+    executor = Executor(job, mine, with_snapshots=_reaches_today(mine, job))
+    states = executor.execute()
+    run_ids = {pipeline.calendar.window_at(run.window_start): run.run_id for run in queued}
+    return Done(states, run_ids, others, job.world.monotonic() - started)
+
+
+def _within(plan: Plan, held: Spans) -> Plan:
+    """The part of a plan whose windows this process holds."""
+    pieces = [
+        replace(piece, span=span) for piece in plan.pieces for span in Spans([piece.span]) & held
+    ]
+    return replace(plan, pieces=tuple(pieces))
+
+
+def _reaches_today(plan: Plan, job: Job) -> bool:
+    """Whether the newest window of the pipeline is in a plan: a snapshot sees only today."""
+    complete = job.pipeline.complete(job.world.now())
+    if complete is None:
+        return False
+    calendar = job.pipeline.calendar
+    newest = calendar.preceding(calendar.window_at(complete.end))
+    return newest.span in plan.windows

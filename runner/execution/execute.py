@@ -1,0 +1,301 @@
+"""Execute a plan: run its chunks, record every window, try again, and split what fails.
+
+A chunk whose checks name windows is cut at them; one that fails otherwise is tried again if that
+may help, and else narrowed down (see :mod:`runner.execution.splitting`). Only what is left to do
+runs again: the failed and skipped models of the windows that need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from runner.core import retries
+from runner.core.chunks import Chunk, Sizing, first_part
+from runner.core.crash_points import reached
+from runner.core.errors import LedgerError, WarehouseLockedError
+from runner.core.plan import Plan
+from runner.core.retries import Remedy
+from runner.core.spans import Span, Spans
+from runner.core.states import State
+from runner.core.windows import Window
+from runner.execution import splitting
+from runner.execution.agenda import Agenda
+from runner.execution.failures import Failure, nothing_came_of
+from runner.execution.heartbeat import Heartbeat
+from runner.execution.invoke import Invoker
+from runner.execution.job import Job
+from runner.execution.judge import Judgement, judge
+from runner.execution.logbook import Logbook
+from runner.execution.results import reads_from
+from runner.execution.statics import Statics
+from runner.project import Node
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A chunk, or what is left of one."""
+
+    chunk: Chunk
+    probes: bool = True  # whether a failure is first looked for at a few windows
+    attempts: int = 0  # that have failed for a reason that may pass
+
+    @property
+    def span(self) -> Span:
+        return self.chunk.span
+
+
+class Executor:
+    """Runs the windows of a plan that this process has queued."""
+
+    def __init__(self, job: Job, plan: Plan, *, with_snapshots: bool) -> None:
+        self._job = job
+        self._calendar = job.pipeline.calendar
+        self._newest_first = plan.request.newest_first
+        self._sizing: Sizing = plan.request.sizing
+        self._statics = Statics(job.pipeline, plan.request.select, with_snapshots)
+        self._agenda = Agenda(job.pipeline, plan.pieces)
+        self._logbook = Logbook(
+            pipeline=job.pipeline,
+            ledger=job.ledger,
+            agenda=self._agenda,
+            inputs=job.inputs,
+            now=job.world.now,
+            settled=job.observer.settled,
+            tables_to_come=lambda: self._tables(len(self._statics.stages)),
+        )
+        self._heartbeat = Heartbeat(job.ledger, job.pipeline.name, job.engine.kill)
+        self._invoker = Invoker(job, self._heartbeat)
+        self._obstacle: str | None = None  # why no chunk can succeed
+        self._systematic: set[str] = set()  # failures that were the same wherever they were tried
+
+    def execute(self) -> dict[Window, State]:
+        """Run everything; returns the state of each window.
+
+        After a failure that lies outside the windows the chunks that follow are not tried. On an
+        interrupt the running child is killed and what is left is cancelled in the ledger.
+        """
+        try:
+            with self._heartbeat:
+                for stage, models in enumerate(self._statics.stages):
+                    for chunk, is_last in self._chunks(stage, models):
+                        self._run_chunk(chunk, stage, is_last=is_last)
+                        reached("between-chunks")
+                    self._build_tables(stage)
+            return self._logbook.states | self._left_out()
+        except BaseException:
+            self._job.engine.close()
+            if self._invoker.running is not None:
+                self._job.observer.abandoned(self._invoker.running)
+            # The ledger itself may be what is broken: then the leases run out by themselves.
+            with suppress(LedgerError):
+                self._give_up("stopped before it was done; run the same command again")
+            raise
+
+    def _chunks(self, stage: int, models: frozenset[str]) -> Iterator[tuple[Chunk, bool]]:
+        """The chunks of a stage and whether each is its last, cut by what those before took."""
+        everything = frozenset[str]().union(*self._statics.stages)
+        whole = list(self._agenda.chunks(everything))
+        if stage == 0 and len(whole) == 1 and self._calendar.count(whole[0].span) <= self._size:
+            yield whole[0], True  # dbt itself keeps the order of the stages
+            return
+        ahead = list(self._agenda.chunks(models))
+        while ahead and self._obstacle is None:
+            piece = ahead.pop(-1 if self._newest_first else 0)
+            chunk = first_part(piece, self._calendar, self._size, newest=self._newest_first)
+            if self._newest_first and piece.span.start < chunk.span.start:
+                ahead.append(replace(piece, span=Span(piece.span.start, chunk.span.start)))
+            elif chunk.span.end < piece.span.end:
+                ahead.insert(0, replace(piece, span=Span(chunk.span.end, piece.span.end)))
+            yield chunk, not ahead
+
+    @property
+    def _size(self) -> int:
+        return self._sizing.size
+
+    def _run_chunk(self, chunk: Chunk, stage: int, *, is_last: bool) -> None:
+        parts = [_Part(chunk)]
+        while parts and self._may_go_on():
+            part = parts.pop()
+            judgement = self._invoke(part.chunk, stage, is_last=is_last and not parts)
+            ahead = self._after(part, stage, judgement)
+            parts.extend(reversed(ahead))
+
+    def _after(self, part: _Part, stage: int, judgement: Judgement) -> list[_Part]:
+        """What to run after an invocation."""
+        failure = judgement.failure
+        if failure is None:
+            ahead = self._parts(stage, [part.span], part)
+            if all(replace(rest.chunk, reasons=part.chunk.reasons) != part.chunk for rest in ahead):
+                return ahead
+            failure = nothing_came_of(part.chunk)
+        rule = retries.classify(failure.message)
+        attempts = part.attempts + 1
+        is_single = self._calendar.count(part.span) == 1
+        if rule.remedy is Remedy.HALT:
+            self._halt(failure.reason)
+        elif rule.remedy is Remedy.ONCE and not is_single:
+            # Half of the windows may fit into the memory, or the time.
+            self._job.observer.splitting(part.span, failure.reason)
+            halves = splitting.halves(self._calendar, part.span)
+            return self._parts(stage, halves, replace(part, probes=False))
+        elif retries.allows_another(rule, attempts, self._job.pipeline.config.retries):
+            self._wait(part.span, failure.reason, attempts)
+            return self._parts(stage, [part.span], replace(part, attempts=attempts))
+        elif rule.remedy is Remedy.TRANSIENT or failure.is_systematic:
+            self._obstacle = failure.reason
+        elif not is_single:
+            spans = self._narrowed(part, stage, failure)
+            return self._parts(stage, spans, replace(part, probes=False))
+        self._settle(part.span, failure, was_tried=is_single)
+        return []
+
+    def _parts(self, stage: int, spans: Iterable[Span], like: _Part) -> list[_Part]:
+        """What is left to do in some ranges, in the order in which it runs."""
+        models = self._statics.stages[stage]
+        return [
+            replace(like, chunk=chunk)
+            for span in spans
+            for chunk in self._agenda.chunks(models, span)
+            if chunk.models or chunk.checks
+        ]
+
+    def _narrowed(self, part: _Part, stage: int, failure: Failure) -> list[Span]:
+        """The ranges to try after a failure that named no window."""
+        self._job.observer.splitting(part.span, failure.reason)
+        spans = splitting.mentioned(self._calendar, part.span, failure)
+        if spans:
+            return spans
+        windows = list(self._calendar.windows(part.span))
+        if part.probes and failure.signature in self._systematic:
+            self._settle(part.span, failure)
+            return []
+        if not part.probes or len(windows) == 2:
+            return list(splitting.halves(self._calendar, part.span))
+        probed = splitting.probes(windows)
+        if self._fail_alike(probed, stage):
+            self._systematic.add(failure.signature)
+            self._settle(part.span, failure)
+            return []
+        return splitting.around(part.span, probed, self._calendar)
+
+    def _fail_alike(self, windows: list[Window], stage: int) -> bool:
+        """Try windows alone, and settle those that fail; whether all do so in the same words."""
+        signatures: set[str | None] = set()
+        for window in windows:
+            for chunk in self._agenda.chunks(self._statics.stages[stage], window.span):
+                failure = self._invoke(chunk, stage, is_last=False).failure
+                signatures.add(failure.signature if failure else None)
+                if failure is not None:
+                    self._settle(window.span, failure, was_tried=True)
+        return len(signatures) == 1 and None not in signatures
+
+    def _invoke(self, chunk: Chunk, stage: int, *, is_last: bool) -> Judgement:
+        """Run one invocation and record what it settles."""
+        statics = self._joining(stage, is_last=is_last)
+        names = [*(node.name for node in statics), *chunk.models]
+        fence, result = self._invoker.run(
+            chunk,
+            statics,
+            self._statics.checks(chunk, statics),
+            unit_tests=self._statics.needs_unit_tests(names),
+        )
+        self._statics.remember(result, names)
+        judgement = judge(self._job.pipeline, chunk, result)
+        self._learn(chunk, judgement)
+        self._logbook.write(fence, chunk, judgement)
+        self._invoker.running = None
+        return judgement
+
+    def _build_tables(self, stage: int) -> None:
+        """Build the tables that are made from windows, if no chunk has; in one window's name."""
+        tables, held_back = self._tables(stage), self._logbook.held_back
+        if tables and (self._agenda.windows or held_back) and self._may_go_on():
+            window = held_back or self._agenda.windows[-1]
+            chunk = Chunk(window.span, ())
+            names = [node.name for node in tables]
+            unit_tests = self._statics.needs_unit_tests(names)
+            reached("before-tables")
+            checks = self._statics.checks(chunk, tables)
+            fence, result = self._invoker.run(chunk, tables, checks, unit_tests=unit_tests)
+            self._statics.remember(result, names)
+            judgement = judge(self._job.pipeline, chunk, result)
+            reached("after-tables")
+            self._logbook.write_tables(fence, window, judgement.statics, result.error)
+            self._invoker.running = None
+        elif held_back:
+            fence = self._claim(held_back.span)
+            self._logbook.write_tables(fence, held_back, (), self._obstacle)
+
+    def _joining(self, stage: int, *, is_last: bool) -> list[Node]:
+        """What is built along with the models, but for tables that would spread bad rows."""
+        everything = self._statics.following(len(self._statics.stages))
+        spoilt = [node for node in everything if node.name in self._spoilt]
+        joining = self._statics.joining(stage, is_last=is_last)
+        return [node for node in joining if node not in spoilt]
+
+    def _tables(self, stage: int) -> list[Node]:
+        """The tables to build from the windows so far, but for those that would spread bad rows."""
+        following = self._statics.following(stage)
+        return [node for node in following if node.name not in self._spoilt]
+
+    @property
+    def _spoilt(self) -> set[str]:
+        """What reads rows that were published and are bad."""
+        return reads_from(self._job.pipeline, self._logbook.published_as_incorrect)
+
+    def _claim(self, span: Span) -> int:
+        return self._job.ledger.claim(self._job.pipeline.name, span, self._job.world.now())
+
+    def _learn(self, chunk: Chunk, judgement: Judgement) -> None:
+        """Reckon the size of the next chunk from what this one has taken."""
+        rows = [run.row_count or 0 for w in judgement.windows.values() for run in w.models]
+        if rows and chunk.models:
+            count = len(judgement.windows)
+            self._sizing = self._sizing.learned(count, sum(rows), judgement.seconds)
+
+    def _settle(self, span: Span, failure: Failure, *, was_tried: bool = False) -> None:
+        """Let a failure be the last word on what is left of a range, tried alone or not."""
+        for part in self._agenda.spans & Spans([span]):
+            self._logbook.fail(self._claim(part), part, failure, was_tried=was_tried)
+
+    def _wait(self, span: Span, reason: str, attempt: int) -> None:
+        policy = self._job.pipeline.config.retries
+        seconds = retries.delay(attempt, policy, self._job.world.random).total_seconds()
+        self._job.observer.retrying(span, reason, seconds)
+        self._job.world.sleep(seconds)
+
+    def _may_go_on(self) -> bool:
+        """Whether nothing keeps the next invocation from running; waits for the warehouse."""
+        if self._obstacle is None:
+            pause = self._job.ledger.paused(self._job.pipeline.name)
+            if pause is not None:
+                self._obstacle = f"paused: {pause.reason}"
+                return False
+            try:
+                self._job.wait_for_warehouse()
+            except WarehouseLockedError as error:
+                self._obstacle = str(error)
+        return self._obstacle is None
+
+    def _halt(self, reason: str) -> None:
+        """Stop, and let nothing of the pipeline start until a person has looked."""
+        job = self._job
+        with suppress(LedgerError):  # its disk may be the one that is full
+            job.ledger.pause(job.pipeline.name, reason, job.world.now())
+        self._obstacle = f"paused: {reason}"
+
+    def _left_out(self) -> dict[Window, State]:
+        """The windows that were not tried, or not to their end: cancelled."""
+        reason = self._obstacle or "nothing of them could run"
+        for span in self._agenda.spans:
+            self._job.observer.not_tried(span, reason)
+        if self._agenda.windows:
+            self._give_up(f"not tried: {reason}")
+        return dict.fromkeys(self._agenda.windows, State.CANCELLED)
+
+    def _give_up(self, reason: str) -> None:
+        """End what is still queued or running in this process's name."""
+        job = self._job
+        job.ledger.give_up(job.pipeline.name, reason, job.world.now())

@@ -1,0 +1,95 @@
+"""What a plan is executed for and with, and who is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from runner.core.chunks import Chunk
+from runner.core.errors import EngineError
+from runner.core.spans import Span
+from runner.core.standings import InputsOf
+from runner.core.windows import Window
+from runner.core.world import World
+from runner.dbt.protocol import Engine, Publication
+from runner.ledger import Kind, Ledger, Outcome
+from runner.pipelines import Pipeline
+from runner.warehouse import Holder, wait_until_free
+
+_TIMES_ASKED = 3
+
+
+class Observer(Protocol):
+    """Told what happens, as it happens; shows it to a person."""
+
+    def invoking(self, chunk: Chunk) -> None:
+        """A chunk, or a part of one, starts."""
+
+    def node(self, unique_id: str, status: str) -> None:
+        """A node of the running invocation has started or ended."""
+
+    def settled(self, window: Window, outcome: Outcome) -> None:
+        """A window has its verdict."""
+
+    def splitting(self, span: Span, reason: str) -> None:
+        """A chunk failed and is split."""
+
+    def retrying(self, span: Span, reason: str, seconds: float) -> None:
+        """A chunk failed and is tried again after a while."""
+
+    def waiting(self, holder: Holder) -> None:
+        """Somebody else holds the warehouse."""
+
+    def not_tried(self, span: Span, reason: str) -> None:
+        """A chunk is left out: what failed before would fail it too."""
+
+    def abandoned(self, span: Span) -> None:
+        """A chunk was stopped in the middle: nothing of a table is half published."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a plan is executed for and with."""
+
+    pipeline: Pipeline
+    ledger: Ledger
+    engine: Engine
+    kind: Kind
+    world: World
+    observer: Observer
+    warehouse: Path | None  # the file that is written; None: no file that can be seen
+    inputs: Mapping[str, InputsOf]  # by model: what its windows are made from
+
+    def wait_for_warehouse(self) -> None:
+        """Return when nobody else writes the warehouse.
+
+        Raises :class:`runner.core.errors.WarehouseLockedError` when its patience is over.
+        """
+        if self.warehouse is not None:
+            wait_until_free(
+                self.warehouse,
+                self.pipeline.config.lock_timeout,
+                monotonic=self.world.monotonic,
+                sleep=self.world.sleep,
+                random=self.world.random,
+                told=self.observer.waiting,
+            )
+
+    def published(self, span: Span | None, fence: int | None) -> tuple[Publication, ...]:
+        """What the warehouse's markers say, of a range and of one invocation if those are given.
+
+        Raises :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
+        """
+        if self.warehouse is not None and not self.warehouse.exists():
+            return ()  # asking would create it
+        for attempt in range(1, _TIMES_ASKED):
+            self.wait_for_warehouse()
+            with suppress(EngineError):
+                return self.engine.published(span, fence, self.pipeline.config.timeout)
+            # Somebody has been faster, or a dying dbt still holds the file.
+            self.world.sleep(self.world.random() * 2**attempt)
+        self.wait_for_warehouse()
+        return self.engine.published(span, fence, self.pipeline.config.timeout)

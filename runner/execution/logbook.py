@@ -1,0 +1,233 @@
+"""Keep the ledger's account of a plan: what every invocation has brought to each window's run.
+
+A run ends when nothing is left to do of its window. Where tables are built from the windows at
+the end, one run is held back for them: it ends when they are built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from runner.core import retries
+from runner.core.chunks import Chunk
+from runner.core.crash_points import reached
+from runner.core.spans import Span, Spans
+from runner.core.standings import InputsOf, Known, Standing
+from runner.core.states import State, worst
+from runner.core.timelines import Timeline
+from runner.core.windows import Window
+from runner.core.world import Clock
+from runner.execution.agenda import Agenda
+from runner.execution.failures import Failure
+from runner.execution.judge import Judgement
+from runner.execution.results import reads_from
+from runner.ledger import Entry, IndexChange, Ledger, ModelRun, Outcome, total_rows
+from runner.pipelines import Pipeline
+from runner.project import Node
+
+_BAD = frozenset({Standing.FAILED, Standing.INCORRECT})
+_NOT_YET = "windows that it is made from were published since it was built"
+
+
+@dataclass
+class _Account:
+    """What the invocations of one run have brought so far."""
+
+    models: dict[str, ModelRun] = field(default_factory=dict)
+    checks: frozenset[str] = frozenset()
+    seconds: float = 0.0
+
+
+@dataclass
+class Logbook:
+    """Writes the ledger, and tells a person of every window that is done."""
+
+    pipeline: Pipeline
+    ledger: Ledger
+    agenda: Agenda
+    inputs: Mapping[str, InputsOf]  # by model: what its windows are made from
+    now: Clock
+    settled: Callable[[Window, Outcome], None]
+    tables_to_come: Callable[[], Sequence[Node]]  # made from the windows, when these are done
+    states: dict[Window, State] = field(default_factory=dict)
+    held_back: Window | None = None  # whose run waits for the tables at the end
+    _last_words: Outcome | None = None  # of the run that was held back
+    _accounts: dict[datetime, _Account] = field(default_factory=dict)
+
+    @property
+    def published_as_incorrect(self) -> set[str]:
+        """The models whose bad rows are there for everybody to read: no gate has held them back."""
+        return {
+            run.model
+            for account in self._accounts.values()
+            for run in account.models.values()
+            if run.standing is Standing.INCORRECT and run.row_count is not None
+        }
+
+    def write(self, fence: int, chunk: Chunk, judgement: Judgement) -> None:
+        """Record an invocation."""
+        newest = max(judgement.windows)
+        entries: dict[datetime, Entry] = {}
+        for start, window in judgement.windows.items():
+            self.agenda.told(start, window)
+            runs = (*window.models, *(judgement.statics if start == newest else ()))
+            self._add(start, runs, judgement)
+            failure = judgement.failure.reason if judgement.failure else None
+            outcome = None if self.agenda.left(start) else self._outcome(start, failure)
+            extra = judgement.static_findings if start == newest else ()
+            entries[start] = Entry(runs, (*window.findings, *extra), outcome)
+        span = self.pipeline.calendar.window_at(newest).span
+        whole = {run.model: (span, self._known(run, span)) for run in judgement.statics}
+        change = IndexChange(
+            whole=self._to_be_built(chunk, judgement, span) | whole,
+            windows=self._painted({start: w.models for start, w in judgement.windows.items()}),
+            outdated=self._outdated(chunk, judgement),
+        )
+        self._record(fence, self._without_last(entries), change)
+
+    def fail(self, fence: int, span: Span, failure: Failure, *, was_tried: bool) -> None:
+        """Let a failure be the last word on what is left of some windows.
+
+        Windows that were not tried alone may be good, unless it is the code that is wrong.
+        """
+        entries: dict[datetime, Entry] = {}
+        for window in self.pipeline.calendar.windows(span):
+            left = self.agenda.left(window.start)
+            blamed = failure.blamed if failure.blamed in left or not left else left[0]
+            runs = (self._failed(window.start, blamed, failure),) if blamed in left else ()
+            self._add(window.start, runs, None)
+            outcome = self._outcome(window.start)
+            state = worst([outcome.state, failure.standing.state])
+            outcome = replace(outcome, state=state, reason=failure.reason)
+            entries[window.start] = Entry(runs, failure.findings, outcome)
+        is_certain = was_tried or retries.classify(failure.message).is_about_code
+        certain = failure if is_certain else None
+        painted = self._painted({s: e.models for s, e in entries.items()}, certain)
+        self._record(fence, self._without_last(entries), IndexChange(windows=painted))
+
+    def write_tables(
+        self, fence: int, window: Window, tables: Sequence[ModelRun], failure: str | None
+    ) -> None:
+        """Record what has become of tables made from windows; ends the run held back for them."""
+        self._add(window.start, tables, None)
+        outcome = self._outcome(window.start, failure) if window == self.held_back else None
+        if outcome is not None and self._last_words is not None:
+            outcome = replace(outcome, state=worst([outcome.state, self._last_words.state]))
+            outcome = replace(outcome, reason=outcome.reason or self._last_words.reason)
+        whole = {run.model: (window.span, self._known(run, window.span)) for run in tables}
+        self.held_back = self._last_words = None
+        self._record(
+            fence, {window.start: Entry(tuple(tables), (), outcome)}, IndexChange(whole=whole)
+        )
+
+    def _without_last(self, entries: Mapping[datetime, Entry]) -> dict[datetime, Entry]:
+        """Hold back the newest run that ends here if no other will be open after it."""
+        ending = [start for start, entry in entries.items() if entry.outcome is not None]
+        has_published = any(
+            run.row_count is not None for a in self._accounts.values() for run in a.models.values()
+        )
+        is_end = len(ending) == len(self.agenda.windows)
+        if not is_end or not has_published or not self.tables_to_come():
+            return dict(entries)
+        last = max(ending)
+        self.held_back = self.pipeline.calendar.window_at(last)
+        self._last_words = entries[last].outcome
+        return {**entries, last: replace(entries[last], outcome=None)}
+
+    def _record(self, fence: int, entries: Mapping[datetime, Entry], change: IndexChange) -> None:
+        reached("before-record")
+        self.ledger.record(self.pipeline.name, fence, entries, change, self.now())
+        reached("after-record")
+        for start, entry in sorted(entries.items()):
+            if entry.outcome is not None:
+                window = self.pipeline.calendar.window_at(start)
+                self.agenda.strike(start)
+                self.states[window] = entry.outcome.state
+                self.settled(window, entry.outcome)
+
+    def _add(self, start: datetime, runs: Iterable[ModelRun], judgement: Judgement | None) -> None:
+        account = self._accounts.setdefault(start, _Account())
+        account.models.update({run.model: run for run in runs})
+        if judgement is not None:
+            account.checks |= judgement.checks
+            account.seconds += judgement.seconds / len(judgement.windows)
+
+    def _outcome(self, start: datetime, failure: str | None = None) -> Outcome:
+        """The sum of a run's account; ``failure`` is one that is about none of its models."""
+        account = self._accounts[start]
+        found = [m for n in self.pipeline.data_nodes if (m := account.models.get(n.name))]
+        states = [run.standing.state for run in found]
+        states.append(State.SUCCESS if failure is None else State.FAILED)
+        return Outcome(
+            state=worst(states),
+            row_count=total_rows(found),
+            check_count=len(account.checks),
+            seconds=account.seconds,
+            reason=next((run.reason for run in found if run.standing in _BAD), failure),
+        )
+
+    def _failed(self, start: datetime, model: str, failure: Failure) -> ModelRun:
+        before = self._accounts[start].models.get(model) if start in self._accounts else None
+        hashes = {node.name: node.code_hash for node in self.pipeline.windowed}
+        row_count = before.row_count if before else None
+        return ModelRun(model, failure.standing, row_count, hashes[model], failure.reason)
+
+    def _painted(
+        self, runs: Mapping[datetime, Iterable[ModelRun]], failure: Failure | None = None
+    ) -> dict[str, Timeline[Known]]:
+        """What is known of windowed models after some runs, by model."""
+        parts: dict[str, list[tuple[Span, Known]]] = {}
+        windowed = {node.name for node in self.pipeline.windowed}
+        for start, models in runs.items():
+            span = self.pipeline.calendar.window_at(start).span
+            for run in models:
+                if run.model in windowed:
+                    known = self._known(run, span, failure)
+                    parts.setdefault(run.model, []).append((span, known))
+        return {model: Timeline(found) for model, found in parts.items()}
+
+    def _known(self, run: ModelRun, span: Span, failure: Failure | None = None) -> Known:
+        """What the index keeps; of a failure that will not pass by itself also what it read."""
+        inputs = None
+        # What failed for another's sake is tried again as soon as that is mended.
+        is_own = failure is not None and failure.blamed == run.model
+        if failure is not None and is_own and run.standing is Standing.FAILED:
+            remedy = retries.classify(failure.message).remedy
+            if remedy is retries.Remedy.PERMANENT and run.model in self.inputs:
+                inputs = self.inputs[run.model](span)
+        return Known(run.standing, run.code_hash, reason=run.reason, inputs=inputs)
+
+    def _to_be_built(
+        self, chunk: Chunk, judgement: Judgement, span: Span
+    ) -> dict[str, tuple[Span, Known]]:
+        """The tables that lag behind what was published here, should nobody come to build them."""
+        runs = [run for window in judgement.windows.values() for run in window.models]
+        published = {r.model for r in runs if r.row_count is not None and r.model in chunk.models}
+        behind = reads_from(self.pipeline, published)
+        return {
+            node.name: (span, Known(Standing.FAILED, node.code_hash, reason=_NOT_YET))
+            for node in self.pipeline.following_tables
+            if node.name in behind
+        }
+
+    def _outdated(self, chunk: Chunk, judgement: Judgement) -> dict[str, Spans]:
+        """Who reads what was published here without having been published after it."""
+        published: dict[str, list[Span]] = {}
+        for start, window in judgement.windows.items():
+            span = self.pipeline.calendar.window_at(start).span
+            for run in window.models:
+                if run.row_count is not None and run.model in chunk.models:
+                    published.setdefault(run.model, []).append(span)
+        return outdated_by(self.pipeline, published)
+
+
+def outdated_by(pipeline: Pipeline, published: Mapping[str, Iterable[Span]]) -> dict[str, Spans]:
+    """Which windows of whom are stale once some models' windows are published together."""
+    outdated: dict[str, Spans] = {}
+    for model, spans in published.items():
+        for reader in pipeline.readers.get(model, ()):
+            fresh = Spans(published.get(reader, ()))
+            outdated[reader] = outdated.get(reader, Spans()) | (Spans(spans) - fresh)
+    return outdated

@@ -1,0 +1,111 @@
+"""After a crash, believe the warehouse: the markers say what was published and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from itertools import groupby
+
+from runner.core.crash_points import reached
+from runner.core.errors import FencedOffError
+from runner.core.spans import Span
+from runner.core.standings import Known, Standing
+from runner.core.states import State, worst
+from runner.core.timelines import Timeline
+from runner.dbt.protocol import Publication
+from runner.execution.job import Job
+from runner.execution.judge import STANDINGS
+from runner.execution.logbook import outdated_by
+from runner.ledger import Entry, IndexChange, ModelRun, Outcome, Run, total_rows
+from runner.pipelines import Pipeline
+
+_DIED = "its runner died before it was built"
+_VOUCHED = "its runner died after it was published and judged; the warehouse's markers say so"
+_DONE = frozenset({Standing.SUCCESS, Standing.UNCHECKED})
+
+
+def recover(job: Job) -> None:
+    """Settle the runs of processes that died or were told to stop.
+
+    What was published and judged is done; what was published and not judged will only be judged;
+    whatever else had started runs again, and what was only queued is cancelled. A run all of
+    whose models are done is recorded as such. Asks the warehouse only if an invocation was cut
+    off. Raises :class:`runner.core.errors.EngineError`, and settles nothing, if it cannot be asked.
+    """
+    pipeline, ledger, now = job.pipeline, job.ledger, job.world.now()
+    abandoned = [run for run in ledger.abandoned(pipeline.name) if run.state is State.RUNNING]
+    cut_off = [*abandoned, *ledger.unsettled(pipeline.name)]
+    settled: list[Run] = []
+    for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
+        runs = list(group)
+        span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
+        told = job.published(span, fence)
+        index = _index(told)
+        published = {model: [part for part, _ in found] for model, found in index.items()}
+        change = IndexChange(
+            windows=index,
+            whole=_unbuilt(pipeline, span),
+            outdated=outdated_by(pipeline, published),
+        )
+        entries = _vouched(pipeline, [run for run in runs if run in abandoned], told)
+        reached("recovery-told")
+        # Another runner may be recovering too; then it has recorded what we would.
+        with suppress(FencedOffError):
+            ledger.record(pipeline.name, fence, entries, change, now)
+            settled += runs
+    reached("recovery-recorded")
+    ledger.release_abandoned(pipeline.name, now)
+    reached("recovery-released")
+    ledger.settle(settled)
+
+
+def known_of(marker: Publication) -> Known:
+    """What a marker lets us know of its window; a plain `dbt build` leaves it unverified."""
+    if marker.run_id is None:
+        return Known(Standing.UNCHECKED)
+    return Known(STANDINGS[marker.verdict], marker.code_hash)
+
+
+def _fence(run: Run) -> int:
+    return run.fence or 0
+
+
+def _index(told: Iterable[Publication]) -> dict[str, Timeline[Known]]:
+    parts: dict[str, list[tuple[Span, Known]]] = {}
+    for marker in told:
+        span = Span(marker.window_start, marker.window_end)
+        parts.setdefault(marker.model, []).append((span, known_of(marker)))
+    return {model: Timeline(found) for model, found in parts.items()}
+
+
+def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, Known]]:
+    """The tables made from windows: no marker says whether they were built."""
+    newest = pipeline.calendar.preceding(pipeline.calendar.window_at(span.end)).span
+    return {
+        node.name: (newest, Known(Standing.FAILED, node.code_hash, reason=_DIED))
+        for node in pipeline.following_tables
+    }
+
+
+def _vouched(
+    pipeline: Pipeline, runs: Iterable[Run], told: Iterable[Publication]
+) -> dict[datetime, Entry]:
+    """The runs of which the markers vouch for every model, and whose end no table waits for."""
+    found = list(runs)
+    if pipeline.following_tables:
+        # They are built in the name of the newest, which therefore is not done.
+        found = sorted(found, key=lambda run: run.window_start)[:-1]
+    entries = {}
+    for run in found:
+        models = tuple(
+            ModelRun(m.model, STANDINGS[m.verdict], m.row_count, m.code_hash)
+            for m in told
+            if m.window_start == run.window_start
+        )
+        done = {model.model for model in models if model.standing in _DONE}
+        if done >= {node.name for node in pipeline.windowed}:
+            state = worst(model.standing.state for model in models)
+            outcome = Outcome(state, total_rows(models), 0, 0.0, _VOUCHED)
+            entries[run.window_start] = Entry(models, (), outcome)
+    return entries
