@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
 
-.PHONY: help demo test lint format bench prove-chunks clean
+.PHONY: help demo test chaos lint format bench prove-chunks clean
 
 help:
 	@echo "make demo          land a real quarter, backfill it, show the totals"
 	@echo "make test          run the tests"
+	@echo "make chaos         kill, race and starve the runner some hundred times (half an hour)"
 	@echo "make lint          ruff, mypy, import-linter, sqlfluff"
 	@echo "make format        let ruff and sqlfluff mend what they can"
 	@echo "make prove-chunks  backfill the quarter in chunks of 1, 7 and all, and compare"
@@ -27,7 +28,12 @@ demo: $(VENV)/.ready
 	$(BIN)/python scripts/show_demo_totals.py
 
 test: $(VENV)/.ready
+	scripts/ensure_postgres.sh
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# CHAOS_SEED=17 CHAOS_SERIES=1 repeats the random series with that seed.
+chaos: $(VENV)/.ready
+	$(BIN)/pytest tests/faults -m chaos --numprocesses 2 --dist load
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

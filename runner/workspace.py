@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from runner.config import PipelineConfig, parse_pipelines
+from runner.core.config import PipelineConfig, parse_pipelines
+from runner.core.errors import ConfigError, UsageError
 from runner.dbt.protocol import Engine
-from runner.errors import ConfigError, UsageError
+from runner.landings import Landings
 from runner.ledger import Ledger
-from runner.pipelines import Pipeline, find_config, make_pipeline
+from runner.pipelines import find_config, make_pipeline
+from runner.planning import Planner
 from runner.project import Project
 from runner.project_files import fingerprint, project_zone
 
@@ -96,15 +98,29 @@ class Workspace:
                 return self._parse(temporary, selections)
         return self._parse(engine, selections)
 
-    def pipeline(self, name: str, engine: Engine | None = None) -> Pipeline:
-        """A pipeline by name; every way in which it can be wrong is a :class:`UsageError`."""
-        config = find_config(name, self.configs)
-        return make_pipeline(name, config, self.project(engine))
+    def planner(self, name: str, engine: Engine | None = None) -> Planner:
+        """The planner of a pipeline."""
+        project = self.project(engine)
+        pipeline = make_pipeline(name, find_config(name, self.configs), project)
+        landings = Landings(pipeline, project, self.project_dir)
+        return Planner(pipeline, self.ledger, landings.inputs_of)
+
+    def named(self, pipeline: str | None) -> tuple[str, ...]:
+        """The name of one pipeline, or those of all; :class:`UsageError` if it is unknown."""
+        if pipeline is None:
+            return tuple(self.configs)
+        find_config(pipeline, self.configs)
+        return (pipeline,)
+
+    @property
+    def ledger_location(self) -> Path | str:
+        """Where the ledger is: an SQLite file in the home folder, or the URL of DAYBREAK_LEDGER."""
+        return os.environ.get("DAYBREAK_LEDGER") or self.home / "ledger.db"
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger: an SQLite file in the home folder, or the database of DAYBREAK_LEDGER."""
-        return Ledger.open(os.environ.get("DAYBREAK_LEDGER") or self.home / "ledger.db")
+        """The ledger, created if there is none."""
+        return Ledger.open(self.ledger_location)
 
     @property
     def _kept_project(self) -> Path:

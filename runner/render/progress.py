@@ -7,14 +7,16 @@ from collections import Counter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from runner.backfill import Done
+from runner.core.chunks import Chunk
+from runner.core.plan import Plan
+from runner.core.spans import Span, Spans
+from runner.core.states import State
+from runner.core.windows import Window
+from runner.execution.backfill import Done
 from runner.ledger import Outcome
 from runner.pipelines import Pipeline
-from runner.plan import Plan
-from runner.render.words import counted, span_in_words
-from runner.spans import Span
-from runner.states import State
-from runner.windows import Window
+from runner.render.words import counted, held_in_words, span_in_words
+from runner.warehouse import Holder
 
 _STYLES = {
     State.SUCCESS: "green",
@@ -29,12 +31,11 @@ _COUNTED = (State.SUCCESS, State.INCORRECT, State.UNCHECKED, State.FAILED, State
 class Progressing:
     """Shows a backfill as it goes: plain lines, and below them a bar on a terminal."""
 
-    def __init__(self, console: Console, word: str, pipeline: Pipeline, plan: Plan) -> None:
+    def __init__(self, console: Console, word: str, pipeline: Pipeline) -> None:
         self._console = console
         self._word = word
         self._pipeline = pipeline
         self._calendar = pipeline.calendar
-        self._plan = plan
         self._models = {n.unique_id: n.name for n in pipeline.nodes if n.kind == "model"}
         self._node_count = len(pipeline.nodes)
         self._settled = 0  # windows
@@ -51,21 +52,41 @@ class Progressing:
             disable=not console.is_terminal,
         )
         self._last_reason: str | None = None  # said once for windows that share it
-        self._task = self._bar.add_task("starting dbt", total=plan.window_count)
+        self._task = self._bar.add_task("looking what is to do", total=None)
 
     def __enter__(self) -> Progressing:
-        self._announce()
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def invoking(self, span: Span) -> None:
+    def announce(self, plan: Plan) -> None:
+        """Say what will run, and what is left alone and why."""
+        self._bar.update(self._task, total=plan.window_count, description="starting dbt")
+        for skip in plan.skipped:
+            count = self._calendar.count(skip.span)
+            where = span_in_words(self._calendar, skip.span)
+            self._print(f"{count} skipped {where}: {skip.reason}")
+        for model in plan.models:
+            for held in model.held:
+                for span in plan.windows & Spans([held.span]):
+                    where = span_in_words(self._calendar, span)
+                    self._print(f"{model.subject.name} held back {where}: {held_in_words(held)}")
+        if plan.span is None:
+            again = " (--reprocess all runs them again)" if plan.skipped else ""
+            self._print(f"0 runs queued: nothing to do{again}")
+            return
+        runs = counted(plan.window_count, "run")
+        chunks = counted(len(plan.chunks), "chunk")
+        where = span_in_words(self._calendar, plan.span)
+        self._print(f"{runs} queued (one per {self._calendar.grain}) {where}, {chunks}")
+
+    def invoking(self, chunk: Chunk) -> None:
         """Name the range that runs now."""
-        self._running = self._calendar.count(span)
+        self._running = self._calendar.count(chunk.span)
         self._done_nodes.clear()
-        self._bar.update(self._task, description=span_in_words(self._calendar, span))
+        self._bar.update(self._task, description=span_in_words(self._calendar, chunk.span))
 
     def node(self, unique_id: str, status: str) -> None:
         """Name the model that runs now."""
@@ -97,6 +118,21 @@ class Progressing:
         self._print(f"{where} failed, finding out which: {reason}")
         self._last_reason = reason
 
+    def retrying(self, span: Span, reason: str, seconds: float) -> None:
+        """Say that a chunk failed for a reason that may pass."""
+        where = span_in_words(self._calendar, span)
+        self._print(f"{where} is tried again in {seconds:.0f} s: {reason}")
+
+    def waiting(self, holder: Holder) -> None:
+        """Say who holds the warehouse."""
+        self._print(f"waiting for {holder}, who holds the warehouse")
+
+    def abandoned(self, span: Span) -> None:
+        """Say what was stopped in the middle."""
+        where = span_in_words(self._calendar, span)
+        self._bar.stop()
+        self._print(f"{where} abandoned: every table has either its old or its new rows")
+
     def not_tried(self, span: Span, reason: str) -> None:
         """Say that a chunk was left out."""
         because = "" if reason == self._last_reason else f": {reason}"
@@ -118,21 +154,6 @@ class Progressing:
             self._print(f"look at: runner show-run {name} {done.run_ids[wrong[0]]}")
         if len(wrong) > 1:
             self._print(f"and the other {len(wrong) - 1} in: runner list-runs {name}")
-
-    def _announce(self) -> None:
-        span = self._plan.span
-        for skip in self._plan.skipped:
-            count = self._calendar.count(skip.span)
-            where = span_in_words(self._calendar, skip.span)
-            self._print(f"{count} skipped {where}: {skip.reason}")
-        if span is None:
-            again = " (--reprocess all runs them again)" if self._plan.skipped else ""
-            self._print(f"0 runs queued: nothing to do{again}")
-            return
-        runs = counted(self._plan.window_count, "run")
-        chunks = counted(len(self._plan.chunks), "chunk")
-        where = span_in_words(self._calendar, span)
-        self._print(f"{runs} queued (one per {self._calendar.grain}) {where}, {chunks}")
 
     def _print(self, text: str, style: str | None = None) -> None:
         self._console.print(

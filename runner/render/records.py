@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from runner.backfill import Done
-from runner.ledger import Finding, ModelRun, Run
+from runner.core.plan import Plan
+from runner.core.spans import Span, Spans
+from runner.core.windows import Calendar
+from runner.execution.backfill import Done
+from runner.ledger import Finding, ModelRun, Pause, Run
 from runner.pipelines import Pipeline
-from runner.plan import Plan
-from runner.spans import Span
+from runner.render.picture import Picture
+
+T = TypeVar("T")
 
 
 def as_json(value: object) -> str:
@@ -20,7 +25,9 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
 
 
-def pipeline_record(pipeline: Pipeline, now: datetime, newest: Sequence[Run]) -> dict[str, Any]:
+def pipeline_record(
+    pipeline: Pipeline, now: datetime, newest: Sequence[Run], pause: Pause | None
+) -> dict[str, Any]:
     """A pipeline with what is due next, and how its newest window ended."""
     record: dict[str, Any] = {
         "pipeline": pipeline.name,
@@ -31,6 +38,7 @@ def pipeline_record(pipeline: Pipeline, now: datetime, newest: Sequence[Run]) ->
         "next_due": None,
         "last_window": newest[0].label if newest else None,
         "last_state": newest[0].state if newest else None,
+        "paused": pause.reason if pause else None,
     }
     if pipeline.schedule is not None:
         window, due_at = pipeline.schedule.next_due(pipeline.calendar, now)
@@ -69,7 +77,13 @@ def run_page_record(
     return {
         **run_record(run),
         "models": [
-            {"model": m.model, "state": m.state, "rows": m.row_count, "code_hash": m.code_hash}
+            {
+                "model": m.model,
+                "state": m.standing,
+                "rows": m.row_count,
+                "code_hash": m.code_hash,
+                "reason": m.reason,
+            }
             for m in models
         ],
         "findings": [
@@ -86,21 +100,74 @@ def run_page_record(
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
-    """A plan for JSON."""
-
-    def ranged(span: Span) -> dict[str, Any]:
-        return {
-            "first_window": plan.calendar.window_at(span.start).label,
-            "last_window": plan.calendar.preceding(plan.calendar.window_at(span.end)).label,
-            "start": span.start,
-            "end": span.end,
-            "count": plan.calendar.count(span),
-        }
-
+    """A plan for JSON: every model's windows by status, what would run and what would not."""
+    ranged = partial(_ranged, plan.calendar)
     return {
-        "chunks": [{**ranged(c.span), "reasons": list(c.reasons)} for c in plan.chunks],
-        "skipped": [{**ranged(s.span), "reason": s.reason} for s in plan.skipped],
+        "models": [
+            {
+                "model": model.subject.name,
+                "windows": [
+                    {**ranged(span), "status": status, "why": model.why(status, span)}
+                    for status, spans in model.statuses.items()
+                    for span in spans
+                ],
+                "held": [
+                    {**ranged(h.span), "parent": h.parent, "parent_status": h.status}
+                    for h in model.held
+                ],
+            }
+            for model in plan.models
+        ],
+        "chunks": [
+            {
+                **ranged(chunk.span),
+                "models": list(chunk.models),
+                "checks": list(chunk.checks),
+                "reasons": list(chunk.reasons),
+            }
+            for chunk in plan.chunks
+        ],
+        "skipped": [
+            {**ranged(s.span), "status": s.status, "reason": s.reason} for s in plan.skipped
+        ],
     }
+
+
+def status_record(picture: Picture) -> dict[str, Any]:
+    """The interval map for JSON: every model's ranges by status, and how many windows they are."""
+    plan = picture.plan
+    return {
+        "pipeline": picture.name,
+        "windows": [_ranged(plan.calendar, span) for span in plan.request.windows],
+        "paused": picture.pause.reason if picture.pause else None,
+        "models": [
+            {
+                "model": model.subject.name,
+                "is_windowed": model.subject.is_windowed,
+                "counts": picture.counts(model) if model.subject.is_windowed else {},
+                "ranges": [
+                    {
+                        **_ranged(plan.calendar, span, picture.grid.count(Spans([span]))),
+                        "status": status,
+                        "why": model.why(status, span),
+                    }
+                    for status, spans in model.statuses.items()
+                    for span in spans
+                ],
+            }
+            for model in plan.models
+        ],
+        "next": picture.next_command,
+    }
+
+
+def per_pipeline(
+    asked: str | None, found: Mapping[str, T], record: Callable[[T], dict[str, Any]]
+) -> object:
+    """One record for the pipeline that was asked for; by name if it was all of them."""
+    if asked is not None:
+        return record(found[asked])
+    return {name: record(value) for name, value in found.items()}
 
 
 def done_record(pipeline: Pipeline, plan: Plan, done: Done) -> dict[str, Any]:
@@ -114,6 +181,16 @@ def done_record(pipeline: Pipeline, plan: Plan, done: Done) -> dict[str, Any]:
         ],
         "counts": Counter(done.states.values()),
         "seconds": done.seconds,
+    }
+
+
+def _ranged(calendar: Calendar, span: Span, count: int | None = None) -> dict[str, Any]:
+    return {
+        "first_window": calendar.window_at(span.start).label,
+        "last_window": calendar.preceding(calendar.window_at(span.end)).label,
+        "start": span.start,
+        "end": span.end,
+        "count": calendar.count(span) if count is None else count,
     }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from runner.core.chunks import Chunk
+from runner.core.drafts import ModelPlan
+from runner.core.plan import Plan
+from runner.core.standings import Status
+from runner.core.windows import Calendar
 from runner.ledger import Finding, ModelRun, Run
-from runner.plan import Plan
-from runner.render.words import minute, span_in_words, table, yes_no
+from runner.render.words import held_in_words, minute, span_in_words, table, yes_no
 
 
 def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -23,7 +27,7 @@ def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
                 record["timezone"],
                 minute(record["next_due"]) if record["next_due"] else "none",
                 record["last_window"] or "none",
-                record["last_state"] or "never ran",
+                "paused" if record["paused"] else record["last_state"] or "never ran",
             )
             for record in records
         ],
@@ -78,7 +82,7 @@ def run_page(
                 [
                     (
                         m.model,
-                        m.state,
+                        m.standing,
                         "" if m.row_count is None else f"{m.row_count:,}",
                         m.code_hash or "",
                     )
@@ -96,14 +100,43 @@ def run_page(
     return "\n\n".join(parts)
 
 
+def plan_page(name: str, plan: Plan) -> str:
+    """What every model's windows are, and what would run."""
+    return f"{name}\n\n{plan_table(plan)}"
+
+
 def plan_table(plan: Plan) -> str:
-    """What would run and what would not, as ranges."""
+    """The windows that are not as they should be, and what would run and what would not."""
+    wrong = [row for model in plan.models for row in _model_rows(plan.calendar, model)]
+    parts = [table(("model", "is", "windows", "count", "why"), wrong)] if wrong else []
+    parts.append(_work_table(plan))
+    return "\n\n".join(parts)
+
+
+_AS_IT_SHOULD_BE = (Status.SUCCESS, Status.UNCHECKED)
+
+
+def _model_rows(calendar: Calendar, model: ModelPlan) -> Iterator[tuple[str, ...]]:
+    for status, spans in model.statuses.items():
+        if status in _AS_IT_SHOULD_BE:
+            continue
+        for span in spans:
+            where, count = span_in_words(calendar, span), str(calendar.count(span))
+            why = model.why(status, span) or ""
+            yield model.subject.name, str(status), where, count, why
+    for held in model.held:
+        where, count = span_in_words(calendar, held.span), str(calendar.count(held.span))
+        yield model.subject.name, "held back", where, count, held_in_words(held)
+
+
+def _work_table(plan: Plan) -> str:
     rows = [
         (
             "run",
             span_in_words(plan.calendar, chunk.span),
             str(plan.calendar.count(chunk.span)),
             ", ".join(chunk.reasons),
+            chunk_in_words(chunk, plan),
         )
         for chunk in plan.chunks
     ]
@@ -113,9 +146,18 @@ def plan_table(plan: Plan) -> str:
             span_in_words(plan.calendar, skip.span),
             str(plan.calendar.count(skip.span)),
             skip.reason,
+            "",
         )
         for skip in plan.skipped
     ]
     if not rows:
         return "nothing to run: no window is complete"
-    return table(("what", "windows", "count", "why"), rows)
+    return table(("what", "windows", "count", "why", "models"), rows)
+
+
+def chunk_in_words(chunk: Chunk, plan: Plan) -> str:
+    """The models of a chunk; those that are only judged are said to be."""
+    windowed = [model.subject.name for model in plan.models if model.subject.is_windowed]
+    built = "all" if list(chunk.models) == windowed else ", ".join(chunk.models)
+    judged = f"checks of {', '.join(chunk.checks)}" if chunk.checks else ""
+    return "; ".join(words for words in (built, judged) if words)

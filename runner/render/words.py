@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from runner.spans import Span
-from runner.windows import Calendar
+from runner.core.drafts import Held
+from runner.core.spans import Span
+from runner.core.windows import Calendar
 
 
 def span_in_words(calendar: Calendar, span: Span) -> str:
@@ -14,6 +15,11 @@ def span_in_words(calendar: Calendar, span: Span) -> str:
     first = calendar.window_at(span.start)
     last = calendar.preceding(calendar.window_at(span.end))
     return first.label if first == last else f"{first.label} … {last.label}"
+
+
+def held_in_words(held: Held) -> str:
+    """Why windows are held back."""
+    return f"{held.parent} is {held.status}"
 
 
 def yes_no(verdict: bool | None) -> str:

@@ -71,7 +71,7 @@ def processes_in(folder: Path) -> dict[int, str]:
 
 
 def is_writing(shop: Shop) -> bool:
-    """Whether a transaction is open: DuckDB keeps what is not yet in the file beside it."""
+    """Whether dbt is at work: DuckDB keeps what is not yet in the file beside it until its end."""
     log = shop.warehouse.with_name("warehouse.duckdb.wal")
     return log.exists()
 
@@ -133,7 +133,7 @@ def test_a_killed_backfill_takes_its_children_along(shop: Shop, quarter: Shop, e
     written = revenue.read_text()
     revenue.write_text(written.replace("select * from daily", f"select * from daily {ENDLESS}"))
     with backfilling(shop, "--engine", engine) as process:
-        until(lambda: is_writing(shop), "a transaction")
+        until(lambda: is_writing(shop), "the first write")
         assert len(processes_in(shop.folder)) >= 2
         process.kill()
         process.wait()

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 import pytz
 
-from runner.spans import Span
-from runner.windows import Calendar, Grain, Window
+from runner.core.spans import Span
+from runner.core.windows import Calendar, Grain, Window
 from tests.integration.macros_project import Project, window_vars
 
 PROJECT_ZONE = "America/New_York"  # dbt_project.yml

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+import time
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from runner.errors import UsageError
+from runner.core.errors import UsageError, nearest
+from runner.core.spans import Span
+from runner.core.world import World
 from runner.pipelines import Pipeline
-from runner.spans import Span
 
 
 def chunk_size(text: str) -> int | None:
@@ -32,6 +36,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def the_world() -> World:
+    """The real clock, patience and chance."""
+    return World(now, time.monotonic, time.sleep, random.random)
+
+
 def parsed_timestamp(text: str | None) -> datetime | None:
     """A timestamp, with or without an offset."""
     if text is None:
@@ -52,6 +61,24 @@ def instant_of(timestamp: datetime | None, zone: ZoneInfo) -> datetime:
         return now()
     local = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=zone)
     return local.astimezone(UTC)
+
+
+def selected_models(pipeline: Pipeline, names: Iterable[str]) -> frozenset[str] | None:
+    """The models that a person named, None if none; several may share a word."""
+    chosen = [name for words in names for name in words.replace(",", " ").split()]
+    known = {node.name for node in pipeline.data_nodes}
+    for name in chosen:
+        if name not in known:
+            raise UsageError(
+                f"{pipeline.name} has no model {name!r}.{nearest(name, known)} "
+                f"See: runner dag {pipeline.name}"
+            )
+    if chosen and not any(node.name in chosen for node in pipeline.windowed):
+        raise UsageError(
+            f"{chosen[0]} has no windows, so there is nothing of it to replay: "
+            f"dbt build --select {chosen[0]}"
+        )
+    return frozenset(chosen) or None
 
 
 def range_of_dates(

@@ -1,0 +1,47 @@
+"""The command line: parse, call one service, render once, exit with a code.
+
+Exit codes: 0 all success · 1 some window failed · 2 usage or configuration · 3 ran, not
+verified (incorrect or unchecked) · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import NoReturn
+
+import typer
+
+from runner.cli import caring, looking, operating, running
+from runner.cli.app import app
+from runner.core.errors import DaybreakError, UsageError
+
+__all__ = ["app", "caring", "looking", "main", "operating", "running"]
+
+
+def main() -> NoReturn:
+    """Run the command line; the only place that knows exit codes."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        app()
+    except UsageError as error:
+        _fail(str(error), 2)
+    except DaybreakError as error:
+        _fail(str(error), 1)
+    except _Interrupted:
+        _fail("interrupted; what was published stays. Run the same command to go on.", 130)
+    sys.exit(0)
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; not KeyboardInterrupt, which typer would swallow."""
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise _Interrupted
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"runner: {message}", err=True)
+    sys.exit(code)

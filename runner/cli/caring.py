@@ -1,0 +1,49 @@
+"""The command for when something is broken: doctor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from runner import doctor, rebuilding
+from runner.cli import inputs
+from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
+from runner.diagnoses import Verdict
+from runner.render.doctor import doctor_page, doctor_record, rebuilt_page, rebuilt_record
+from runner.render.ink import Terminal
+from runner.workspace import EngineKind, Workspace
+
+
+@app.command("doctor")
+def see_doctor(
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild",
+            help="Make the ledger anew from the warehouse's markers; the old file is kept aside.",
+        ),
+    ] = False,
+    output: OutputFormat = Format.TABLE,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Look whether ledger, warehouse, versions and disks are sound, and say what to do."""
+    workspace = Workspace.find(project_dir)
+    if rebuild:
+        done = rebuilding.rebuild(workspace, engine, inputs.now(), _asking)
+        show(rebuilt_page(done), rebuilt_record(done), output)
+        return
+    found = doctor.examine(workspace, engine, _asking)
+    terminal = Terminal.behind(sys.stdout, os.environ)
+    show(doctor_page(found, terminal), doctor_record(found), output)
+    if any(line.verdict is Verdict.WRONG for line in found):
+        raise typer.Exit(1)
+
+
+def _asking() -> None:
+    """Say why nothing happens for some seconds, to a person who waits."""
+    if sys.stderr.isatty():
+        typer.echo("reading the warehouse's markers", err=True)

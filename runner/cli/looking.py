@@ -1,0 +1,183 @@
+"""The commands that only look: plan, status, list, list-runs, show-run, dag."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from runner.cli import inputs
+from runner.cli.app import (
+    HERE,
+    AsOf,
+    ChunkSize,
+    EndDate,
+    Force,
+    Format,
+    NewestFirst,
+    OutputFormat,
+    PipelineName,
+    ProjectDir,
+    ReprocessOption,
+    Select,
+    SomePipeline,
+    StartDate,
+    app,
+    show,
+)
+from runner.cli.running import Wish
+from runner.core.requests import TAKEN, Reprocess
+from runner.core.states import State
+from runner.doctor import require_warehouse
+from runner.pipelines import find_config, make_pipeline
+from runner.render import graphs, records, tables
+from runner.render.ink import Terminal
+from runner.render.picture import Picture
+from runner.render.status import status_page
+from runner.workspace import Workspace
+
+
+class DagFormat(StrEnum):
+    """How a graph is printed."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
+
+
+@app.command("plan")
+def show_plan(
+    pipeline: SomePipeline = None,
+    start_date: StartDate = None,
+    end_date: EndDate = None,
+    chunk: ChunkSize = "auto",
+    reprocess: ReprocessOption = Reprocess.FAILED,
+    select: Select = None,
+    newest_first: NewestFirst = False,
+    force: Force = False,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Say what is missing, failed, incorrect, stale or in flight, and what would run."""
+    first = inputs.parsed_date(start_date, "--start-date")
+    last = inputs.parsed_date(end_date, "--end-date")
+    wish = Wish(
+        span_of=lambda found, now: inputs.range_of_dates(found, first, last, now),
+        takes=TAKEN[reprocess],
+        select=tuple(select or ()),
+        force=force,
+        newest_first=newest_first,
+        chunk=inputs.chunk_size(chunk),
+        as_of=inputs.parsed_timestamp(as_of),
+    )
+    workspace = Workspace.find(project_dir)
+    plans = {name: wish.planned(workspace.planner(name)) for name in workspace.named(pipeline)}
+    require_warehouse(workspace.project(), workspace.ledger)
+    show(
+        "\n\n".join(tables.plan_page(name, plan) for name, plan in plans.items()),
+        records.per_pipeline(pipeline, plans, records.plan_record),
+        output,
+    )
+
+
+@app.command()
+def status(
+    pipeline: SomePipeline = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Show at most this many, the newest.")
+    ] = None,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Draw what every model's windows are, a character each, and say what to do next."""
+    wish = Wish(
+        span_of=lambda found, now: found.complete(now), as_of=inputs.parsed_timestamp(as_of)
+    )
+    workspace = Workspace.find(project_dir)
+    pictures = {}
+    for name in workspace.named(pipeline):
+        plan = wish.planned(workspace.planner(name))
+        pictures[name] = Picture(name, plan, workspace.ledger.paused(name))
+    require_warehouse(workspace.project(), workspace.ledger)
+    terminal = Terminal.behind(sys.stdout, os.environ)
+    show(
+        "\n\n".join(status_page(found, terminal, windows) for found in pictures.values()),
+        records.per_pipeline(pipeline, pictures, records.status_record),
+        output,
+    )
+
+
+@app.command("list")
+def list_pipelines(
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """List the pipelines with schedule, next due window and last verdict."""
+    workspace = Workspace.find(project_dir)
+    looking_from = inputs.parsed_timestamp(as_of)
+    ledger = workspace.ledger
+    found_records = []
+    project = workspace.project()
+    for name, config in workspace.configs.items():
+        found = make_pipeline(name, config, project)
+        now = inputs.instant_of(looking_from, found.calendar.zone)
+        newest, pause = ledger.runs(name, limit=1), ledger.paused(name)
+        found_records.append(records.pipeline_record(found, now, newest, pause))
+    show(tables.pipelines_table(found_records), found_records, output)
+
+
+@app.command("list-runs")
+def list_runs(
+    pipeline: PipelineName,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    state: Annotated[State | None, typer.Option(help="Only runs in this state.")] = None,
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """List the runs of a pipeline, newest window first."""
+    workspace = Workspace.find(project_dir)
+    find_config(pipeline, workspace.configs)
+    runs = workspace.ledger.runs(pipeline, limit, state)
+    show(tables.runs_table(runs), [records.run_record(run) for run in runs], output)
+
+
+@app.command("show-run")
+def show_run(
+    pipeline: PipelineName,
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)],
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Show one run: its models, and the evidence of the checks that did not pass."""
+    workspace = Workspace.find(project_dir)
+    find_config(pipeline, workspace.configs)
+    ledger = workspace.ledger
+    shown = ledger.run(pipeline, run_id)
+    models, findings = ledger.model_runs(shown), ledger.findings(shown)
+    show(
+        tables.run_page(shown, models, findings, workspace.zone),
+        records.run_page_record(shown, models, findings),
+        output,
+    )
+
+
+@app.command()
+def dag(
+    pipeline: PipelineName,
+    output: Annotated[
+        DagFormat, typer.Option("--format", help="How to print the graph.")
+    ] = DagFormat.TEXT,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Print the graph of a pipeline, parents first."""
+    workspace = Workspace.find(project_dir)
+    config = find_config(pipeline, workspace.configs)
+    project = workspace.project()
+    found = make_pipeline(pipeline, config, project)
+    draw = graphs.dag_mermaid if output is DagFormat.MERMAID else graphs.dag_text
+    typer.echo(draw(found, project))

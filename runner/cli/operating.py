@@ -1,0 +1,64 @@
+"""The commands that tell a pipeline something: accept, pause, resume, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runner import accepting
+from runner.cli import inputs
+from runner.cli.app import HERE, PipelineName, ProjectDir, app
+from runner.pipelines import find_config
+from runner.workspace import Workspace
+
+
+@app.command()
+def accept(
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Say that a change of a model is cosmetic: what it published before is as good."""
+    workspace = Workspace.find(project_dir)
+    project, ledger = workspace.project(), workspace.ledger
+    count = accepting.accept(model, project, ledger, inputs.now())
+    if count == 0:
+        typer.echo(f"{model}: nothing was published by other code than its present one")
+    else:
+        typer.echo(f"{model}: what was published by earlier code is no longer stale")
+
+
+@app.command()
+def pause(
+    pipeline: PipelineName,
+    reason: Annotated[str, typer.Option(help="Shown to whoever finds it paused.")] = "by hand",
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Start nothing more of a pipeline; what runs now ends its chunk."""
+    workspace = Workspace.find(project_dir)
+    find_config(pipeline, workspace.configs)
+    workspace.ledger.pause(pipeline, reason, inputs.now())
+    typer.echo(f"{pipeline} is paused ({reason}): runner resume {pipeline}")
+
+
+@app.command()
+def resume(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
+    """Let a paused pipeline start again."""
+    workspace = Workspace.find(project_dir)
+    find_config(pipeline, workspace.configs)
+    if workspace.ledger.resume(pipeline):
+        typer.echo(f"{pipeline} may run again: runner plan {pipeline}")
+    else:
+        typer.echo(f"{pipeline} was not paused")
+
+
+@app.command()
+def cancel(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
+    """Stop what runs of a pipeline, wherever; what was published stays."""
+    workspace = Workspace.find(project_dir)
+    find_config(pipeline, workspace.configs)
+    ended = workspace.ledger.cancel_all(pipeline, "cancelled by hand", inputs.now())
+    if ended:
+        typer.echo(f"{ended} runs of {pipeline} cancelled; whoever runs them stops in a moment")
+    else:
+        typer.echo(f"nothing of {pipeline} is in flight")

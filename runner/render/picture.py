@@ -1,0 +1,133 @@
+"""What is to be seen of a pipeline at a glance: its windows by status, and the next step."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from runner.core.drafts import ModelPlan
+from runner.core.plan import Plan
+from runner.core.spans import Span, Spans
+from runner.core.standings import Status
+from runner.core.windows import Calendar
+from runner.ledger import Pause
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a status looks in the map."""
+
+    character: str  # its own, so that nothing is lost without colours
+    codes: str  # ANSI
+
+
+MARKS: Mapping[Status, Mark] = {  # what is wrong first
+    Status.FAILED: Mark("x", "1;31"),
+    Status.BLOCKED: Mark("#", "1;31"),
+    Status.INCORRECT: Mark("!", "1;33"),
+    Status.MISSING: Mark("_", "1"),
+    Status.PUBLISHED: Mark("p", "33"),
+    Status.STALE: Mark("~", "33"),
+    Status.UNCHECKED: Mark("u", "33"),
+    Status.IN_FLIGHT: Mark(">", "36"),
+    Status.SUCCESS: Mark(".", "32"),
+}
+BEST_FIRST = tuple(reversed(tuple(MARKS)))
+WRONG = tuple(s for s in MARKS if s not in (Status.SUCCESS, Status.UNCHECKED, Status.IN_FLIGHT))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One pipeline as it stands."""
+
+    name: str
+    plan: Plan  # of every window that should exist
+    pause: Pause | None = None
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The windows that should exist."""
+        return Grid(self.plan.calendar, self.plan.request.windows)
+
+    @property
+    def windowed(self) -> list[ModelPlan]:
+        """The models that have windows, in the order of the graph."""
+        return [model for model in self.plan.models if model.subject.is_windowed]
+
+    @property
+    def others(self) -> list[ModelPlan]:
+        """What has no windows and is not as it should be."""
+        return [
+            model
+            for model in self.plan.models
+            if not model.subject.is_windowed and set(model.statuses) & set(WRONG)
+        ]
+
+    def counts(self, model: ModelPlan) -> dict[Status, int]:
+        """How many windows of a model have which status, success first."""
+        return {
+            status: self.grid.count(model.statuses[status])
+            for status in BEST_FIRST
+            if status in model.statuses
+        }
+
+    @cached_property
+    def statuses(self) -> set[Status]:
+        """Every status that anything has."""
+        return {status for model in self.plan.models for status in model.statuses}
+
+    @property
+    def next_command(self) -> str | None:
+        """What to type next; None if every window is as it should be."""
+        if self.pause is not None:
+            return f"runner resume {self.name}"
+        if self.plan.pieces:
+            return f"runner backfill {self.name}"
+        if Status.BLOCKED in self.statuses:
+            return f"runner retry {self.name}"
+        if Status.IN_FLIGHT in self.statuses:
+            return f"runner list-runs {self.name}"
+        if Status.STALE in self.statuses:
+            return f"runner backfill {self.name} --reprocess stale"
+        return None
+
+
+class Grid:
+    """The bounds of windows in a row, so that counting is looking two of them up."""
+
+    def __init__(self, calendar: Calendar, windows: Spans) -> None:
+        self._starts = [one.start for span in windows for one in calendar.chunks(span, 1)]
+        self._end = max((span.end for span in windows), default=None)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def count(self, spans: Spans) -> int:
+        """How many of the windows lie in some ranges of whole windows."""
+        return sum(self._index(span.end) - self._index(span.start) for span in spans)
+
+    def newest(self, count: int) -> Span:
+        """The range of the last windows, one at least; ValueError if there is none."""
+        if self._end is None:
+            raise ValueError("there are no windows: look at the length first")
+        return Span(self._starts[-min(max(count, 1), len(self))], self._end)
+
+    def _index(self, bound: datetime) -> int:
+        return bisect_left(self._starts, bound)
+
+
+def next_step(picture: Picture) -> str:
+    """What to do next, in a line."""
+    command = picture.next_command
+    if command is None:
+        return "next: nothing, every window is as it should be"
+    before = ""
+    if picture.pause is None and not picture.plan.pieces:
+        if Status.BLOCKED in picture.statuses:
+            before = "mend what it failed on, then "
+        elif Status.IN_FLIGHT in picture.statuses:
+            return f"next: nothing, it is running: {command}"
+    return f"next: {before}{command}   details: runner plan {picture.name}"
