@@ -21,7 +21,10 @@ def accept(model: str, project: Project, ledger: Ledger, now: datetime) -> int:
     if model not in windowed:
         is_known = any(node.name == model for node in project.nodes.values())
         what = "has no windows, so nothing of it is ever stale" if is_known else "is no model"
-        hint = "name the models that read it" if is_known else nearest(model, windowed).strip()
+        hint = nearest(model, windowed).strip()
+        if is_known:
+            readers = sorted(_readers(model, project))
+            hint = f"name the models that read it, {', '.join(readers)}" if readers else ""
         raise UsageError(f"{model} {what}: {hint or 'see runner list and runner dag'}")
     current = windowed[model].code_hash
     known = ledger.known().get(model, Timeline())
@@ -30,3 +33,14 @@ def accept(model: str, project: Project, ledger: Ledger, now: datetime) -> int:
     others = {value.code_hash for value in published if value.code_hash} - equal
     ledger.accept(model, sorted(others), current, now)
     return len(others)
+
+
+def _readers(name: str, project: Project) -> set[str]:
+    """The windowed models that read a view or table, directly or through others like it."""
+    found: set[str] = set()
+    ahead = {node.unique_id for node in project.nodes.values() if node.name == name}
+    while ahead:
+        readers = [n for n in project.nodes.values() if not ahead.isdisjoint(n.parents)]
+        found |= {node.name for node in readers if node.is_windowed}
+        ahead = {n.unique_id for n in readers if not n.is_windowed and n.kind == "model"}
+    return found

@@ -11,8 +11,8 @@ from runner.core.spans import Span, Spans
 from runner.core.standings import Known, Standing
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import Publication
-from runner.execution.recovery import known_of
 from runner.project import Project
+from runner.publications import known_of
 
 PUBLISHED = frozenset({Standing.SUCCESS, Standing.UNCHECKED, Standing.PUBLISHED})
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runner.core.chunks import Sizing
+from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.plan import Plan, make_plan
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
 from runner.core.standings import InputsOf, Subject
 from runner.core.timelines import Timeline
 from runner.ledger import Ledger
+from runner.machine import memory
 from runner.pipelines import Pipeline
 from runner.project import Node
 
@@ -33,6 +34,18 @@ class Planner:
         subjects = self.subjects(now)
         return make_plan(self.pipeline.calendar, subjects, in_flight, request)
 
+    def inputs(self, now: datetime) -> dict[str, InputsOf]:
+        """What each windowed model's windows are made from, looked at now: before they are read.
+
+        A file that is mended while it is being read is then another than the one that failed.
+        """
+        found = {node.name: self.inputs_of(node) for node in self.pipeline.windowed}
+        complete = self.pipeline.complete(now)
+        if complete is not None:
+            for digest in found.values():
+                digest(complete)
+        return found
+
     def subjects(self, now: datetime) -> list[Subject]:
         """The pipeline's nodes that hold data, parents first, with what is known of them."""
         known = self.ledger.known()
@@ -45,6 +58,7 @@ class Planner:
                 code_hashes=equal_hashes(node.code_hash, accepted.get(node.name, ())),
                 known=known.get(node.name, Timeline()),
                 inputs=self.inputs_of(node),
+                newest=self._newest(node, now),
             )
             for node in self.pipeline.data_nodes
         ]
@@ -53,10 +67,22 @@ class Planner:
         """How large chunks may be, by what windows took so far; ``fixed`` is a person's wish."""
         names = [node.name for node in self.pipeline.windowed]
         usage = self.ledger.usage(self.pipeline.name, names) if fixed is None else None
-        sizing = Sizing(fixed=fixed, timeout=self.pipeline.config.timeout)
+        sizing = Sizing(
+            fixed=fixed,
+            timeout=self.pipeline.config.timeout,
+            row_budget=memory() // SHARE_OF_MEMORY // BYTES_PER_ROW,
+        )
         if usage is not None:
             sizing = replace(sizing, rows_per_window=usage.rows, seconds_per_window=usage.seconds)
         return sizing
+
+    def _newest(self, node: Node, now: datetime) -> Span | None:
+        """The newest window; None for a snapshot, which is never late, and for mere text."""
+        complete = self.pipeline.complete(now)
+        if complete is None or node.kind == "snapshot" or node.materialized == "ephemeral":
+            return None
+        calendar = self.pipeline.calendar
+        return calendar.preceding(calendar.window_at(complete.end)).span
 
     def _desired(self, node: Node, now: datetime) -> Spans:
         complete = self.pipeline.complete(now)

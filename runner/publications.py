@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from runner.core.spans import Span
-from runner.dbt.protocol import Engine, Publication
+from runner.core.standings import Known, Standing
+from runner.dbt.protocol import Publication
 
+# What a marker says of a window.
+STANDINGS = {
+    "correct": Standing.SUCCESS,
+    "incorrect": Standing.INCORRECT,
+    "unchecked": Standing.UNCHECKED,
+    None: Standing.PUBLISHED,
+}
 Publications = Mapping[tuple[str, datetime], Publication]
 
 
@@ -16,11 +23,8 @@ def by_window(told: Iterable[Publication]) -> Publications:
     return {(found.model, found.window_start): found for found in told}
 
 
-def ask_warehouse(
-    engine: Engine, span: Span | None, fence: int | None, timeout: timedelta
-) -> Publications:
-    """What the warehouse says is published in ``span`` by the invocation with ``fence``.
-
-    None asks for all. Raises :class:`runner.core.errors.EngineError` if it cannot be asked.
-    """
-    return by_window(engine.published(span, fence, timeout))
+def known_of(marker: Publication) -> Known:
+    """What a marker lets us know of its window; a plain `dbt build` leaves it unverified."""
+    if marker.run_id is None:
+        return Known(Standing.UNCHECKED, has_rows=True)
+    return Known(STANDINGS[marker.verdict], marker.code_hash, has_rows=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -28,7 +29,7 @@ from runner.cli.app import (
     app,
     show,
 )
-from runner.cli.running import Wish
+from runner.cli.wishes import Wish, wish_for_dates
 from runner.core.requests import TAKEN, Reprocess
 from runner.core.states import State
 from runner.doctor import require_warehouse
@@ -62,16 +63,12 @@ def show_plan(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Say what is missing, failed, incorrect, stale or in flight, and what would run."""
-    first = inputs.parsed_date(start_date, "--start-date")
-    last = inputs.parsed_date(end_date, "--end-date")
-    wish = Wish(
-        span_of=lambda found, now: inputs.range_of_dates(found, first, last, now),
-        takes=TAKEN[reprocess],
+    wish = replace(
+        wish_for_dates(start_date, end_date, TAKEN[reprocess], as_of),
         select=tuple(select or ()),
         force=force,
         newest_first=newest_first,
         chunk=inputs.chunk_size(chunk),
-        as_of=inputs.parsed_timestamp(as_of),
     )
     workspace = Workspace.find(project_dir)
     plans = {name: wish.planned(workspace.planner(name)) for name in workspace.named(pipeline)}

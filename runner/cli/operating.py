@@ -10,6 +10,7 @@ from runner import accepting
 from runner.cli import inputs
 from runner.cli.app import HERE, PipelineName, ProjectDir, app
 from runner.pipelines import find_config
+from runner.render.words import counted
 from runner.workspace import Workspace
 
 
@@ -59,6 +60,7 @@ def cancel(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
     find_config(pipeline, workspace.configs)
     ended = workspace.ledger.cancel_all(pipeline, "cancelled by hand", inputs.now())
     if ended:
-        typer.echo(f"{ended} runs of {pipeline} cancelled; whoever runs them stops in a moment")
+        runs = counted(ended, "run")
+        typer.echo(f"{runs} of {pipeline} cancelled; whoever runs them stops in a moment")
     else:
         typer.echo(f"nothing of {pipeline} is in flight")

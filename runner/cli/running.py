@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, NoReturn
 
@@ -28,51 +28,20 @@ from runner.cli.app import (
     app,
     show,
 )
+from runner.cli.wishes import Wish, wish_for_dates
 from runner.core.errors import PausedError, UsageError
-from runner.core.plan import Plan
-from runner.core.requests import RETRIED, TAKEN, Reprocess, Request
-from runner.core.spans import Span, Spans
+from runner.core.requests import RETRIED, TAKEN, Reprocess
+from runner.core.spans import Span
 from runner.core.standings import Status
 from runner.core.states import State
 from runner.doctor import require_warehouse
-from runner.execution.backfill import run_plan
+from runner.execution.backfill import reaches_today, run_plan
 from runner.execution.job import Job
-from runner.execution.recovery import recover
+from runner.execution.recovery import adopt, recover
 from runner.ledger import Kind
 from runner.pipelines import Pipeline, find_config
-from runner.planning import Planner
 from runner.render import records, tables
 from runner.workspace import EngineKind, Workspace
-
-SpanOf = Callable[[Pipeline, datetime], Span | None]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a person asked for, before it is known what that means."""
-
-    span_of: SpanOf
-    takes: frozenset[Status] = TAKEN[Reprocess.FAILED]
-    select: tuple[str, ...] = ()
-    force: bool = False
-    newest_first: bool = False
-    chunk: int | None = None
-    as_of: datetime | None = None
-
-    def planned(self, planner: Planner, mine: Spans | None = None) -> Plan:
-        """The plan that this wish comes down to."""
-        pipeline = planner.pipeline
-        now = inputs.instant_of(self.as_of, pipeline.calendar.zone)
-        span = self.span_of(pipeline, now)
-        request = Request(
-            windows=Spans([span] if span else []),
-            takes=self.takes,
-            select=inputs.selected_models(pipeline, self.select),
-            force=self.force,
-            newest_first=self.newest_first,
-            sizing=planner.sizing(self.chunk),
-        )
-        return planner.plan(request, now, mine)
 
 
 @app.command()
@@ -92,16 +61,12 @@ def backfill(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Replay a range of dates; without dates, whatever is missing or not right."""
-    first = inputs.parsed_date(start_date, "--start-date")
-    last = inputs.parsed_date(end_date, "--end-date")
-    wish = Wish(
-        span_of=lambda found, now: inputs.range_of_dates(found, first, last, now),
-        takes=TAKEN[reprocess],
+    wish = replace(
+        wish_for_dates(start_date, end_date, TAKEN[reprocess], as_of),
         select=tuple(select or ()),
         force=force,
         newest_first=newest_first,
         chunk=inputs.chunk_size(chunk),
-        as_of=inputs.parsed_timestamp(as_of),
     )
     workspace = Workspace.find(project_dir)
     if dry_run:
@@ -151,13 +116,7 @@ def retry(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Try again what failed or is incorrect, and only that; also what nothing has changed of."""
-    first = inputs.parsed_date(start_date, "--start-date")
-    last = inputs.parsed_date(end_date, "--end-date")
-    wish = Wish(
-        span_of=lambda found, now: inputs.range_of_dates(found, first, last, now),
-        takes=RETRIED,
-        as_of=inputs.parsed_timestamp(as_of),
-    )
+    wish = wish_for_dates(start_date, end_date, RETRIED, as_of)
     _execute(Workspace.find(project_dir), pipeline, engine, wish, Kind.MANUAL, output)
 
 
@@ -196,16 +155,20 @@ def _execute(
                 world=inputs.the_world(),
                 observer=progress,
                 warehouse=workspace.project(running).warehouse,
-                inputs={n.name: planner.inputs_of(n) for n in pipeline.windowed},
+                inputs=planner.inputs(inputs.now()),
             )
+            progress.adopted(adopt(job))
             recover(job)
             plan = wish.planned(planner)
-            progress.announce(plan)
+            progress.announce(plan, reaches_today(plan, job))
             done = run_plan(job, plan, lambda mine: wish.planned(planner, mine))
             progress.finished(done)
     if output is Format.JSON:
         typer.echo(records.as_json(records.done_record(pipeline, plan, done)))
-    left_alone = {skip.status for skip in plan.skipped}
+    # What is missing counts for who asked for it: a retry does not.
+    left_alone = {s.status for s in plan.skipped} - ({Status.MISSING} - plan.request.takes)
+    if done.left_to_others:
+        left_alone.add(Status.IN_FLIGHT)
     raise typer.Exit(_exit_code(done.states.values(), left_alone))
 
 

@@ -6,7 +6,6 @@ lost when it fails. Both are reckoned from the rows and the seconds that windows
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,7 +16,7 @@ from runner.core.windows import Calendar
 
 UNKNOWN_SIZE = 366  # windows of a chunk while nobody knows how many rows a window has
 BYTES_PER_ROW = 200  # of a wide row in DuckDB's memory, uncompressed
-SHARE_OF_MEMORY = 4  # a chunk may take a quarter of the machine
+SHARE_OF_MEMORY = 4  # a chunk may take a quarter of what the machine has
 SHARE_OF_TIMEOUT = 4  # and a quarter of the time after which it would be killed
 
 
@@ -39,7 +38,7 @@ class Sizing:
     rows_per_window: float | None = None  # all models together; None: nobody knows
     seconds_per_window: float | None = None
     timeout: timedelta = timedelta(hours=1)  # after which an invocation is killed
-    row_budget: int = 0  # rows that a chunk may hold; 0: by the machine's memory
+    row_budget: int = 30_000_000  # rows that a chunk may hold
 
     @property
     def size(self) -> int:
@@ -56,7 +55,7 @@ class Sizing:
             return self.fixed
         if self.rows_per_window is None:
             return UNKNOWN_SIZE
-        rows = (self.row_budget or memory_rows()) / max(self.rows_per_window, 1)
+        rows = self.row_budget / max(self.rows_per_window, 1)
         seconds = self.timeout.total_seconds() / SHARE_OF_TIMEOUT
         patience = seconds / max(self.seconds_per_window or 0, 1e-6)
         return max(1, int(min(rows, patience, 1e9)))
@@ -64,12 +63,6 @@ class Sizing:
     def learned(self, windows: int, rows: int, seconds: float) -> Self:
         """The sizing after a chunk of so many windows took so many rows and seconds."""
         return replace(self, rows_per_window=rows / windows, seconds_per_window=seconds / windows)
-
-
-def memory_rows() -> int:
-    """Rows that fit into a chunk's share of the machine's memory."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return int(memory / SHARE_OF_MEMORY / BYTES_PER_ROW)
 
 
 def cut(chunk: Chunk, calendar: Calendar, size: int, *, newest: bool = False) -> Iterator[Chunk]:

@@ -14,6 +14,7 @@ from runner.core.spans import Span, Spans
 from runner.core.standings import GOOD, Status, Subject, explained
 
 _NONE = Spans()
+_BROKEN = (Status.FAILED, Status.INCORRECT, Status.BLOCKED)  # of what knows no windows
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,10 @@ def drafted(
     ]
     if subject.is_windowed:
         return Draft(plan, plan.runs, tuple(bad))
-    return Draft(plan, flows | plan.runs, (*bad, *upstream))  # what reads a view reads on
+    # What reads a view reads on. What was only not built yet does not make its readers wrong.
+    broken = [held for held in bad if held.status in _BROKEN]
+    mended = plan.runs & _union(statuses.get(status, _NONE) for status in _BROKEN)
+    return Draft(plan, flows | mended, (*broken, *upstream))
 
 
 def _union(all_spans: Iterable[Spans]) -> Spans:

@@ -77,13 +77,18 @@ def make_plan(
 
 
 def _pieces(models: Sequence[ModelPlan]) -> Iterator[Chunk]:
-    """Contiguous ranges in which the same models run."""
-    todo = (span for m in models for spans in (m.runs, m.checks) for span in spans)
+    """Contiguous ranges in which the same models run.
+
+    What knows no windows is built with whatever runs; alone only where nothing else does.
+    """
+    busy = Spans(span for m in models if m.subject.is_windowed for span in m.todo)
+    runs = {m.subject.name: m.runs if m.subject.is_windowed else m.runs - busy for m in models}
+    todo = [span for m in models for spans in (runs[m.subject.name], m.checks) for span in spans]
     bounds = sorted({bound for span in todo for bound in (span.start, span.end)})
     current: Chunk | None = None
     for start, end in pairwise(bounds):
         span = Span(start, end)
-        built = tuple(m.subject.name for m in models if span in m.runs)
+        built = tuple(m.subject.name for m in models if span in runs[m.subject.name])
         judged = tuple(m.subject.name for m in models if span in m.checks)
         is_same = current and current.span.end == start
         if current and is_same and (current.models, current.checks) == (built, judged):

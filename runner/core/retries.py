@@ -38,11 +38,6 @@ class Rule:
     remedy: Remedy
     source: str  # where the words come from
 
-    @property
-    def is_about_code(self) -> bool:
-        """Whether the code is wrong whatever the data: one window tells it of all."""
-        return self.name in ("binder", "catalog", "parser")
-
 
 # What dbt, Python and DuckDB put before the error itself, in any order and number.
 _WRAPPING = re.compile(
@@ -87,6 +82,12 @@ RULES = _rules(
         Remedy.PERMANENT,
         "DuckDB: a value that does not fit its type",
         r"(?:Conversion|Out of Range) Error: ",
+    ),
+    (
+        "fenced off",
+        Remedy.TRANSIENT,  # the next attempt has a higher fence
+        "Daybreak's own macros: another runner has published meanwhile",
+        r"a newer run \(fence ",
     ),
     ("binder", Remedy.PERMANENT, "DuckDB: no such column, no such overload", "Binder Error: "),
     ("catalog", Remedy.PERMANENT, "DuckDB: no such table, function or type", "Catalog Error: "),

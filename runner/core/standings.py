@@ -41,6 +41,7 @@ class Known:
     is_outdated: bool = False  # something that it reads was published again later
     reason: str | None = None  # why it failed, in one line
     inputs: str | None = None  # what it failed on; None: trying again may help
+    has_rows: bool = False  # rows of this work are there to be read: published
 
 
 class Status(StrEnum):
@@ -71,6 +72,7 @@ class Subject:
     code_hashes: frozenset[str]  # of its code now, and of code accepted as equal to it
     known: Timeline[Known]
     inputs: InputsOf
+    newest: Span | None = None  # of what knows no windows: the window in whose name it is built
 
     @property
     def is_windowed(self) -> bool:
@@ -101,7 +103,7 @@ def assess(subject: Subject, calendar: Calendar, in_flight: Spans) -> Mapping[St
     if subject.desired is not None:
         left = subject.desired
         covered = _whole_windows(calendar, Spans(span for span, _ in subject.known))
-    else:  # without windows it is never missing; it may have failed
+    else:  # without windows: it has failed in the name of one, or is right as a whole
         wrong = subject.known.where(lambda known: known.standing.state is not State.SUCCESS)
         left = covered = _touched_windows(calendar, wrong)
     found: dict[Status, Spans] = {}
@@ -111,8 +113,20 @@ def assess(subject: Subject, calendar: Calendar, in_flight: Spans) -> Mapping[St
             spans &= covered
         left -= spans
         found[status] = spans
-    found[Status.MISSING] = left if subject.is_windowed else Spans()
+    if subject.is_windowed:
+        found[Status.MISSING] = left
+    elif not covered and subject.newest is not None and not in_flight.meets(subject.newest):
+        found |= _as_a_whole(subject, subject.newest)
     return {status: spans for status, spans in found.items() if spans}
+
+
+def _as_a_whole(subject: Subject, newest: Span) -> dict[Status, Spans]:
+    """What something without windows is, if nothing is wrong with it: never built, or outdated."""
+    known = [value for _, value in subject.known]
+    if not known:
+        return {Status.MISSING: Spans([newest])}
+    hashes = {value.code_hash for value in known if value.code_hash is not None}
+    return {} if hashes <= subject.code_hashes else {Status.STALE: Spans([newest])}
 
 
 _PUBLISHED = frozenset({Status.PUBLISHED, Status.STALE, Status.UNCHECKED, Status.SUCCESS})

@@ -68,6 +68,10 @@ class Timeline(Generic[T]):
         """The spans whose value answers a question with yes."""
         return Spans(span for span, value in self if holds(value))
 
+    def within(self, spans: Spans) -> Timeline[T]:
+        """The part of it that lies in some spans."""
+        return Timeline((part, value) for span, value in self for part in spans & Spans([span]))
+
     def changed(self, spans: Spans, change: Callable[[T], T]) -> Timeline[T]:
         """The same timeline with the values within ``spans`` replaced by what they change to."""
         touched = ((span, value) for span, value in self if spans.meets(span))

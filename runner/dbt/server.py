@@ -48,7 +48,7 @@ class Server:
             self._parse()
 
     def serve(self) -> None:
-        """Answer each request, with ``{"error": …}`` if it fails; runs stream events."""
+        """Answer each request, with ``{"refused": …}`` if it fails; runs stream events."""
         for line in self._requests:
             request = json.loads(line)
             try:
@@ -57,7 +57,8 @@ class Server:
                 else:
                     self._run(request["arguments"])
             except Exception as error:
-                self._send({"error": str(error) or traceback.format_exc()})
+                # Not "error", which a child says before its end.
+                self._send({"refused": str(error) or traceback.format_exc()})
 
     def _parse(self) -> None:
         """Parse the project; partial parsing makes an unchanged one quick."""

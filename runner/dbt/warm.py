@@ -55,8 +55,8 @@ class WarmEngine(DbtEngine):
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
         self._ask({"do": "describe", "selections": list(selections)})
         answer = self._message(deadline=None)
-        if "error" in answer:
-            raise ProjectError(f"the dbt project does not parse: {located(answer['error'])}")
+        if "refused" in answer:
+            raise ProjectError(f"the dbt project does not parse: {located(answer['refused'])}")
         resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
         file = answer["warehouse"]
         return Description(
@@ -108,8 +108,8 @@ class WarmEngine(DbtEngine):
                 self._group.ended()
                 self._ask({"do": "reap"})
             yield message
-            if "exit" in message or ("error" in message and not self._group.is_led):
-                return  # without a child the server could not even parse
+            if "exit" in message or "refused" in message:
+                return
 
     def _stop(self) -> None:
         """Kill the invocation and take its last messages off the line."""
@@ -140,8 +140,9 @@ class WarmEngine(DbtEngine):
 
 def _why_it_failed(told: dict[str, Any]) -> str | None:
     """Why dbt itself did not get through, or None if it did (whatever its nodes did)."""
-    if "error" in told or told.get("exception"):
-        return brief(told.get("error") or told["exception"])
+    for why in ("refused", "error", "exception"):
+        if told.get(why):
+            return brief(told[why])
     if "results" not in told:
         return killed(told["exit"])
     return None

@@ -47,7 +47,7 @@ def run_plan(job: Job, plan: Plan, plan_again: Callable[[Spans], Plan]) -> Done:
     others = plan.windows - mine.windows
     for span in others:
         job.observer.not_tried(span, MEANWHILE)
-    executor = Executor(job, mine, with_snapshots=_reaches_today(mine, job))
+    executor = Executor(job, mine, with_snapshots=reaches_today(mine, job))
     states = executor.execute()
     run_ids = {pipeline.calendar.window_at(run.window_start): run.run_id for run in queued}
     return Done(states, run_ids, others, job.world.monotonic() - started)
@@ -61,7 +61,7 @@ def _within(plan: Plan, held: Spans) -> Plan:
     return replace(plan, pieces=tuple(pieces))
 
 
-def _reaches_today(plan: Plan, job: Job) -> bool:
+def reaches_today(plan: Plan, job: Job) -> bool:
     """Whether the newest window of the pipeline is in a plan: a snapshot sees only today."""
     complete = job.pipeline.complete(job.world.now())
     if complete is None:

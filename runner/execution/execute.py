@@ -18,6 +18,7 @@ from runner.core.errors import LedgerError, WarehouseLockedError
 from runner.core.plan import Plan
 from runner.core.retries import Remedy
 from runner.core.spans import Span, Spans
+from runner.core.standings import Standing
 from runner.core.states import State
 from runner.core.windows import Window
 from runner.execution import splitting
@@ -64,10 +65,12 @@ class Executor:
             now=job.world.now,
             settled=job.observer.settled,
             tables_to_come=lambda: self._tables(len(self._statics.stages)),
+            bad_before=_bad_rows(plan),
         )
         self._heartbeat = Heartbeat(job.ledger, job.pipeline.name, job.engine.kill)
         self._invoker = Invoker(job, self._heartbeat)
         self._obstacle: str | None = None  # why no chunk can succeed
+        self._locked_since: float | None = None  # by the monotonic clock; None: not refused
         self._systematic: set[str] = set()  # failures that were the same wherever they were tried
 
     def execute(self) -> dict[Window, State]:
@@ -80,7 +83,9 @@ class Executor:
             with self._heartbeat:
                 for stage, models in enumerate(self._statics.stages):
                     for chunk, is_last in self._chunks(stage, models):
-                        self._run_chunk(chunk, stage, is_last=is_last)
+                        # A chunk of all stages reaches the last: dbt itself keeps their order.
+                        reach = stage if set(chunk.models) <= models else self._last_stage
+                        self._run_chunk(chunk, stage, reach, is_last=is_last)
                         reached("between-chunks")
                     self._build_tables(stage)
             return self._logbook.states | self._left_out()
@@ -114,11 +119,12 @@ class Executor:
     def _size(self) -> int:
         return self._sizing.size
 
-    def _run_chunk(self, chunk: Chunk, stage: int, *, is_last: bool) -> None:
+    def _run_chunk(self, chunk: Chunk, stage: int, reach: int, *, is_last: bool) -> None:
         parts = [_Part(chunk)]
         while parts and self._may_go_on():
             part = parts.pop()
-            judgement = self._invoke(part.chunk, stage, is_last=is_last and not parts)
+            upto = reach if part.chunk == chunk else stage
+            judgement = self._invoke(part.chunk, upto, is_last=is_last and not parts)
             ahead = self._after(part, stage, judgement)
             parts.extend(reversed(ahead))
 
@@ -126,11 +132,16 @@ class Executor:
         """What to run after an invocation."""
         failure = judgement.failure
         if failure is None:
+            self._locked_since = None
             ahead = self._parts(stage, [part.span], part)
             if all(replace(rest.chunk, reasons=part.chunk.reasons) != part.chunk for rest in ahead):
                 return ahead
             failure = nothing_came_of(part.chunk)
         rule = retries.classify(failure.message)
+        if rule.name == "lock" and self._has_patience():
+            # Somebody has been faster; that is no fault of the windows and costs no attempt.
+            self._job.world.sleep(1 + self._job.world.random())
+            return self._parts(stage, [part.span], part)
         attempts = part.attempts + 1
         is_single = self._calendar.count(part.span) == 1
         if rule.remedy is Remedy.HALT:
@@ -148,8 +159,15 @@ class Executor:
         elif not is_single:
             spans = self._narrowed(part, stage, failure)
             return self._parts(stage, spans, replace(part, probes=False))
-        self._settle(part.span, failure, was_tried=is_single)
+        self._settle(part.span, failure)
         return []
+
+    def _has_patience(self) -> bool:
+        """Whether others have taken the warehouse before us for less than `lock_timeout`."""
+        now = self._job.world.monotonic()
+        self._locked_since = now if self._locked_since is None else self._locked_since
+        limit = self._job.pipeline.config.lock_timeout.total_seconds()
+        return now - self._locked_since < limit
 
     def _parts(self, stage: int, spans: Iterable[Span], like: _Part) -> list[_Part]:
         """What is left to do in some ranges, in the order in which it runs."""
@@ -178,7 +196,9 @@ class Executor:
             self._systematic.add(failure.signature)
             self._settle(part.span, failure)
             return []
-        return splitting.around(part.span, probed, self._calendar)
+        # Of what was tried alone something may be left: what a check has condemned is held only.
+        rest = splitting.around(part.span, probed, self._calendar)
+        return sorted([*rest, *(window.span for window in probed)])
 
     def _fail_alike(self, windows: list[Window], stage: int) -> bool:
         """Try windows alone, and settle those that fail; whether all do so in the same words."""
@@ -188,7 +208,7 @@ class Executor:
                 failure = self._invoke(chunk, stage, is_last=False).failure
                 signatures.add(failure.signature if failure else None)
                 if failure is not None:
-                    self._settle(window.span, failure, was_tried=True)
+                    self._settle(window.span, failure)
         return len(signatures) == 1 and None not in signatures
 
     def _invoke(self, chunk: Chunk, stage: int, *, is_last: bool) -> Judgement:
@@ -224,9 +244,13 @@ class Executor:
             reached("after-tables")
             self._logbook.write_tables(fence, window, judgement.statics, result.error)
             self._invoker.running = None
-        elif held_back:
+        elif held_back and stage == self._last_stage:
             fence = self._claim(held_back.span)
             self._logbook.write_tables(fence, held_back, (), self._obstacle)
+
+    @property
+    def _last_stage(self) -> int:
+        return len(self._statics.stages) - 1
 
     def _joining(self, stage: int, *, is_last: bool) -> list[Node]:
         """What is built along with the models, but for tables that would spread bad rows."""
@@ -255,10 +279,10 @@ class Executor:
             count = len(judgement.windows)
             self._sizing = self._sizing.learned(count, sum(rows), judgement.seconds)
 
-    def _settle(self, span: Span, failure: Failure, *, was_tried: bool = False) -> None:
-        """Let a failure be the last word on what is left of a range, tried alone or not."""
+    def _settle(self, span: Span, failure: Failure) -> None:
+        """Let a failure be the last word on what is left of a range."""
         for part in self._agenda.spans & Spans([span]):
-            self._logbook.fail(self._claim(part), part, failure, was_tried=was_tried)
+            self._logbook.fail(self._claim(part), part, failure)
 
     def _wait(self, span: Span, reason: str, attempt: int) -> None:
         policy = self._job.pipeline.config.retries
@@ -299,3 +323,14 @@ class Executor:
         """End what is still queued or running in this process's name."""
         job = self._job
         job.ledger.give_up(job.pipeline.name, reason, job.world.now())
+
+
+def _bad_rows(plan: Plan) -> dict[str, Spans]:
+    """The windows whose rows a check has condemned after they were published, by model."""
+    return {
+        model.subject.name: model.subject.known.where(
+            lambda known: known.standing is Standing.INCORRECT and known.has_rows
+        )
+        for model in plan.models
+        if model.subject.is_windowed
+    }

@@ -32,6 +32,7 @@ class Failure:
     reason: str  # one line: the node, what is wrong
     message: str  # the engine's own words, to tell what may help
     blamed: str | None  # the model, seed or snapshot that it is about, if it is known
+    is_its_own: bool  # what failed is that model itself, not a test of it
     standing: Standing  # failed, or incorrect if it was built and a check failed
     is_systematic: bool  # it lies outside the windows: trying them one by one is in vain
     findings: tuple[Finding, ...] = ()  # its evidence, unless its window has it already
@@ -52,7 +53,7 @@ def cause(report: Report, undone: Set[str]) -> Failure | None:
     error = report.result.error
     if error is not None:
         # Killed or out of time: half of the windows may fit. All else is not about windows.
-        return Failure(error, error, None, Standing.FAILED, not is_about_size(error))
+        return Failure(error, error, None, False, Standing.FAILED, not is_about_size(error))
     failed = [node for node in report.result.nodes if node.status in BAD]
     for node in failed:
         if not is_about_windows(report.pipeline, node) and _keeps(report, node, undone):
@@ -77,26 +78,32 @@ def _silence(report: Report) -> Failure | None:
         if model.name in report.chunk.models and not report.is_published(model.name):
             hint = "is it disabled, or not selected by its pipeline?"
             reason = f"{model.name} published nothing: {hint}"
-            return Failure(reason, reason, None, Standing.FAILED, is_systematic=True)
+            return Failure(reason, reason, None, False, Standing.FAILED, is_systematic=True)
     for model in report.models:
         if not report.is_judged(model.name):
             hint = f"see `dbt test --select {model.name}`"
             reason = f"{model.name} is published, but not all of its checks ran: {hint}"
-            return Failure(reason, reason, model.name, Standing.INCORRECT, is_systematic=True)
+            standing = Standing.PUBLISHED
+            return Failure(reason, reason, model.name, False, standing, is_systematic=True)
     return None
 
 
 def failure_of(report: Report, node: NodeResult, *, is_systematic: bool) -> Failure:
-    """A node's failure; a check that failed on what is published makes it incorrect."""
+    """A node's failure; what is published is incorrect, or not judged if its check broke."""
     name = blamed(report.pipeline, node)
-    is_check = is_test(node) and node.status == "fail"
     windowed = {model.name for model in report.models}
-    is_built = name not in windowed or report.is_published(name or "")
+    is_published = name in windowed and report.is_published(name or "")
+    standing = Standing.FAILED
+    if is_test(node) and node.status == "fail" and (is_published or name not in windowed):
+        standing = Standing.INCORRECT
+    elif is_test(node) and is_published:
+        standing = Standing.PUBLISHED
     return Failure(
         reason=in_words(node),
         message=node.message or node.status,
         blamed=name,
-        standing=Standing.INCORRECT if is_check and is_built else Standing.FAILED,
+        is_its_own=not is_test(node) and not node.unique_id.startswith("unit_test."),
+        standing=standing,
         is_systematic=is_systematic,
         findings=findings_without_window(report.result, "error") if len(report.windows) > 1 else (),
     )
@@ -106,4 +113,4 @@ def nothing_came_of(chunk: Chunk) -> Failure:
     """An invocation after which nothing had failed and nothing was done."""
     names = ", ".join((*chunk.models, *chunk.checks))
     reason = f"dbt said nothing of {names}: try it with `dbt build --select {names.split(', ')[0]}`"
-    return Failure(reason, reason, None, Standing.FAILED, is_systematic=True)
+    return Failure(reason, reason, None, False, Standing.FAILED, is_systematic=True)

@@ -27,14 +27,7 @@ from runner.execution.results import (
 from runner.ledger import Finding, ModelRun
 from runner.pipelines import Pipeline
 from runner.project import Node
-
-# What a marker says of a window.
-STANDINGS = {
-    "correct": Standing.SUCCESS,
-    "incorrect": Standing.INCORRECT,
-    "unchecked": Standing.UNCHECKED,
-    None: Standing.PUBLISHED,
-}
+from runner.publications import STANDINGS
 
 
 @dataclass(frozen=True)

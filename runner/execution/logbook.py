@@ -51,6 +51,7 @@ class Logbook:
     now: Clock
     settled: Callable[[Window, Outcome], None]
     tables_to_come: Callable[[], Sequence[Node]]  # made from the windows, when these are done
+    bad_before: Mapping[str, Spans]  # windows whose bad rows were there already, by model
     states: dict[Window, State] = field(default_factory=dict)
     held_back: Window | None = None  # whose run waits for the tables at the end
     _last_words: Outcome | None = None  # of the run that was held back
@@ -59,12 +60,16 @@ class Logbook:
     @property
     def published_as_incorrect(self) -> set[str]:
         """The models whose bad rows are there for everybody to read: no gate has held them back."""
-        return {
-            run.model
-            for account in self._accounts.values()
-            for run in account.models.values()
-            if run.standing is Standing.INCORRECT and run.row_count is not None
-        }
+        done: dict[str, list[Span]] = {}
+        bad: set[str] = set()
+        for start, account in self._accounts.items():
+            span = self.pipeline.calendar.window_at(start).span
+            for run in account.models.values():
+                done.setdefault(run.model, []).append(span)
+                if run.standing is Standing.INCORRECT and run.row_count is not None:
+                    bad.add(run.model)
+        left = {m for m, spans in self.bad_before.items() if spans - Spans(done.get(m, ()))}
+        return bad | left
 
     def write(self, fence: int, chunk: Chunk, judgement: Judgement) -> None:
         """Record an invocation."""
@@ -87,11 +92,8 @@ class Logbook:
         )
         self._record(fence, self._without_last(entries), change)
 
-    def fail(self, fence: int, span: Span, failure: Failure, *, was_tried: bool) -> None:
-        """Let a failure be the last word on what is left of some windows.
-
-        Windows that were not tried alone may be good, unless it is the code that is wrong.
-        """
+    def fail(self, fence: int, span: Span, failure: Failure) -> None:
+        """Let a failure be the last word on what is left of some windows."""
         entries: dict[datetime, Entry] = {}
         for window in self.pipeline.calendar.windows(span):
             left = self.agenda.left(window.start)
@@ -99,12 +101,11 @@ class Logbook:
             runs = (self._failed(window.start, blamed, failure),) if blamed in left else ()
             self._add(window.start, runs, None)
             outcome = self._outcome(window.start)
-            state = worst([outcome.state, failure.standing.state])
+            is_verdict = failure.standing is Standing.INCORRECT
+            state = worst([outcome.state, State.INCORRECT if is_verdict else State.FAILED])
             outcome = replace(outcome, state=state, reason=failure.reason)
             entries[window.start] = Entry(runs, failure.findings, outcome)
-        is_certain = was_tried or retries.classify(failure.message).is_about_code
-        certain = failure if is_certain else None
-        painted = self._painted({s: e.models for s, e in entries.items()}, certain)
+        painted = self._painted({s: e.models for s, e in entries.items()}, failure)
         self._record(fence, self._without_last(entries), IndexChange(windows=painted))
 
     def write_tables(
@@ -192,12 +193,15 @@ class Logbook:
         """What the index keeps; of a failure that will not pass by itself also what it read."""
         inputs = None
         # What failed for another's sake is tried again as soon as that is mended.
-        is_own = failure is not None and failure.blamed == run.model
+        is_own = failure is not None and failure.is_its_own and failure.blamed == run.model
         if failure is not None and is_own and run.standing is Standing.FAILED:
             remedy = retries.classify(failure.message).remedy
             if remedy is retries.Remedy.PERMANENT and run.model in self.inputs:
                 inputs = self.inputs[run.model](span)
-        return Known(run.standing, run.code_hash, reason=run.reason, inputs=inputs)
+        has_rows = run.row_count is not None
+        return Known(
+            run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=has_rows
+        )
 
     def _to_be_built(
         self, chunk: Chunk, judgement: Judgement, span: Span

@@ -9,16 +9,17 @@ from itertools import groupby
 
 from runner.core.crash_points import reached
 from runner.core.errors import FencedOffError
-from runner.core.spans import Span
+from runner.core.spans import Span, Spans
 from runner.core.standings import Known, Standing
 from runner.core.states import State, worst
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import Publication
 from runner.execution.job import Job
-from runner.execution.judge import STANDINGS
 from runner.execution.logbook import outdated_by
 from runner.ledger import Entry, IndexChange, ModelRun, Outcome, Run, total_rows
+from runner.markers import index_of, span_of
 from runner.pipelines import Pipeline
+from runner.publications import STANDINGS
 
 _DIED = "its runner died before it was built"
 _VOUCHED = "its runner died after it was published and judged; the warehouse's markers say so"
@@ -40,8 +41,9 @@ def recover(job: Job) -> None:
     for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
         runs = list(group)
         span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
-        told = job.published(span, fence)
-        index = _index(told)
+        everything = job.published(span, None)
+        told = [marker for marker in everything if marker.fence == fence and marker.run_id]
+        index = _index(pipeline, everything, told)
         published = {model: [part for part, _ in found] for model, found in index.items()}
         change = IndexChange(
             windows=index,
@@ -60,23 +62,34 @@ def recover(job: Job) -> None:
     ledger.settle(settled)
 
 
-def known_of(marker: Publication) -> Known:
-    """What a marker lets us know of its window; a plain `dbt build` leaves it unverified."""
-    if marker.run_id is None:
-        return Known(Standing.UNCHECKED)
-    return Known(STANDINGS[marker.verdict], marker.code_hash)
+def adopt(job: Job) -> int:
+    """Fill a ledger that knows nothing with what runners have published; returns how many windows.
+
+    A ledger that was lost looks like a new one; the warehouse tells them apart.
+    """
+    if not job.ledger.knows_nothing():
+        return 0
+    told = job.published(None, None)
+    if not any(marker.run_id for marker in told):
+        return 0
+    index = index_of(told, job.pipeline.readers)
+    job.ledger.replace_index(index.items(), max(marker.fence for marker in told))
+    return len(told)
 
 
 def _fence(run: Run) -> int:
     return run.fence or 0
 
 
-def _index(told: Iterable[Publication]) -> dict[str, Timeline[Known]]:
-    parts: dict[str, list[tuple[Span, Known]]] = {}
+def _index(
+    pipeline: Pipeline, everything: Iterable[Publication], told: Iterable[Publication]
+) -> dict[str, Timeline[Known]]:
+    """What some of the markers amount to: others may have published what they read since."""
+    index = index_of(everything, pipeline.readers)
+    mine: dict[str, list[Span]] = {}
     for marker in told:
-        span = Span(marker.window_start, marker.window_end)
-        parts.setdefault(marker.model, []).append((span, known_of(marker)))
-    return {model: Timeline(found) for model, found in parts.items()}
+        mine.setdefault(marker.model, []).append(span_of(marker))
+    return {model: index[model].within(Spans(spans)) for model, spans in mine.items()}
 
 
 def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, Known]]:

@@ -116,6 +116,7 @@ def _insert(connection: Connection, model: str, timeline: Timeline[Known]) -> No
             "is_outdated": known.is_outdated,
             "reason": known.reason,
             "inputs": known.inputs,
+            "has_rows": known.has_rows,
         }
         for span, known in timeline
     ]
@@ -125,5 +126,12 @@ def _insert(connection: Connection, model: str, timeline: Timeline[Known]) -> No
 
 def _part(row: Row[Any]) -> tuple[Span, Known]:
     """The only conversion from a row of ``model_windows``."""
-    known = Known(Standing(row.standing), row.code_hash, row.is_outdated, row.reason, row.inputs)
+    known = Known(
+        standing=Standing(row.standing),
+        code_hash=row.code_hash,
+        is_outdated=row.is_outdated,
+        reason=row.reason,
+        inputs=row.inputs,
+        has_rows=row.has_rows,
+    )
     return Span(row.window_start, row.window_end), known

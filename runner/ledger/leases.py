@@ -84,7 +84,7 @@ class Leases(Database):
         with self._transaction() as connection:
             held = connection.execute(select(runs).where(*ready))
             if Spans(Span(row.window_start, row.window_end) for row in held) != Spans([span]):
-                raise FencedOffError(FENCED_OFF)
+                raise FencedOffError(_why_gone(connection, pipeline, span))
             fence = _next_fence(connection, now)
             connection.execute(
                 update(runs)
@@ -159,6 +159,21 @@ class Leases(Database):
     def _change(self, conditions: Sequence[ColumnElement[bool]], **values: object) -> None:
         with self._transaction() as connection:
             connection.execute(update(runs).where(*conditions).values(**values))
+
+
+def _why_gone(connection: Connection, pipeline: str, span: Span) -> str:
+    """Why this process no longer holds some windows: in the words of who ended its runs."""
+    ended = select(runs.c.reason).where(
+        runs.c.pipeline == pipeline,
+        runs.c.owner == owners.this_process(),
+        runs.c.state.not_in(UNFINISHED),
+        runs.c.reason.is_not(None),
+        *_within(span),
+    )
+    reason = connection.execute(ended.order_by(runs.c.id.desc()).limit(1)).scalar()
+    if reason is None:
+        return FENCED_OFF
+    return f"these windows are no longer this runner's ({reason}): see runner list-runs {pipeline}"
 
 
 def _next_fence(connection: Connection, now: datetime) -> int:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import cache
 from pathlib import Path
 
 
 def this_process() -> str:
     """``host:pid:start`` of this process; the start time tells a pid that was given again."""
     pid = os.getpid()
-    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
+    return f"{_here()}:{pid}:{_started(pid)}"
 
 
 def is_here(owner: str) -> bool:
-    """Whether the owner runs, or ran, on this machine."""
-    return owner.rsplit(":", 2)[0] == socket.gethostname()
+    """Whether the owner's pid means the same here as it does there."""
+    return owner.rsplit(":", 2)[0] == _here()
 
 
 def is_dead(owner: str) -> bool:
@@ -24,6 +25,20 @@ def is_dead(owner: str) -> bool:
         return False
     _, pid, started = owner.rsplit(":", 2)
     return _started(int(pid)) != started
+
+
+@cache
+def _here() -> str:
+    """Where pids are given: a machine since its boot, and the container within it.
+
+    Two containers may bear the same name, and would take each other's processes for dead.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{boot[:8]}/{namespace.strip('pid:[]')}"
 
 
 def _started(pid: int) -> str:

@@ -161,6 +161,7 @@ model_windows = Table(
     Column("is_outdated", Boolean, nullable=False),
     Column("reason", Prose),
     Column("inputs", String),  # digest of what a window failed on
+    Column("has_rows", Boolean, nullable=False),
 )
 
 # Changes of code that a person has found cosmetic: what the old code published is as good.

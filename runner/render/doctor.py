@@ -48,7 +48,7 @@ def rebuilt_page(done: Rebuilt) -> str:
     lines = [f"old       kept as {done.aside}"] if done.aside else []
     lines += [
         f"new       {done.windows:,} windows of {done.models} models, by the warehouse's markers",
-        "lost      runs, their evidence, and accepted changes: only the old ledger has them",
+        "lost      runs, evidence, accepted changes, pauses: only the old ledger has them",
         "next      runner plan",
     ]
     return "\n".join(lines)

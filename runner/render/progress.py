@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from runner.core.chunks import Chunk
 from runner.core.plan import Plan
 from runner.core.spans import Span, Spans
+from runner.core.standings import Status
 from runner.core.states import State
 from runner.core.windows import Window
 from runner.execution.backfill import Done
@@ -61,10 +62,18 @@ class Progressing:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def announce(self, plan: Plan) -> None:
+    def adopted(self, windows: int) -> None:
+        """Say that a ledger was lost, and where its knowledge comes from now."""
+        if windows:
+            known = counted(windows, "published window")
+            self._print(f"the ledger knew nothing: {known} taken from the warehouse's markers")
+
+    def announce(self, plan: Plan, reaches_today: bool) -> None:
         """Say what will run, and what is left alone and why."""
         self._bar.update(self._task, total=plan.window_count, description="starting dbt")
         for skip in plan.skipped:
+            if skip.status is Status.MISSING and skip.status not in plan.request.takes:
+                continue  # nobody has asked for it
             count = self._calendar.count(skip.span)
             where = span_in_words(self._calendar, skip.span)
             self._print(f"{count} skipped {where}: {skip.reason}")
@@ -74,13 +83,36 @@ class Progressing:
                     where = span_in_words(self._calendar, span)
                     self._print(f"{model.subject.name} held back {where}: {held_in_words(held)}")
         if plan.span is None:
-            again = " (--reprocess all runs them again)" if plan.skipped else ""
-            self._print(f"0 runs queued: nothing to do{again}")
+            self._print(f"0 runs queued: nothing to do{self._hint(plan)}")
             return
         runs = counted(plan.window_count, "run")
         chunks = counted(len(plan.chunks), "chunk")
         where = span_in_words(self._calendar, plan.span)
         self._print(f"{runs} queued (one per {self._calendar.grain}) {where}, {chunks}")
+        self._announce_statics(plan, reaches_today)
+
+    def _hint(self, plan: Plan) -> str:
+        statuses = {skip.status for skip in plan.skipped}
+        if Status.BLOCKED in statuses:
+            return f" (runner retry {self._pipeline.name} tries again what is blocked)"
+        if statuses and statuses <= {Status.SUCCESS, Status.UNCHECKED}:
+            return " (--reprocess all runs them again)"
+        return ""
+
+    def _announce_statics(self, plan: Plan, reaches_today: bool) -> None:
+        """Say what is not built for every window, and what is not built at all."""
+        select = plan.request.select
+        found = [
+            node
+            for node in self._pipeline.data_nodes
+            if not node.is_windowed and (select is None or node.name in select)
+        ]
+        late = [n.name for n in found if n.kind == "snapshot" and not reaches_today]
+        once = len(found) - len(late)
+        if once:
+            self._print(f"{once} tables, views and seeds without windows are built once")
+        if late:
+            self._print(f"{', '.join(late)} left out: a snapshot sees only today")
 
     def invoking(self, chunk: Chunk) -> None:
         """Name the range that runs now."""
@@ -149,6 +181,7 @@ class Progressing:
         shown = [f"{counts[s]} {s}" for s in _COUNTED if counts[s] or s in always]
         self._print(f"{', '.join(shown)} in {done.seconds:.1f} s")
         wrong = [w for w, state in sorted(done.states.items()) if state is not State.SUCCESS]
+        wrong.sort(key=lambda window: _COUNTED[::-1].index(done.states[window]))
         if wrong:
             name = self._pipeline.name
             self._print(f"look at: runner show-run {name} {done.run_ids[wrong[0]]}")

@@ -91,11 +91,7 @@ def assert_one_winner(folder: Path, told: list[dict[str, object]]) -> None:
     ledger = Ledger.open(folder / "ledger.db")
     try:
         runs = ledger.runs("shop")
-        succeeded = [
-            run.window.label if hasattr(run, "window") else run.run_id
-            for run in runs
-            if run.state == "success"
-        ]
+        succeeded = [run.label for run in runs if run.state == "success"]
         assert len(succeeded) == len(set(succeeded)) == len(labels)
         assert all(run.state in ("success", "cancelled") for run in runs)
         assert len({run.run_id for run in runs}) == len(runs)

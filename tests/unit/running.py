@@ -98,7 +98,7 @@ class FakeWorld:
 
     @property
     def world(self) -> World:
-        return World(lambda: self.at, lambda: 0.0, self.sleep, lambda: self.chance)
+        return World(lambda: self.at, lambda: sum(self.slept), self.sleep, lambda: self.chance)
 
 
 @dataclass

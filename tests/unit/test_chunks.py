@@ -9,17 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.chunks import (
-    BYTES_PER_ROW,
-    SHARE_OF_MEMORY,
     SHARE_OF_TIMEOUT,
     UNKNOWN_SIZE,
     Chunk,
     Sizing,
     cut,
     first_part,
-    memory_rows,
 )
 from runner.core.spans import Span
+from runner.machine import memory
 from tests.unit.subjects import DAYS, WEEK, from_to
 
 CHUNK = Chunk(from_to(1, 7), ("orders", "totals"), ("tax",), ("failed", "missing"))
@@ -61,10 +59,8 @@ def test_the_scarcer_of_memory_and_time_decides():
     assert (by_rows.size, by_time.size) == (5, 3)
 
 
-def test_without_a_budget_the_machines_memory_is_one():
-    assert Sizing(rows_per_window=memory_rows() / 10.5).size == 10
-    gibibytes = memory_rows() * BYTES_PER_ROW * SHARE_OF_MEMORY / 2**30
-    assert 0.1 < gibibytes < 100_000
+def test_the_machines_memory_is_a_number_of_bytes():
+    assert 2**26 < memory() < 2**50
 
 
 @pytest.mark.parametrize(
@@ -96,7 +92,7 @@ def test_the_size_is_within_both_budgets_unless_it_is_one(
     sizing = Sizing(None, rows, seconds, timeout, budget)
     assert sizing.size >= 1
     if sizing.size > 1:
-        assert sizing.size * rows <= (budget or memory_rows()) * (1 + 1e-9)
+        assert sizing.size * rows <= (budget or Sizing().row_budget) * (1 + 1e-9)
         patience = timeout.total_seconds() / SHARE_OF_TIMEOUT
         assert sizing.size * (seconds or 0) <= patience * (1 + 1e-9)
 

@@ -15,7 +15,7 @@ from runner.dbt.protocol import Publication
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-RIGHT = Known(Standing.SUCCESS, "code")
+RIGHT = Known(Standing.SUCCESS, "code", has_rows=True)
 
 
 def day(number: int, count: int = 1) -> Span:
@@ -81,9 +81,12 @@ def test_an_index_from_markers_has_their_verdicts():
     told.append(marker("a", 4, None, run_id=None))
     assert list(markers.index_of(told, {})["a"]) == [
         (day(0, 2), RIGHT),
-        (day(2), Known(Standing.INCORRECT, "code")),
-        (day(3), Known(Standing.UNCHECKED, "code")),
-        (day(4), Known(Standing.UNCHECKED)),  # by a plain build: nobody has verified it
+        (day(2), Known(Standing.INCORRECT, "code", has_rows=True)),
+        (day(3), Known(Standing.UNCHECKED, "code", has_rows=True)),
+        (
+            day(4),
+            Known(Standing.UNCHECKED, has_rows=True),
+        ),  # by a plain build: nobody has verified it
     ]
 
 
@@ -91,14 +94,16 @@ def test_what_was_published_before_its_parent_is_outdated():
     told = [marker("a", 0, published=2), marker("b", 0, published=1), marker("b", 1, published=1)]
     index = markers.index_of(told, {"a": frozenset({"b"})})
     assert index["a"].at(day(0).start) == RIGHT
-    assert index["b"].at(day(0).start) == Known(Standing.SUCCESS, "code", is_outdated=True)
+    assert index["b"].at(day(0).start) == Known(
+        Standing.SUCCESS, "code", is_outdated=True, has_rows=True
+    )
     assert index["b"].at(day(1).start) == RIGHT
 
 
 def test_of_markers_that_overlap_the_later_counts():
     old, new = marker("a", 0, "correct"), marker("a", 0, "incorrect", published=1)
     assert list(markers.index_of([new, old], {})["a"]) == [
-        (day(0), Known(Standing.INCORRECT, "code"))
+        (day(0), Known(Standing.INCORRECT, "code", has_rows=True))
     ]
 
 

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import update
 
-from runner.core.chunks import Sizing
+from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.config import PipelineConfig
+from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
@@ -24,6 +25,7 @@ from runner.core.timelines import Timeline
 from runner.core.windows import Grain
 from runner.ledger import Entry, IndexChange, Kind, Ledger, ModelRun, Outcome
 from runner.ledger.schema import database_now, runs
+from runner.machine import memory
 from runner.pipelines import Pipeline, make_pipeline
 from runner.planning import Planner, equal_hashes
 from runner.project import Node, Project
@@ -93,11 +95,24 @@ def plan(ledger: Ledger, *nodes: Node, now: datetime = NOW, **config: Any) -> Pl
 
 
 def built(plan: Plan) -> dict[str, Spans]:
-    return {model.subject.name: model.runs for model in plan.models if model.runs}
+    return {m.subject.name: m.runs for m in by_window(plan) if m.runs}
 
 
 def statuses(plan: Plan) -> dict[str, Mapping[Status, Spans]]:
-    return {model.subject.name: model.statuses for model in plan.models}
+    return {m.subject.name: m.statuses for m in by_window(plan)}
+
+
+def by_window(plan: Plan) -> list[ModelPlan]:
+    """Without the views, which nobody has built in these ledgers."""
+    return [model for model in plan.models if model.subject.is_windowed]
+
+
+def test_what_knows_no_windows_and_was_never_built_is_missing_in_the_newest(ledger: Ledger):
+    know(ledger, "orders", (days(5, 11), DONE))
+    found = plan(ledger, ORDERS, VIEW)
+    (view,) = [model for model in found.models if not model.subject.is_windowed]
+    assert view.statuses == {Status.MISSING: Spans([days(11, 11)])}
+    assert [(piece.span, piece.models) for piece in found.pieces] == [(days(11, 11), ("view",))]
 
 
 # What should exist
@@ -277,7 +292,8 @@ def test_a_wish_decides_how_much_runs_at_once(ledger: Ledger):
 
 def test_without_a_history_nobody_knows_what_a_window_takes(ledger: Ledger):
     sizing = planner_of(ledger, ORDERS, timeout="30m").sizing(None)
-    assert sizing == Sizing(timeout=timedelta(minutes=30))
+    assert sizing == Sizing(timeout=timedelta(minutes=30), row_budget=sizing.row_budget)
+    assert sizing.row_budget == memory() // SHARE_OF_MEMORY // BYTES_PER_ROW
 
 
 def test_what_a_window_takes_is_the_average_of_all_its_models_together(ledger: Ledger):

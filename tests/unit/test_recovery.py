@@ -71,7 +71,7 @@ def test_what_was_judged_is_done_and_what_was_not_is_only_checked(open_runner: O
     killed(first, 4)
     second = open_runner(dbt=first.dbt)
     recover(second.job)
-    assert first.dbt.questions == [(days(SHOP, 4), first.dbt.asked[0].fence)]
+    assert first.dbt.questions == [(days(SHOP, 4), None)]
     assert second.standings("lines", 4) == [Standing.SUCCESS] * 4
     assert second.standings("revenue", 4) == [Standing.PUBLISHED] * 4
     assert {run.state for run in second.runs()} == {State.FAILED}
@@ -121,7 +121,7 @@ def test_what_was_only_queued_is_cancelled_and_asks_nobody(open_runner: Open):
     assert set(second.backfill(2).states) == {State.SUCCESS}
 
 
-def test_each_invocation_is_asked_after_under_its_own_fence(open_runner: Open):
+def test_each_invocation_is_asked_after_by_itself(open_runner: Open):
     first = open_runner(faults=[Fault(Killed(), after=1)])
     killed(first, 2)
     other = open_runner(dbt=first.dbt)
@@ -130,8 +130,7 @@ def test_each_invocation_is_asked_after_under_its_own_fence(open_runner: Open):
         _without_recovery(other, 2, skip=2)
     third = open_runner(dbt=first.dbt)
     recover(third.job)
-    fences = [invocation.fence for invocation in first.dbt.asked]
-    assert first.dbt.questions == [(days(SHOP, 2), fences[0]), (days(SHOP, 2, 2), fences[1])]
+    assert first.dbt.questions == [(days(SHOP, 2), None), (days(SHOP, 2, 2), None)]
 
 
 def test_a_warehouse_that_cannot_be_asked_settles_nothing(

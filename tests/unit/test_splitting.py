@@ -25,7 +25,7 @@ ranges = st.tuples(st.integers(1, 7), st.integers(1, 7)).map(sorted).map(lambda 
 
 
 def failure(reason: str) -> Failure:
-    return Failure(reason, reason, None, Standing.FAILED, is_systematic=False)
+    return Failure(reason, reason, None, False, Standing.FAILED, is_systematic=False)
 
 
 # By what it mentions
