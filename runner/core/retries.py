@@ -70,6 +70,12 @@ def _rules(*rows: tuple[str, Remedy, str, str]) -> tuple[Rule, ...]:
 # values; then what damages, then what passes.
 RULES = _rules(
     (
+        "fenced off",
+        Remedy.TRANSIENT,  # the next attempt has a higher fence
+        "Daybreak's own macros: another runner has published meanwhile",
+        r"(?:Compilation Error[^\n]*\n\s*)?(?:daybreak: )?a newer run \(fence ",
+    ),
+    (
         "compilation",
         Remedy.PERMANENT,
         "dbt: Jinja, a ref to nothing, a macro that raises (the gates and strategies do)",
@@ -82,12 +88,6 @@ RULES = _rules(
         Remedy.PERMANENT,
         "DuckDB: a value that does not fit its type",
         r"(?:Conversion|Out of Range) Error: ",
-    ),
-    (
-        "fenced off",
-        Remedy.TRANSIENT,  # the next attempt has a higher fence
-        "Daybreak's own macros: another runner has published meanwhile",
-        r"a newer run \(fence ",
     ),
     ("binder", Remedy.PERMANENT, "DuckDB: no such column, no such overload", "Binder Error: "),
     ("catalog", Remedy.PERMANENT, "DuckDB: no such table, function or type", "Catalog Error: "),

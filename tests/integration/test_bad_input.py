@@ -57,8 +57,9 @@ def assert_failed(finished: Finished, *says: str) -> None:
     assert finished.code == 1, finished.out + finished.err
     assert finished.err == ""
     assert "0 success, 0 incorrect, 1 failed" in finished.out
-    state, reason = finished.out.splitlines()[1:3]
-    assert re.search(rf"{DAY} \.\.\. failed", state)
+    said = re.search(rf"{DAY} \.\.\. failed.*\n(.*)", finished.out)
+    assert said is not None, finished.out
+    reason = said[1]
     for text in says:
         assert text in reason
     assert "Traceback" not in finished.out

@@ -156,3 +156,13 @@ def test_the_longest_delay_doubles_up_to_the_cap(policy: Retries, attempt: int) 
 def test_attempts_are_counted_from_one() -> None:
     with pytest.raises(ValueError, match="counted from 1"):
         delay(0, Retries(), lambda: 1.0)
+
+
+def test_who_is_fenced_off_by_the_warehouse_comes_back_with_a_higher_fence():
+    said = (
+        "Compilation Error in model orders (models/orders.sql)\n"
+        "  daybreak: a newer run (fence 101) has published a window of orders that this one "
+        "(fence 100) still held: nothing to do, it was done"
+    )
+    assert classify(said).name == classify(brief(said)).name == "fenced off"
+    assert classify(said).remedy is Remedy.TRANSIENT
