@@ -1,7 +1,7 @@
 """The command line: parse, call one service, render once, exit with a code.
 
-Exit codes: 0 all success · 1 some window failed · 2 usage or configuration · 3 ran, not
-verified (incorrect or unchecked) · 130 interrupted.
+Exit codes: 0 all success · 1 some window failed, is blocked or in other hands · 2 usage or
+configuration · 3 ran, not verified (incorrect or unchecked) · 130 interrupted.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ def adopt(job: Job) -> int:
     if not any(marker.run_id for marker in told):
         return 0
     index = index_of(told, job.pipeline.readers)
-    job.ledger.replace_index(index.items(), max(marker.fence for marker in told))
-    return len(told)
+    is_filled = job.ledger.fill(index.items(), max(marker.fence for marker in told))
+    return len(told) if is_filled else 0
 
 
 def _fence(run: Run) -> int:

@@ -12,7 +12,7 @@ from runner.core.spans import Span, Spans
 from runner.core.states import State
 from runner.ledger.database import Database
 from runner.ledger.records import Finding, ModelRun, Run, Usage
-from runner.ledger.schema import UNFINISHED, findings, model_runs, model_windows, runs
+from runner.ledger.schema import UNFINISHED, findings, model_runs, runs
 
 NEWEST = 366  # runs that tell what a window takes
 
@@ -29,12 +29,6 @@ class History(Database):
             return Spans(
                 Span(row.window_start, row.window_end) for row in connection.execute(query)
             )
-
-    def knows_nothing(self) -> bool:
-        """Whether neither a run nor a model's window is known: new, or lost."""
-        with self._transaction(reads_only=True) as connection:
-            tables = (runs.c.id, model_windows.c.model)
-            return all(connection.execute(select(c).limit(1)).first() is None for c in tables)
 
     def unsettled(self, pipeline: str) -> list[Run]:
         """The ended runs that were cut off in an invocation and not asked after since."""

@@ -14,7 +14,7 @@ from runner.core.standings import Known, Standing
 from runner.core.timelines import Timeline
 from runner.ledger.database import Database
 from runner.ledger.records import IndexChange
-from runner.ledger.schema import accepted_changes, ledger_version, model_windows
+from runner.ledger.schema import accepted_changes, ledger_version, model_windows, runs
 
 
 class Index(Database):
@@ -41,12 +41,20 @@ class Index(Database):
         No fence up to ``highest_fence``, which the warehouse has seen, is given again.
         """
         with self._transaction() as connection:
-            is_lower = ledger_version.c.highest_fence < highest_fence
-            raised = update(ledger_version).values(highest_fence=highest_fence)
-            connection.execute(raised.where(is_lower))
-            connection.execute(delete(model_windows))
-            for model, timeline in windows:
-                _insert(connection, model, timeline)
+            _replace(connection, windows, highest_fence)
+
+    def knows_nothing(self) -> bool:
+        """Whether neither a run nor a model's window is known: new, or lost."""
+        with self._transaction(reads_only=True) as connection:
+            return _is_empty(connection)
+
+    def fill(self, windows: Iterable[tuple[str, Timeline[Known]]], highest_fence: int) -> bool:
+        """Like :meth:`replace_index`, unless somebody has written the ledger meanwhile."""
+        with self._transaction() as connection:
+            is_empty = _is_empty(connection)
+            if is_empty:
+                _replace(connection, windows, highest_fence)
+            return is_empty
 
     def accept(self, model: str, old: Iterable[str], new: str, now: datetime) -> None:
         """Record that what older code of a model published is as good as by its code now."""
@@ -69,6 +77,22 @@ class Index(Database):
         for row in rows:
             found.setdefault(row.model, []).append((row.old_hash, row.new_hash))
         return found
+
+
+def _is_empty(connection: Connection) -> bool:
+    keys = (runs.c.id, model_windows.c.model)
+    return all(connection.execute(select(key).limit(1)).first() is None for key in keys)
+
+
+def _replace(
+    connection: Connection, windows: Iterable[tuple[str, Timeline[Known]]], highest_fence: int
+) -> None:
+    is_lower = ledger_version.c.highest_fence < highest_fence
+    raised = update(ledger_version).values(highest_fence=highest_fence)
+    connection.execute(raised.where(is_lower))
+    connection.execute(delete(model_windows))
+    for model, timeline in windows:
+        _insert(connection, model, timeline)
 
 
 def apply_change(connection: Connection, change: IndexChange) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from runner.core.spans import Spans
 from runner.core.standings import Standing
 from runner.core.states import State
 from runner.execution.backfill import run_plan
-from runner.execution.recovery import recover
+from runner.execution.recovery import adopt, recover
 from runner.ledger import Ledger, owners
 from runner.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, days, gate, shop, table, windowed
@@ -220,6 +221,19 @@ def test_what_two_recover_is_recovered_once(open_runner: Open):
     recover(second.job)
     assert (second.runs(), second.ledger.known()) == before
     assert len(first.dbt.questions) == 1
+
+
+def test_a_ledger_that_knows_nothing_is_filled_from_the_markers_once(
+    open_runner: Open, tmp_path: Path
+):
+    first = open_runner()
+    first.backfill(3)
+    lost = open_ledger(tmp_path / "lost.db", Ledger)
+    job = replace(first.job, ledger=lost)
+    assert adopt(job) == 6
+    assert lost.known()["lines"].within(Spans([days(SHOP, 3)])) == lost.known()["lines"]
+    assert adopt(job) == 0
+    lost.close()
 
 
 def _without_recovery(runner: Runner, count: int, skip: int) -> None:
