@@ -41,11 +41,6 @@ class WindowJudgement:
     held: tuple[str, ...]  # models that read something condemned
 
     @property
-    def is_settled(self) -> bool:
-        """Whether nothing is left to do."""
-        return not self.to_build and not self.to_check
-
-    @property
     def condemned(self) -> tuple[ModelRun, ...]:
         """The models of which a check has condemned this window."""
         return tuple(m for m in self.models if m.standing is Standing.INCORRECT)

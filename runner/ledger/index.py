@@ -28,11 +28,6 @@ class Index(Database):
                 parts.setdefault(row.model, []).append(_part(row))
             return {model: Timeline(found) for model, found in parts.items()}
 
-    def change_index(self, change: IndexChange) -> None:
-        """Change the index without a run: after a crash, the markers know better."""
-        with self._transaction() as connection:
-            apply_change(connection, change)
-
     def replace_index(
         self, windows: Iterable[tuple[str, Timeline[Known]]], highest_fence: int = 0
     ) -> None:

@@ -20,6 +20,7 @@ from runner.core.spans import Span
 from runner.core.states import State
 from runner.core.windows import Calendar, Grain, Window
 from runner.ledger import Entry, IndexChange, Kind, Ledger, Outcome, Run, owners
+from runner.ledger.index import apply_change
 from runner.ledger.schema import database_now, runs
 
 PIPELINE = "orders"
@@ -153,3 +154,9 @@ def wait_until(is_true: Callable[[], bool]) -> None:
     while not is_true():
         assert time.monotonic() < deadline, "it never came to pass"
         time.sleep(0.005)
+
+
+def change_index(ledger: Ledger, change: IndexChange) -> None:
+    """Change the index without a run."""
+    with ledger._transaction() as connection:
+        apply_change(connection, change)

@@ -19,6 +19,7 @@ from runner.core.windows import Grain
 from runner.ledger import IndexChange, Ledger
 from runner.planning import equal_hashes
 from runner.project import Node, Project
+from tests.unit.ledger_fixtures import change_index
 from tests.unit.subjects import DAYS, NONE, day, from_to, marked, subject
 
 NOW = datetime(2026, 6, 19, 5, tzinfo=UTC)
@@ -49,7 +50,7 @@ def published(
     ledger: Ledger, span: Span, code_hash: str | None, standing: Standing = Standing.SUCCESS
 ) -> None:
     known = Timeline([(span, Known(standing, code_hash))])
-    ledger.change_index(IndexChange(windows={"orders": known}))
+    change_index(ledger, IndexChange(windows={"orders": known}))
 
 
 def statuses(ledger: Ledger, code_hash: str) -> dict[Status, str]:
@@ -131,7 +132,7 @@ def test_it_mends_nothing(ledger: Ledger):
 
 def test_other_models_stay_as_they_are(ledger: Ledger):
     known = Timeline([(from_to(1, 5), Known(Standing.SUCCESS, "first"))])
-    ledger.change_index(IndexChange(windows={"orders": known, "totals": known}))
+    change_index(ledger, IndexChange(windows={"orders": known, "totals": known}))
     accept("orders", project("second"), ledger, NOW)
     assert ledger.accepted().keys() == {"orders"}
 

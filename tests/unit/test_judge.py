@@ -123,7 +123,7 @@ def standings(judgement: Judgement, model: str) -> list[Standing | None]:
 
 
 def settled(judgement: Judgement) -> list[bool]:
-    return [day.is_settled for day in by_day(judgement)]
+    return [not day.to_build and not day.to_check for day in by_day(judgement)]
 
 
 def test_all_published_and_judged_is_settled_window_by_window():
@@ -235,7 +235,7 @@ def test_of_a_single_window_a_nameless_check_speaks_as_if_it_named_it():
     publications = published(bad={("revenue", 0): "incorrect"})
     judgement = judged(result({"revenue_is_positive": "fail"}, publications, found), one)
     (window,) = judgement.windows.values()
-    assert window.is_settled
+    assert (window.to_build, window.to_check) == ((), ())
     assert window.condemned[0].reason == "revenue_is_positive: fail"
     assert [finding.actual for finding in window.findings] == ["1 rows: revenue -1"]
     assert judgement.failure is None

@@ -13,7 +13,16 @@ from runner.core.standings import Known, Standing
 from runner.core.timelines import Timeline
 from runner.ledger import IndexChange, Ledger
 from runner.ledger.schema import model_windows
-from tests.unit.ledger_fixtures import NOW, PIPELINE, WEEK, Location, opened, span, started
+from tests.unit.ledger_fixtures import (
+    NOW,
+    PIPELINE,
+    WEEK,
+    Location,
+    change_index,
+    opened,
+    span,
+    started,
+)
 
 DONE = Known(Standing.SUCCESS, "abc")
 OUTDATED = replace(DONE, is_outdated=True)
@@ -36,51 +45,51 @@ def row_count(ledger: Ledger) -> int:
 
 def test_nothing_is_known_at_first(ledger: Ledger):
     assert ledger.known() == {}
-    ledger.change_index(IndexChange())
+    change_index(ledger, IndexChange())
     assert ledger.known() == {}
 
 
 def test_everything_that_is_known_is_kept(location: Location, ledger: Ledger):
-    ledger.change_index(painted((span(WEEK[:2]), BROKEN), (span(WEEK[4:]), OUTDATED)))
+    change_index(ledger, painted((span(WEEK[:2]), BROKEN), (span(WEEK[4:]), OUTDATED)))
     with opened(location) as other:
         assert index(other) == [(span(WEEK[:2]), BROKEN), (span(WEEK[4:]), OUTDATED)]
 
 
 def test_windows_of_which_the_same_is_known_are_one_row(ledger: Ledger):
     for window in (WEEK[2], WEEK[0], WEEK[1], *WEEK[3:]):
-        ledger.change_index(painted((window.span, DONE)))
+        change_index(ledger, painted((window.span, DONE)))
     assert index(ledger) == [(span(WEEK), DONE)]
     assert row_count(ledger) == 1
 
 
 def test_what_is_painted_later_covers_what_was_there(ledger: Ledger):
-    ledger.change_index(painted((span(WEEK), DONE)))
-    ledger.change_index(painted((span(WEEK[2:4]), BROKEN)))
+    change_index(ledger, painted((span(WEEK), DONE)))
+    change_index(ledger, painted((span(WEEK[2:4]), BROKEN)))
     before, after = (span(WEEK[:2]), DONE), (span(WEEK[4:]), DONE)
     assert index(ledger) == [before, (span(WEEK[2:4]), BROKEN), after]
-    ledger.change_index(painted((span(WEEK[2:4]), DONE)))
+    change_index(ledger, painted((span(WEEK[2:4]), DONE)))
     assert index(ledger) == [(span(WEEK), DONE)]
     assert row_count(ledger) == 1
 
 
 def test_gaps_stay_gaps(ledger: Ledger):
-    ledger.change_index(painted((WEEK[0].span, DONE), (WEEK[6].span, DONE)))
-    ledger.change_index(painted((WEEK[3].span, BROKEN)))
+    change_index(ledger, painted((WEEK[0].span, DONE), (WEEK[6].span, DONE)))
+    change_index(ledger, painted((WEEK[3].span, BROKEN)))
     expected = [(WEEK[0].span, DONE), (WEEK[3].span, BROKEN), (WEEK[6].span, DONE)]
     assert index(ledger) == expected
 
 
 def test_models_do_not_touch_each_other(ledger: Ledger):
-    ledger.change_index(painted((span(WEEK), DONE)))
-    ledger.change_index(painted((span(WEEK), BROKEN), model="others"))
-    ledger.change_index(IndexChange(outdated={"others": Spans([span(WEEK)])}))
+    change_index(ledger, painted((span(WEEK), DONE)))
+    change_index(ledger, painted((span(WEEK), BROKEN), model="others"))
+    change_index(ledger, IndexChange(outdated={"others": Spans([span(WEEK)])}))
     assert index(ledger) == [(span(WEEK), DONE)]
     assert index(ledger, "others") == [(span(WEEK), replace(BROKEN, is_outdated=True))]
 
 
 def test_readers_of_what_was_published_again_are_outdated(ledger: Ledger):
-    ledger.change_index(painted((span(WEEK[1:6]), DONE)))
-    ledger.change_index(IndexChange(outdated={MODEL: Spans([span(WEEK[:2]), WEEK[4].span])}))
+    change_index(ledger, painted((span(WEEK[1:6]), DONE)))
+    change_index(ledger, IndexChange(outdated={MODEL: Spans([span(WEEK[:2]), WEEK[4].span])}))
     assert index(ledger) == [
         (WEEK[1].span, OUTDATED),
         (span(WEEK[2:4]), DONE),
@@ -88,25 +97,25 @@ def test_readers_of_what_was_published_again_are_outdated(ledger: Ledger):
         (WEEK[5].span, DONE),
     ]
     # What does not exist is not outdated; what is published again is not either.
-    ledger.change_index(painted((span(WEEK[1:6]), DONE)))
-    ledger.change_index(IndexChange(outdated={"nobody": Spans([span(WEEK)]), MODEL: Spans()}))
+    change_index(ledger, painted((span(WEEK[1:6]), DONE)))
+    change_index(ledger, IndexChange(outdated={"nobody": Spans([span(WEEK)]), MODEL: Spans()}))
     assert ledger.known() == {MODEL: Timeline([(span(WEEK[1:6]), DONE)])}
 
 
 def test_published_and_outdated_by_the_same_change_is_outdated(ledger: Ledger):
     change = replace(painted((span(WEEK), DONE)), outdated={MODEL: Spans([WEEK[0].span])})
-    ledger.change_index(change)
+    change_index(ledger, change)
     assert index(ledger) == [(WEEK[0].span, OUTDATED), (span(WEEK[1:]), DONE)]
 
 
 def test_of_a_table_without_windows_only_the_last_word_is_kept(ledger: Ledger):
     for window, known in zip(WEEK, [DONE, BROKEN] * 3, strict=False):
-        ledger.change_index(IndexChange(whole={"report": (window.span, known)}))
+        change_index(ledger, IndexChange(whole={"report": (window.span, known)}))
     assert index(ledger, "report") == [(WEEK[5].span, BROKEN)]
 
 
 def test_the_index_is_replaced_at_once(ledger: Ledger):
-    ledger.change_index(painted((span(WEEK), DONE)))
+    change_index(ledger, painted((span(WEEK), DONE)))
     ledger.replace_index([("others", Timeline([(span(WEEK[:2]), BROKEN)]))])
     assert ledger.known() == {"others": Timeline([(span(WEEK[:2]), BROKEN)])}
 
@@ -149,9 +158,9 @@ def check_against_days(ledger: Ledger, steps: list[tuple[int, int, Known | None]
     for first, length, known in steps:
         windows = WEEK[first : first + length]
         if known is not None:
-            ledger.change_index(painted((span(windows), known)))
+            change_index(ledger, painted((span(windows), known)))
         else:
-            ledger.change_index(IndexChange(outdated={MODEL: Spans([span(windows)])}))
+            change_index(ledger, IndexChange(outdated={MODEL: Spans([span(windows)])}))
         for day in range(first, first + len(windows)):
             old = days[day]
             days[day] = known or (replace(old, is_outdated=True) if old else None)

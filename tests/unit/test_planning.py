@@ -29,6 +29,7 @@ from runner.machine import memory
 from runner.pipelines import Pipeline, make_pipeline
 from runner.planning import Planner, equal_hashes
 from runner.project import Node, Project
+from tests.unit.ledger_fixtures import change_index
 
 ZONE = ZoneInfo("America/New_York")
 NOW = datetime(2026, 3, 12, 12, tzinfo=UTC)  # the newest complete day is the 11th
@@ -82,7 +83,7 @@ def days(first: int, last: int) -> Span:
 
 
 def know(ledger: Ledger, model: str, *parts: tuple[Span, Known]) -> None:
-    ledger.change_index(IndexChange(windows={model: Timeline(parts)}))
+    change_index(ledger, IndexChange(windows={model: Timeline(parts)}))
 
 
 def queue(ledger: Ledger, span: Span, pipeline: str = "shop") -> None:
