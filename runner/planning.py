@@ -59,6 +59,7 @@ class Planner:
                 known=known.get(node.name, Timeline()),
                 inputs=self.inputs_of(node),
                 newest=self._newest(node, now),
+                follows=node in self.pipeline.following_tables,
             )
             for node in self.pipeline.data_nodes
         ]

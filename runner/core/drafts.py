@@ -90,7 +90,8 @@ def drafted(
     if subject.is_windowed:
         return Draft(plan, plan.runs, tuple(bad))
     # What reads a view reads on. What was only not built yet does not make its readers wrong.
-    broken = [held for held in bad if held.status in _BROKEN]
+    unfit = (*_BROKEN, Status.IN_FLIGHT) if subject.follows else _BROKEN
+    broken = [held for held in bad if held.status in unfit]
     mended = plan.runs & _union(statuses.get(status, _NONE) for status in _BROKEN)
     return Draft(plan, flows | mended, (*broken, *upstream))
 

@@ -73,6 +73,7 @@ class Subject:
     known: Timeline[Known]
     inputs: InputsOf
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
+    follows: bool = False  # a table made from windows: built once all that run are done
 
     @property
     def is_windowed(self) -> bool:
@@ -106,6 +107,8 @@ def assess(subject: Subject, calendar: Calendar, in_flight: Spans) -> Mapping[St
     else:  # without windows: it has failed in the name of one, or is right as a whole
         wrong = subject.known.where(lambda known: known.standing.state is not State.SUCCESS)
         left = covered = _touched_windows(calendar, wrong)
+        if in_flight and subject.follows:  # whoever works on windows builds it after the last
+            known[Status.IN_FLIGHT] = covered
     found: dict[Status, Spans] = {}
     for status in Status:
         spans = left & _touched_windows(calendar, known.get(status, Spans()))
@@ -115,7 +118,7 @@ def assess(subject: Subject, calendar: Calendar, in_flight: Spans) -> Mapping[St
         found[status] = spans
     if subject.is_windowed:
         found[Status.MISSING] = left
-    elif not covered and subject.newest is not None and not in_flight.meets(subject.newest):
+    elif not covered and subject.newest is not None and not in_flight:
         found |= _as_a_whole(subject, subject.newest)
     return {status: spans for status, spans in found.items() if spans}
 

@@ -70,6 +70,11 @@ def without_windows(name: str, days: str = "", reads: str = "") -> Subject:
     return replace(subject(name, days, reads), desired=None)
 
 
+def following(name: str, days: str, reads: str) -> Subject:
+    """A table made from windows, built in the name of the last day."""
+    return replace(without_windows(name, days, reads), follows=True, newest=day(7))
+
+
 def spans(marks: str) -> Spans:
     """The days that are marked with anything but a dot."""
     return Spans(w.span for mark, w in zip(marks, WEEK, strict=False) if mark != ".")

@@ -27,6 +27,7 @@ from tests.unit.subjects import (
     STATUS_OF,
     checks,
     day,
+    following,
     from_to,
     held,
     labels,
@@ -461,6 +462,27 @@ def test_what_is_in_flight_upstream_of_a_view_holds_its_day_back():
     found = [without_windows("view", "ff"), subject("totals", "....", "view")]
     plan = plan_of(found, in_flight="x")
     assert runs(plan) == {"view": ".x.....", "totals": ".xxx..."}
+
+
+@pytest.mark.parametrize("days", ["", "...f", "f"], ids=["never built", "lags", "failed"])
+def test_a_table_is_left_to_whoever_works_on_its_windows(days: str):
+    """Who has windows in flight builds it after the last; alone it would be done twice."""
+    found = [subject("orders", "sssssss"), following("report", days, "orders")]
+    assert runs(plan_of(found))["report"].count("x") == 1
+    assert runs(plan_of(found, in_flight=".x")) == {}
+
+
+def test_what_reads_a_table_that_another_runner_builds_waits_for_it():
+    found = [
+        subject("orders", "sssssss"),
+        following("report", "......f", "orders"),
+        subject("totals", "sssssss", "report"),
+    ]
+    assert runs(plan_of(found)) == {"report": "......x", "totals": "......x"}
+    assert runs(plan_of(found, in_flight="x")) == {}
+    assert held(plan_of(found, Reprocess.ALL, in_flight="x", request=only("totals"))) == {
+        "totals": [("......x", "report", "in flight")]
+    }
 
 
 # Published and not yet judged
