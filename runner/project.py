@@ -73,8 +73,7 @@ class Project:
 
         Raises :class:`ProjectError` if the project's time zone is missing or unknown.
         """
-        manifest = json.loads(description.manifest.read_text())
-        nodes = {node.unique_id: node for node in _nodes(manifest)}
+        nodes = {node.unique_id: node for node in _nodes(description.manifest)}
         return cls(
             zone=project_zone(project_dir),
             nodes=_with_readers(_with_gates(_with_code_hashes(nodes))),

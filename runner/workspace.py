@@ -74,14 +74,13 @@ class Workspace:
     def start_engine(self, kind: EngineKind = EngineKind.WARM) -> Engine:
         """Start an engine; a warm one imports dbt while the caller goes on."""
         _ = self.fingerprint  # what is saved from now on may or may not be parsed
-        target_dir = self.project_dir / os.environ.get("DBT_TARGET_PATH", "target")
         if kind is EngineKind.PLAIN:
             from runner.dbt.plain import PlainEngine
 
-            return PlainEngine(self.project_dir, target_dir)
+            return PlainEngine(self.project_dir)
         from runner.dbt.warm import WarmEngine
 
-        return WarmEngine(self.project_dir, target_dir)
+        return WarmEngine(self.project_dir)
 
     def project(self, engine: Engine | None = None) -> Project:
         """The parsed project: that of the last parse while it holds, else parsed anew."""

@@ -42,21 +42,24 @@ _MORTAL_DBT = (
 class PlainEngine(DbtEngine):
     """Starts dbt anew each time; each change of ``--vars`` makes it parse anew."""
 
-    def __init__(self, project_dir: Path, target_dir: Path) -> None:
+    def __init__(self, project_dir: Path) -> None:
         super().__init__()
         self._project_dir = project_dir
-        self._target_dir = target_dir
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
-        warehouse = warehouse_told(self._ask(["parse"]))
-        resolved = {}
-        for select in selections:
-            arguments = ["ls", "--select", *select.split(), "--output", "json", "--quiet"]
-            lines = self._ask([*arguments, "--output-keys", "unique_id"])
-            listed = [json.loads(line) for line in lines if line.startswith("{")]
-            resolved[select] = tuple(node["unique_id"] for node in listed)
-        return Description(self._target_dir / "manifest.json", resolved, warehouse)
+        # A folder of its own: in the project's another dbt may be writing now.
+        with tempfile.TemporaryDirectory(prefix="daybreak-") as folder:
+            target = Path(folder)
+            warehouse = warehouse_told(self._ask(["parse"], target))
+            manifest = json.loads((target / "manifest.json").read_text())
+            resolved = {}
+            for select in selections:
+                arguments = ["ls", "--select", *select.split(), "--output", "json", "--quiet"]
+                lines = self._ask([*arguments, "--output-keys", "unique_id"], target)
+                listed = [json.loads(line) for line in lines if line.startswith("{")]
+                resolved[select] = tuple(node["unique_id"] for node in listed)
+        return Description(manifest, resolved, warehouse)
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener
@@ -88,12 +91,12 @@ class PlainEngine(DbtEngine):
         """Kill what still runs."""
         self.kill()
 
-    def _ask(self, arguments: Sequence[str]) -> list[str]:
+    def _ask(self, arguments: Sequence[str], target: Path) -> list[str]:
         """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""
         finished = subprocess.run(
             [*_DBT, *arguments, "--no-use-colors", "--log-level-file", "none"],
             cwd=self._project_dir,
-            env=self._environment(self._target_dir),
+            env=self._environment(target),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from runner.core.spans import Span
 
@@ -92,7 +92,7 @@ class InvocationResult:
 class Description:
     """The parsed project."""
 
-    manifest: Path  # manifest.json as dbt writes it
+    manifest: Mapping[str, Any]  # as dbt writes it to manifest.json
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
     warehouse: Path | None = None  # the DuckDB file that the target writes, absolute
 

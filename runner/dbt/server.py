@@ -53,7 +53,7 @@ class Server:
             request = json.loads(line)
             try:
                 if request["do"] == "describe":
-                    self._send(self._describe(request["selections"]))
+                    self._send(self._describe(request["selections"], request["manifest"]))
                 else:
                     self._run(request["arguments"])
             except Exception as error:
@@ -64,16 +64,19 @@ class Server:
         """Parse the project; partial parsing makes an unchanged one quick."""
         from dbt.cli.main import dbtRunner
 
-        result = dbtRunner().invoke(["parse", "--log-level", "none", "--log-level-file", "none"])
+        quiet = ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
+        result = dbtRunner().invoke(["parse", *quiet])
         if not result.success:
             raise RuntimeError(str(result.exception))
         self._manifest = result.result
         self._is_fresh = True
 
-    def _describe(self, selections: list[str]) -> dict[str, Any]:
+    def _describe(self, selections: list[str], manifest: str) -> dict[str, Any]:
         if not self._is_fresh:
             self._parse()
         self._is_fresh = False
+        # Not where dbt writes it: another dbt may be writing there now.
+        self._manifest.write(manifest)
         resolved = {select: self._listed(select) for select in selections}
         file = warehouse_file()
         return {"selections": resolved, "warehouse": str(file) if file else None}

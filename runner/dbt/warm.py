@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -36,14 +37,13 @@ class WarmEngine(DbtEngine):
     session of its own, so a Ctrl-C reaches the runner alone, which then ends it.
     """
 
-    def __init__(self, project_dir: Path, target_dir: Path) -> None:
+    def __init__(self, project_dir: Path) -> None:
         super().__init__()
-        self._target_dir = target_dir
         self._channel, theirs = socket.socketpair()
         self._server = subprocess.Popen(
             [sys.executable, "-P", "-m", "runner.dbt.server", str(theirs.fileno())],
             cwd=project_dir,
-            env={**os.environ, "DBT_TARGET_PATH": str(target_dir), "DO_NOT_TRACK": "1"},
+            env={**os.environ, "DO_NOT_TRACK": "1"},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -53,15 +53,16 @@ class WarmEngine(DbtEngine):
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
-        self._ask({"do": "describe", "selections": list(selections)})
-        answer = self._message(deadline=None)
-        if "refused" in answer:
-            raise ProjectError(f"the dbt project does not parse: {located(answer['refused'])}")
+        with tempfile.NamedTemporaryFile(prefix="daybreak-") as file:
+            asked = {"do": "describe", "selections": list(selections), "manifest": file.name}
+            self._ask(asked)
+            answer = self._message(deadline=None)
+            if "refused" in answer:
+                raise ProjectError(f"the dbt project does not parse: {located(answer['refused'])}")
+            manifest = json.loads(Path(file.name).read_text())
         resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
-        file = answer["warehouse"]
-        return Description(
-            self._target_dir / "manifest.json", resolved, Path(file) if file else None
-        )
+        warehouse = answer["warehouse"]
+        return Description(manifest, resolved, Path(warehouse) if warehouse else None)
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener

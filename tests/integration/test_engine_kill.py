@@ -60,7 +60,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 @pytest.fixture(scope="module", params=[WarmEngine, PlainEngine], ids=["warm", "plain"])
 def engine(request: pytest.FixtureRequest, shop: Shop) -> Iterator[WarmEngine | PlainEngine]:
     kind: type[WarmEngine | PlainEngine] = request.param
-    with kind(shop.folder, shop.folder / "target") as engine:
+    with kind(shop.folder) as engine:
         yield engine
 
 

@@ -46,7 +46,7 @@ def shop(template: Path, tmp_path_factory: pytest.TempPathFactory, kind: type) -
 
 @pytest.fixture(scope="module")
 def engine(shop: Shop, kind: type[WarmEngine | PlainEngine]) -> Iterator[Engine]:
-    with kind(shop.folder, shop.folder / "target") as engine:
+    with kind(shop.folder) as engine:
         yield engine
 
 
@@ -61,7 +61,7 @@ def build(engine: Engine, invocation: Invocation) -> tuple[InvocationResult, dic
 
 def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: Engine, shop: Shop):
     described = engine.describe(["+daily_revenue", "no_such_model"])
-    assert described.manifest.is_file()
+    assert "model.daybreak.daily_revenue" in described.manifest["nodes"]
     assert described.warehouse == shop.warehouse
     models = [n for n in described.selections["+daily_revenue"] if n.startswith("model.")]
     assert sorted(models) == [
@@ -179,7 +179,7 @@ def test_a_project_that_does_not_parse_is_one_line(template: Path, tmp_path: Pat
     model = broken.folder / "models" / "marts" / "sales" / "daily_revenue.sql"
     model.write_text(model.read_text() + "{% if %}")
     with (
-        kind(broken.folder, broken.folder / "target") as engine,
+        kind(broken.folder) as engine,
         pytest.raises(ProjectError, match=r"^the dbt project does not parse: ") as refused,
     ):
         engine.describe(["+daily_revenue"])

@@ -124,10 +124,8 @@ def project_of(
         },
         "unit_tests": {},
     }
-    path = folder / "target" / "manifest.json"
-    write(path, json.dumps(manifest))
     return Project.from_description(
-        Description(path, {"all": tuple(nodes)}), folder, fingerprint(folder)
+        Description(manifest, {"all": tuple(nodes)}), folder, fingerprint(folder)
     )
 
 
