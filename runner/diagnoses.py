@@ -242,7 +242,7 @@ def in_words(spans: Mapping[str, Spans], project: Project) -> str:
     every = [span for found in spans.values() for span in found]
     calendar = calendars[next(iter(spans))]
     first = calendar.window_at(min(span.start for span in every)).label
-    last = calendar.preceding(calendar.window_at(max(span.end for span in every))).label
+    last = calendar.before(max(span.end for span in every)).label
     dates = first if first == last else f"{first} … {last}"
     return f"{count:,} {'window' if count == 1 else 'windows'} of {_listed(sorted(spans))}, {dates}"
 

@@ -93,6 +93,11 @@ class Pipeline:
             end = min(end, self.last)
         return Span(self.first, end) if end > self.first else None
 
+    def newest(self, now: datetime) -> Window | None:
+        """The last window that has ended at ``now``; None if none has."""
+        complete = self.complete(now)
+        return None if complete is None else self.calendar.before(complete.end)
+
     def due(self, now: datetime) -> Span | None:
         """Every window whose schedule has come at ``now``; None if none has, or no schedule."""
         if self.schedule is None:
@@ -135,7 +140,7 @@ class Pipeline:
     def _beyond(self, last: str, complete: Span | None, now: datetime) -> str:
         if complete is None:
             return f"{self.name} has no complete window at {now.isoformat()}: wait for its first"
-        newest = self.calendar.preceding(self.calendar.window_at(complete.end)).label
+        newest = self.calendar.before(complete.end).label
         if self.last is not None and complete.end == self.last:
             return (
                 f"{last} lies after the last window of {self.name}, {newest}: "

@@ -79,11 +79,10 @@ class Planner:
 
     def _newest(self, node: Node, now: datetime) -> Span | None:
         """The newest window; None for a snapshot, which is never late, and for mere text."""
-        complete = self.pipeline.complete(now)
-        if complete is None or node.kind == "snapshot" or node.materialized == "ephemeral":
+        newest = self.pipeline.newest(now)
+        if newest is None or node.kind == "snapshot" or node.materialized == "ephemeral":
             return None
-        calendar = self.pipeline.calendar
-        return calendar.preceding(calendar.window_at(complete.end)).span
+        return newest.span
 
     def _desired(self, node: Node, now: datetime) -> Spans:
         complete = self.pipeline.complete(now)

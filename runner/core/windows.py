@@ -136,7 +136,11 @@ class Calendar:
 
     def preceding(self, window: Window) -> Window:
         """Return the window that ends where ``window`` starts."""
-        return self.window_at(window.start - timedelta.resolution)
+        return self.before(window.start)
+
+    def before(self, instant: datetime) -> Window:
+        """Return the window that holds what comes just before ``instant``: the last of a span."""
+        return self.window_at(instant - timedelta.resolution)
 
     def floor(self, instant: datetime) -> datetime:
         """Return the start of the window around ``instant``: the last complete one's end."""

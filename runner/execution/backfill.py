@@ -63,9 +63,5 @@ def _within(plan: Plan, held: Spans) -> Plan:
 
 def reaches_today(plan: Plan, job: Job) -> bool:
     """Whether the newest window of the pipeline is in a plan: a snapshot sees only today."""
-    complete = job.pipeline.complete(job.world.now())
-    if complete is None:
-        return False
-    calendar = job.pipeline.calendar
-    newest = calendar.preceding(calendar.window_at(complete.end))
-    return newest.span in plan.windows
+    newest = job.pipeline.newest(job.world.now())
+    return newest is not None and newest.span in plan.windows

@@ -213,7 +213,14 @@ class Executor:
 
     def _invoke(self, chunk: Chunk, stage: int, *, is_last: bool) -> Judgement:
         """Run one invocation and record what it settles."""
-        statics = self._joining(stage, is_last=is_last)
+        fence, judgement, _ = self._run(chunk, self._joining(stage, is_last=is_last))
+        self._learn(chunk, judgement)
+        self._logbook.write(fence, chunk, judgement)
+        self._invoker.running = None
+        return judgement
+
+    def _run(self, chunk: Chunk, statics: list[Node]) -> tuple[int, Judgement, str | None]:
+        """One invocation: its fence, what it is judged to be, and why dbt did not get through."""
         names = [*(node.name for node in statics), *chunk.models]
         fence, result = self._invoker.run(
             chunk,
@@ -222,27 +229,17 @@ class Executor:
             unit_tests=self._statics.needs_unit_tests(names),
         )
         self._statics.remember(result, names)
-        judgement = judge(self._job.pipeline, chunk, result)
-        self._learn(chunk, judgement)
-        self._logbook.write(fence, chunk, judgement)
-        self._invoker.running = None
-        return judgement
+        return fence, judge(self._job.pipeline, chunk, result), result.error
 
     def _build_tables(self, stage: int) -> None:
         """Build the tables that are made from windows, if no chunk has; in one window's name."""
         tables, held_back = self._tables(stage), self._logbook.held_back
         if tables and (self._agenda.windows or held_back) and self._may_go_on():
             window = held_back or self._agenda.windows[-1]
-            chunk = Chunk(window.span, ())
-            names = [node.name for node in tables]
-            unit_tests = self._statics.needs_unit_tests(names)
             reached("before-tables")
-            checks = self._statics.checks(chunk, tables)
-            fence, result = self._invoker.run(chunk, tables, checks, unit_tests=unit_tests)
-            self._statics.remember(result, names)
-            judgement = judge(self._job.pipeline, chunk, result)
+            fence, judgement, error = self._run(Chunk(window.span, ()), tables)
             reached("after-tables")
-            self._logbook.write_tables(fence, window, judgement.statics, result.error)
+            self._logbook.write_tables(fence, window, judgement.statics, error)
             self._invoker.running = None
         elif held_back and stage == self._last_stage:
             fence = self._claim(held_back.span)
@@ -254,17 +251,16 @@ class Executor:
 
     def _joining(self, stage: int, *, is_last: bool) -> list[Node]:
         """What is built along with the models, but for tables that would spread bad rows."""
-        everything = self._statics.following(len(self._statics.stages))
-        spoilt = [node for node in everything if node.name in self._spoilt]
+        following = set(self._statics.following(len(self._statics.stages)))
+        spoilt = self._spoilt()
         joining = self._statics.joining(stage, is_last=is_last)
-        return [node for node in joining if node not in spoilt]
+        return [node for node in joining if node not in following or node.name not in spoilt]
 
     def _tables(self, stage: int) -> list[Node]:
         """The tables to build from the windows so far, but for those that would spread bad rows."""
-        following = self._statics.following(stage)
-        return [node for node in following if node.name not in self._spoilt]
+        spoilt = self._spoilt()
+        return [node for node in self._statics.following(stage) if node.name not in spoilt]
 
-    @property
     def _spoilt(self) -> set[str]:
         """What reads rows that were published and are bad."""
         return reads_from(self._job.pipeline, self._logbook.published_as_incorrect)

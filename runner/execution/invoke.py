@@ -84,4 +84,4 @@ class Invoker:
         first = calendar.window_at(span.start)
         yield first.label
         if first.end != span.end:
-            yield calendar.preceding(calendar.window_at(span.end)).label
+            yield calendar.before(span.end).label

@@ -94,7 +94,7 @@ def _index(
 
 def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, Known]]:
     """The tables made from windows: no marker says whether they were built."""
-    newest = pipeline.calendar.preceding(pipeline.calendar.window_at(span.end)).span
+    newest = pipeline.calendar.before(span.end).span
     return {
         node.name: (newest, Known(Standing.FAILED, node.code_hash, reason=_DIED))
         for node in pipeline.following_tables

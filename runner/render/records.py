@@ -187,7 +187,7 @@ def done_record(pipeline: Pipeline, plan: Plan, done: Done) -> dict[str, Any]:
 def _ranged(calendar: Calendar, span: Span, count: int | None = None) -> dict[str, Any]:
     return {
         "first_window": calendar.window_at(span.start).label,
-        "last_window": calendar.preceding(calendar.window_at(span.end)).label,
+        "last_window": calendar.before(span.end).label,
         "start": span.start,
         "end": span.end,
         "count": calendar.count(span) if count is None else count,

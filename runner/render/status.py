@@ -105,7 +105,7 @@ def _map(picture: Picture, layout: Layout, terminal: Terminal) -> Iterator[str]:
 def _ruler(calendar: Calendar, layout: Layout) -> str:
     """The first and the last window that are shown, each above its column if there is room."""
     first = calendar.window_at(layout.span.start).label
-    last = calendar.preceding(calendar.window_at(layout.span.end)).label
+    last = calendar.before(layout.span.end).label
     if len(first) + len(last) < len(layout.starts):
         return first + last.rjust(len(layout.starts) - len(first))
     return first if first == last else f"{first} … {last}"

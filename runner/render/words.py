@@ -13,7 +13,7 @@ from runner.core.windows import Calendar
 def span_in_words(calendar: Calendar, span: Span) -> str:
     """A range by the labels of its first and last window: ``2026-03-01 … 2026-05-31``."""
     first = calendar.window_at(span.start)
-    last = calendar.preceding(calendar.window_at(span.end))
+    last = calendar.before(span.end)
     return first.label if first == last else f"{first.label} … {last.label}"
 
 
