@@ -16,6 +16,7 @@ from runner.core.requests import Request
 from runner.core.skips import Skipped, skipped
 from runner.core.spans import Span, Spans
 from runner.core.standings import Status, Subject, assess
+from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 
 
@@ -85,20 +86,15 @@ def _pieces(models: Sequence[ModelPlan]) -> Iterator[Chunk]:
     runs = {m.subject.name: m.runs if m.subject.is_windowed else m.runs - busy for m in models}
     todo = [span for m in models for spans in (runs[m.subject.name], m.checks) for span in spans]
     bounds = sorted({bound for span in todo for bound in (span.start, span.end)})
-    current: Chunk | None = None
+    parts = []
     for start, end in pairwise(bounds):
         span = Span(start, end)
         built = tuple(m.subject.name for m in models if span in runs[m.subject.name])
         judged = tuple(m.subject.name for m in models if span in m.checks)
-        is_same = current and current.span.end == start
-        if current and is_same and (current.models, current.checks) == (built, judged):
-            current = Chunk(Span(current.span.start, end), built, judged)
-            continue
-        if current:
-            yield _with_reasons(current, models)
-        current = Chunk(span, built, judged) if built or judged else None
-    if current:
-        yield _with_reasons(current, models)
+        if built or judged:
+            parts.append((span, (built, judged)))
+    for span, (built, judged) in Timeline(parts):
+        yield _with_reasons(Chunk(span, built, judged), models)
 
 
 def _with_reasons(chunk: Chunk, models: Sequence[ModelPlan]) -> Chunk:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,6 +10,7 @@ from runner.core.drafts import ModelPlan
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
 from runner.core.standings import Status
+from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 
 
@@ -28,14 +29,15 @@ def skipped(
     """The windows of which nothing runs, each with the worst that is true of it."""
     left = request.windows - busy
     asked = [m for m in models if request.select is None or m.subject.name in request.select]
-    found: list[Skipped] = []
+    found: list[tuple[Span, tuple[Status, str]]] = []
     for status in Status:
         for model in asked:
             spans = left & model.statuses.get(status, Spans())
             left -= spans
             parts = _told_apart(calendar, model, spans)
-            found += [Skipped(part, status, _reason(model, status, part)) for part in parts]
-    yield from _joined(sorted(found, key=lambda skip: skip.span))
+            found += [(part, (status, _reason(model, status, part))) for part in parts]
+    for span, (status, reason) in Timeline(found):
+        yield Skipped(span, status, reason)
 
 
 def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[Span]:
@@ -63,18 +65,3 @@ def _reason(model: ModelPlan, status: Status, span: Span) -> str:
     if status is Status.STALE:
         return f"{name} is stale: {model.why(status, span)} (--reprocess stale runs it again)"
     return f"already {status}"
-
-
-def _joined(skips: Iterable[Skipped]) -> Iterator[Skipped]:
-    """Neighbours with the same reason as one."""
-    current: Skipped | None = None
-    for skip in skips:
-        is_next = current and current.span.end == skip.span.start
-        if current and is_next and (current.status, current.reason) == (skip.status, skip.reason):
-            current = Skipped(Span(current.span.start, skip.span.end), skip.status, skip.reason)
-            continue
-        if current:
-            yield current
-        current = skip
-    if current:
-        yield current

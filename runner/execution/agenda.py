@@ -8,6 +8,7 @@ from datetime import datetime
 
 from runner.core.chunks import Chunk
 from runner.core.spans import Span, Spans
+from runner.core.timelines import Timeline
 from runner.core.windows import Window
 from runner.execution.judge import WindowJudgement
 from runner.pipelines import Pipeline
@@ -71,24 +72,17 @@ class Agenda:
 
     def chunks(self, models: frozenset[str], within: Span | None = None) -> Iterator[Chunk]:
         """What is to do of some models, as contiguous ranges of windows; oldest first."""
-        current: Chunk | None = None
-        for start in sorted(self._open):
+        parts = []
+        for start, todo in self._open.items():
             if within is not None and not within.start <= start < within.end:
                 continue
-            todo = self._open[start]
             built = tuple(m for m in todo.models if m in models)
             judged = tuple(m for m in todo.checks if m in models)
-            if self.left(start) and not built and not judged:
-                continue  # its turn comes with other models
-            is_next = current is not None and current.span.end == start
-            if current and is_next and (current.models, current.checks) == (built, judged):
-                current = replace(current, span=Span(current.span.start, todo.window.end))
-                continue
-            if current is not None:
-                yield current
-            current = Chunk(todo.window.span, built, judged)
-        if current is not None:
-            yield current
+            # Of the others something is left, but its turn comes with other models.
+            if built or judged or not self.left(start):
+                parts.append((todo.window.span, (built, judged)))
+        for span, (built, judged) in Timeline(parts):
+            yield Chunk(span, built, judged)
 
     def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
         wanted = set(names)
