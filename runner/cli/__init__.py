@@ -6,7 +6,6 @@ configuration · 3 ran, not verified (incorrect or unchecked) · 130 interrupted
 
 from __future__ import annotations
 
-import signal
 import sys
 from typing import NoReturn
 
@@ -14,6 +13,7 @@ import typer
 
 from runner.cli import caring, looking, operating, running
 from runner.cli.app import app
+from runner.core import interrupts
 from runner.core.errors import DaybreakError, UsageError
 
 __all__ = ["app", "caring", "looking", "main", "operating", "running"]
@@ -21,25 +21,16 @@ __all__ = ["app", "caring", "looking", "main", "operating", "running"]
 
 def main() -> NoReturn:
     """Run the command line; the only place that knows exit codes."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    interrupts.listen()
     try:
         app()
     except UsageError as error:
         _fail(str(error), 2)
     except DaybreakError as error:
         _fail(str(error), 1)
-    except _Interrupted:
+    except interrupts.Interrupted:
         _fail("interrupted; what was published stays. Run the same command to go on.", 130)
     sys.exit(0)
-
-
-class _Interrupted(BaseException):
-    """Ctrl-C or SIGTERM; not KeyboardInterrupt, which typer would swallow."""
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise _Interrupted
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from runner.core.errors import LedgerError, UsageError
+from runner.core.interrupts import shielded
 from runner.ledger.schema import VERSION, ledger_version, metadata
 
 _WAL_ATTEMPTS = 200
@@ -85,11 +86,14 @@ class Database:
     def _transaction(self, *, reads_only: bool = False) -> Iterator[Connection]:
         """One transaction, undone by any exception; :class:`LedgerError` for the database's.
 
+        An interrupt is put off to its end.
+
         Whoever writes is alone, from the first statement on. Who only reads sees one state; what
         is read and makes no sense is not what was written: the file is damaged.
         """
         try:
-            with (self._reader if reads_only else self._writer).begin() as connection:
+            # An interrupt between BEGIN and its undoing would keep the ledger locked.
+            with shielded(), (self._reader if reads_only else self._writer).begin() as connection:
                 yield connection
         except DBAPIError as error:
             raise self._unusable(error.orig) from error

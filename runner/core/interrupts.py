@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM, which must not tear what may only be done as a whole.
+
+Python raises in the middle of whatever runs: between a database's ``BEGIN`` and the code that
+would undo it, say. A shield puts that off to its own end.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; not KeyboardInterrupt, which typer would swallow."""
+
+
+class _Shields:
+    """How many shields the main thread holds, and whether a signal has come meanwhile."""
+
+    count = 0
+    is_pending = False
+
+
+def listen() -> None:
+    """From now on Ctrl-C and SIGTERM raise :class:`Interrupted` in the main thread."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def interrupt(_number: int, _frame: object) -> None:
+    """Raise :class:`Interrupted`, or leave it to the shield that is held."""
+    if _Shields.count:
+        _Shields.is_pending = True
+        return
+    _raise()
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Put an interrupt off until the end of this; signals only ever reach the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _Shields.count += 1
+    try:
+        yield
+    finally:
+        _Shields.count -= 1
+        if not _Shields.count and _Shields.is_pending:
+            _raise()
+
+
+def _raise() -> NoReturn:
+    _Shields.is_pending = False
+    raise Interrupted
