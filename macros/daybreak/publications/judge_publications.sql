@@ -5,6 +5,9 @@
     until one window is left, which is then condemned.
 #}
 {% macro judge_publications(results) %}
+    {%- if execute and not flags.EMPTY -%}
+        {%- do _record_first_sights(results) -%}
+    {%- endif -%}
     {#- With --empty the tests see no rows, so that they pass says nothing. -#}
     {%- if execute and not flags.EMPTY
         and _has_window_vars() and var('run_id', none) is not none -%}
