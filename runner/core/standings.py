@@ -39,7 +39,7 @@ class Known:
     standing: Standing
     code_hash: str | None = None  # of the code that ran; None: nobody knows
     is_outdated: bool = False  # something that it reads was published again later
-    reason: str | None = None  # why it failed, in one line
+    reason: str | None = None  # why it failed, or what has come too late for it, in one line
     inputs: str | None = None  # what it failed on; None: trying again may help
     has_rows: bool = False  # rows of this work are there to be read: published
 
@@ -89,7 +89,7 @@ def explained(subject: Subject, status: Status, span: Span) -> str | None:
     if status is not Status.STALE:
         return known.reason
     if known.is_outdated:
-        return "something that it reads was published again"
+        return known.reason or "something that it reads was published again"
     return "its code has changed"
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runner.core.chunks import Chunk
+from runner.core.spans import Span
 from runner.core.standings import Standing
+from runner.core.timelines import Timeline
 from runner.core.windows import Window
 from runner.dbt.protocol import InvocationResult
 from runner.execution.failures import BAD, Failure, cause, failure_of
@@ -55,6 +57,7 @@ class Judgement:
     static_findings: tuple[Finding, ...]  # what the checks of those found
     failure: Failure | None  # why something is left to do, if no check has named a window
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
+    late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
     seconds: float
 
 
@@ -75,6 +78,7 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         static_findings=tuple(_static_findings(report)),
         failure=failure,
         checks=frozenset(_checks(report)),
+        late=_late(report),
         seconds=result.seconds,
     )
 
@@ -171,6 +175,18 @@ def _checks(report: Report) -> Iterator[str]:
     for node in report.pipeline.nodes:
         if node.is_gate and node.attached_to in asked:
             yield node.unique_id
+
+
+def _late(report: Report) -> dict[str, Timeline[str]]:
+    """The windows that checks have found to miss rows, and what is missing."""
+    windowed = {node.name for node in report.pipeline.windowed}
+    found: dict[str, dict[Span, str]] = {}
+    for evidence in report.result.evidence:
+        if evidence.makes_stale and evidence.model in windowed:
+            for window in evidence.windows:
+                span = report.pipeline.calendar.window_at(window.window_start).span
+                found.setdefault(evidence.model, {})[span] = window.actual
+    return {model: Timeline(spans.items()) for model, spans in found.items()}
 
 
 def _in_words(finding: Finding) -> str:

@@ -5,9 +5,6 @@
     until one window is left, which is then condemned.
 #}
 {% macro judge_publications(results) %}
-    {%- if execute and not flags.EMPTY -%}
-        {%- do _record_first_sights(results) -%}
-    {%- endif -%}
     {#- With --empty the tests see no rows, so that they pass says nothing. -#}
     {%- if execute and not flags.EMPTY
         and _has_window_vars() and var('run_id', none) is not none -%}
@@ -20,6 +17,9 @@
             {%- do publications.extend(_publications_of(node, is_ours)) -%}
         {%- endfor -%}
         {%- do _report(publications, evidence) -%}
+    {%- endif -%}
+    {%- if execute and not flags.EMPTY -%}
+        {%- do _record_first_sights(results) -%}
     {%- endif -%}
 {% endmacro %}
 

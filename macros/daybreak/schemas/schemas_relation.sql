@@ -53,7 +53,7 @@
     {{- return({'columns': columns, 'recorded_at': state.recorded_at}) -}}
 {% endmacro %}
 
-{# Put the columns of a source in the place of what was recorded of it. #}
+{# Put the columns of a source in the place of what was recorded of it, in one transaction. #}
 {% macro _record_schema(name, columns) %}
     {%- set rows = [] -%}
     {%- for column_name, data_type in columns -%}
@@ -62,7 +62,8 @@
             _this_invocation(),
         ] | join(', ') ~ ')') -%}
     {%- endfor -%}
-    {%- do run_query(_create_schemas()) -%}
+    {%- do adapter.commit() -%}
+    {%- call statement('begin', auto_begin=True) -%} {{ _create_schemas() }} {%- endcall -%}
     {%- do run_query(
         'delete from ' ~ schemas_relation() ~ ' where relation = ' ~ _literal(name)
     ) -%}
@@ -71,4 +72,5 @@
         ~ ' (relation, column_name, data_type, position, recorded_at) values '
         ~ rows | join(', ')
     ) -%}
+    {%- do adapter.commit() -%}
 {% endmacro %}
