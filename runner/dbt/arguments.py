@@ -67,9 +67,7 @@ def window_vars(invocation: Invocation) -> str:
     }
     if invocation.newest is not None:
         values["newest_window"] = invocation.newest.isoformat()
-    _refuse_jinja(
-        invocation.run_id, *invocation.code_hashes, *invocation.code_hashes.values()
-    )
+    _refuse_jinja(invocation.run_id, *invocation.code_hashes, *invocation.code_hashes.values())
     return json.dumps(values, sort_keys=True)
 
 

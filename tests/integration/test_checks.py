@@ -137,7 +137,7 @@ def test_a_day_without_rows_has_no_hour_with_any(trial: Trial):
     assert len(found(run)) == 48
 
 
-# reconciles_with: source = published + rejected
+# reconciles_with, as conservation of the rows of a source
 
 
 def test_a_row_that_is_neither_published_nor_rejected_is_found(trial: Trial):
@@ -414,7 +414,7 @@ def test_a_source_is_recorded_at_first_sight_and_its_changes_are_told(trial: Tri
     run = range_of_days(trial, "shaped", MONDAY, MONDAY + DAY)
     changes = (
         "note VARCHAR, price DECIMAL(9,2), no column is_gift",
-        "it looks renamed to remark, price was retyped to DOUBLE, is_gift BOOLEAN was added",
+        "note looks renamed to remark, price was retyped to DOUBLE, is_gift BOOLEAN was added",
     )
     assert said(run) == [("2026-03-02 05", *changes), ("2026-03-03 05", *changes)]
     assert trial.markers("shaped") == [("incorrect",), ("incorrect",)]
@@ -476,7 +476,7 @@ def test_of_landed_files_the_window_of_the_changed_one_is_named(checks: Project,
     land(checks, days[4], "1 as id, 1.5 as cost")
     land(checks, days[5], "1 as id, 1.5 as price")
     run = range_of_days(trial, "landed", days[4], days[5])
-    named = ("2026-03-06 05", "price DECIMAL(2,1)", "it looks renamed to cost")
+    named = ("2026-03-06 05", "price DECIMAL(2,1)", "price looks renamed to cost")
     assert said(run) == [named]
     # As it was long before, nobody is to be told of again.
     passed(morning(trial, "landed", days[0], days[5]))

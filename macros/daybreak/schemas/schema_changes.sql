@@ -15,7 +15,7 @@
         {%- if candidates | length == 1 and alike | length == 1 -%}
             {%- do renamed.append(candidates[0][0]) -%}
             {%- do changes.append(_change(
-                name, name ~ ' ' ~ type, 'it looks renamed to ' ~ candidates[0][0]
+                name, name ~ ' ' ~ type, name ~ ' looks renamed to ' ~ candidates[0][0]
             )) -%}
         {%- else -%}
             {%- do changes.append(_change(name, name ~ ' ' ~ type, name ~ ' was dropped')) -%}
