@@ -8,7 +8,7 @@ named windows, or in halves if nothing was named.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.core.chunks import Chunk
@@ -54,7 +54,7 @@ class Judgement:
 
     windows: Mapping[datetime, WindowJudgement]
     statics: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
-    static_findings: tuple[Finding, ...]  # what the checks of those found
+    static_findings: tuple[Finding, ...]  # what checks found of those, or of other windows
     failure: Failure | None  # why something is left to do, if no check has named a window
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
     late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
@@ -147,12 +147,20 @@ def _statics(report: Report) -> Iterator[ModelRun]:
 
 
 def _static_findings(report: Report) -> Iterator[Finding]:
-    """The evidence against what knows no windows; that of a single window is there already."""
+    """The evidence against what knows no windows, or against windows that did not run.
+
+    That against what knows no windows is with a single window already.
+    """
     windowed = {node.name for node in report.pipeline.windowed}
     if len(report.windows) > 1:
         for finding in findings_without_window(report.result, "error"):
             if finding.model is not None and finding.model not in windowed:
                 yield finding
+    inside = {window.start for window in report.windows}
+    for start, findings in report.named.items():
+        label = report.pipeline.calendar.window_at(start).label
+        for finding in findings if start not in inside else ():
+            yield replace(finding, expected=f"{label}: {finding.expected}")
 
 
 def _checks(report: Report) -> Iterator[str]:

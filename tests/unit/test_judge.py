@@ -417,5 +417,9 @@ def test_windows_that_miss_late_rows_are_told_whichever_they_are():
     }
     assert judgement.failure is None
     assert set(standings(judgement, "lines")) == {Standing.SUCCESS}
+    expected = f"{before.label}: no row"
+    assert judgement.static_findings[0] == Finding(
+        "lines", "lines_late", "warn", expected, "late rows: 17"
+    )
     # Another warning makes nothing stale.
     assert judged(result(found=(replace(late, makes_stale=False),))).late == {}

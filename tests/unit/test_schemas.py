@@ -61,7 +61,7 @@ def test_a_source_is_known_by_its_two_names():
     ("name", "hint"),
     [
         ("landing.transaction", "Did you mean 'landing.transactions'?"),
-        ("landing.lines", "Did you mean 'landing.products'?"),
+        ("landing.lines", "Did you mean 'landing."),
         ("x", "Known: landing.products, landing.transactions, raw.control.totals"),
     ],
 )
@@ -71,7 +71,7 @@ def test_an_unknown_source_is_one_line_with_a_near_name(name: str, hint: str):
         look(name, engine)
     assert "\n" not in str(error.value)
     assert str(error.value).startswith(f"the project has no source '{name}'.")
-    assert hint.split("'")[0] in str(error.value)
+    assert hint in str(error.value)
     assert engine.asked == []
 
 
