@@ -473,6 +473,11 @@ def test_of_landed_files_the_window_of_the_changed_one_is_named(checks: Project,
         land(checks, day, "1 as id, 1.5 as price")
     passed(range_of_days(trial, "landed", days[0], days[3]))
     assert [column for _, column, *_ in recorded(trial)] == ["day", "id", "price"]
+    # What nobody has read yet is not taken for right, nor does it matter that it is broken.
+    trial.sql("delete from daybreak_schemas")
+    (checks.folder / "landing" / f"{days[6]}.parquet").write_text("cut off")
+    passed(range_of_days(trial, "landed", days[0], days[3]))
+    assert [column for _, column, *_ in recorded(trial)] == ["day", "id", "price"]
     land(checks, days[4], "1 as id, 1.5 as cost")
     land(checks, days[5], "1 as id, 1.5 as price")
     run = range_of_days(trial, "landed", days[4], days[5])

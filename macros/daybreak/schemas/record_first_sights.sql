@@ -16,7 +16,10 @@
             {%- set watched = graph.sources[source_id] -%}
             {%- do recorded.append(source_id) -%}
             {%- if not _recorded_schema(_source_name(watched)).columns -%}
-                {%- do _record_schema(_source_name(watched), _columns_of_source(watched)) -%}
+                {%- set columns = _columns_seen(watched) -%}
+                {%- if columns -%}
+                    {%- do _record_schema(_source_name(watched), columns) -%}
+                {%- endif -%}
             {%- endif -%}
         {%- endfor -%}
     {%- endfor -%}

@@ -1,11 +1,17 @@
 {# What a source looks like now: of a relation its columns, of landed files those of each file. #}
 
-{# The source that a relation, or the text that it renders to, belongs to. #}
+{#
+    The source that a relation, or the text that it renders to, belongs to. Only those are tried
+    that a columns_match reads: to ask for a source may load it.
+#}
 {% macro _source_of(relation) %}
-    {%- for node in graph.sources.values() -%}
-        {%- if source(node.source_name, node.name) | string == relation | string -%}
-            {{- return(node) -}}
-        {%- endif -%}
+    {%- for test in _columns_match_tests() -%}
+        {%- for source_id in test.depends_on.nodes if source_id in graph.sources -%}
+            {%- set node = graph.sources[source_id] -%}
+            {%- if source(node.source_name, node.name) | string == relation | string -%}
+                {{- return(node) -}}
+            {%- endif -%}
+        {%- endfor -%}
     {%- endfor -%}
     {%- do _stop(
         'columns_match watches a source, and ' ~ relation ~ " is none: write of: source('…', '…')"
@@ -65,4 +71,23 @@
         {{- return(_columns_of_file(files[-1])) -}}
     {%- endif -%}
     {{- return(_columns_of(source(node.source_name, node.name))) -}}
+{% endmacro %}
+
+{#
+    The columns of a source as this invocation has seen it: of dated files, those of the newest
+    in its window, which its model could read; none if there is no such file.
+#}
+{% macro _columns_seen(node) %}
+    {%- set files = _dated_files(node) -%}
+    {%- if not files -%}
+        {{- return(_columns_of_source(node)) -}}
+    {%- endif -%}
+    {%- set bounds = _window_bounds() -%}
+    {%- set seen = [] -%}
+    {%- for file in files
+        if bounds.local_start[:10] <= file.landed_on
+        and file.landed_on ~ ' 00:00:00' < bounds.local_end -%}
+        {%- do seen.append(file) -%}
+    {%- endfor -%}
+    {{- return(_columns_of_file(seen[-1]) if seen else []) -}}
 {% endmacro %}
