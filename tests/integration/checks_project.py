@@ -57,6 +57,8 @@ MODELS = {
     " {{ source('raw', 'shapes') }} where {{ in_window('day') }}",
     "landed": "{{ config(event_time='day') }} select id, day from"
     " {{ landed_in_window(source('drop', 'landed')) }} where {{ in_window('day') }}",
+    "landed_gate": "{{ config(event_time='day') }} select id, day from"
+    " {{ landed_in_window(source('drop', 'landed')) }} where {{ in_window('day') }}",
     "no_source": _DAILY,
     "shaped_like_a_model": _DAILY,
     # late_rows
@@ -172,6 +174,12 @@ models:
   - name: landed
     data_tests:
       - columns_match: {name: landed_match, arguments: {of: "source('drop', 'landed')", recent: 3}}
+  - name: landed_gate
+    data_tests:
+      - columns_match:
+          name: landed_gate_match
+          arguments: {of: "source('drop', 'landed')"}
+          config: *gate
   - name: shaped_like_a_model
     data_tests: [columns_match: {name: like_a_model, arguments: {of: ref('no_source')}}]
 

@@ -483,6 +483,9 @@ def test_of_landed_files_the_window_of_the_changed_one_is_named(checks: Project,
     run = range_of_days(trial, "landed", days[4], days[5])
     named = ("2026-03-06 05", "price DECIMAL(2,1)", "price looks renamed to cost")
     assert said(run) == [named]
+    withheld = range_of_days(trial, "landed_gate", days[4], days[5]).error("landed_gate")
+    assert "landed_gate_match: 2026-03-06: expected price DECIMAL(2,1)" in withheld
+    passed(morning(trial, "landed_gate", days[5]))
     # As it was long before, nobody is to be told of again.
     passed(morning(trial, "landed", days[0], days[5]))
     assert said(morning(trial, "landed", days[0], days[1])) != []
