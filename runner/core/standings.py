@@ -89,7 +89,7 @@ def explained(subject: Subject, status: Status, span: Span) -> str | None:
         return None
     if status is not Status.STALE:
         return known.reason
-    reasons = [_why_stale(part) for _, part in subject.known.within(Spans([span]))]
+    reasons = [_why_stale(part) for _, part in subject.known.touching(span)]
     found = list(dict.fromkeys(reasons))
     more = [f"{len(found) - _MOST_REASONS} more"] if len(found) > _MOST_REASONS else []
     return "; ".join([*found[:_MOST_REASONS], *more])
