@@ -39,7 +39,7 @@ class Known:
     standing: Standing
     code_hash: str | None = None  # of the code that ran; None: nobody knows
     is_outdated: bool = False  # something that it reads was published again later
-    reason: str | None = None  # why it failed, in one line
+    reason: str | None = None  # why it failed, or what has come too late for it, in one line
     inputs: str | None = None  # what it failed on; None: trying again may help
     has_rows: bool = False  # rows of this work are there to be read: published
 
@@ -59,6 +59,7 @@ class Status(StrEnum):
 
 
 GOOD = frozenset({Status.SUCCESS, Status.UNCHECKED, Status.STALE})  # others may build on it
+_MOST_REASONS = 3  # that are told of one range
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
 
 
@@ -88,8 +89,15 @@ def explained(subject: Subject, status: Status, span: Span) -> str | None:
         return None
     if status is not Status.STALE:
         return known.reason
+    reasons = [_why_stale(part) for _, part in subject.known.touching(span)]
+    found = list(dict.fromkeys(reasons))
+    more = [f"{len(found) - _MOST_REASONS} more"] if len(found) > _MOST_REASONS else []
+    return "; ".join([*found[:_MOST_REASONS], *more])
+
+
+def _why_stale(known: Known) -> str:
     if known.is_outdated:
-        return "something that it reads was published again"
+        return known.reason or "something that it reads was published again"
     return "its code has changed"
 
 

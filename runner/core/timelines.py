@@ -52,6 +52,13 @@ class Timeline(Generic[T]):
             return None
         return self._parts[index - 1][1]
 
+    def touching(self, span: Span) -> Iterator[tuple[Span, T]]:
+        """The parts that meet a span, whole, in order."""
+        index = bisect_right(self._parts, span.start, key=lambda part: part[0].end)
+        while index < len(self._parts) and self._parts[index][0].start < span.end:
+            yield self._parts[index]
+            index += 1
+
     def painted(self, parts: Iterable[tuple[Span, T]]) -> Timeline[T]:
         """The same timeline with ``parts`` painted over it."""
         above = Timeline(parts)

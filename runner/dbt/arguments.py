@@ -44,24 +44,39 @@ def report_arguments(span: Span | None, fence: int | None) -> list[str]:
     return ["run-operation", "report_publications", *asked]
 
 
+def schema_arguments(source: str, *, accept: bool) -> list[str]:
+    """Arguments of the call that looks at a source's columns, and may record them.
+
+    Raises :class:`UsageError` for a name that holds Jinja, which dbt would render.
+    """
+    _refuse_jinja(source)
+    operation = "accept_schema" if accept else "report_schema"
+    return ["run-operation", operation, "--args", json.dumps({"source_name": source})]
+
+
 def window_vars(invocation: Invocation) -> str:
     """The ``--vars`` of an invocation as JSON: nothing else ever travels through them.
 
     Raises :class:`UsageError` for a string that holds Jinja, which dbt would render.
     """
-    values = {
+    values: dict[str, Any] = {
         **_bounds(invocation.span),
         "run_id": invocation.run_id,
         "fence": invocation.fence,
         "code_hashes": dict(invocation.code_hashes),
     }
-    strings = [invocation.run_id, *invocation.code_hashes, *invocation.code_hashes.values()]
-    for text in strings:
-        if _JINJA.search(text):
-            message = f"{text!r} holds Jinja, which dbt would run: use letters, digits, _ and -"
-            raise UsageError(message)
+    if invocation.newest is not None:
+        values["newest_window"] = invocation.newest.isoformat()
+    _refuse_jinja(invocation.run_id, *invocation.code_hashes, *invocation.code_hashes.values())
     return json.dumps(values, sort_keys=True)
 
 
 def _bounds(span: Span) -> dict[str, str]:
     return {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}
+
+
+def _refuse_jinja(*texts: str) -> None:
+    for text in texts:
+        if _JINJA.search(text):
+            message = f"{text!r} holds Jinja, which dbt would run: use letters, digits, _ and -"
+            raise UsageError(message)

@@ -8,10 +8,16 @@ from types import TracebackType
 from typing import Self
 
 from runner.core.spans import Span
-from runner.dbt.arguments import build_arguments, report_arguments
+from runner.dbt.arguments import build_arguments, report_arguments, schema_arguments
 from runner.dbt.groups import InvocationGroup
-from runner.dbt.protocol import Invocation, InvocationResult, NodeListener, Publication
-from runner.dbt.reports import publications_told
+from runner.dbt.protocol import (
+    Invocation,
+    InvocationResult,
+    NodeListener,
+    Publication,
+    SourceSchema,
+)
+from runner.dbt.reports import publications_told, schema_told
 
 
 class DbtEngine(ABC):
@@ -30,6 +36,11 @@ class DbtEngine(ABC):
         """Ask the warehouse for its markers; see :class:`runner.dbt.protocol.Engine`."""
         result = self._run(report_arguments(span, fence), timeout, lambda *_: None)
         return publications_told(result)
+
+    def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:
+        """Look at a source's columns; see :class:`runner.dbt.protocol.Engine`."""
+        arguments = schema_arguments(source, accept=accept)
+        return schema_told(source, self._run(arguments, timeout, lambda *_: None))
 
     def kill(self) -> None:
         """Kill the running invocation, from any thread."""

@@ -29,6 +29,7 @@ class Invocation:
     fence: int  # no marker with a higher one is ever replaced
     code_hashes: Mapping[str, str]  # by model name
     timeout: timedelta  # after which its process group is killed
+    newest: datetime | None = None  # UTC start of the pipeline's newest complete window; monitors
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Evidence:
     failures: int
     windows: tuple[WindowEvidence, ...]  # empty if the check names no window
     sample: tuple[str, ...]  # up to five rows in words, if it names none
+    makes_stale: bool = False  # whether the windows that it names should run again
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,24 @@ class WindowEvidence:
 
 
 @dataclass(frozen=True)
+class SourceSchema:
+    """What a source looks like, against what was recorded of it."""
+
+    source: str  # landing.transactions
+    columns: tuple[tuple[str, str], ...]  # name and type, as it is now
+    recorded: tuple[tuple[str, str], ...]  # empty: nothing is recorded
+    recorded_at: datetime | None  # UTC
+    changes: tuple[str, ...]  # in words
+
+
+@dataclass(frozen=True)
 class InvocationResult:
     """Everything that is known of an invocation after it has ended."""
 
     nodes: tuple[NodeResult, ...]
     publications: tuple[Publication, ...] = ()  # those it wrote, judged, or could not judge
     evidence: tuple[Evidence, ...] = ()
+    schema: SourceSchema | None = None  # what it was asked of a source
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0
 
@@ -120,6 +134,13 @@ class Engine(Protocol):
         Those whose window touches ``span`` and that were written under ``fence``; None asks for
         all. A warehouse without markers, or without a file yet, answers ``()``; DuckDB makes an
         empty file of it. Raises :class:`runner.core.errors.EngineError` if it cannot be asked.
+        """
+
+    def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:
+        """What a source looks like; with ``accept`` that is recorded as right from now on.
+
+        What is told was recorded before. Raises :class:`runner.core.errors.EngineError` if the
+        source cannot be looked at.
         """
 
     def kill(self) -> None:

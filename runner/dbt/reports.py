@@ -18,6 +18,7 @@ from runner.dbt.protocol import (
     InvocationResult,
     NodeResult,
     Publication,
+    SourceSchema,
     WindowEvidence,
 )
 
@@ -85,11 +86,13 @@ def invocation_result(
     )
     publications: tuple[Publication, ...] = ()
     evidence = tuple(found for node in results for found in _gate_evidence(node.message))
+    schema = None
     if report is not None:
         told = json.loads(report.removeprefix(REPORT_PREFIX))
         publications = tuple(_publication(row) for row in told["publications"])
         evidence += tuple(_evidence(found) for found in told["evidence"])
-    return InvocationResult(results, publications, evidence, error, seconds)
+        schema = _schema(told["schema"]) if "schema" in told else None
+    return InvocationResult(results, publications, evidence, schema, error, seconds)
 
 
 def brief(message: str) -> str:
@@ -140,11 +143,24 @@ def is_filter(message: str) -> bool:
 
 def publications_told(result: InvocationResult) -> tuple[Publication, ...]:
     """What the warehouse told; :class:`EngineError` if dbt did not get through."""
-    failed = [node.message for node in result.nodes if node.status == "error"]
-    if result.error is not None or failed:
-        why = result.error or brief(failed[0])
+    why = _why_not(result)
+    if why is not None:
         raise EngineError(f"the warehouse cannot be asked what was published: {why}")
     return result.publications
+
+
+def schema_told(source: str, result: InvocationResult) -> SourceSchema:
+    """What was told of a source; :class:`EngineError` if dbt did not get through."""
+    if result.schema is None:
+        why = _why_not(result) or "dbt said nothing of it; run the same command again"
+        raise EngineError(f"{source} cannot be looked at: {why}")
+    return result.schema
+
+
+def _why_not(result: InvocationResult) -> str | None:
+    """Why dbt did not get through; None if it did."""
+    failed = [node.message for node in result.nodes if node.status == "error"]
+    return result.error or (brief(failed[0]) if failed else None)
 
 
 def timed_out(timeout: timedelta) -> str:
@@ -193,6 +209,17 @@ def _evidence(found: Mapping[str, Any]) -> Evidence:
         failures=found["failures"],
         windows=windows,
         sample=sample,
+        makes_stale=found.get("makes_stale", False),
+    )
+
+
+def _schema(told: Mapping[str, Any]) -> SourceSchema:
+    return SourceSchema(
+        source=told["source"],
+        columns=tuple((name, kind) for name, kind in told["columns"]),
+        recorded=tuple((name, kind) for name, kind in told["recorded"]),
+        recorded_at=_utc(told["recorded_at"]) if told["recorded_at"] else None,
+        changes=tuple(told["changes"]),
     )
 
 

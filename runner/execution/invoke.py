@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from runner.core.chunks import Chunk
 from runner.core.crash_points import reached
@@ -47,12 +48,21 @@ class Invoker:
             fence=fence,
             code_hashes={node.name: node.code_hash for node in job.pipeline.windowed},
             timeout=job.pipeline.config.timeout,
+            newest=self._newest(),
         )
         result = self._built(invocation)
         reached("after-build")
         if result.error is not None:
             result = self._with_testimony(result, chunk, fence)
         return fence, result
+
+    def _newest(self) -> datetime | None:
+        """The start of the newest window that is complete now: what is news to a monitor."""
+        pipeline = self._job.pipeline
+        complete = pipeline.complete(self._job.world.now())
+        if complete is None:
+            return None
+        return pipeline.calendar.preceding(pipeline.calendar.window_at(complete.end)).start
 
     def _built(self, invocation: Invocation) -> InvocationResult:
         if not invocation.nodes and not invocation.checks:

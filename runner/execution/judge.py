@@ -8,11 +8,13 @@ named windows, or in halves if nothing was named.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.core.chunks import Chunk
+from runner.core.spans import Span
 from runner.core.standings import Standing
+from runner.core.timelines import Timeline
 from runner.core.windows import Window
 from runner.dbt.protocol import InvocationResult
 from runner.execution.failures import BAD, Failure, cause, failure_of
@@ -52,9 +54,10 @@ class Judgement:
 
     windows: Mapping[datetime, WindowJudgement]
     statics: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
-    static_findings: tuple[Finding, ...]  # what the checks of those found
+    static_findings: tuple[Finding, ...]  # what checks found of those, or of other windows
     failure: Failure | None  # why something is left to do, if no check has named a window
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
+    late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
     seconds: float
 
 
@@ -75,6 +78,7 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         static_findings=tuple(_static_findings(report)),
         failure=failure,
         checks=frozenset(_checks(report)),
+        late=_late(report),
         seconds=result.seconds,
     )
 
@@ -143,12 +147,20 @@ def _statics(report: Report) -> Iterator[ModelRun]:
 
 
 def _static_findings(report: Report) -> Iterator[Finding]:
-    """The evidence against what knows no windows; that of a single window is there already."""
+    """The evidence against what knows no windows, or against windows that did not run.
+
+    That against what knows no windows is with a single window already.
+    """
     windowed = {node.name for node in report.pipeline.windowed}
     if len(report.windows) > 1:
         for finding in findings_without_window(report.result, "error"):
             if finding.model is not None and finding.model not in windowed:
                 yield finding
+    inside = {window.start for window in report.windows}
+    for start, findings in report.named.items():
+        label = report.pipeline.calendar.window_at(start).label
+        for finding in findings if start not in inside else ():
+            yield replace(finding, expected=f"{label}: {finding.expected}")
 
 
 def _checks(report: Report) -> Iterator[str]:
@@ -171,6 +183,18 @@ def _checks(report: Report) -> Iterator[str]:
     for node in report.pipeline.nodes:
         if node.is_gate and node.attached_to in asked:
             yield node.unique_id
+
+
+def _late(report: Report) -> dict[str, Timeline[str]]:
+    """The windows that checks have found to miss rows, and what is missing."""
+    windowed = {node.name for node in report.pipeline.windowed}
+    found: dict[str, dict[Span, str]] = {}
+    for evidence in report.result.evidence:
+        if evidence.makes_stale and evidence.model in windowed:
+            for window in evidence.windows:
+                span = report.pipeline.calendar.window_at(window.window_start).span
+                found.setdefault(evidence.model, {})[span] = window.actual
+    return {model: Timeline(spans.items()) for model, spans in found.items()}
 
 
 def _in_words(finding: Finding) -> str:

@@ -89,6 +89,7 @@ class Logbook:
             whole=self._to_be_built(chunk, judgement, span) | whole,
             windows=self._painted({start: w.models for start, w in judgement.windows.items()}),
             outdated=self._outdated(chunk, judgement),
+            late=judgement.late,
         )
         self._record(fence, self._without_last(entries), change)
 

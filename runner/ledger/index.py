@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -103,10 +104,20 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
         if spans:
             found = _taken_out(connection, model, spans)
             _insert(connection, model, found.changed(spans, _outdated))
+    for model, late in change.late.items():
+        spans = Spans(span for span, _ in late)
+        if spans:
+            found = _taken_out(connection, model, spans)
+            for span, why in late:
+                found = found.changed(Spans([span]), partial(_outdated, why=why))
+            _insert(connection, model, found)
 
 
-def _outdated(known: Known) -> Known:
-    return replace(known, is_outdated=True)
+def _outdated(known: Known, why: str | None = None) -> Known:
+    """Outdated; ``why`` is kept unless there is something worse to say of it."""
+    is_good = known.standing in (Standing.SUCCESS, Standing.UNCHECKED, Standing.PUBLISHED)
+    reason = why if why is not None and is_good else known.reason
+    return replace(known, is_outdated=True, reason=reason)
 
 
 def _taken_out(connection: Connection, model: str, spans: Spans) -> Timeline[Known]:

@@ -139,6 +139,7 @@ class IndexChange:
     windows: Mapping[str, Timeline[Known]] = field(default_factory=dict)  # painted, by model
     whole: Mapping[str, tuple[Span, Known]] = field(default_factory=dict)  # all there is to say
     outdated: Mapping[str, Spans] = field(default_factory=dict)  # read what was published again
+    late: Mapping[str, Timeline[str]] = field(default_factory=dict)  # have late rows; in words
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from runner.core.errors import UsageError
 from runner.core.spans import Span
-from runner.dbt.arguments import build_arguments, report_arguments, window_vars
+from runner.dbt.arguments import build_arguments, report_arguments, schema_arguments, window_vars
 from runner.dbt.protocol import Invocation
 
 INVOCATION = Invocation(
@@ -30,6 +30,21 @@ def test_only_typed_values_travel_through_vars():
         "fence": 7,
         "code_hashes": {"lines": "aaaa"},
     }
+
+
+def test_the_newest_window_travels_if_it_is_known():
+    newest = datetime(2026, 3, 9, 4, tzinfo=UTC)
+    told = json.loads(window_vars(replace(INVOCATION, newest=newest)))
+    assert told["newest_window"] == "2026-03-09T04:00:00+00:00"
+
+
+def test_a_source_is_looked_at_or_accepted():
+    name = json.dumps({"source_name": "landing.lines"})
+    shown = schema_arguments("landing.lines", accept=False)
+    assert shown == ["run-operation", "report_schema", "--args", name]
+    assert schema_arguments("landing.lines", accept=True)[1] == "accept_schema"
+    with pytest.raises(UsageError, match="holds Jinja"):
+        schema_arguments("landing.{{ lines }}", accept=True)
 
 
 @pytest.mark.parametrize("jinja", ["{{ env_var('SECRET') }}", "{% do x() %}", "{# note #}"])

@@ -47,7 +47,7 @@ from tests.unit.fake_dbt import (
     view,
     windowed,
 )
-from tests.unit.running import Executed, Runner, open_ledger
+from tests.unit.running import NOW, Executed, Runner, open_ledger
 
 LOCK = 'IO Error: Could not set lock on file "shop.duckdb": Conflicting lock is held in dbt (PID 7)'
 SHAKY = 'IO Error: Could not read from file "shop.duckdb": Input/output error'
@@ -154,6 +154,15 @@ def test_a_chunk_without_poison_is_one_invocation_and_one_run_per_window(open_ru
 def test_gates_are_never_run_again_as_tests(open_runner: Open):
     done = open_runner(bad={"lines_gate": labels(SHOP, {3})}).backfill(6)
     assert {invocation.exclude for invocation in done.asked} == {("lines_gate",)}
+
+
+def test_dbt_is_told_the_newest_window_whichever_it_runs(open_runner: Open):
+    done = open_runner(bad={"lines": labels(SHOP, {4})}).backfill(9)
+    assert len(done.asked) > 1
+    complete = SHOP.complete(NOW)
+    assert complete is not None
+    newest = SHOP.calendar.preceding(SHOP.calendar.window_at(complete.end))
+    assert {invocation.newest for invocation in done.asked} == {newest.start}
 
 
 def test_every_invocation_has_a_higher_fence_than_the_one_before(open_runner: Open):

@@ -9,6 +9,7 @@ import pytest
 
 from runner.core.chunks import Chunk
 from runner.core.standings import Standing
+from runner.core.timelines import Timeline
 from runner.dbt.protocol import (
     Evidence,
     InvocationResult,
@@ -398,3 +399,27 @@ def test_a_failure_mentions_a_window_by_its_label(reason: str, day: int, *, ment
     failure = judged(InvocationResult((), error=reason)).failure
     assert failure is not None
     assert failure.mentions(DAY[day]) is mentioned
+
+
+def test_windows_that_miss_late_rows_are_told_whichever_they_are():
+    before = PIPELINE.calendar.preceding(DAY[0])
+    late = replace(
+        evidence("lines", "lines_late", severity="warn"),
+        windows=(
+            WindowEvidence(before.start, "no row", "late rows: 17"),
+            WindowEvidence(DAY[1].start, "no row", "late rows: 2"),
+        ),
+        makes_stale=True,
+    )
+    judgement = judged(result(found=(late, replace(late, model="nobody"))))
+    assert judgement.late == {
+        "lines": Timeline([(before.span, "late rows: 17"), (DAY[1].span, "late rows: 2")])
+    }
+    assert judgement.failure is None
+    assert set(standings(judgement, "lines")) == {Standing.SUCCESS}
+    expected = f"{before.label}: no row"
+    assert judgement.static_findings[0] == Finding(
+        "lines", "lines_late", "warn", expected, "late rows: 17"
+    )
+    # Another warning makes nothing stale.
+    assert judged(result(found=(replace(late, makes_stale=False),))).late == {}

@@ -194,3 +194,24 @@ def test_accepted_changes_are_kept_once(location: Location, ledger: Ledger):
         accepted = other.accepted()
     assert accepted.keys() == {MODEL}
     assert sorted(accepted[MODEL]) == [("a", "c"), ("b", "c"), ("c", "d"), ("x", "c")]
+
+
+def test_windows_that_miss_late_rows_are_outdated_and_say_so(ledger: Ledger):
+    change_index(ledger, painted((span(WEEK[:3]), DONE), (WEEK[3].span, BROKEN)))
+    late = Timeline([(WEEK[1].span, "late rows: 17"), (span(WEEK[3:5]), "late rows: 3")])
+    change_index(ledger, IndexChange(late={MODEL: late, "nobody": late}))
+    expected = [
+        (WEEK[0].span, DONE),
+        (WEEK[1].span, replace(DONE, is_outdated=True, reason="late rows: 17")),
+        (WEEK[2].span, DONE),
+        # Why it is broken is worse, and a window that is not there misses nothing.
+        (WEEK[3].span, replace(BROKEN, is_outdated=True)),
+    ]
+    assert index(ledger) == expected
+    assert ledger.known().keys() == {MODEL}
+    more = Timeline([(WEEK[1].span, "late rows: 18")])
+    change_index(ledger, IndexChange(late={MODEL: more}, outdated={MODEL: Spans([WEEK[1].span])}))
+    assert index(ledger)[1][1].reason == "late rows: 18"
+    # Published again it has them.
+    change_index(ledger, painted((WEEK[1].span, DONE)))
+    assert index(ledger)[0] == (span(WEEK[:3]), DONE)

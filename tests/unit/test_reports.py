@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.dbt.protocol import Evidence, Publication, WindowEvidence
+from runner.core.errors import EngineError
+from runner.dbt.protocol import Evidence, Publication, SourceSchema, WindowEvidence
 from runner.dbt.reports import (
     EVIDENCE_PREFIX,
     REPORT_PREFIX,
@@ -13,6 +14,7 @@ from runner.dbt.reports import (
     invocation_result,
     is_lock,
     killed,
+    schema_told,
 )
 
 FRAMES = (
@@ -249,3 +251,41 @@ def test_without_a_report_nothing_is_published():
 def test_how_a_process_ended_is_said(code: int, how: str):
     assert how in killed(code)
     assert killed(code).startswith("dbt ended without a result")
+
+
+def test_what_is_told_of_a_source_is_read():
+    told = {
+        "source": "landing.lines",
+        "columns": [["id", "BIGINT"], ["cost", "DOUBLE"]],
+        "recorded": [["id", "BIGINT"], ["price", "DOUBLE"]],
+        "recorded_at": "2026-03-08 05:00:00.25",
+        "changes": ["price looks renamed to cost"],
+    }
+    report = {"publications": [], "evidence": [], "schema": told}
+    schema = schema_told(
+        "landing.lines",
+        invocation_result([], f"{REPORT_PREFIX}{json.dumps(report)}", None, 1.0),
+    )
+    assert schema == SourceSchema(
+        source="landing.lines",
+        columns=(("id", "BIGINT"), ("cost", "DOUBLE")),
+        recorded=(("id", "BIGINT"), ("price", "DOUBLE")),
+        recorded_at=datetime(2026, 3, 8, 5, 0, 0, 250000, tzinfo=UTC),
+        changes=("price looks renamed to cost",),
+    )
+
+
+@pytest.mark.parametrize("error", ["the file is locked", None])
+def test_a_source_that_cannot_be_looked_at_is_an_error(error: str | None):
+    with pytest.raises(EngineError, match=error or "dbt said nothing of it") as raised:
+        schema_told("landing.lines", invocation_result([], None, error, 1.0))
+    assert str(raised.value).startswith("landing.lines cannot be looked at: ")
+
+
+def test_evidence_that_makes_windows_stale_is_told_from_other():
+    row = {"window_start": "2026-03-08 05:00:00", "expected": "none", "actual": "late rows: 1"}
+    found = {"model": "lines", "check": "late", "failures": 1, "names_windows": True, "rows": [row]}
+    told = [found | {"makes_stale": True}, found | {"makes_stale": False}, found]
+    report = json.dumps({"publications": [], "evidence": told})
+    result = invocation_result([], f"{REPORT_PREFIX}{report}", None, 1.0)
+    assert [evidence.makes_stale for evidence in result.evidence] == [True, False, False]

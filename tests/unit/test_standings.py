@@ -313,6 +313,23 @@ def test_what_is_outdated_says_so_even_if_the_code_has_changed_too():
     assert explained(both, Status.STALE, day(1)) == said
 
 
+def test_a_range_tells_all_that_its_windows_are_stale_for():
+    outdated = subject("orders", "o").known.at(day(1).start)
+    assert outdated is not None
+    whys = [*(f"late rows: {n}" for n in (17, 3, 3, 1, 2)), None]
+    model = replace(
+        subject("orders", "o"),
+        known=Timeline((day(n), replace(outdated, reason=why)) for n, why in enumerate(whys, 1)),
+    )
+
+    def told(first: int, last: int) -> str | None:
+        return explained(model, Status.STALE, Span(day(first).start, day(last).end))
+
+    assert told(1, 3) == "late rows: 17; late rows: 3"
+    assert told(1, 5) == "late rows: 17; late rows: 3; late rows: 1; 1 more"
+    assert told(5, 6) == "late rows: 2; something that it reads was published again"
+
+
 def test_what_is_missing_or_in_flight_has_no_history_to_tell():
     assert explained(subject("orders", "."), Status.MISSING, day(1)) is None
     assert explained(subject("orders", "f"), Status.IN_FLIGHT, day(1)) is None

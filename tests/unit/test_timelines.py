@@ -117,3 +117,13 @@ def test_of_nothing_nothing_is_known():
     assert (list(nothing), nothing.at(START)) == ([], None)
     assert nothing.changed(Spans([span(0, 9)]), str.upper) == nothing
     assert nothing.where(lambda _: True) == Spans()
+
+
+@given(disjoint_parts(), st.integers(0, LENGTH - 1), st.integers(1, LENGTH))
+def test_the_parts_that_touch_a_span_are_those_that_share_an_instant(
+    parts: Parts, first: int, length: int
+):
+    found = timeline(parts)
+    asked = span(first, first + length)
+    expected = [(part, value) for part, value in found if Spans([asked]).meets(part)]
+    assert list(found.touching(asked)) == expected

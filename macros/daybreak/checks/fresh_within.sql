@@ -8,14 +8,7 @@
 
 {% macro default__test_fresh_within(model, column_name, count, period, as) %}
     {%- set judged = _judged_node() -%}
-    {%- set utc = {
-        'utc': column_name,
-        'instant': '(' ~ column_name ~ " at time zone 'UTC')",
-        'local': local_to_utc(column_name),
-    }.get(as) -%}
-    {%- if utc is none -%}
-        {%- do _stop("fresh_within has no form '" ~ as ~ "': use 'utc', 'local' or 'instant'") -%}
-    {%- endif -%}
+    {%- set utc = _utc_of(column_name, as, 'fresh_within') -%}
     {%- set oldest_allowed = "windows.window_end - interval '" ~ count ~ ' ' ~ period ~ "'" %}
     with windows as ({{ window_spine(judged.config.batch_size) }}),
 
@@ -36,4 +29,17 @@
     from windows
     inner join newest on windows.window_key = newest.window_key
     where coalesce(newest.newest_at < {{ oldest_allowed }}, true)
+{% endmacro %}
+
+{# A column that says when, as a naive UTC timestamp. #}
+{% macro _utc_of(column, as, check) %}
+    {%- set utc = {
+        'utc': column,
+        'instant': '(' ~ column ~ " at time zone 'UTC')",
+        'local': local_to_utc(column),
+    }.get(as) -%}
+    {%- if utc is none -%}
+        {%- do _stop(check ~ " has no form '" ~ as ~ "': use 'utc', 'local' or 'instant'") -%}
+    {%- endif -%}
+    {{- return(utc) -}}
 {% endmacro %}

@@ -1,12 +1,28 @@
 {% test reconciles_with(
-    model, to, measures, to_event_time, to_event_time_as='date', tolerance=0, relative_tolerance=0
+    model, to, to_event_time, measures=none, to_event_time_as='date', tolerance=0,
+    relative_tolerance=0, rejected=none, published='count(*)'
 ) %}
     {%- if execute -%}
         {%- do _require_windowed('reconciles_with') -%}
-        {%- set dispatched = adapter.dispatch('test_reconciles_with', 'daybreak') -%}
-        {{- _unless_empty(dispatched(
-            model, to, measures, to_event_time, to_event_time_as, tolerance, relative_tolerance
-        )) -}}
+        {%- if (measures is none) == (rejected is none) -%}
+            {%- do _stop(
+                "reconciles_with takes 'measures', to compare them, or 'rejected', to account for"
+                ~ ' every row of the source: give one of the two'
+            ) -%}
+        {%- endif -%}
+        {%- if rejected is not none -%}
+            {%- set dispatched = adapter.dispatch('reconciles_rows_with', 'daybreak') -%}
+            {{- _unless_empty(dispatched(
+                model, to, to_event_time, to_event_time_as, tolerance, relative_tolerance,
+                rejected, published
+            )) -}}
+        {%- else -%}
+            {%- set dispatched = adapter.dispatch('test_reconciles_with', 'daybreak') -%}
+            {{- _unless_empty(dispatched(
+                model, to, measures, to_event_time, to_event_time_as, tolerance,
+                relative_tolerance
+            )) -}}
+        {%- endif -%}
     {%- endif -%}
 {% endtest %}
 
@@ -81,3 +97,58 @@
     {%- endfor -%}
     )
 {%- endmacro %}
+
+{#
+    Conservation: every row of the source is published or declared as rejected. A filter that is
+    NULL of a row does not reject it.
+#}
+{% macro default__reconciles_rows_with(
+    model, to, to_event_time, to_event_time_as, tolerance, relative_tolerance, rejected, published
+) %}
+    {%- set judged = _judged_node() -%}
+    {%- set grain = judged.config.batch_size %}
+    with windows as ({{ window_spine(grain) }}),
+
+    actual as (
+        select
+            {{ _window_key_of(judged) }} as window_key,
+            {{ published }} as published_count
+        from {{ model }}
+        group by 1
+    ),
+
+    source_rows as (
+        select
+            {{ window_key(to_event_time, to_event_time_as, grain) }} as window_key,
+            count(*) as row_count,
+            count(case when ({{ rejected }}) then 1 end) as rejected_count
+        from {{ to }}
+        where {{ in_window(to_event_time, to_event_time_as) }}
+        group by 1
+    ),
+
+    compared as (
+        select
+            windows.window_start,
+            windows.window_end,
+            coalesce(source_rows.row_count, 0) as row_count,
+            coalesce(source_rows.rejected_count, 0) as rejected_count,
+            coalesce(source_rows.row_count - source_rows.rejected_count, 0) as kept_count,
+            coalesce(actual.published_count, 0) as published_count
+        from windows
+        left join actual on windows.window_key = actual.window_key
+        left join source_rows on windows.window_key = source_rows.window_key
+    )
+
+    select
+        window_start,
+        window_end,
+        row_count || ' rows of the source = ' || kept_count || ' published + '
+        || rejected_count || ' rejected' as expected,
+        published_count || ' published, ' || case
+            when published_count < kept_count then (kept_count - published_count) || ' lost'
+            else (published_count - kept_count) || ' too many'
+        end as actual
+    from compared
+    where abs(published_count - kept_count) > {{ tolerance }} + {{ relative_tolerance }} * kept_count
+{% endmacro %}

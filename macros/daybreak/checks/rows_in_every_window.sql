@@ -39,49 +39,86 @@
     where not (
         {{ _parents_are_empty(judged, grain) }}
         or {{ _all_days_closed(closures, closed_on) }}
-        or {{ _control_total_is_zero(control_totals, control_date, control_count, grain) }}
+        or {{ _control_total_is_zero(control_totals, control_date, control_count) }}
     )
 {% endmacro %}
 
-{# The evidence of a model over models: none of its nearest windowed ancestors has a row. An
-   empty pull from a source is never its own evidence. #}
+{#
+    The evidence of a model over models: none of its nearest windowed ancestors has a row. An
+    empty pull from a source is never its own evidence, so a model that also reads a source
+    itself has to bring another one.
+#}
 {% macro _parents_are_empty(judged, grain) %}
     {%- set parents = _nearest_windowed_ancestors(judged) -%}
-    {%- if not parents -%}
+    {%- set sources = judged.depends_on.nodes | select('in', graph.sources) | list -%}
+    {%- if not parents or sources -%}
         false
     {%- else -%}
         {%- for parent in parents %}
-        {{ 'and ' if not loop.first }}window_key not in (
-            select {{ window_key(_event_time(parent), _event_time_as(parent), grain) }}
+        {{ 'and ' if not loop.first }}{{ _parent_is_empty(parent, grain) }}
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}
+
+{% macro _parent_is_empty(parent, grain) %}
+    {%- set event_time = _event_time(parent) -%}
+    {%- if grain == 'hour' and _event_time_as(parent) == 'date' -%}
+        {#- A date does not say its hour, but a day without rows has no hour with any. -#}
+        {%- set bounds = _window_bounds() -%}
+        {%- set first_day, day_count = _days_of_window() -%}
+        {{ first_day }} not in (
+            select {{ event_time }}
+            from {{ parent.relation_name }}
+            where {{ event_time }} >= cast('{{ bounds.local_start[:10] }}' as date)
+                and {{ event_time }} <= cast('{{ bounds.local_end[:10] }}' as date)
+        )
+    {%- else -%}
+        window_key not in (
+            select {{ window_key(event_time, _event_time_as(parent), grain) }}
             from {{ parent.relation_name }}
             where {{ _in_window_of(parent) }}
         )
-        {%- endfor -%}
     {%- endif -%}
+{% endmacro %}
+
+{# Of a row of the spine: its first local date, and on how many it lies, as SQL. #}
+{% macro _days_of_window() %}
+    {%- set first_day = 'cast(' ~ utc_to_local('window_start') ~ ' as date)' -%}
+    {%- set day_after = 'cast(' ~ utc_to_local('window_end') ~ ' as date)' -%}
+    {%- set day_count = 'cast(greatest(' ~ day_after ~ ' - ' ~ first_day ~ ', 1) as integer)' -%}
+    {{- return((first_day, day_count)) -}}
 {% endmacro %}
 
 {% macro _all_days_closed(closures, closed_on) %}
     {%- if closures is none -%}
         false
     {%- else -%}
-        {%- set first_day = 'cast(' ~ utc_to_local('window_start') ~ ' as date)' -%}
-        {%- set day_after = 'cast(' ~ utc_to_local('window_end') ~ ' as date)' -%}
+        {%- set first_day, day_count = _days_of_window() -%}
         (
             select count(distinct {{ closed_on }}) from {{ closures }}
             where {{ closed_on }} >= {{ first_day }}
-                and {{ closed_on }} < greatest({{ day_after }}, {{ first_day }} + 1)
-        ) >= greatest({{ day_after }} - {{ first_day }}, 1)
+                and {{ closed_on }} < {{ first_day }} + {{ day_count }}
+        ) >= {{ day_count }}
     {%- endif -%}
 {% endmacro %}
 
-{% macro _control_total_is_zero(control_totals, control_date, control_count, grain) %}
+{# The source says zero of each day of the window; a day of which it says nothing proves nothing. #}
+{% macro _control_total_is_zero(control_totals, control_date, control_count) %}
     {%- if control_totals is none -%}
         false
     {%- else -%}
-        coalesce((
-            select sum({{ control_count }}) from {{ control_totals }}
-            where {{ window_key(control_date, 'date', grain) }} = window_key
-        ), 1) = 0
+        {%- set first_day, day_count = _days_of_window() -%}
+        (
+            select
+                case
+                    when count(*) = count(case when {{ control_count }} = 0 then 1 end)
+                        then count(distinct {{ control_date }})
+                    else 0
+                end
+            from {{ control_totals }}
+            where {{ control_date }} >= {{ first_day }}
+                and {{ control_date }} < {{ first_day }} + {{ day_count }}
+        ) >= {{ day_count }}
     {%- endif -%}
 {% endmacro %}
 

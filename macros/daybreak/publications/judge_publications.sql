@@ -18,6 +18,9 @@
         {%- endfor -%}
         {%- do _report(publications, evidence) -%}
     {%- endif -%}
+    {%- if execute and not flags.EMPTY -%}
+        {%- do _record_first_sights(results) -%}
+    {%- endif -%}
 {% endmacro %}
 
 {% macro _failed_checks(results) %}

@@ -10,6 +10,7 @@
             {%- do adapter.create_schema(publications.without_identifier()) -%}
             {%- do run_query(_create_publications(publications)) -%}
         {%- endfor -%}
+        {%- do _prepare_schemas() -%}
     {%- endif -%}
 {% endmacro %}
 

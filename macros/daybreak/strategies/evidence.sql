@@ -24,8 +24,15 @@
         'check': test.name,
         'failures': failures | int,
         'names_windows': names_windows,
+        'makes_stale': _check_name(test) == 'late_rows',
         'rows': rows,
     }) -}}
+{% endmacro %}
+
+{# Which generic test it is; none of a singular one. #}
+{% macro _check_name(test) %}
+    {%- set metadata = test.test_metadata | default(none, true) -%}
+    {{- return(metadata.name if metadata else none) -}}
 {% endmacro %}
 
 {# One line per bad window or row, at most five of a check. #}

@@ -52,6 +52,15 @@
 
 {# A gate reads what is there before the model: the model itself, its parents, sources. #}
 {% macro _validate_gate(gate, node) %}
+    {%- set check = _check_name(gate) -%}
+    {%- if check == 'late_rows' -%}
+        {%- do _stop(
+            'the gate ' ~ gate.name ~ ' looks for rows that came after windows were published, so'
+            ~ ' it cannot hold one back: take the gate mark off'
+        ) -%}
+    {%- elif check in ['volume_within', 'null_rate_within'] and gate.config.where -%}
+        {%- do _stop_where(check) -%}
+    {%- endif -%}
     {%- for read in gate.depends_on.nodes if read != node.unique_id and read in graph.nodes -%}
         {%- if read not in node.depends_on.nodes -%}
             {%- do _stop(

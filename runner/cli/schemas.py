@@ -1,0 +1,54 @@
+"""The commands about what sources look like: schema show, schema accept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runner import schemas
+from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
+from runner.dbt.protocol import SourceSchema
+from runner.render.schemas import accepted_page, schema_page, schema_record
+from runner.workspace import EngineKind, Workspace
+
+schema_app = typer.Typer(
+    help="Look at the columns of a source, and accept that they have changed.",
+    no_args_is_help=True,
+)
+app.add_typer(schema_app, name="schema")
+
+SourceName = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="Such as landing.transactions.", show_default=False)
+]
+
+
+@schema_app.command("show")
+def show_schema(
+    source: SourceName,
+    output: OutputFormat = Format.TABLE,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Show the columns of a source beside those that were recorded last."""
+    found = _look(source, engine, project_dir, accept=False)
+    show(schema_page(found), schema_record(found), output)
+
+
+@schema_app.command("accept")
+def accept_schema(
+    source: SourceName,
+    output: OutputFormat = Format.TABLE,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Say that a source is right as it is now; columns_match compares with that from now on."""
+    found = _look(source, engine, project_dir, accept=True)
+    show(accepted_page(found), schema_record(found), output)
+
+
+def _look(source: str, kind: EngineKind, project_dir: Path, *, accept: bool) -> SourceSchema:
+    workspace = Workspace.find(project_dir)
+    with workspace.start_engine(kind) as engine:
+        return schemas.look(source, workspace.project(engine), engine, accept=accept)
