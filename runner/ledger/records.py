@@ -101,11 +101,14 @@ class Finding:
     severity: str  # error or warn
     expected: str | None  # None if the check names no window
     actual: str | None
+    sample: tuple[str, ...] = ()  # up to five rows in words
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
         """The only conversion from a row of ``findings``."""
-        return cls(row.model, row.check_name, row.severity, row.expected, row.actual)
+        return cls(
+            row.model, row.check_name, row.severity, row.expected, row.actual, row.sample or ()
+        )
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ from tests.unit.ledger_fixtures import (
 )
 
 REVENUE = ModelRun("daily_revenue", Standing.INCORRECT, 3, "abc", "too few rows")
-FINDING = Finding("daily_revenue", "rows_in_every_window", "error", "some", "none")
+FINDING = Finding("daily_revenue", "rows_in_every_window", "error", "some", "none", ("id 1",))
 DONE = Known(Standing.SUCCESS, "abc")
 PAINTED = IndexChange(windows={"daily_revenue": Timeline([(span(WEEK[:2]), DONE)])})
 
@@ -284,14 +284,15 @@ def test_evidence_is_kept_whatever_characters_are_in_it(ledger: Ledger):
     """No database takes all that a warehouse's text may hold."""
     fence = started(ledger, WEEK[:1])
     odd = "Café \N{SNOWMAN} 'quoted' {{ %s %(x)s :y \0 \ud800"
-    finding = replace(FINDING, expected=odd, actual=odd)
+    finding = replace(FINDING, expected=odd, actual=odd, sample=(odd, "id 2"))
     outcome = Outcome(State.INCORRECT, 3, 1, 0.1, odd)
     entries = {WEEK[0].start: Entry((replace(REVENUE, reason=odd),), (finding,), outcome)}
     ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
     (run,) = ledger.runs(PIPELINE)
     kept = "Café \N{SNOWMAN} 'quoted' {{ %s %(x)s :y \N{REPLACEMENT CHARACTER} ?"
     assert run.reason == kept
-    assert ledger.findings(run) == [replace(FINDING, expected=kept, actual=kept)]
+    found = replace(FINDING, expected=kept, actual=kept, sample=(kept, "id 2"))
+    assert ledger.findings(run) == [found]
     assert ledger.model_runs(run) == [replace(REVENUE, reason=kept)]
 
 

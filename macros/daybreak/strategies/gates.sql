@@ -35,8 +35,7 @@
 {% macro _gates_of(node) %}
     {%- set gates = [] -%}
     {%- for test in graph.nodes.values()
-        if test.resource_type == 'test' and test.attached_node == node.unique_id
-        and _is_gate(test) -%}
+        if test.resource_type == 'test' and _is_gate(test) and _is_about(test, node) -%}
         {%- do _validate_gate(test, node) -%}
         {%- do gates.append(test) -%}
     {%- endfor -%}
@@ -50,8 +49,17 @@
     ) -}}
 {% endmacro %}
 
-{# A gate reads what is there before the model: the model itself, its parents, sources. #}
+{#
+    A gate reads what is there before the model: the model itself, its parents, sources. The runner
+    refuses the same before anything runs (runner/gates.py).
+#}
 {% macro _validate_gate(gate, node) %}
+    {%- if gate.test_metadata is not defined -%}
+        {%- do _stop(
+            'the gate ' ~ gate.name ~ ' is a singular test, whose query cannot be asked of the new'
+            ~ ' rows alone: make it a generic test of ' ~ node.name ~ ', or take the gate mark off'
+        ) -%}
+    {%- endif -%}
     {%- for read in gate.depends_on.nodes if read != node.unique_id and read in graph.nodes -%}
         {%- if read not in node.depends_on.nodes -%}
             {%- do _stop(
