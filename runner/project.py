@@ -52,6 +52,13 @@ class Node:
         return self.grain is not None
 
     @property
+    def shown_kind(self) -> str:
+        """What it is, in a word or two for a person."""
+        if self.grain is not None:
+            return f"by {self.grain}"
+        return str(self.materialized) if self.kind == "model" else self.kind
+
+    @property
     def is_stored(self) -> bool:
         """Whether it holds rows of its own: a view and an ephemeral model are only a query."""
         return self.materialized not in _NOT_STORED

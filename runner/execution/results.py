@@ -42,9 +42,7 @@ class Report:
         gates = {node.name for node in self.pipeline.nodes if node.is_gate}
         alone = self.windows[0].start
         evidence = tuple(
-            replace(
-                found, windows=(WindowEvidence(alone, NO_ROWS, _actual(found), found.sample),)
-            )
+            replace(found, windows=(WindowEvidence(alone, NO_ROWS, _actual(found), found.sample),))
             if not found.windows and found.check in gates
             else found
             for found in self.result.evidence

@@ -87,7 +87,7 @@ def test_a_quarter_with_everything_in_it():
         count=92,
     )
     assert status_page(picture, Terminal(80)).splitlines() == [
-        "orders: 92 days, 2026-03-01 … 2026-05-31",
+        "orders: 92 days, 2026-03-01 … 2026-05-31; ran 88, correct 82",
         "",
         "               2026-03-28" + " " * 45 + "2026-05-31",
         "stg_orders     " + "." * 65,
@@ -114,7 +114,7 @@ def test_a_quarter_with_everything_in_it():
 
 def test_all_is_well():
     assert page(stg_orders="." * 30, daily_revenue="." * 30).splitlines() == [
-        "orders: 30 days, 2026-03-01 … 2026-03-30",
+        "orders: 30 days, 2026-03-01 … 2026-03-30; ran 30, correct 30",
         "",
         "               2026-03-01          2026-03-30",
         "stg_orders     ..............................  30 success",
