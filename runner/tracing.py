@@ -120,7 +120,8 @@ class Tracer:
         count = self.landed(node, span)
         if count is None:
             return replace(stop, remark="cannot be seen from here")
-        return replace(stop, remark="landed" if count else "nothing landed", is_absent=not count)
+        remark = "landed" if count else "nothing landed"
+        return replace(stop, remark=remark, is_absent=not count, location=node.location)
 
     def _subject(self, node: Node, home: Planner | None, span: Span) -> Subject:
         if home is not None:
@@ -185,14 +186,16 @@ def _with_work(part: Part, works: Sequence[Work], subject: Subject, node: Node) 
     mine = [w for w in works if not node.is_windowed or Spans([w.span]).meets(part.span)]
     if mine:
         last = mine[-1]
-        published = {w.span: w.done.row_count for w in mine if w.done.row_count is not None}
+        published = {w.span: w for w in mine if w.done.row_count is not None}  # the newest of each
+        holds = max(published.values(), key=mine.index, default=None)
         code_hash = last.done.code_hash
         part = replace(
             part,
-            rows=sum(published.values()) if published else None,
+            rows=sum(w.done.row_count or 0 for w in published.values()) if published else None,
             at=last.at,
             pipeline=last.pipeline,
             run_id=last.run_id,
+            kept_from=holds.run_id if holds and last.done.row_count is None else None,
         )
     return replace(
         part,

@@ -58,7 +58,7 @@ def why(
     target = found.by_id[node.unique_id]
     pauses = {name: pause for name in workspace.configs if (pause := ledger.paused(name))}
     commands = repair_commands(found, target, asked.span, workspace.zone, pauses)
-    told = Why(target, asked, workspace.zone, found, commands)
+    told = Why(target, asked, found, commands)
     typer.echo(records.as_json(why_record(told)) if output is WhyFormat.JSON else why_page(told))
 
 

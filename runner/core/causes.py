@@ -28,6 +28,7 @@ WORST_FIRST = (
     Status.UNCHECKED,
     Status.SUCCESS,
 )
+_RIGHT = (Status.SUCCESS, Status.UNCHECKED)
 
 
 class Trouble(IntEnum):
@@ -50,6 +51,7 @@ class Part:
     at: datetime | None = None  # UTC; when it was last worked on
     pipeline: str | None = None  # whose run that was
     run_id: str | None = None
+    kept_from: str | None = None  # the run whose rows are there, if the last has published none
     code_hash: str | None = None  # of the code that ran
     is_older_code: bool = False  # than today's, and not accepted as equal to it
 
@@ -66,6 +68,7 @@ class Stop:
     pipeline: str | None = None  # that builds it; None: none does
     parts: tuple[Part, ...] = ()
     remark: str | None = None  # what it is instead of a status: landed, …
+    location: str | None = None  # of a source: its files
     is_absent: bool = False  # of a source: nothing has landed for this window
 
     @property
@@ -89,14 +92,14 @@ class Stop:
         """How much is wrong with it."""
         if self.is_absent:
             return Trouble.WRONG
-        if self.status in (None, Status.SUCCESS, Status.UNCHECKED):
+        if self.status is None or self.status in _RIGHT:
             return Trouble.NONE
         return Trouble.OUT_OF_DATE if self.status is Status.STALE else Trouble.WRONG
 
     @property
     def wrong_parts(self) -> tuple[Part, ...]:
-        """The parts that are as bad as the worst."""
-        return tuple(part for part in self.parts if part.status is self.status)
+        """The parts that are not right."""
+        return tuple(part for part in self.parts if part.status not in _RIGHT)
 
     @property
     def wrong_spans(self) -> Spans:

@@ -47,17 +47,17 @@ def first_step(cause: Stop) -> str | None:
     return None
 
 
-def _to_run(found: Map, cause: Stop) -> Iterable[Stop]:
+def _to_run(found: Map, stop: Stop) -> list[Stop]:
     """What is run again to mend a cause: itself, or of a source what reads it and is not right."""
-    if cause.pipeline is not None:
-        return [cause]
-    readers = [stop for stop in found.stops if cause.unique_id in stop.parents]
-    wrong = [stop for stop in readers if stop.trouble]
-    return wrong or [stop for reader in readers for stop in _to_run(found, reader)]
+    if stop.wrong_parts:
+        return [stop]
+    readers = [reader for reader in found.stops if stop.unique_id in reader.parents]
+    reached = [r for r in readers if r.wrong_parts or not r.is_windowed]
+    return [one for reader in reached for one in _to_run(found, reader)]
 
 
 def _command(pipeline: str, stops: Collection[Stop], window: Span, zone: ZoneInfo) -> str:
-    statuses = {stop.status for stop in stops}
+    statuses = {part.status for stop in stops for part in stop.wrong_parts}
     if statuses <= {Status.IN_FLIGHT}:
         return f"runner list-runs {pipeline}"
     # What has no windows is built in the name of the newest, whichever was asked about.

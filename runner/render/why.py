@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from runner.core.causes import Map, Part, Stop
 from runner.core.standings import Status
@@ -14,6 +12,8 @@ from runner.core.windows import Window
 from runner.render.repairs import first_step
 from runner.render.words import minute, table, verdict_in_words, yes_no
 
+_WITH_EVIDENCE = (Status.INCORRECT, Status.FAILED, Status.BLOCKED)
+_HEADINGS = "node, kind, window, is, ran, correct, rows, when (UTC), run, code, reads"
 _HASH = 7  # characters that tell two codes apart
 
 
@@ -23,7 +23,6 @@ class Why:
 
     target: Stop
     window: Window
-    zone: ZoneInfo
     found: Map
     commands: Sequence[str]  # that repair it
 
@@ -32,10 +31,13 @@ def why_page(why: Why) -> str:
     """The map for a person: the table, the first causes, and what to type."""
     causes = why.found.causes
     rows = [row for stop in why.found.stops for row in _rows(stop, stop in causes, why)]
-    headings = ("", "node", "kind", "window", "is", "ran", "correct", "rows", "when", "run", "code")
-    blocks = [_headline(why), table((*headings, "reads"), rows)]
+    headings = _HEADINGS.split(", ")
+    blocks = [_headline(why), table(("", *headings), rows)]
     if causes:
-        blocks.append("\n".join(line for cause in causes for line in _cause_in_words(cause)))
+        lines = [line for cause in causes for line in _in_words("first cause", cause)]
+        others = [stop for stop in why.found.stops if stop.wrong_parts and stop not in causes]
+        lines += [line for stop in others for line in _in_words("after it", stop)]
+        blocks.append("\n".join(lines))
     blocks.append("\n".join(_next(why)))
     return "\n\n".join(blocks)
 
@@ -79,16 +81,12 @@ def _rows(stop: Stop, is_cause: bool, why: Why) -> Iterator[tuple[str, ...]]:
             str(part.status),
             *verdict_in_words(part.status.verdict),
             "" if part.rows is None else f"{part.rows:,}",
-            _when(part.at, why.zone),
+            minute(part.at) if part.at else "",
             part.run_id or "",
             _code(part),
             reads,
         )
         mark = mark and "'"
-
-
-def _when(at: datetime | None, zone: ZoneInfo) -> str:
-    return minute(at.astimezone(zone)) if at else ""
 
 
 def _code(part: Part) -> str:
@@ -97,14 +95,18 @@ def _code(part: Part) -> str:
     return part.code_hash[:_HASH] + (" (older code)" if part.is_older_code else "")
 
 
-def _cause_in_words(cause: Stop) -> Iterator[str]:
-    if not cause.parts:
-        yield f"first cause: {cause.name}: {cause.state}"
-    for part in cause.wrong_parts:
+def _in_words(word: str, stop: Stop) -> Iterator[str]:
+    """What is wrong with a stop, and where the evidence is."""
+    if not stop.parts:
+        files = f" of {stop.location}" if stop.location else ""
+        yield f"{word}: {stop.name}: {stop.state}{files} for this window"
+    for part in stop.wrong_parts:
         dates = f" {part.label}" if part.label else ""
         reason = f": {part.why}" if part.why else ""
-        yield f"first cause: {cause.name}{dates} is {part.status}{reason}"
-        if part.run_id is not None and part.status in (Status.INCORRECT, Status.FAILED):
+        yield f"{word}: {stop.name}{dates} is {part.status}{reason}"
+        if part.kept_from is not None:
+            yield f"  its {part.rows or 0:,} rows are still those of {part.kept_from}"
+        if part.run_id is not None and part.status in _WITH_EVIDENCE:
             yield f"  evidence: runner show-run {part.pipeline} {part.run_id}"
 
 
@@ -135,6 +137,7 @@ def _node_record(stop: Stop, is_cause: bool) -> dict[str, Any]:
         "state": stop.state,
         "ran": stop.verdict.ran,
         "correct": stop.verdict.correct,
+        "location": stop.location,
         "is_first_cause": is_cause,
         "windows": [_part_record(part) for part in stop.parts],
     }
@@ -153,6 +156,7 @@ def _part_record(part: Part) -> dict[str, Any]:
         "at": part.at,
         "pipeline": part.pipeline,
         "run_id": part.run_id,
+        "rows_kept_from": part.kept_from,
         "code_hash": part.code_hash,
         "is_older_code": part.is_older_code,
     }

@@ -263,8 +263,11 @@ def test_json_has_ranges_by_status_with_their_reasons():
         "end": "2026-03-05T05:00:00+00:00",
         "count": 2,
         "status": "failed",
+        "ran": False,
+        "correct": None,
         "why": "no such column",
     }
+    assert (record["ran"], record["correct"]) == (3, 3)
     assert record["next"] == "runner backfill orders"
 
 
@@ -293,6 +296,9 @@ def test_the_map_is_what_the_windows_are(
         told = json.loads(records.as_json(records.status_record(picture)))
     for found in told["models"]:
         assert sum(part["count"] for part in found["ranges"]) == count
+    columns = [set(column) for column in zip(*lines.values(), strict=True)]
+    assert told["correct"] == sum(column == {"."} for column in columns)
+    assert told["ran"] == sum(column <= set(".~u!p") for column in columns)
 
 
 @given(st.sampled_from(Grain), st.dates(date(2011, 11, 1), date(2012, 4, 30)), st.integers(1, 99))
