@@ -412,6 +412,18 @@ def test_what_a_gate_allows_is_published(trial: Trial):
     assert [text for text in built.told if "gated_few_negative found 1 (warn_if >0)" in text]
 
 
+def test_what_a_gate_only_warns_of_is_told_to_the_runner(trial: Trial):
+    trial.sql("insert into raw.kinds values ('a'), ('b')")
+    assert trial.build("kinds").success
+    trial.events(GOOD, "3, 'b', -1, 1, '2026-03-01'")
+    run = trial.run("gated", MARCH_1, MARCH_1)
+    assert run.success, run.nodes
+    (found,) = evidence_of(run.nodes["gated"]["message"])
+    assert (found.check, found.severity, found.failures) == ("gated_few_negative", "warn", 1)
+    assert found.sample == ("found 1",)
+    assert trial.rows("gated", "id") == [(1,), (3,)]
+
+
 def test_a_gate_looks_at_its_window_alone(trial: Trial):
     trial.sql("insert into raw.kinds values ('a')")
     assert trial.build("kinds").success

@@ -1,10 +1,11 @@
 {#
     Judge the new rows of a model inside the transaction that would publish them. Raises, and so
     rolls everything back, if a gate fails; what it found is in the message, for a person first
-    and then as one line of JSON for the runner.
+    and then as one line of JSON for the runner. Returns the evidence of gates that only warn.
 #}
 {% macro _judge_gates(relation) %}
     {%- set failed = [] -%}
+    {%- set warned = [] -%}
     {%- for gate in _gates_of(model) -%}
         {%- set sql = _gate_sql(gate, relation) -%}
         {%- set counted = run_query(get_test_sql(
@@ -21,6 +22,9 @@
         {%- elif counted['should_warn'] -%}
             {%- do exceptions.warn(gate.name ~ ' found ' ~ counted['failures'] ~ ' (warn_if '
                 ~ gate.config.warn_if ~ ')') -%}
+            {%- set found = _evidence(gate, sql, counted['failures']) -%}
+            {%- do found.update({'severity': 'warn'}) -%}
+            {%- do warned.append(found) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if failed -%}
@@ -28,6 +32,14 @@
             'withheld ' ~ model.name ~ ', its published rows stay as they were:\n'
             ~ _failures_as_text(failed) ~ '\nDAYBREAK_EVIDENCE ' ~ tojson(failed)
         ) -%}
+    {%- endif -%}
+    {{- return(warned) -}}
+{% endmacro %}
+
+{# The runner reads the message of a model's result; a person has dbt's warnings. #}
+{% macro _tell_warnings(warned) %}
+    {%- if warned and var('run_id', none) is not none -%}
+        {%- do store_raw_result('main', message='DAYBREAK_EVIDENCE ' ~ tojson(warned)) -%}
     {%- endif -%}
 {% endmacro %}
 
