@@ -39,7 +39,7 @@
 {# The runner reads the message of a model's result; a person has dbt's warnings. #}
 {% macro _tell_warnings(warned) %}
     {%- if warned and var('run_id', none) is not none -%}
-        {%- do store_raw_result('main', message='DAYBREAK_EVIDENCE ' ~ tojson(warned)) -%}
+        {%- do store_result('main', response='DAYBREAK_EVIDENCE ' ~ tojson(warned)) -%}
     {%- endif -%}
 {% endmacro %}
 
