@@ -15,15 +15,14 @@ from pathlib import Path
 
 from runner.core.spans import Span
 from runner.core.standings import InputsOf
-from runner.pipelines import Pipeline
 from runner.project import Node, Project
 
 
 class Landings:
     """The files of a project's sources, as they were when first asked about."""
 
-    def __init__(self, pipeline: Pipeline, project: Project, project_dir: Path) -> None:
-        self._zone = pipeline.calendar.zone
+    def __init__(self, project: Project, project_dir: Path) -> None:
+        self._zone = project.zone
         self._nodes = project.nodes
         self._project_dir = project_dir
         self._files: dict[str, list[tuple[date | None, str]]] = {}
@@ -36,8 +35,7 @@ class Landings:
         def digest(span: Span) -> str | None:
             if len(locations) < len(sources):
                 return None
-            first = span.start.astimezone(self._zone).date()
-            last = (span.end - timedelta(microseconds=1)).astimezone(self._zone).date()
+            first, last = self._dates(span)
             seen = hashlib.sha256()
             for location in locations:
                 for landed_on, facts in self._landed(location):
@@ -46,6 +44,22 @@ class Landings:
             return seen.hexdigest()[:16]
 
         return digest
+
+    def landed(self, source: Node, span: Span) -> int | None:
+        """How many files of a source belong to some windows; None if they cannot be seen."""
+        if source.location is None:
+            return None
+        first, last = self._dates(span)
+        dates = [landed_on for landed_on, _ in self._landed(source.location)]
+        return sum(landed_on is None or first <= landed_on <= last for landed_on in dates)
+
+    def _dates(self, span: Span) -> tuple[date, date]:
+        """The first and the last local date of some windows."""
+        last_instant = span.end - timedelta(microseconds=1)
+        return (
+            span.start.astimezone(self._zone).date(),
+            last_instant.astimezone(self._zone).date(),
+        )
 
     def _sources(self, node: Node) -> Iterator[Node]:
         """The sources and seeds that a node reads, directly or through nodes without windows."""

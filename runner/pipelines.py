@@ -13,6 +13,7 @@ from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
 from runner.core.schedules import Schedule
 from runner.core.spans import Span
 from runner.core.windows import Calendar, Grain, Window
+from runner.gates import LateGate, late_gates, refuse_impossible_gates
 from runner.project import Node, Project
 
 DATA_KINDS = ("model", "seed", "snapshot")
@@ -30,6 +31,7 @@ class Pipeline:
     first: datetime  # UTC start of its first window
     last: datetime | None  # UTC end of its last window; None: it goes on
     readers: Mapping[str, frozenset[str]]  # of the project's windowed models, by what they read
+    late_gates: tuple[LateGate, ...] = ()  # marked as gates of what has no windows
 
     @cached_property
     def windowed(self) -> tuple[Node, ...]:
@@ -167,6 +169,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
     Raises :class:`ProjectError` if its models have no window, or contradict it or each other.
     """
     nodes = _buildable(project.selected(config.select), project)
+    refuse_impossible_gates(nodes, project.nodes)
     grain = _grain(name, config, nodes)
     zone = _zone(name, config, project.zone)
     calendar = Calendar(grain, zone)
@@ -186,6 +189,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         first=first,
         last=last,
         readers=readers_of(project),
+        late_gates=tuple(late_gates(nodes, project.nodes)),
     )
 
 

@@ -28,11 +28,13 @@ class Planner:
 
     def plan(self, request: Request, now: datetime, mine: Spans | None = None) -> Plan:
         """What would be done; ``mine`` is in flight in this process's own hands."""
-        in_flight = self.ledger.in_flight(self.pipeline.name) - (mine or Spans())
-        # Runs whose process has died are not in flight, whatever their state still says.
-        in_flight -= Spans(run.span for run in self.ledger.abandoned(self.pipeline.name))
-        subjects = self.subjects(now)
-        return make_plan(self.pipeline.calendar, subjects, in_flight, request)
+        in_flight = self.in_flight() - (mine or Spans())
+        return make_plan(self.pipeline.calendar, self.subjects(now), in_flight, request)
+
+    def in_flight(self) -> Spans:
+        """The windows that somebody works on, leaving out whose process has died."""
+        name = self.pipeline.name
+        return self.ledger.in_flight(name) - Spans(run.span for run in self.ledger.abandoned(name))
 
     def inputs(self, now: datetime) -> dict[str, InputsOf]:
         """What each windowed model's windows are made from, looked at now: before they are read.

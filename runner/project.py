@@ -41,6 +41,8 @@ class Node:
     code_hash: str = ""  # of a model: raw SQL, config and the project's macros it reaches
     attached_to: str | None = None  # of a generic test: the unique id of its model
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
+    is_marked_as_gate: bool = False  # of a test: says it is one, whatever it judges
+    is_singular: bool = False  # of a test: a query of its own
     reads_windows: bool = False  # whether a windowed model is among its ancestors
     location: str | None = None  # of a source or seed: its files; None: not to be seen
 
@@ -48,6 +50,13 @@ class Node:
     def is_windowed(self) -> bool:
         """Whether it is replaced window by window."""
         return self.grain is not None
+
+    @property
+    def shown_kind(self) -> str:
+        """What it is, in a word or two for a person."""
+        if self.grain is not None:
+            return f"by {self.grain}"
+        return str(self.materialized) if self.kind == "model" else self.kind
 
     @property
     def is_stored(self) -> bool:
@@ -138,7 +147,9 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 begin=_begin(raw) if grain else None,
                 code_hash=own_code_hash(raw, macros) if raw["resource_type"] == "model" else "",
                 attached_to=raw.get("attached_node"),
-                is_gate=_is_gate(raw),
+                is_gate=_is_marked_as_gate(raw),
+                is_marked_as_gate=_is_marked_as_gate(raw),
+                is_singular=raw["resource_type"] == "test" and not raw.get("test_metadata"),
                 location=location_of(raw),
             )
 
@@ -168,7 +179,7 @@ def _begin(raw: Mapping[str, Any]) -> date | None:
         raise ProjectError(message) from error
 
 
-def _is_gate(raw: Mapping[str, Any]) -> bool:
+def _is_marked_as_gate(raw: Mapping[str, Any]) -> bool:
     config = raw.get("config") or {}
     return (
         raw["resource_type"] == "test"

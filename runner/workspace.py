@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from runner.pipelines import find_config, make_pipeline
 from runner.planning import Planner
 from runner.project import Project
 from runner.project_files import fingerprint, project_zone
+from runner.tracing import Tracer
 
 
 class EngineKind(StrEnum):
@@ -101,8 +103,14 @@ class Workspace:
         """The planner of a pipeline."""
         project = self.project(engine)
         pipeline = make_pipeline(name, find_config(name, self.configs), project)
-        landings = Landings(pipeline, project, self.project_dir)
-        return Planner(pipeline, self.ledger, landings.inputs_of)
+        return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of)
+
+    def tracer(self, now: datetime) -> Tracer:
+        """What looks at single windows, at a time."""
+        project = self.project()
+        planners = {name: self.planner(name) for name in self.configs}
+        landings = Landings(project, self.project_dir)
+        return Tracer(project, planners, self.ledger, landings.landed, now)
 
     def named(self, pipeline: str | None) -> tuple[str, ...]:
         """The name of one pipeline, or those of all; :class:`UsageError` if it is unknown."""

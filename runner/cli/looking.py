@@ -1,11 +1,10 @@
-"""The commands that only look: plan, status, list, list-runs, show-run, dag."""
+"""The commands that only look: plan, status, list, list-runs, show-run."""
 
 from __future__ import annotations
 
 import os
 import sys
 from dataclasses import replace
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -34,18 +33,11 @@ from runner.core.requests import TAKEN, Reprocess
 from runner.core.states import State
 from runner.doctor import require_warehouse
 from runner.pipelines import find_config, make_pipeline
-from runner.render import graphs, records, tables
+from runner.render import records, tables
 from runner.render.ink import Terminal
 from runner.render.picture import Picture
 from runner.render.status import status_page
 from runner.workspace import Workspace
-
-
-class DagFormat(StrEnum):
-    """How a graph is printed."""
-
-    TEXT = "text"
-    MERMAID = "mermaid"
 
 
 @app.command("plan")
@@ -71,11 +63,12 @@ def show_plan(
         chunk=inputs.chunk_size(chunk),
     )
     workspace = Workspace.find(project_dir)
-    plans = {name: wish.planned(workspace.planner(name)) for name in workspace.named(pipeline)}
+    planners = {name: workspace.planner(name) for name in workspace.named(pipeline)}
+    plans = {name: (found.pipeline, wish.planned(found)) for name, found in planners.items()}
     require_warehouse(workspace.project(), workspace.ledger)
     show(
-        "\n\n".join(tables.plan_page(name, plan) for name, plan in plans.items()),
-        records.per_pipeline(pipeline, plans, records.plan_record),
+        "\n\n".join(tables.plan_page(*planned) for planned in plans.values()),
+        records.per_pipeline(pipeline, plans, lambda planned: records.plan_record(*planned)),
         output,
     )
 
@@ -161,20 +154,3 @@ def show_run(
         records.run_page_record(shown, models, findings),
         output,
     )
-
-
-@app.command()
-def dag(
-    pipeline: PipelineName,
-    output: Annotated[
-        DagFormat, typer.Option("--format", help="How to print the graph.")
-    ] = DagFormat.TEXT,
-    project_dir: ProjectDir = HERE,
-) -> None:
-    """Print the graph of a pipeline, parents first."""
-    workspace = Workspace.find(project_dir)
-    config = find_config(pipeline, workspace.configs)
-    project = workspace.project()
-    found = make_pipeline(pipeline, config, project)
-    draw = graphs.dag_mermaid if output is DagFormat.MERMAID else graphs.dag_text
-    typer.echo(draw(found, project))

@@ -70,8 +70,9 @@ def backfill(
     )
     workspace = Workspace.find(project_dir)
     if dry_run:
-        plan = wish.planned(workspace.planner(pipeline))
-        show(tables.plan_table(plan), records.plan_record(plan), output)
+        planner = workspace.planner(pipeline)
+        plan, found = wish.planned(planner), planner.pipeline
+        show(tables.plan_table(found, plan), records.plan_record(found, plan), output)
     else:
         _execute(workspace, pipeline, engine, wish, Kind.BACKFILL, output)
 

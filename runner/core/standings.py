@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.core.spans import Span, Spans
-from runner.core.states import State
+from runner.core.states import State, Verdict
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 
@@ -57,7 +57,22 @@ class Status(StrEnum):
     SUCCESS = "success"
     MISSING = "missing"  # never published, nor tried
 
+    @property
+    def verdict(self) -> Verdict:
+        """The two verdicts behind it; ``correct`` is None where nothing speaks for today's code."""
+        return _VERDICTS.get(self, Verdict(ran=True, correct=None))
 
+
+_NOT_RUN = Verdict(ran=False, correct=None)
+_NOBODY_KNOWS = Verdict(ran=None, correct=None)
+_VERDICTS = {
+    Status.SUCCESS: Verdict(ran=True, correct=True),
+    Status.INCORRECT: Verdict(ran=True, correct=False),
+    Status.FAILED: _NOT_RUN,
+    Status.BLOCKED: _NOT_RUN,
+    Status.MISSING: _NOBODY_KNOWS,
+    Status.IN_FLIGHT: _NOBODY_KNOWS,
+}
 GOOD = frozenset({Status.SUCCESS, Status.UNCHECKED, Status.STALE})  # others may build on it
 _MOST_REASONS = 3  # that are told of one range
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window

@@ -77,6 +77,7 @@ class WindowEvidence:
     window_start: datetime  # UTC
     expected: str
     actual: str
+    sample: tuple[str, ...] = ()  # up to five rows in words: those at fault, or of the window
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from runner.core.errors import EngineError
@@ -26,6 +27,8 @@ EVIDENCE_PREFIX = "DAYBREAK_EVIDENCE "
 # A failed run-operation tells why in an event; its result has no message.
 OPERATION_ERRORS = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
 REPORT_PREFIX = "DAYBREAK_REPORT "
+_SAMPLE_ROWS = 5
+_WIDEST_ROW = 500  # characters of a sample row
 _ABOUT_SIZE = ("timed out", "dbt ended without a result")
 # The heads of an error. What follows them is the engine's; the same words later on may be quoted
 # from somebody's data.
@@ -195,13 +198,16 @@ def _evidence(found: Mapping[str, Any]) -> Evidence:
     sample: tuple[str, ...] = ()
     if found["names_windows"]:
         windows = tuple(
-            WindowEvidence(_utc(row["window_start"]), row["expected"], row["actual"])
+            WindowEvidence(
+                _utc(row["window_start"]),
+                row["expected"],
+                row["actual"],
+                _rows_in_words(row.get("sample") or ()),
+            )
             for row in found["rows"]
         )
     else:
-        sample = tuple(
-            ", ".join(f"{name} {value}" for name, value in row.items()) for row in found["rows"][:5]
-        )
+        sample = _rows_in_words(found["rows"])
     return Evidence(
         model=found["model"],
         check=found["check"],
@@ -221,6 +227,21 @@ def _schema(told: Mapping[str, Any]) -> SourceSchema:
         recorded_at=_utc(told["recorded_at"]) if told["recorded_at"] else None,
         changes=tuple(told["changes"]),
     )
+
+
+def _rows_in_words(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Up to five rows, a line each that a person can read to its end."""
+    lines = (
+        ", ".join(f"{name} {_value_in_words(value)}" for name, value in row.items()) for row in rows
+    )
+    return tuple(
+        line if len(line) <= _WIDEST_ROW else line[: _WIDEST_ROW - 1] + "…"
+        for line in islice(lines, _SAMPLE_ROWS)
+    )
+
+
+def _value_in_words(value: object) -> str:
+    return "NULL" if value is None else str(value)
 
 
 def _publication(row: list[Any]) -> Publication:

@@ -19,6 +19,7 @@ from runner.core.windows import Window
 from runner.dbt.protocol import InvocationResult
 from runner.execution.failures import BAD, Failure, cause, failure_of
 from runner.execution.results import (
+    NO_ROWS,
     Report,
     blamed,
     findings_without_window,
@@ -198,4 +199,5 @@ def _late(report: Report) -> dict[str, Timeline[str]]:
 
 
 def _in_words(finding: Finding) -> str:
-    return f"{finding.check}: expected {finding.expected}; actual {finding.actual}"
+    such_as = f", such as {finding.sample[0]}" if finding.expected == NO_ROWS else ""
+    return f"{finding.check}: expected {finding.expected}; actual {finding.actual}{such_as}"

@@ -16,6 +16,8 @@ from runner.pipelines import Pipeline
 from runner.project import Node
 from runner.publications import Publications, by_window
 
+NO_ROWS = "no rows"  # what a check expects that names no window
+
 
 @dataclass(frozen=True)
 class Report:
@@ -40,7 +42,7 @@ class Report:
         gates = {node.name for node in self.pipeline.nodes if node.is_gate}
         alone = self.windows[0].start
         evidence = tuple(
-            replace(found, windows=(WindowEvidence(alone, "no rows", _sample(found)),))
+            replace(found, windows=(WindowEvidence(alone, NO_ROWS, _actual(found), found.sample),))
             if not found.windows and found.check in gates
             else found
             for found in self.result.evidence
@@ -127,15 +129,14 @@ def in_words(node: NodeResult) -> str:
 def findings_without_window(result: InvocationResult, *severities: str) -> tuple[Finding, ...]:
     """What the checks found that name no window."""
     return tuple(
-        Finding(found.model, found.check, found.severity, None, sample)
+        Finding(found.model, found.check, found.severity, None, _actual(found), found.sample)
         for found in result.evidence
         if not found.windows and found.severity in severities
-        for sample in [_sample(found)]
     )
 
 
-def _sample(found: Evidence) -> str:
-    return f"{found.failures} rows: {'; '.join(found.sample)}"
+def _actual(found: Evidence) -> str:
+    return f"{found.failures:,} row{'' if found.failures == 1 else 's'}"
 
 
 def _named_windows(
@@ -145,7 +146,9 @@ def _named_windows(
     for found in evidence:
         model = found.model or _model_of_check(pipeline, found.check)
         for window in found.windows:
-            finding = Finding(model, found.check, found.severity, window.expected, window.actual)
+            finding = Finding(
+                model, found.check, found.severity, window.expected, window.actual, window.sample
+            )
             named[window.window_start] = (*named.get(window.window_start, ()), finding)
     return named
 

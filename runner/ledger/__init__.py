@@ -22,6 +22,7 @@ from runner.ledger.records import (
     Pause,
     Run,
     Usage,
+    Work,
     total_rows,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "Pause",
     "Run",
     "Usage",
+    "Work",
     "total_rows",
 ]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 
 from runner.core.errors import UsageError, nearest
 from runner.core.spans import Span, Spans
 from runner.core.states import State
 from runner.ledger.database import Database
-from runner.ledger.records import Finding, ModelRun, Run, Usage
+from runner.ledger.records import Finding, ModelRun, Run, Usage, Work
 from runner.ledger.schema import UNFINISHED, findings, model_runs, runs
 
 NEWEST = 366  # runs that tell what a window takes
@@ -91,11 +91,41 @@ class History(Database):
         with self._transaction(reads_only=True) as connection:
             return [ModelRun.from_row(row) for row in connection.execute(query)]
 
+    def work_on(self, models: Collection[str], span: Span) -> list[Work]:
+        """What was done to some models in windows that touch a span, the oldest run first."""
+        query = _work().where(
+            model_runs.c.model.in_(models),
+            runs.c.window_start < span.end,
+            runs.c.window_end > span.start,
+        )
+        with self._transaction(reads_only=True) as connection:
+            return [Work.from_row(row) for row in connection.execute(query)]
+
+    def last_work_on(self, models: Collection[str]) -> list[Work]:
+        """What was done last to each of some models, in whichever window's name."""
+        newest = (
+            select(model_runs.c.model.label("model"), func.max(model_runs.c.run).label("run"))
+            .where(model_runs.c.model.in_(models))
+            .group_by(model_runs.c.model)
+            .subquery()
+        )
+        is_newest = and_(model_runs.c.model == newest.c.model, model_runs.c.run == newest.c.run)
+        query = _work().join(newest, is_newest)
+        with self._transaction(reads_only=True) as connection:
+            return [Work.from_row(row) for row in connection.execute(query)]
+
     def findings(self, run: Run) -> list[Finding]:
         """What the checks of a run found, those that passed left out."""
         query = select(findings).where(findings.c.run == run.key)
         with self._transaction(reads_only=True) as connection:
             return [Finding.from_row(row) for row in connection.execute(query)]
+
+
+def _work() -> Select[Any]:
+    facts = (runs.c.pipeline, runs.c.run_id, runs.c.window_start, runs.c.window_end)
+    columns = [column for column in model_runs.c if column.name != "run"]
+    joined = select(*columns, *facts, runs.c.finished_at).join(runs, runs.c.id == model_runs.c.run)
+    return joined.order_by(runs.c.id)
 
 
 def _select(connection: Connection, query: Select[Any]) -> list[Run]:

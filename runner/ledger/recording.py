@@ -139,4 +139,5 @@ def _finding_rows(
                 "severity": finding.severity,
                 "expected": finding.expected,
                 "actual": finding.actual,
+                "sample": finding.sample or None,
             }

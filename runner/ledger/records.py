@@ -93,6 +93,23 @@ class ModelRun:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What one run did to one model, as far as the ledger remembers."""
+
+    done: ModelRun
+    pipeline: str
+    run_id: str
+    span: Span  # the window of the run
+    at: datetime | None  # UTC; when the run ended, None if it goes on
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Self:
+        """The only conversion from a row of ``model_runs`` joined with ``runs``."""
+        span = Span(row.window_start, row.window_end)
+        return cls(ModelRun.from_row(row), row.pipeline, row.run_id, span, row.finished_at)
+
+
+@dataclass(frozen=True)
 class Finding:
     """What a check that did not pass expected of a window, and what it found."""
 
@@ -101,11 +118,14 @@ class Finding:
     severity: str  # error or warn
     expected: str | None  # None if the check names no window
     actual: str | None
+    sample: tuple[str, ...] = ()  # up to five rows in words
 
     @classmethod
     def from_row(cls, row: Row[Any]) -> Self:
         """The only conversion from a row of ``findings``."""
-        return cls(row.model, row.check_name, row.severity, row.expected, row.actual)
+        return cls(
+            row.model, row.check_name, row.severity, row.expected, row.actual, row.sample or ()
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-VERSION = 2
+VERSION = 3
 UNFINISHED = ("queued", "running", "retrying")
 
 
@@ -60,9 +61,27 @@ class Prose(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Put a sign in the place of what cannot be kept."""
-        if value is None:
-            return None
-        return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return None if value is None else _keepable(value)
+
+
+class Lines(TypeDecorator[tuple[str, ...]]):
+    """Lines of text from outside, as a JSON list."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """One text of them all."""
+        return None if value is None else json.dumps([_keepable(line) for line in value])
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:  # noqa: ARG002
+        """The lines again."""
+        return None if value is None else tuple(json.loads(value))
+
+
+def _keepable(text_from_outside: str) -> str:
+    readable = text_from_outside.encode("utf-8", "replace").decode()
+    return readable.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function it is
@@ -193,5 +212,6 @@ findings = Table(
     Column("severity", String, nullable=False),
     Column("expected", Prose),
     Column("actual", Prose),
+    Column("sample", Lines),  # up to five rows in words
 )
 Index("findings_by_run", findings.c.run)

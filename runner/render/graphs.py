@@ -8,22 +8,22 @@ from runner.project import Node, Project
 
 def dag_text(pipeline: Pipeline, project: Project) -> str:
     """The graph in the order in which it runs: each node with what it reads."""
-    nodes = _drawn(pipeline, project)
+    nodes = drawn_nodes(pipeline, project)
     names = {node.unique_id: node.name for node in nodes}
     lines = []
     for node in nodes:
         reads = sorted(names[parent] for parent in node.parents if parent in names)
         arrow = f"  ← {', '.join(reads)}" if reads else ""
-        lines.append(f"{node.name} ({_kind(node)}){arrow}")
+        lines.append(f"{node.name} ({node.shown_kind}){arrow}")
     return "\n".join(lines)
 
 
 def dag_mermaid(pipeline: Pipeline, project: Project) -> str:
     """The graph as a Mermaid flowchart."""
-    nodes = _drawn(pipeline, project)
+    nodes = drawn_nodes(pipeline, project)
     names = {node.unique_id: node.name for node in nodes}
     lines = ["flowchart LR"]
-    lines += [f'    {node.name}["{node.name}<br/>{_kind(node)}"]' for node in nodes]
+    lines += [f'    {node.name}["{node.name}<br/>{node.shown_kind}"]' for node in nodes]
     lines += [
         f"    {names[parent]} --> {node.name}"
         for node in nodes
@@ -33,17 +33,9 @@ def dag_mermaid(pipeline: Pipeline, project: Project) -> str:
     return "\n".join(lines)
 
 
-def _drawn(pipeline: Pipeline, project: Project) -> list[Node]:
+def drawn_nodes(pipeline: Pipeline, project: Project) -> list[Node]:
     """The nodes that hold data, and the sources that they read."""
     chosen = [node for node in pipeline.nodes if node.kind in ("model", "seed", "snapshot")]
     parents = {parent for node in chosen for parent in node.parents}
     sources = [n for n in project.nodes.values() if n.kind == "source" and n.unique_id in parents]
     return sorted(sources, key=lambda node: node.name) + chosen
-
-
-def _kind(node: Node) -> str:
-    if node.is_windowed:
-        return f"by {node.grain}"
-    if node.kind == "model":
-        return str(node.materialized)
-    return node.kind

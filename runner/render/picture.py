@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +12,7 @@ from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan
 from runner.core.spans import Span, Spans
 from runner.core.standings import Status
+from runner.core.states import Verdict
 from runner.core.windows import Calendar
 from runner.ledger import Pause
 
@@ -73,6 +74,26 @@ class Picture:
             for status in BEST_FIRST
             if status in model.statuses
         }
+
+    @property
+    def ran(self) -> int:
+        """In how many windows every model has run."""
+        return self._count(lambda verdict: verdict.ran)
+
+    @property
+    def correct(self) -> int:
+        """In how many windows every model is verified: checked, and found right."""
+        return self._count(lambda verdict: verdict.correct)
+
+    def _count(self, holds: Callable[[Verdict], bool | None]) -> int:
+        wrong = Spans(
+            span
+            for model in self.windowed
+            for status, spans in model.statuses.items()
+            if not holds(status.verdict)
+            for span in spans
+        )
+        return self.grid.count(self.plan.request.windows - wrong)
 
     @cached_property
     def statuses(self) -> set[Status]:

@@ -16,7 +16,7 @@ from runner.core.windows import Window
 from runner.execution.backfill import Done
 from runner.ledger import Outcome
 from runner.pipelines import Pipeline
-from runner.render.words import counted, held_in_words, span_in_words
+from runner.render.words import counted, held_in_words, late_gate_in_words, span_in_words
 from runner.warehouse import Holder
 
 _STYLES = {
@@ -113,6 +113,8 @@ class Progressing:
             self._print(f"{once} tables, views and seeds without windows are built once")
         if late:
             self._print(f"{', '.join(late)} left out: a snapshot sees only today")
+        for gate in self._pipeline.late_gates:
+            self._print(late_gate_in_words(gate))
 
     def invoking(self, chunk: Chunk) -> None:
         """Name the range that runs now."""

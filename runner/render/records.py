@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from runner.core.plan import Plan
 from runner.core.spans import Span, Spans
+from runner.core.standings import Status
+from runner.core.states import State
 from runner.core.windows import Calendar
 from runner.execution.backfill import Done
 from runner.ledger import Finding, ModelRun, Pause, Run
@@ -38,6 +41,8 @@ def pipeline_record(
         "next_due": None,
         "last_window": newest[0].label if newest else None,
         "last_state": newest[0].state if newest else None,
+        "last_ran": newest[0].state.verdict.ran if newest else None,
+        "last_correct": newest[0].state.verdict.correct if newest else None,
         "paused": pause.reason if pause else None,
     }
     if pipeline.schedule is not None:
@@ -55,8 +60,7 @@ def run_record(run: Run) -> dict[str, Any]:
         "run_id": run.run_id,
         "kind": run.kind,
         "state": run.state,
-        "ran": run.state.verdict.ran,
-        "correct": run.state.verdict.correct,
+        **_verdict(run.state),
         "window": run.label,
         "window_start": run.window_start,
         "window_end": run.window_end,
@@ -80,6 +84,7 @@ def run_page_record(
             {
                 "model": m.model,
                 "state": m.standing,
+                **_verdict(m.standing.state),
                 "rows": m.row_count,
                 "code_hash": m.code_hash,
                 "reason": m.reason,
@@ -93,13 +98,14 @@ def run_page_record(
                 "severity": f.severity,
                 "expected": f.expected,
                 "actual": f.actual,
+                "sample": f.sample,
             }
             for f in findings
         ],
     }
 
 
-def plan_record(plan: Plan) -> dict[str, Any]:
+def plan_record(pipeline: Pipeline, plan: Plan) -> dict[str, Any]:
     """A plan for JSON: every model's windows by status, what would run and what would not."""
     ranged = partial(_ranged, plan.calendar)
     return {
@@ -107,7 +113,12 @@ def plan_record(plan: Plan) -> dict[str, Any]:
             {
                 "model": model.subject.name,
                 "windows": [
-                    {**ranged(span), "status": status, "why": model.why(status, span)}
+                    {
+                        **ranged(span),
+                        "status": status,
+                        **_verdict(status),
+                        "why": model.why(status, span),
+                    }
                     for status, spans in model.statuses.items()
                     for span in spans
                 ],
@@ -130,6 +141,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "skipped": [
             {**ranged(s.span), "status": s.status, "reason": s.reason} for s in plan.skipped
         ],
+        "late_gates": [asdict(late) for late in pipeline.late_gates],
     }
 
 
@@ -139,6 +151,8 @@ def status_record(picture: Picture) -> dict[str, Any]:
     return {
         "pipeline": picture.name,
         "windows": [_ranged(plan.calendar, span) for span in plan.request.windows],
+        "ran": picture.ran,
+        "correct": picture.correct,
         "paused": picture.pause.reason if picture.pause else None,
         "models": [
             {
@@ -149,6 +163,7 @@ def status_record(picture: Picture) -> dict[str, Any]:
                     {
                         **_ranged(plan.calendar, span, picture.grid.count(Spans([span]))),
                         "status": status,
+                        **_verdict(status),
                         "why": model.why(status, span),
                     }
                     for status, spans in model.statuses.items()
@@ -174,14 +189,23 @@ def done_record(pipeline: Pipeline, plan: Plan, done: Done) -> dict[str, Any]:
     """What a backfill has done, for JSON."""
     return {
         "pipeline": pipeline.name,
-        "plan": plan_record(plan),
+        "plan": plan_record(pipeline, plan),
         "runs": [
-            {"run_id": done.run_ids[window], "window": window.label, "state": state}
+            {
+                "run_id": done.run_ids[window],
+                "window": window.label,
+                "state": state,
+                **_verdict(state),
+            }
             for window, state in sorted(done.states.items())
         ],
         "counts": Counter(done.states.values()),
         "seconds": done.seconds,
     }
+
+
+def _verdict(known: State | Status) -> dict[str, bool | None]:
+    return {"ran": known.verdict.ran, "correct": known.verdict.correct}
 
 
 def _ranged(calendar: Calendar, span: Span, count: int | None = None) -> dict[str, Any]:

@@ -74,7 +74,8 @@ def _headline(picture: Picture, terminal: Terminal) -> str:
     calendar, windows = picture.plan.calendar, list(picture.plan.request.windows)
     whole = Span(windows[0].start, windows[-1].end)
     words = f"{counted(len(picture.grid), calendar.grain)}, {span_in_words(calendar, whole)}"
-    headline = f"{terminal.ink(picture.name, '1')}: {words}"
+    verdicts = f"ran {picture.ran:,}, correct {picture.correct:,}"
+    headline = f"{terminal.ink(picture.name, '1')}: {words}; {verdicts}"
     if picture.pause is not None:
         headline += f" {terminal.ink(f'PAUSED ({picture.pause.reason})', '1;33')}"
     return headline

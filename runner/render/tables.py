@@ -12,12 +12,22 @@ from runner.core.plan import Plan
 from runner.core.standings import Status
 from runner.core.windows import Calendar
 from runner.ledger import Finding, ModelRun, Run
-from runner.render.words import held_in_words, minute, span_in_words, table, yes_no
+from runner.pipelines import Pipeline
+from runner.render.words import (
+    held_in_words,
+    late_gate_in_words,
+    minute,
+    span_in_words,
+    table,
+    verdict_in_words,
+    yes_no,
+)
 
 
 def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
     """The pipelines, a line each."""
-    headings = ("pipeline", "schedule", "timezone", "next due", "last window", "last state")
+    words = "pipeline, schedule, timezone, next due, last window, last state, ran, correct"
+    headings = words.split(", ")
     return table(
         headings,
         [
@@ -28,6 +38,8 @@ def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
                 minute(record["next_due"]) if record["next_due"] else "none",
                 record["last_window"] or "none",
                 "paused" if record["paused"] else record["last_state"] or "never ran",
+                yes_no(record["last_ran"]),
+                yes_no(record["last_correct"]),
             )
             for record in records
         ],
@@ -42,8 +54,7 @@ def runs_table(runs: Sequence[Run]) -> str:
             run.pipeline,
             run.run_id,
             run.state,
-            yes_no(run.state.verdict.ran),
-            yes_no(run.state.verdict.correct),
+            *verdict_in_words(run.state.verdict),
             run.label,
             "" if run.row_count is None else f"{run.row_count:,}",
             "" if run.seconds is None else f"{run.seconds:.1f}s",
@@ -76,40 +87,54 @@ def run_page(
     ]
     parts = ["\n".join(f"{name:<8} {value}" for name, value in facts if value)]
     if models:
-        parts.append(
-            table(
-                ("model", "state", "rows", "code"),
-                [
-                    (
-                        m.model,
-                        m.standing,
-                        "" if m.row_count is None else f"{m.row_count:,}",
-                        m.code_hash or "",
-                    )
-                    for m in models
-                ],
-            )
-        )
+        parts.append(_models_table(models))
     if findings:
-        parts.append(
-            table(
-                ("check", "severity", "expected", "actual"),
-                [(f.check, f.severity, f.expected or "", f.actual or "") for f in findings],
-            )
-        )
+        parts.append(_findings_table(findings))
+    parts += [_sample_in_words(finding) for finding in findings if finding.sample]
     return "\n\n".join(parts)
 
 
-def plan_page(name: str, plan: Plan) -> str:
+def _models_table(models: Sequence[ModelRun]) -> str:
+    return table(
+        ("model", "state", "ran", "correct", "rows", "code"),
+        [
+            (
+                m.model,
+                m.standing,
+                *verdict_in_words(m.standing.state.verdict),
+                "" if m.row_count is None else f"{m.row_count:,}",
+                m.code_hash or "",
+            )
+            for m in models
+        ],
+    )
+
+
+def _findings_table(findings: Sequence[Finding]) -> str:
+    return table(
+        ("check", "of", "severity", "expected", "actual"),
+        [(f.check, f.model or "", f.severity, f.expected or "", f.actual or "") for f in findings],
+    )
+
+
+def _sample_in_words(finding: Finding) -> str:
+    rows = "\n".join(f"  {row}" for row in finding.sample)
+    return f"rows behind {finding.check}\n{rows}"
+
+
+def plan_page(pipeline: Pipeline, plan: Plan) -> str:
     """What every model's windows are, and what would run."""
-    return f"{name}\n\n{plan_table(plan)}"
+    return f"{pipeline.name}\n\n{plan_table(pipeline, plan)}"
 
 
-def plan_table(plan: Plan) -> str:
+def plan_table(pipeline: Pipeline, plan: Plan) -> str:
     """The windows that are not as they should be, and what would run and what would not."""
     wrong = [row for model in plan.models for row in _model_rows(plan.calendar, model)]
-    parts = [table(("model", "is", "windows", "count", "why"), wrong)] if wrong else []
+    headings = ("model", "is", "ran", "correct", "windows", "count", "why")
+    parts = [table(headings, wrong)] if wrong else []
     parts.append(_work_table(plan))
+    if pipeline.late_gates:
+        parts.append("\n".join(map(late_gate_in_words, pipeline.late_gates)))
     return "\n\n".join(parts)
 
 
@@ -123,10 +148,11 @@ def _model_rows(calendar: Calendar, model: ModelPlan) -> Iterator[tuple[str, ...
         for span in spans:
             where, count = span_in_words(calendar, span), str(calendar.count(span))
             why = model.why(status, span) or ""
-            yield model.subject.name, str(status), where, count, why
+            verdict = verdict_in_words(status.verdict)
+            yield model.subject.name, str(status), *verdict, where, count, why
     for held in model.held:
         where, count = span_in_words(calendar, held.span), str(calendar.count(held.span))
-        yield model.subject.name, "held back", where, count, held_in_words(held)
+        yield model.subject.name, "held back", "-", "-", where, count, held_in_words(held)
 
 
 def _work_table(plan: Plan) -> str:

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from runner.core.drafts import Held
 from runner.core.spans import Span
+from runner.core.states import Verdict
 from runner.core.windows import Calendar
+from runner.gates import LateGate
 
 
 def span_in_words(calendar: Calendar, span: Span) -> str:
@@ -22,9 +24,23 @@ def held_in_words(held: Held) -> str:
     return f"{held.parent} is {held.status}"
 
 
+def late_gate_in_words(late: LateGate) -> str:
+    """That a test marked as a gate holds nothing back, and why."""
+    article = "an" if late.kind[0] in "aeiou" else "a"
+    return (
+        f"gate {late.check} judges {late.node} after it is built: {article} {late.kind} has no "
+        "window to hold back"
+    )
+
+
 def yes_no(verdict: bool | None) -> str:
     """A verdict as a word; a dash while nobody knows."""
     return {True: "yes", False: "no", None: "-"}[verdict]
+
+
+def verdict_in_words(verdict: Verdict) -> tuple[str, str]:
+    """Whether it ran, and whether it is correct: two answers, never one."""
+    return yes_no(verdict.ran), yes_no(verdict.correct)
 
 
 def counted(count: int, noun: str) -> str:

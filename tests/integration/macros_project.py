@@ -127,6 +127,8 @@ MODELS = {
     "tells_with_tests": _TELLING + _EVENTS,
     "gate_reads_stranger": "{{ config(event_time='day') }} " + _EVENTS,
     "gate_reads_source": "{{ config(event_time='day') }} " + _EVENTS,
+    "gate_is_singular": "{{ config(event_time='day') }} " + _EVENTS,
+    "merged_through_gates": _MERGE + " " + _EVENTS,
     "gate_gives_null": "{{ config(event_time='day') }} " + _EVENTS,
     # Refused
     "appended": "{{ config(event_time='day', incremental_strategy='append') }} " + _EVENTS,
@@ -225,6 +227,15 @@ models:
             to_event_time: day
             measures: {order: {actual: count(*), expected: sum(row_count)}}
           config: *gate
+  - name: merged_through_gates
+    columns:
+      - name: amount
+        data_tests: [not_null: {name: merged_amount_is_known, config: *gate}]
+    data_tests:
+      - event_time_matches:
+          name: merged_event_times
+          arguments: {expression: "cast('2026-03-01' as date) + version - 1"}
+          config: *gate
   - name: gate_gives_null
     columns:
       - name: amount
@@ -321,6 +332,9 @@ SINGULAR = {
     # dbt narrows no singular test to the window.
     "halved_amounts": (
         "select * from {{ ref('halved') }} where amount > 100 and {{ in_window('day') }}"
+    ),
+    "singular_gate": (
+        "{{ config(meta={'gate': true}) }} select * from {{ ref('gate_is_singular') }}"
     ),
     "sides_agree": (
         "select id from {{ ref('left_side') }} except select id from {{ ref('right_side') }}"

@@ -78,6 +78,19 @@ REFUSED = {
         ("show-run", "orders_pipeline", "backfill__2017-03-32"),
         "Did you mean 'backfill__2017-03-3",
     ),
+    "unknown model": (("why", "daily_revenu"), "Did you mean 'daily_revenue'?"),
+    "a model that no pipeline knows the window of": (
+        ("why", "daily_revenue", "--window", "2017-02-28"),
+        "before the first window of orders_pipeline, 2017-03-01: start there",
+    ),
+    "no window": (
+        ("why", "daily_revenue", "--window", "2017-03-32"),
+        "'2017-03-32' is not on the calendar",
+    ),
+    "a window that no text shows": (
+        ("dag", "orders_pipeline", "--window", "2017-03-01"),
+        "only the picture shows a window: add --format svg",
+    ),
     "a chunk of nothing": ((*BACKFILL, "--chunk", "0"), "--chunk 0 is no size"),
     "a chunk beyond all": ((*BACKFILL, "--chunk", "9" * 30), "is no size"),
     "a time that no calendar reaches": (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+from xml.etree import ElementTree
 
 import duckdb
 import pytest
@@ -164,6 +165,42 @@ def test_a_damaged_day_gets_the_verdict_that_a_person_expects(morning: Morning, 
         f"stg_transactions_{check}": (expected.format(**figures), actual)
         for check, (expected, actual) in fault.evidence.items()
     }
+
+
+def test_a_wrong_row_is_shown_with_its_check(morning: Morning):
+    day = FAULTS["another day's rows"].day
+    page = morning.shop.runner("show-run", "orders_pipeline", morning.runs[str(day)]["run_id"])
+    _, _, behind = page.out.partition("rows behind stg_transactions_belong_to_their_file\n")
+    rows = [line for line in behind.partition("\n\n")[0].splitlines() if line]
+    assert len(rows) == 5
+    # The file of the 8th was landed as that of the 5th.
+    assert all("business_date 2017-05-05" in row and "sold_at 2017-05-0" in row for row in rows)
+
+
+def test_the_first_cause_of_a_deleted_file_is_that_it_has_not_landed(morning: Morning):
+    day = str(FAULTS["deleted"].day)
+    found = morning.shop.runner("why", "daily_revenue", "--window", day, "--format", "json")
+    assert found.code == 0, found.err
+    told = json.loads(found.out)
+    assert told["first_causes"] == ["source.daybreak.landing.transactions"]
+    dates = f"--start-date {day} --end-date {day}"
+    assert told["next"] == [f"runner retry orders_pipeline {dates}"]
+    nodes = {node["name"]: node for node in told["nodes"]}
+    (window,) = nodes["stg_transactions"]["windows"]
+    assert (window["status"], window["rows_kept_from"]) == ("incorrect", f"backfill__{day}")
+    assert (nodes["daily_revenue"]["state"], nodes["store_closures"]["kind"]) == ("success", "seed")
+
+
+def test_the_picture_of_a_day_shows_what_its_models_are(morning: Morning):
+    day = str(FAULTS["cut off"].day)
+    drawn = morning.shop.runner("dag", "orders_pipeline", "--format", "svg", "--window", day)
+    assert drawn.code == 0, drawn.err
+    texts = [element.text for element in ElementTree.fromstring(drawn.out).iter() if element.text]  # noqa: S314
+    assert f"orders_pipeline, {day}" in texts
+    # dbt was asked again for this day after it had failed: its readers kept what they had.
+    assert "blocked: ran no, correct -" in texts
+    assert texts.count("success: ran yes, correct yes") > 5
+    assert "first cause" in texts
 
 
 def test_every_other_day_is_a_success(morning: Morning):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import yaml
 
+from runner.dbt.protocol import Evidence
+from runner.dbt.reports import invocation_result
 from tests.conftest import REPOSITORY
 from tests.integration.macros_project import Trial
 
@@ -409,6 +412,18 @@ def test_what_a_gate_allows_is_published(trial: Trial):
     assert [text for text in built.told if "gated_few_negative found 1 (warn_if >0)" in text]
 
 
+def test_what_a_gate_only_warns_of_is_told_to_the_runner(trial: Trial):
+    trial.sql("insert into raw.kinds values ('a'), ('b')")
+    assert trial.build("kinds").success
+    trial.events(GOOD, "3, 'b', -1, 1, '2026-03-01'")
+    run = trial.run("gated", MARCH_1, MARCH_1)
+    assert run.success, run.nodes["gated"]["message"]
+    (found,) = evidence_of(run.nodes["gated"]["message"])
+    assert (found.check, found.severity, found.failures) == ("gated_few_negative", "warn", 1)
+    assert found.sample == ("found 1",)
+    assert trial.rows("gated", "id") == [(1,), (3,)]
+
+
 def test_a_gate_looks_at_its_window_alone(trial: Trial):
     trial.sql("insert into raw.kinds values ('a')")
     assert trial.build("kinds").success
@@ -430,6 +445,56 @@ def test_a_gate_reads_parents_and_sources_and_nothing_else(trial: Trial):
     trial.sql("update raw.totals set row_count = 3")
     withheld = trial.build("gate_reads_source").error("gate_reads_source")
     assert "source_gate: 2026-03-01: expected order 3; actual order 1" in withheld
+
+
+def test_a_singular_test_cannot_be_a_gate(trial: Trial):
+    trial.events(GOOD)
+    refused = trial.build("gate_is_singular").daybreak_error("gate_is_singular")
+    assert "the gate singular_gate is a singular test" in refused
+    assert "make it a generic test of gate_is_singular" in refused
+    assert not trial.has("gate_is_singular")
+
+
+@pytest.mark.parametrize("is_first_build", [True, False])
+def test_a_gate_withholds_what_would_be_merged(trial: Trial, *, is_first_build: bool):
+    if not is_first_build:
+        trial.events(GOOD)
+        assert trial.run("merged_through_gates", MARCH_1, MARCH_1).success
+    assert trial.build("kinds").success  # so that there are markers to look at
+    markers = trial.markers("merged_through_gates", "*")
+    misplaced = [f"{n}, 'b', {n}, 2, '2026-03-01'" for n in range(1, 8)]
+    trial.events(*misplaced, "8, 'b', null, 1, '2026-03-01'")
+    withheld = trial.run("merged_through_gates", MARCH_1, MARCH_1)
+    error = withheld.error("merged_through_gates")
+    assert "merged_event_times: 2026-03-01: expected every row of its own day; actual 7" in error
+    found = {evidence.check: evidence for evidence in evidence_of(error)}
+    (named,) = found["merged_event_times"].windows
+    assert [row.split(",")[0] for row in named.sample] == [f"id {n}" for n in range(1, 6)]
+    (nameless,) = found["merged_amount_is_known"].sample
+    assert nameless == "id 8, kind b, amount NULL, version 1, day 2026-03-01, seen_at NULL"
+    assert trial.has("merged_through_gates") != is_first_build
+    if not is_first_build:
+        assert trial.rows("merged_through_gates", "id, kind") == [(1, "a")]
+    assert trial.markers("merged_through_gates", "*") == markers
+
+
+def evidence_of(error: str) -> tuple[Evidence, ...]:
+    """What the runner reads in the message of a model whose gates have failed."""
+    node = {"unique_id": "model.m", "status": "error", "message": error, "seconds": 0.0}
+    return invocation_result([node], None, None, 0.0).evidence
+
+
+def test_a_gate_that_only_warns_is_judged_after_and_told(trial: Trial):
+    trial.sql("insert into raw.kinds values ('b')")
+    assert trial.build("kinds").success
+    trial.events("1, 'b', null, 1, '2026-03-01'")
+    run = trial.run("gated", MARCH_1, MARCH_1)
+    told = run.told_json("DAYBREAK_REPORT ")["evidence"]
+    assert [(e["check"], e["severity"], e["failures"]) for e in told] == [
+        ("gated_amount_warns", "warn", 1)
+    ]
+    assert [row["id"] for row in told[0]["rows"]] == ["1"]
+    assert trial.rows("gated", "id") == [(1,)]
 
 
 def test_a_gate_that_neither_passes_nor_fails_is_an_error(trial: Trial):
@@ -489,8 +554,25 @@ def test_every_check_names_the_bad_windows_and_no_other(trial: Trial):
     verdicts = [verdict for (verdict,) in trial.markers("checked")]
     assert verdicts == ["incorrect", "correct", *["incorrect"] * 7]
 
+    def sampled(check: str) -> dict[str, list[int]]:
+        rows = sorted_rows(evidence[check]["rows"])
+        return {row["window_start"][:10]: [int(r["id"]) for r in row["sample"]] for row in rows}
 
-def sorted_rows(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    # A check that gives the rows at fault has these shown; of any other, rows of the window.
+    assert sampled("checked_has_rows") == {missing: []}
+    assert sampled("checked_event_times") == {
+        tolerated: [0, 1, 10, 2, 3],  # ordered as text
+        wrong: [11, 12, 13, 14, 15],
+        moved: [22],
+        nulls: [23],
+        unexpected: [24, 25],
+    }
+    of_window = sampled("checked_reconciles")
+    assert {day: len(ids) for day, ids in of_window.items()} == {closed: 0, wrong: 5, unexpected: 2}
+    assert set(of_window[wrong]) <= set(range(11, 21))
+
+
+def sorted_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["window_start"])
 
 

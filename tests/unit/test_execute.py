@@ -292,7 +292,8 @@ def test_a_check_that_names_nothing_is_narrowed_down_by_checks_alone(open_runner
     assert {(i.nodes, i.checks) for i in done.asked[1:]} == {((), ("revenue_check",))}
     assert len(runner.dbt.built) == 2 * 16
     assert runner.standings("revenue", 16)[5] is Standing.INCORRECT
-    assert [f.actual for f in runner.ledger.findings(runner.runs()[5])] == ["1 rows: id 7"]
+    found = runner.ledger.findings(runner.runs()[5])
+    assert [(f.actual, f.sample) for f in found] == [("1 row", ("id 7",))]
 
 
 def test_below_a_model_that_a_nameless_check_condemns_the_good_windows_run(open_runner: Open):

@@ -210,7 +210,8 @@ def test_a_warning_condemns_nothing_and_is_kept_as_evidence():
         result({"revenue_volume": "warn", "revenue_is_positive": "warn"}, found=found)
     )
     assert standings(judgement, "revenue") == [Standing.SUCCESS] * 4
-    general = Finding(None, "revenue_is_positive", "warn", None, "1 rows: sale_date 2017-03-01")
+    sample = ("sale_date 2017-03-01",)
+    general = Finding(None, "revenue_is_positive", "warn", None, "1 row", sample)
     named = Finding("revenue", "revenue_volume", "warn", "5 rows", "no rows")
     assert by_day(judgement)[0].findings == (general,)
     assert by_day(judgement)[1].findings == (named, general)
@@ -227,7 +228,7 @@ def test_a_failed_check_without_names_leaves_what_it_judges_to_be_checked():
     assert failure is not None
     assert (failure.standing, failure.is_systematic) == (Standing.INCORRECT, False)
     assert (failure.blamed, failure.reason) == ("revenue", "revenue_is_positive: fail")
-    assert [finding.actual for finding in failure.findings] == ["1 rows: revenue -1"]
+    assert [(f.actual, f.sample) for f in failure.findings] == [("1 row", ("revenue -1",))]
 
 
 def test_of_a_single_window_a_nameless_check_speaks_as_if_it_named_it():
@@ -238,7 +239,7 @@ def test_of_a_single_window_a_nameless_check_speaks_as_if_it_named_it():
     (window,) = judgement.windows.values()
     assert (window.to_build, window.to_check) == ((), ())
     assert window.condemned[0].reason == "revenue_is_positive: fail"
-    assert [finding.actual for finding in window.findings] == ["1 rows: revenue -1"]
+    assert [(f.actual, f.sample) for f in window.findings] == [("1 row", ("revenue -1",))]
     assert judgement.failure is None
 
 

@@ -60,7 +60,7 @@ class Shop:
         selected = {"all": tuple(nodes)}
         project = Project(zone=ZONE, nodes=nodes, selections=selected, fingerprint="")
         pipeline = make_pipeline("shop", PipelineConfig(select="all"), project)
-        inputs = Landings(pipeline, project, self.folder).inputs_of(node)
+        inputs = Landings(project, self.folder).inputs_of(node)
         return lambda label: inputs(pipeline.calendar.labelled(label).span)
 
     def digest(self, label: str = FIRST, node: Node = ORDERS) -> str | None:
@@ -170,7 +170,7 @@ def test_a_span_of_days_has_the_files_of_all_of_them(shop: Shop):
     week = Span(both.start, pipeline.calendar.labelled("2026-03-14").end)
 
     def digest(span: Span) -> str | None:
-        return Landings(pipeline, project, shop.folder).inputs_of(ORDERS)(span)
+        return Landings(project, shop.folder).inputs_of(ORDERS)(span)
 
     before = digest(both), digest(week)
     assert before[0] == before[1]  # nothing has landed for the rest of the week

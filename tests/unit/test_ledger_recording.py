@@ -46,7 +46,7 @@ from tests.unit.ledger_fixtures import (
 )
 
 REVENUE = ModelRun("daily_revenue", Standing.INCORRECT, 3, "abc", "too few rows")
-FINDING = Finding("daily_revenue", "rows_in_every_window", "error", "some", "none")
+FINDING = Finding("daily_revenue", "rows_in_every_window", "error", "some", "none", ("id 1",))
 DONE = Known(Standing.SUCCESS, "abc")
 PAINTED = IndexChange(windows={"daily_revenue": Timeline([(span(WEEK[:2]), DONE)])})
 
@@ -280,18 +280,39 @@ def test_counts_and_fences_may_be_large(ledger: Ledger):
     assert ledger.model_runs(run) == [ModelRun("m", Standing.SUCCESS, 10**12, None)]
 
 
+def test_the_work_on_a_model_is_told_by_window_and_run(ledger: Ledger):
+    other = ModelRun("report", Standing.SUCCESS, None, "abc")
+    for _ in range(2):
+        fence = started(ledger, WEEK[:2])
+        entries = {window.start: Entry((REVENUE, other), (), SUCCESS) for window in WEEK[:2]}
+        ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
+    told = ledger.work_on(["daily_revenue"], WEEK[1].span)
+    assert [(w.done, w.run_id, w.span, w.at, w.pipeline) for w in told] == [
+        (REVENUE, "backfill__2026-06-02", WEEK[1].span, NOW, PIPELINE),
+        (REVENUE, "backfill__2026-06-02.2", WEEK[1].span, NOW, PIPELINE),
+    ]
+    assert [w.run_id for w in ledger.work_on(["daily_revenue", "report"], span(WEEK[1:3]))] == [
+        *["backfill__2026-06-02"] * 2,
+        *["backfill__2026-06-02.2"] * 2,
+    ]
+    assert ledger.work_on(["daily_revenue"], WEEK[2].span) == []
+    (last,) = ledger.last_work_on(["report", "unknown"])
+    assert (last.done, last.run_id) == (other, "backfill__2026-06-02.2")
+
+
 def test_evidence_is_kept_whatever_characters_are_in_it(ledger: Ledger):
     """No database takes all that a warehouse's text may hold."""
     fence = started(ledger, WEEK[:1])
     odd = "Café \N{SNOWMAN} 'quoted' {{ %s %(x)s :y \0 \ud800"
-    finding = replace(FINDING, expected=odd, actual=odd)
+    finding = replace(FINDING, expected=odd, actual=odd, sample=(odd, "id 2"))
     outcome = Outcome(State.INCORRECT, 3, 1, 0.1, odd)
     entries = {WEEK[0].start: Entry((replace(REVENUE, reason=odd),), (finding,), outcome)}
     ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
     (run,) = ledger.runs(PIPELINE)
     kept = "Café \N{SNOWMAN} 'quoted' {{ %s %(x)s :y \N{REPLACEMENT CHARACTER} ?"
     assert run.reason == kept
-    assert ledger.findings(run) == [replace(FINDING, expected=kept, actual=kept)]
+    found = replace(FINDING, expected=kept, actual=kept, sample=(kept, "id 2"))
+    assert ledger.findings(run) == [found]
     assert ledger.model_runs(run) == [replace(REVENUE, reason=kept)]
 
 

@@ -182,6 +182,18 @@ def test_a_gate_is_an_error_of_a_windowed_model(folder: Path, raw: Raw, *, is_ga
     assert project_of(folder, nodes).nodes["test.shop.g"].is_gate is is_gate
 
 
+def test_a_mark_is_known_though_it_makes_no_gate(folder: Path):
+    table = model("table", materialized="table")
+    generic = {**gate("model.shop.table"), "test_metadata": {"name": "unique"}}
+    nodes = {"model.shop.table": table, "test.shop.g": generic}
+    found = project_of(folder, nodes).nodes["test.shop.g"]
+    assert (found.is_gate, found.is_marked_as_gate, found.is_singular) == (False, True, False)
+    # dbt gives a singular test no metadata.
+    nodes["test.shop.g"] = gate("model.shop.table", severity="warn")
+    found = project_of(folder, nodes).nodes["test.shop.g"]
+    assert (found.is_gate, found.is_marked_as_gate, found.is_singular) == (False, False, True)
+
+
 def test_what_is_built_from_windows_knows_it_however_far_away(folder: Path):
     nodes = {
         "model.shop.table": model("table", "model.shop.view", materialized="table"),

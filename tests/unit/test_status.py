@@ -87,7 +87,7 @@ def test_a_quarter_with_everything_in_it():
         count=92,
     )
     assert status_page(picture, Terminal(80)).splitlines() == [
-        "orders: 92 days, 2026-03-01 … 2026-05-31",
+        "orders: 92 days, 2026-03-01 … 2026-05-31; ran 88, correct 82",
         "",
         "               2026-03-28" + " " * 45 + "2026-05-31",
         "stg_orders     " + "." * 65,
@@ -114,7 +114,7 @@ def test_a_quarter_with_everything_in_it():
 
 def test_all_is_well():
     assert page(stg_orders="." * 30, daily_revenue="." * 30).splitlines() == [
-        "orders: 30 days, 2026-03-01 … 2026-03-30",
+        "orders: 30 days, 2026-03-01 … 2026-03-30; ran 30, correct 30",
         "",
         "               2026-03-01          2026-03-30",
         "stg_orders     ..............................  30 success",
@@ -263,8 +263,11 @@ def test_json_has_ranges_by_status_with_their_reasons():
         "end": "2026-03-05T05:00:00+00:00",
         "count": 2,
         "status": "failed",
+        "ran": False,
+        "correct": None,
         "why": "no such column",
     }
+    assert (record["ran"], record["correct"]) == (3, 3)
     assert record["next"] == "runner backfill orders"
 
 
@@ -293,6 +296,9 @@ def test_the_map_is_what_the_windows_are(
         told = json.loads(records.as_json(records.status_record(picture)))
     for found in told["models"]:
         assert sum(part["count"] for part in found["ranges"]) == count
+    columns = [set(column) for column in zip(*lines.values(), strict=True)]
+    assert told["correct"] == sum(column == {"."} for column in columns)
+    assert told["ran"] == sum(column <= set(".~u!p") for column in columns)
 
 
 @given(st.sampled_from(Grain), st.dates(date(2011, 11, 1), date(2012, 4, 30)), st.integers(1, 99))

@@ -10,14 +10,19 @@
     {%- set judged = _judged_node() %}
     with windows as ({{ window_spine(judged.config.batch_size) }}),
 
+    misplaced as (
+        select * from {{ model }}
+        where {{ _event_time(judged) }} is distinct from {{ expression }}
+    ),
+
     strangers as (
         select
             {{ _window_key_of(judged) }} as window_key,
             count(*) as row_count,
             min({{ expression }}) as earliest,
-            max({{ expression }}) as latest
-        from {{ model }}
-        where {{ _event_time(judged) }} is distinct from {{ expression }}
+            max({{ expression }}) as latest,
+            {{ sample_rows('misplaced') }} as sample
+        from misplaced
         group by 1
     )
 
@@ -26,7 +31,8 @@
         windows.window_end,
         {{ _literal('every row of its own ' ~ judged.config.event_time) }} as expected,
         strangers.row_count || ' rows of ' || coalesce(cast(strangers.earliest as varchar), 'NULL')
-        || ' to ' || coalesce(cast(strangers.latest as varchar), 'NULL') as actual
+        || ' to ' || coalesce(cast(strangers.latest as varchar), 'NULL') as actual,
+        strangers.sample
     from windows
     inner join strangers on windows.window_key = strangers.window_key
 {% endmacro %}

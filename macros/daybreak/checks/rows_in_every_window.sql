@@ -34,7 +34,8 @@
         window_start,
         window_end,
         'rows, or evidence that there are none' as expected,
-        '0 rows' as actual
+        '0 rows' as actual,
+        '[]' as sample
     from empty
     where not (
         {{ _parents_are_empty(judged, grain) }}

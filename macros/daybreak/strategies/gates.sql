@@ -1,10 +1,11 @@
 {#
     Judge the new rows of a model inside the transaction that would publish them. Raises, and so
     rolls everything back, if a gate fails; what it found is in the message, for a person first
-    and then as one line of JSON for the runner.
+    and then as one line of JSON for the runner. Returns the evidence of gates that only warn.
 #}
 {% macro _judge_gates(relation) %}
     {%- set failed = [] -%}
+    {%- set warned = [] -%}
     {%- for gate in _gates_of(model) -%}
         {%- set sql = _gate_sql(gate, relation) -%}
         {%- set counted = run_query(get_test_sql(
@@ -21,6 +22,9 @@
         {%- elif counted['should_warn'] -%}
             {%- do exceptions.warn(gate.name ~ ' found ' ~ counted['failures'] ~ ' (warn_if '
                 ~ gate.config.warn_if ~ ')') -%}
+            {%- set found = _evidence(gate, sql, counted['failures']) -%}
+            {%- do found.update({'severity': 'warn'}) -%}
+            {%- do warned.append(found) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if failed -%}
@@ -29,14 +33,21 @@
             ~ _failures_as_text(failed) ~ '\nDAYBREAK_EVIDENCE ' ~ tojson(failed)
         ) -%}
     {%- endif -%}
+    {{- return(warned) -}}
+{% endmacro %}
+
+{# The runner reads the message of a model's result; a person has dbt's warnings. #}
+{% macro _tell_warnings(warned) %}
+    {%- if warned and var('run_id', none) is not none -%}
+        {%- do store_result('main', response='DAYBREAK_EVIDENCE ' ~ tojson(warned)) -%}
+    {%- endif -%}
 {% endmacro %}
 
 {# The tests attached to a model that are gates: `meta: {gate: true}`, severity error. #}
 {% macro _gates_of(node) %}
     {%- set gates = [] -%}
     {%- for test in graph.nodes.values()
-        if test.resource_type == 'test' and test.attached_node == node.unique_id
-        and _is_gate(test) -%}
+        if test.resource_type == 'test' and _is_gate(test) and _is_about(test, node) -%}
         {%- do _validate_gate(test, node) -%}
         {%- do gates.append(test) -%}
     {%- endfor -%}
@@ -50,10 +61,18 @@
     ) -}}
 {% endmacro %}
 
-{# A gate reads what is there before the model: the model itself, its parents, sources. #}
+{#
+    A gate reads what is there before the model: the model itself, its parents, sources. The runner
+    refuses the same before anything runs (runner/gates.py).
+#}
 {% macro _validate_gate(gate, node) %}
     {%- set check = _check_name(gate) -%}
-    {%- if check == 'late_rows' -%}
+    {%- if gate.test_metadata is not defined -%}
+        {%- do _stop(
+            'the gate ' ~ gate.name ~ ' is a singular test, whose query cannot be asked of the new'
+            ~ ' rows alone: make it a generic test of ' ~ node.name ~ ', or take the gate mark off'
+        ) -%}
+    {%- elif check == 'late_rows' -%}
         {%- do _stop(
             'the gate ' ~ gate.name ~ ' looks for rows that came after windows were published, so'
             ~ ' it cannot hold one back: take the gate mark off'

@@ -18,7 +18,7 @@
 
     {#- After the hooks: what is judged and counted is what is committed. -#}
     {%- if not flags.EMPTY -%}
-        {%- do _judge_gates(target_relation) -%}
+        {%- do _tell_warnings(_judge_gates(target_relation)) -%}
         {%- do _write_publications(target_relation) -%}
     {%- endif -%}
     {%- do adapter.commit() -%}

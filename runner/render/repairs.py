@@ -1,0 +1,77 @@
+"""What to type so that a window becomes right: from its first causes to a command."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from runner.core.causes import Map, Stop
+from runner.core.spans import Span
+from runner.core.standings import Status
+from runner.ledger import Pause
+
+_TO_MEND = (Status.FAILED, Status.BLOCKED, Status.INCORRECT)
+
+
+def repair_commands(
+    found: Map, target: Stop, window: Span, zone: ZoneInfo, pauses: Mapping[str, Pause]
+) -> list[str]:
+    """The commands that repair a window, in their order; empty if nothing is wrong.
+
+    ``pauses`` are those of paused pipelines, ``target`` is the node that was asked about.
+    """
+    by_pipeline: dict[str, list[Stop]] = {}
+    for cause in found.causes:
+        for stop in _to_run(found, cause):
+            if stop.pipeline is not None:
+                by_pipeline.setdefault(stop.pipeline, []).append(stop)
+    commands = [f"runner resume {name}" for name in by_pipeline if name in pauses]
+    for name, stops in by_pipeline.items():
+        commands.append(_command(name, stops, window, zone))
+    # What another pipeline builds from it does not run along.
+    if target.pipeline is not None and commands and target.pipeline not in by_pipeline:
+        if target.pipeline in pauses:
+            commands.append(f"runner resume {target.pipeline}")
+        dates = _dates([target], window, zone)
+        commands.append(f"runner backfill {target.pipeline} {dates} --reprocess stale")
+    return commands
+
+
+def first_step(cause: Stop) -> str | None:
+    """What a person has to do to a cause before a command helps; None if nothing."""
+    if cause.is_absent:
+        return f"land the files of {cause.name}"
+    if cause.status in _TO_MEND:
+        return f"mend what {cause.name} says, in its code or in what it reads"
+    return None
+
+
+def _to_run(found: Map, stop: Stop) -> list[Stop]:
+    """What is run again to mend a cause: itself, or of a source what reads it and is not right."""
+    if stop.wrong_parts:
+        return [stop]
+    readers = [reader for reader in found.stops if stop.unique_id in reader.parents]
+    reached = [r for r in readers if r.wrong_parts or not r.is_windowed]
+    return [one for reader in reached for one in _to_run(found, reader)]
+
+
+def _command(pipeline: str, stops: Collection[Stop], window: Span, zone: ZoneInfo) -> str:
+    statuses = {part.status for stop in stops for part in stop.wrong_parts}
+    if statuses <= {Status.IN_FLIGHT}:
+        return f"runner list-runs {pipeline}"
+    # What has no windows is built in the name of the newest, whichever was asked about.
+    dates = f" {_dates(stops, window, zone)}" if all(s.is_windowed for s in stops) else ""
+    if statuses <= {Status.FAILED, Status.BLOCKED, Status.INCORRECT, Status.PUBLISHED}:
+        return f"runner retry {pipeline}{dates}"
+    options = " --reprocess stale" if Status.STALE in statuses else ""
+    options += " --force" if Status.BLOCKED in statuses else ""
+    return f"runner backfill {pipeline}{dates}{options}"
+
+
+def _dates(stops: Iterable[Stop], window: Span, zone: ZoneInfo) -> str:
+    """The local dates of what is wrong, first and last inclusive."""
+    spans = [span for stop in stops for span in stop.wrong_spans] or [window]
+    first = min(span.start for span in spans).astimezone(zone).date()
+    last_instant = max(span.end for span in spans) - timedelta(microseconds=1)
+    return f"--start-date {first} --end-date {last_instant.astimezone(zone).date()}"

@@ -1,0 +1,163 @@
+"""What a person reads of a run and of a plan: two verdicts, evidence, and gates that are none."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from rich.console import Console
+
+from runner.core.plan import make_plan
+from runner.core.requests import Request
+from runner.core.spans import Spans
+from runner.core.standings import Standing, Status
+from runner.core.states import State
+from runner.ledger import Finding, Kind, ModelRun, Run
+from runner.pipelines import Pipeline
+from runner.render import records, tables
+from runner.render.progress import Progressing
+from tests.unit import subjects
+from tests.unit.fake_dbt import check, shop, table, windowed
+from tests.unit.subjects import DAYS, day, from_to
+
+NOW = datetime(2026, 6, 19, 5, tzinfo=UTC)
+LATE = "gate totals_key judges totals after it is built: a table has no window to hold back"
+
+
+def run_in(state: State) -> Run:
+    window = subjects.WEEK[0]
+    return Run(
+        key=1,
+        pipeline="orders",
+        run_id="backfill__2026-03-05",
+        kind=Kind.BACKFILL,
+        window_start=window.start,
+        window_end=window.end,
+        label=window.label,
+        state=state,
+        fence=1,
+        row_count=10,
+        check_count=2,
+        seconds=0.5,
+        reason=None,
+        queued_at=NOW,
+        started_at=NOW,
+        finished_at=NOW,
+        is_unsettled=False,
+    )
+
+
+VERDICTS = {
+    State.SUCCESS: ("yes", "yes"),
+    State.INCORRECT: ("yes", "no"),
+    State.UNCHECKED: ("yes", "-"),
+    State.FAILED: ("no", "-"),
+    State.CANCELLED: ("-", "-"),
+    State.QUEUED: ("-", "-"),
+}
+
+
+@pytest.mark.parametrize(("state", "words"), VERDICTS.items())
+def test_a_run_tells_ran_and_correct_apart(state: State, words: tuple[str, str]):
+    ran, correct = ({"yes": True, "no": False, "-": None}[word] for word in words)
+    run = run_in(state)
+    listed = tables.runs_table([run]).splitlines()[2].split(" | ")
+    assert tuple(cell.strip() for cell in listed[3:5]) == words
+    shown = tables.run_page(run, [], [], ZoneInfo("UTC"))
+    assert f"{state} (ran: {words[0]}, correct: {words[1]})" in shown
+    record = records.run_record(run)
+    assert (record["ran"], record["correct"]) == (ran, correct)
+
+
+def test_the_models_of_a_run_tell_them_apart_too():
+    models = [
+        ModelRun("lines", Standing.SUCCESS, 10, "c0de"),
+        ModelRun("held", Standing.INCORRECT, None, "c0de"),
+        ModelRun("late", Standing.PUBLISHED, 5, "c0de"),
+        ModelRun("broken", Standing.FAILED, None, "c0de"),
+    ]
+    page = tables.run_page(run_in(State.FAILED), models, [], ZoneInfo("UTC")).splitlines()
+    rows = [[cell.strip() for cell in line.split(" | ")][:5] for line in page if " | " in line]
+    assert rows[1:] == [
+        ["lines", "success", "yes", "yes", "10"],
+        ["held", "incorrect", "yes", "no", ""],
+        ["late", "published", "yes", "-", "5"],
+        ["broken", "failed", "no", "-", ""],
+    ]
+    told = records.run_page_record(run_in(State.FAILED), models, [])["models"]
+    assert [(model["ran"], model["correct"]) for model in told] == [
+        (True, True),
+        (True, False),
+        (True, None),
+        (False, None),
+    ]
+
+
+def test_sample_rows_are_shown_with_their_check():
+    findings = [
+        Finding("lines", "no_rows", "error", "rows", "0 rows"),
+        Finding("lines", "ids_are_known", "warn", None, "2 rows", ("id NULL, day 1", "id NULL")),
+    ]
+    run = run_in(State.INCORRECT)
+    page = tables.run_page(run, [], findings, ZoneInfo("UTC"))
+    assert page.endswith("\n\nrows behind ids_are_known\n  id NULL, day 1\n  id NULL")
+    assert "ids_are_known | lines | warn     |          | 2 rows" in page
+    told = json.loads(records.as_json(records.run_page_record(run, [], findings)))["findings"]
+    assert [found["sample"] for found in told] == [[], ["id NULL, day 1", "id NULL"]]
+
+
+def test_every_status_of_a_plan_has_both_verdicts():
+    plan = subjects.plan_of([subjects.subject("a", "sif.pcu")])
+    page = tables.plan_page(orders(), plan)
+    rows = [[cell.strip() for cell in line.split(" | ")][1:4] for line in page.splitlines()]
+    assert rows[4:9] == [
+        ["failed", "no", "-"],
+        ["incorrect", "yes", "no"],
+        ["published", "yes", "-"],
+        ["stale", "yes", "-"],
+        ["missing", "-", "-"],
+    ]
+    told = records.plan_record(orders(), plan)["models"][0]["windows"]
+    assert {found["status"]: (found["ran"], found["correct"]) for found in told} == {
+        status: (status.verdict.ran, status.verdict.correct)
+        for status in set(Status) - {Status.IN_FLIGHT, Status.BLOCKED}
+    }
+
+
+def orders() -> Pipeline:
+    """A pipeline with a gate on a table."""
+    late = replace(check("totals_key", "totals"), is_marked_as_gate=True)
+    return shop(windowed("lines"), table("totals", "lines"), late)
+
+
+def test_a_gate_that_cannot_hold_back_is_said_in_a_plan():
+    plan = make_plan(DAYS, [], Spans(), Request(Spans([day(1)])))
+    assert LATE in tables.plan_page(orders(), plan).splitlines()
+    assert records.plan_record(orders(), plan)["late_gates"] == [
+        {"check": "totals_key", "node": "totals", "kind": "table"}
+    ]
+    without = shop(windowed("lines"))
+    assert "gate" not in tables.plan_page(without, plan)
+
+
+def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():
+    written = io.StringIO()
+    plan = subjects.plan_of([subjects.subject("lines", "...")])
+    assert plan.span == from_to(1, 3)
+    Progressing(Console(file=written, width=200), "backfill", orders()).announce(
+        plan, reaches_today=True
+    )
+    assert f"[backfill] {LATE}" in written.getvalue().splitlines()
+
+
+def test_a_list_of_pipelines_tells_how_the_newest_window_ended():
+    record = records.pipeline_record(orders(), NOW, [run_in(State.INCORRECT)], None)
+    assert (record["last_ran"], record["last_correct"]) == (True, False)
+    headings, _, line = tables.pipelines_table([record]).splitlines()
+    cells = dict(zip(headings.split("|"), line.split("|"), strict=True))
+    found = {heading.strip(): cell.strip() for heading, cell in cells.items()}
+    assert (found["last state"], found["ran"], found["correct"]) == ("incorrect", "yes", "no")
