@@ -21,6 +21,7 @@ class _Todo:
     window: Window
     models: tuple[str, ...]
     checks: tuple[str, ...]
+    planned: frozenset[str]  # what was to do of it when it was planned
 
 
 class Agenda:
@@ -28,14 +29,16 @@ class Agenda:
 
     def __init__(self, pipeline: Pipeline, pieces: Iterable[Chunk]) -> None:
         self._order = [node.name for node in pipeline.windowed]
+        self._readers = pipeline.readers
         self._open: dict[datetime, _Todo] = {}
         for piece in pieces:
             # What no test of the pipeline judges can only be built again.
             checks = {model for model in piece.checks if pipeline.later_tests[model]}
             models = {*piece.models, *piece.checks} - checks
             for window in pipeline.calendar.windows(piece.span):
-                todo = _Todo(window, self._ordered(models), self._ordered(checks))
-                self._open[window.start] = todo
+                self._open[window.start] = _Todo(
+                    window, self._ordered(models), self._ordered(checks), frozenset(models | checks)
+                )
 
     @property
     def windows(self) -> list[Window]:
@@ -52,13 +55,14 @@ class Agenda:
         todo = self._open[start]
         judged = {run.model for run in judgement.models} - set(judgement.to_check)
         gone = judged | set(judgement.held)
-        # What was to be judged and is not published after all can only be built.
-        models = {*todo.models, *(set(todo.checks) & set(judgement.to_build))}
-        checks = {*todo.checks, *judgement.to_check} - set(judgement.to_build)
+        # What was to be judged and is not published after all can only be built; what reads it may
+        # have been built before it, and is built again.
+        rebuilt = set(todo.checks) & set(judgement.to_build)
+        again = (self._downstream(rebuilt) & todo.planned) - set(judgement.held)
+        models = {*todo.models, *rebuilt} - gone - set(judgement.to_check)
+        checks = {*todo.checks, *judgement.to_check} - set(judgement.to_build) - gone
         self._open[start] = replace(
-            todo,
-            models=self._ordered(models - gone - set(judgement.to_check)),
-            checks=self._ordered(checks - gone),
+            todo, models=self._ordered(models | again), checks=self._ordered(checks - again)
         )
 
     def left(self, start: datetime) -> tuple[str, ...]:
@@ -83,6 +87,15 @@ class Agenda:
                 parts.append((todo.window.span, (built, judged)))
         for span, (built, judged) in Timeline(parts):
             yield Chunk(span, built, judged)
+
+    def _downstream(self, names: set[str]) -> set[str]:
+        """The windowed models that read some, directly or not."""
+        found: set[str] = set()
+        ahead = names
+        while ahead:
+            ahead = {r for name in ahead for r in self._readers.get(name, ())} - found
+            found |= ahead
+        return found
 
     def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
         wanted = set(names)

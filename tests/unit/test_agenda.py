@@ -63,6 +63,14 @@ def test_what_is_published_and_not_judged_is_only_checked():
     assert list(agenda.chunks(ALL)) == [Chunk(days(SHOP, 1), ("revenue",), ("lines",))]
 
 
+def test_what_was_to_be_judged_and_must_be_built_has_its_readers_built_again():
+    """They were built in the same invocation, on rows that are about to be replaced."""
+    agenda = Agenda(SHOP, [Chunk(days(SHOP, 1), ("revenue", "visits"), ("lines",))])
+    done = (("revenue", Standing.SUCCESS), ("visits", Standing.SUCCESS))
+    agenda.told(DAY[0].start, told(*done, to_build=("lines",)))
+    assert list(agenda.chunks(ALL)) == [Chunk(days(SHOP, 1), BOTH)]
+
+
 def test_what_is_held_back_is_nobodys_work():
     agenda = Agenda(SHOP, [Chunk(days(SHOP, 1), BOTH)])
     agenda.told(DAY[0].start, told(("lines", Standing.INCORRECT), held=("revenue",)))
