@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-VERSION = 2
+VERSION = 3
 UNFINISHED = ("queued", "running", "retrying")
 
 
@@ -195,3 +195,13 @@ findings = Table(
     Column("actual", Prose),
 )
 Index("findings_by_run", findings.c.run)
+
+# One row per rule that a model of a run breaks and that a person allowed it to break.
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("run", _Id, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("model", String, nullable=False),
+    Column("reason", Prose, nullable=False),
+)
+Index("allowances_by_run", allowances.c.run)
