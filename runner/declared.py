@@ -20,9 +20,15 @@ class Declared:
     unique_key: tuple[str, ...]
     version_column: str | None
     keys: tuple[tuple[str, ...], ...]  # columns that a test says are unique
+    reaches_in_window: bool  # whether its SQL, or a macro that it calls, calls in_window
 
     @classmethod
-    def from_raw(cls, raw: Mapping[str, Any], keys: tuple[tuple[str, ...], ...]) -> Self:
+    def from_raw(
+        cls,
+        raw: Mapping[str, Any],
+        keys: tuple[tuple[str, ...], ...],
+        macros: Mapping[str, Any],
+    ) -> Self:
         """Read a model of the manifest."""
         config = raw.get("config") or {}
         unique_key = config.get("unique_key") or ()
@@ -33,6 +39,7 @@ class Declared:
             unique_key=(unique_key,) if isinstance(unique_key, str) else tuple(unique_key),
             version_column=config.get("version_column"),
             keys=keys,
+            reaches_in_window=_reaches(raw, macros, "in_window"),
         )
 
     @classmethod
@@ -56,3 +63,17 @@ def tested_keys(manifest: Mapping[str, Any]) -> dict[str, tuple[tuple[str, ...],
             key = (columns,) if isinstance(columns, str) else tuple(columns)
             found[model] = (*found.get(model, ()), key)
     return found
+
+
+def _reaches(raw: Mapping[str, Any], macros: Mapping[str, Any], name: str) -> bool:
+    """Whether a model calls a macro of that name, directly or through others."""
+    seen: set[str] = set()
+    ahead = list(raw["depends_on"].get("macros", ()))
+    while ahead:
+        unique_id = ahead.pop()
+        if unique_id.rpartition(".")[2] == name:
+            return True
+        if unique_id not in seen and unique_id in macros:
+            seen.add(unique_id)
+            ahead.extend(macros[unique_id]["depends_on"]["macros"])
+    return False

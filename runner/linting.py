@@ -39,12 +39,16 @@ def lint(
             raise UsageError(
                 f"the project has no model {name!r}.{nearest(name, models)} Try: dbt ls"
             )
-    wanted = [models[name] for name in models if not select or name in select]
+    paths = {
+        node.declared.path: node
+        for node in models.values()
+        if node.declared is not None and (not select or node.name in select)
+    }
     return tuple(
-        ModelFinding(node.name, node.declared.path, finding)
-        for node in sorted(wanted, key=lambda node: node.declared.path if node.declared else "")
-        if node.declared is not None and node.materialized == "incremental"
-        for finding in judged(_text(project_dir / node.declared.path), facts_of(node, project))
+        ModelFinding(node.name, path, finding)
+        for path, node in sorted(paths.items())
+        if node.materialized == "incremental" and path.endswith(".sql")  # not Python
+        for finding in judged(_text(project_dir / path), facts_of(node, project))
     )
 
 
@@ -61,6 +65,7 @@ def facts_of(node: Node, project: Project) -> Facts:
         version_column=declared.version_column,
         keys=declared.keys,
         windowed_parents=windowed_parents(project),
+        reaches_in_window=declared.reaches_in_window,
         is_whole=True,
     )
 

@@ -145,7 +145,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 is_gate=_is_gate(raw),
                 location=location_of(raw),
                 declared=(
-                    Declared.from_raw(raw, keys.get(unique_id, ()))
+                    Declared.from_raw(raw, keys.get(unique_id, ()), macros)
                     if raw["resource_type"] == "model" and raw["package_name"] == own_package
                     else None
                 ),

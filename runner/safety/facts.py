@@ -24,6 +24,7 @@ class Facts:
     version_column: str | None = None
     keys: tuple[tuple[str, ...], ...] = ()  # columns that a test says are unique
     windowed_parents: Mapping[str, str] = field(default_factory=dict)  # name → event time
+    reaches_in_window: bool = False  # whether a macro that it calls does, by the last parse
     is_whole: bool = False  # whether the folder's config is in it too; else only the text's own
 
     @property

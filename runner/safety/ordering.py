@@ -1,7 +1,7 @@
 """DB06: answers that depend on the order of rows where no total order is said.
 
 An order is total if it, and what it is cut by, hold a declared key: the model's ``unique_key``,
-columns that a test says are unique, or what the same select is grouped by. Whether a declared key
+columns that a test says are unique, or what the rows were grouped by before. Whether a declared key
 is one of the rows at that step of the query cannot be seen from the text.
 """
 
@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from runner.safety.facts import Facts
 from runner.safety.findings import Spot, place, spot
+from runner.safety.keys import columns_of, keys_of_rows, named
 from runner.safety.rules import Severity
 from runner.safety.source import Source
 
@@ -48,7 +49,7 @@ def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spo
         yield spot("DB06", start, end, f"{name} without an order")
     elif not isinstance(call, _RANKED):
         cut_by = window.args.get("partition_by") or []
-        columns = _columns([*cut_by, *order.expressions])
+        columns = columns_of([*cut_by, *order.expressions])
         why = _not_total(columns, order.expressions, window, source, facts)
         if why:
             yield spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
@@ -64,13 +65,13 @@ def _of_select(select: exp.Select, source: Source, facts: Facts) -> Iterator[Spo
         start, end = place(limit)
         if not by or _is_constant(by, positional=True):
             yield spot("DB06", start, end, f"{what} without an order")
-        elif why := _not_total(_columns(_named(by, select)), by, select, source, facts):
+        elif why := _not_total(columns_of(named(by, select)), by, select, source, facts):
             yield spot("DB06", start, end, f"{what}, {why}", Severity.WARN)
     if isinstance(distinct, exp.Distinct) and distinct.args.get("on"):
         start, end = place(distinct.args["on"])
         if not by:
             yield spot("DB06", start, end, "distinct on without an order")
-        elif why := _not_total(_columns(by), by, select, source, facts):
+        elif why := _not_total(columns_of(by), by, select, source, facts):
             yield spot("DB06", start, end, f"distinct on, {why}", Severity.WARN)
 
 
@@ -81,7 +82,7 @@ def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
     wrapped = call.parent
     while isinstance(wrapped, (exp.IgnoreNulls, exp.RespectNulls, exp.Filter)):
         wrapped = wrapped.parent
-    is_sorted = isinstance(wrapped, (exp.WithinGroup, exp.SortArray)) or (
+    is_sorted = isinstance(wrapped, (exp.WithinGroup, exp.ArraySort)) or (
         isinstance(wrapped, exp.Anonymous) and str(wrapped.this).lower() in _SORTS
     )
     if isinstance(wrapped, exp.Window) or is_sorted or call.find(exp.Order):
@@ -116,25 +117,6 @@ def _is_constant(by: Sequence[exp.Expr], *, positional: bool = False) -> bool:
     return all(isinstance(key, (exp.Literal, exp.Null, exp.Boolean)) for key in keys)
 
 
-def _named(by: Sequence[exp.Expr], select: exp.Select) -> list[exp.Expr]:
-    """An order whose positions are replaced by the columns that they stand for."""
-    named: list[exp.Expr] = []
-    for item in by:
-        key = item.this if isinstance(item, exp.Ordered) else item
-        if isinstance(key, exp.Literal) and key.is_int:
-            place_in_list = int(key.this) - 1
-            if 0 <= place_in_list < len(select.expressions):
-                chosen = select.expressions[place_in_list]
-                named.append(exp.column(chosen.alias_or_name))
-        else:
-            named.append(item)
-    return named
-
-
-def _columns(parts: Sequence[exp.Expr]) -> frozenset[str]:
-    return frozenset(column.name.lower() for part in parts for column in part.find_all(exp.Column))
-
-
 def _not_total(
     columns: frozenset[str],
     by: Sequence[exp.Expr],
@@ -143,21 +125,13 @@ def _not_total(
     facts: Facts,
 ) -> str | None:
     """Why an order is not seen to be total; None if it is, or Jinja makes it."""
-    if "all" in columns or any(source.tags_in(item.sql()) for item in by):
+    by_all_columns = any(item.find(exp.Var) for item in by)  # order by all
+    if by_all_columns or any(source.tags_in(item.sql()) for item in by):
         return None
-    keys = [*facts.all_keys, *_grouped_by(inside)]
+    select = inside if isinstance(inside, exp.Select) else inside.find_ancestor(exp.Select)
+    keys = [*facts.all_keys, *(keys_of_rows(select) if select is not None else ())]
     if any(key <= columns for key in keys):
         return None
     if not keys:
         return "and no key is declared by which its order could be total"
     return f"whose order does not hold the key ({', '.join(sorted(keys[0]))})"
-
-
-def _grouped_by(inside: exp.Expr) -> list[frozenset[str]]:
-    """The key of a select's rows that its own group by makes."""
-    select = inside if isinstance(inside, exp.Select) else inside.find_ancestor(exp.Select)
-    group = select.args.get("group") if select is not None else None
-    if select is None or group is None:
-        return []
-    columns = _columns(_named(group.expressions, select))
-    return [columns] if columns else []

@@ -80,10 +80,12 @@ def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
 
 def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
     """DB02: {{ this }} where rows are read; not this.name, nor a hook in config()."""
+    # In a string it is but a name.
+    starts = {token.start for token in source.tokens if token.token_type.name != "STRING"}
     for tag in source.live_tags:
         if tag.call == "config" or "this" not in tag.names:
             continue
-        is_relation = tag.kind == "expression" and tag.names == ("this",)
+        is_relation = tag.names == ("this",) and tag.start in starts
         is_query = any("select" in text.lower() for text in tag.strings)
         if is_relation or is_query:
             yield spot("DB02", tag.start, tag.end, _how_read(source, tag))
@@ -118,6 +120,8 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
     unknown = [tag.call for tag in calls if tag.call not in _KNOWN_CALLS]
     reads = next((t for t in source.live_tags if t.call in ("ref", "source")), None)
     where = (reads.start, reads.end) if reads else _config_place(source)
+    if unknown and facts.reaches_in_window:
+        return
     if unknown:
         what = f"no in_window, unless the macro {unknown[0]} has it"
         yield spot("DB04", *where, what, Severity.WARN)

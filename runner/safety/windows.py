@@ -10,29 +10,54 @@ from runner.safety.facts import Facts
 from runner.safety.findings import Spot, place, spot
 from runner.safety.source import Source, Tag
 
+_BOUNDS = frozenset({"window_start", "window_end", "start_date", "end_date"})
 
-def closed_window(source: Source, _facts: Facts) -> Iterator[Spot]:
-    """DB07: a predicate whose bounds come from Jinja and both belong to it."""
+
+def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB07: a predicate whose bounds come from the window's vars and both belong to it."""
+    event_times = {
+        name.lower() for name in (facts.event_time, *facts.windowed_parents.values()) if name
+    }
     for tree in source.trees:
         for between in tree.find_all(exp.Between):
-            if all(source.tags_in(between.args[end].sql()) for end in ("low", "high")):
+            bounds = [between.args["low"], between.args["high"]]
+            if _is_window(between.this, bounds, source, event_times):
                 yield spot("DB07", *place(between.this), "between includes both ends")
         for lower in tree.find_all(exp.GTE):
-            if _has_closed_upper(lower, source):
-                yield spot("DB07", *place(lower), ">= and <= include both ends")
+            for upper in _whole_condition(lower).find_all(exp.LTE):
+                bounds = [lower.expression, upper.expression]
+                is_same = upper.this == lower.this
+                if is_same and _is_window(lower.this, bounds, source, event_times):
+                    yield spot("DB07", *place(lower), ">= and <= include both ends")
 
 
-def _has_closed_upper(lower: exp.GTE, source: Source) -> bool:
-    """Whether the same condition also says ``<=`` of the same column."""
-    if not source.tags_in(lower.expression.sql()):
+def _is_window(
+    column: exp.Expr, bounds: list[exp.Expr], source: Source, event_times: set[str]
+) -> bool:
+    """Whether both bounds are Jinja, and are the window's or are put around an event time."""
+    tags = [source.tags_in(bound.sql()) for bound in bounds]
+    if not all(tags):
         return False
-    whole: exp.Expr = lower
-    while isinstance(whole.parent, (exp.And, exp.Paren)):
-        whole = whole.parent
+    is_event_time = any(c.name.lower() in event_times for c in column.find_all(exp.Column))
+    return is_event_time or any(_is_bound(tag, source) for found in tags for tag in found)
+
+
+def _is_bound(tag: Tag, source: Source) -> bool:
+    """Whether it is a bound of the window, or was set from one."""
+    if not _BOUNDS.isdisjoint((*tag.names, *tag.strings)):
+        return True
     return any(
-        upper.this == lower.this and source.tags_in(upper.expression.sql())
-        for upper in whole.find_all(exp.LTE)
+        not _BOUNDS.isdisjoint((*found.names, *found.strings))
+        for found in source.tags
+        if found.call == "set" and len(found.names) > 1 and found.names[1] in tag.names
     )
+
+
+def _whole_condition(part: exp.Expr) -> exp.Expr:
+    """All that is said at the same time as a part of a condition."""
+    while isinstance(part.parent, (exp.And, exp.Paren)):
+        part = part.parent
+    return part
 
 
 def parent_without_window(source: Source, facts: Facts) -> Iterator[Spot]:

@@ -1,8 +1,7 @@
 """The rules for sqlfluff, so that an analyst's editor underlines them; the same judge as lint's.
 
 What the project declares comes from the last parse that the runner has kept, if there is one;
-the model's own config() is read from its text either way. sqlfluff finds this module by its
-entry point.
+the model's own config() is read from its text either way.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any
 
 from sqlfluff.core.parser import RawSegment
 from sqlfluff.core.parser.markers import PositionMarker
-from sqlfluff.core.plugin import hookimpl
 from sqlfluff.core.rules import BaseRule, LintResult, RuleContext
 from sqlfluff.core.rules.crawlers import RootOnlyCrawler
 from sqlfluff.core.templaters import TemplatedFile
@@ -27,39 +25,37 @@ from runner.safety.judge import judged
 from runner.safety.rules import RULES, Rule
 
 
-class _Underlining(BaseRule):
-    """What all of them share."""
-
-    groups = ("all", "daybreak")
-    crawl_behaviour = RootOnlyCrawler()
-    targets_templated = True  # most of what is found is Jinja
-
-    def _eval(self, context: RuleContext) -> list[LintResult]:
-        file = context.templated_file
-        if file is None:
-            return []
-        text = file.source_str
-        return [
-            LintResult(anchor=_anchor(found, file), description=found.message)
-            for found in _judged(text, facts_of_file(context.path))
-            if found.rule == self.code
-        ]
+def rule_classes() -> list[type[BaseRule]]:
+    """A class for each rule."""
+    return [_rule_class(rule) for rule in RULES.values()]
 
 
 def _rule_class(rule: Rule) -> type[BaseRule]:
     """A class as sqlfluff wants it: its name holds the code, its docstring the description."""
-    name = "daybreak." + rule.title.replace(" ", "_").replace("-", "_")
-    docstring = f"{rule.title}: {rule.why}.\n\n    {rule.remedy}\n"
-    return type(f"Rule_{rule.code}", (_Underlining,), {"__doc__": docstring, "name": name})
+    return type(
+        f"Rule_{rule.code}",
+        (BaseRule,),
+        {
+            "__doc__": f"{rule.title}: {rule.why}.\n\n    {rule.remedy}\n",
+            "name": "daybreak." + rule.title.lower().replace(" ", "_"),
+            "groups": ("all", "daybreak"),
+            "crawl_behaviour": RootOnlyCrawler(),
+            "targets_templated": True,  # most of what is found is Jinja
+            "_eval": _underlined,
+        },
+    )
 
 
-_CLASSES = [_rule_class(rule) for rule in RULES.values()]
-
-
-@hookimpl
-def get_rules() -> list[type[BaseRule]]:
-    """What sqlfluff asks a plugin for."""
-    return list(_CLASSES)
+def _underlined(rule: BaseRule, context: RuleContext) -> list[LintResult]:
+    """What a rule says of a file."""
+    file = context.templated_file
+    if file is None:
+        return []
+    return [
+        LintResult(anchor=_anchor(found, file), description=found.message)
+        for found in _judged(file.source_str, facts_of_file(context.path))
+        if found.rule == rule.code
+    ]
 
 
 def facts_of_file(path: Path | None) -> Facts:
