@@ -126,7 +126,7 @@ class Project:
 
 def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
     macros = manifest["macros"]
-    own_package = manifest.get("metadata", {}).get("project_name")
+    own_package = manifest["metadata"]["project_name"]
     keys = tested_keys(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
