@@ -40,19 +40,35 @@ def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spo
     call = window.this
     if isinstance(call, (exp.IgnoreNulls, exp.RespectNulls)):
         call = call.this
-    if not isinstance(call, (*_NUMBERED, *_RANKED, *_PICKED)) or window.args.get("alias"):
+    if not isinstance(call, (*_NUMBERED, *_RANKED, *_PICKED)) or call.find(exp.Order):
         return
     name = call.sql_name().lower()
     start, end = place(call)
-    order = window.args.get("order")
+    said = _definition(window)
+    order = said.args.get("order")
     if order is None or _is_constant(order.expressions):
-        yield spot("DB06", start, end, f"{name} without an order")
+        may_be_alike = isinstance(call, _PICKED)
+        severity = Severity.WARN if may_be_alike else Severity.ERROR
+        yield spot("DB06", start, end, f"{name} without an order", severity)
     elif not isinstance(call, _RANKED):
-        cut_by = window.args.get("partition_by") or []
+        cut_by = said.args.get("partition_by") or []
         columns = columns_of([*cut_by, *order.expressions])
         why = _not_total(columns, order.expressions, window, source, facts)
         if why:
             yield spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
+
+
+def _definition(window: exp.Window) -> exp.Expr:
+    """What a window is; ``over w`` is defined at the end of its select."""
+    name = window.args.get("alias")
+    select = window.find_ancestor(exp.Select)
+    if name is None or select is None:
+        return window
+    for defined in select.args.get("windows") or ():
+        if defined.name == name.name:
+            known: exp.Expr = defined
+            return known
+    return window
 
 
 def _of_select(select: exp.Select, source: Source, facts: Facts) -> Iterator[Spot]:

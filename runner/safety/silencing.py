@@ -46,7 +46,7 @@ def parsed_noqa(line: str) -> Noqa | None:
 
 def silenced(findings: Iterable[Finding], text: str) -> Iterator[Finding]:
     """What is left; for each comment that silences nothing, one finding that says so."""
-    lines = text.splitlines()
+    lines = text.split("\n")  # as lines are counted
     reported: set[int] = set()
     for finding in findings:
         about = range(finding.line, min(finding.last_line, len(lines)) + 1)

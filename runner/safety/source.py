@@ -137,9 +137,10 @@ def _tags(text: str) -> Iterator[Tag]:
     names: list[str] = []
     strings: list[str] = []
     for _, what, value in Environment(autoescape=True).lex(text):
-        if not value.strip():
+        found = text.find(value.strip(), at)
+        # Of long texts Jinja changes the line ends, and no tag begins within them.
+        if what in ("data", "comment") or not value.strip() or found < 0:
             continue
-        found = text.index(value.strip(), at)
         begun, edge = what.rpartition("_")[::2]
         if edge == "begin" and begun in _CODE:
             kind, start, names, strings = _CODE[begun], found, [], []

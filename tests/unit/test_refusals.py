@@ -45,7 +45,7 @@ def test_who_is_allowed_is_kept_with_every_reason():
 
 
 def test_an_allowance_for_one_is_none_for_another():
-    with pytest.raises(UsageError, match="^lines is not safe"):
+    with pytest.raises(UsageError, match="lines is not safe"):
         refuse_unsafe({"orders", "lines"}, [CLOCK, APPEND], allowed=("orders",))
 
 
@@ -58,7 +58,7 @@ def test_only_models_can_be_allowed():
 def test_each_run_keeps_what_was_allowed(tmp_path: Path):
     ledger = Ledger.open(tmp_path / "ledger.db")
     calendar = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
-    days = calendar.windows(calendar.span_of_dates(date(2026, 3, 1), date(2026, 3, 2)))
+    days = list(calendar.windows(calendar.span_of_dates(date(2026, 3, 1), date(2026, 3, 2))))
     allowed = (Allowance("orders", "DB01 clock or chance"), Allowance("orders", "disproved"))
     runs = ledger.queue("shop", Kind.BACKFILL, days, NOW, allowed)
     (other,) = ledger.queue("returns", Kind.BACKFILL, days[:1], NOW)

@@ -255,6 +255,9 @@ KEYED = Facts("incremental", "overwrite_window", keys=(("line_id",),), is_whole=
         (selecting("row_number() over (order by sold_at) as n"), Severity.WARN),
         (selecting("lag(x) over (partition by a order by sold_at) as n"), Severity.WARN),
         (selecting("rank() over () as n"), Severity.ERROR),
+        (selecting("any_value(x) over (partition by a) as n"), Severity.WARN),
+        (selecting("row_number() over w as n", "window w as (partition by a)"), Severity.ERROR),
+        (selecting("lag(x) over w as n", "window w as (order by sold_at)"), Severity.WARN),
         (selecting("distinct on (a) a, b"), Severity.ERROR),
         (selecting("any_value(x) as x"), Severity.WARN),
         (selecting("first(x) as x"), Severity.WARN),
@@ -281,6 +284,8 @@ def test_an_order_that_is_none_or_not_total_is_found(text: str, severity: Severi
         selecting("row_number() over (order by sold_at, line_id) as n"),
         selecting("row_number() over (order by {{ keys() }}) as n, '{{ in_window }}'"),
         selecting("rank() over (order by amount) as n"),
+        selecting("lag(x) over w as n", "window w as (partition by a order by line_id)"),
+        selecting("sum(x) over w as n", "window w as (order by sold_at)"),
         selecting("sum(x) over (order by sold_at) as n"),
         selecting("sum(x) over () as n"),
         selecting("list(x order by x) as x"),
@@ -426,6 +431,13 @@ def test_lines_and_columns_hold_behind_jinja_of_several_lines():
     places = [(finding.rule, finding.line, finding.column) for finding in found(text)]
     lines = text.splitlines()
     assert places == [("DB01", 8, lines[7].index("now") + 1), ("DB06", 11, 7)]
+
+
+def test_line_ends_of_other_systems_shift_nothing():
+    text = "{# a\r\nb #}\r\nselect\r\n    now() as a,\r\n    '{{ 'x' }}' as b\r\nfrom x\r\n"
+    text += "where {{ in_window('sold_on') }}\r\nlimit 5"
+    places = [(finding.rule, finding.line, finding.column) for finding in found(text)]
+    assert places == [("DB01", 4, 5), ("DB06", 8, 7)]
 
 
 def test_branches_that_do_not_fit_together_are_read_apart():
