@@ -10,7 +10,7 @@ help:
 	@echo "make demo          land a real quarter, backfill it, show the totals"
 	@echo "make test          run the tests"
 	@echo "make chaos         kill, race and starve the runner some hundred times (half an hour)"
-	@echo "make lint          ruff, mypy, import-linter, sqlfluff"
+	@echo "make lint          ruff, mypy, import-linter, runner lint, sqlfluff"
 	@echo "make format        let ruff and sqlfluff mend what they can"
 	@echo "make prove-chunks  backfill the quarter in chunks of 1, 7 and all, and compare"
 	@echo "make bench         time what should be fast"
@@ -35,11 +35,13 @@ test: $(VENV)/.ready
 chaos: $(VENV)/.ready
 	$(BIN)/pytest tests/faults -m chaos --numprocesses 2 --dist load
 
+# runner lint keeps the parse from which its rules know in sqlfluff what folders declare.
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/runner lint
 	DAYBREAK_WAREHOUSE=:memory: $(BIN)/sqlfluff lint models snapshots tests/sql
 	$(BIN)/sqlfluff lint macros --templater jinja
 

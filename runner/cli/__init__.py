@@ -11,12 +11,22 @@ from typing import NoReturn
 
 import typer
 
-from runner.cli import caring, looking, operating, running, schemas, tracing
+from runner.cli import caring, linting, looking, operating, running, schemas, tracing
 from runner.cli.app import app
 from runner.core import interrupts
 from runner.core.errors import DaybreakError, UsageError
 
-__all__ = ["app", "caring", "looking", "main", "operating", "running", "schemas", "tracing"]
+__all__ = [
+    "app",
+    "caring",
+    "linting",
+    "looking",
+    "main",
+    "operating",
+    "running",
+    "schemas",
+    "tracing",
+]
 
 
 def main() -> NoReturn:
