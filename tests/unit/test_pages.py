@@ -67,7 +67,7 @@ def test_a_run_tells_ran_and_correct_apart(state: State, words: tuple[str, str])
     run = run_in(state)
     listed = tables.runs_table([run]).splitlines()[2].split(" | ")
     assert tuple(cell.strip() for cell in listed[3:5]) == words
-    shown = tables.run_page(run, [], [], ZoneInfo("UTC"))
+    shown = tables.run_page(run, [], [], [], ZoneInfo("UTC"))
     assert f"{state} (ran: {words[0]}, correct: {words[1]})" in shown
     record = records.run_record(run)
     assert (record["ran"], record["correct"]) == (ran, correct)
@@ -80,7 +80,7 @@ def test_the_models_of_a_run_tell_them_apart_too():
         ModelRun("late", Standing.PUBLISHED, 5, "c0de"),
         ModelRun("broken", Standing.FAILED, None, "c0de"),
     ]
-    page = tables.run_page(run_in(State.FAILED), models, [], ZoneInfo("UTC")).splitlines()
+    page = tables.run_page(run_in(State.FAILED), models, [], [], ZoneInfo("UTC")).splitlines()
     rows = [[cell.strip() for cell in line.split(" | ")][:5] for line in page if " | " in line]
     assert rows[1:] == [
         ["lines", "success", "yes", "yes", "10"],
@@ -88,7 +88,7 @@ def test_the_models_of_a_run_tell_them_apart_too():
         ["late", "published", "yes", "-", "5"],
         ["broken", "failed", "no", "-", ""],
     ]
-    told = records.run_page_record(run_in(State.FAILED), models, [])["models"]
+    told = records.run_page_record(run_in(State.FAILED), models, [], [])["models"]
     assert [(model["ran"], model["correct"]) for model in told] == [
         (True, True),
         (True, False),
@@ -103,10 +103,10 @@ def test_sample_rows_are_shown_with_their_check():
         Finding("lines", "ids_are_known", "warn", None, "2 rows", ("id NULL, day 1", "id NULL")),
     ]
     run = run_in(State.INCORRECT)
-    page = tables.run_page(run, [], findings, ZoneInfo("UTC"))
+    page = tables.run_page(run, [], findings, [], ZoneInfo("UTC"))
     assert page.endswith("\n\nrows behind ids_are_known\n  id NULL, day 1\n  id NULL")
     assert "ids_are_known | lines | warn     |          | 2 rows" in page
-    told = json.loads(records.as_json(records.run_page_record(run, [], findings)))["findings"]
+    told = json.loads(records.as_json(records.run_page_record(run, [], findings, [])))["findings"]
     assert [found["sample"] for found in told] == [[], ["id NULL, day 1", "id NULL"]]
 
 
