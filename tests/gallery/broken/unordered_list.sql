@@ -1,0 +1,12 @@
+-- lint: DB06
+-- prove: deterministic
+-- A list in the order in which its rows were read.
+{{ config(incremental_strategy='overwrite_window', event_time='sold_on', batch_size='day') }}
+
+select
+    store_id,
+    string_agg(product_id, ', ') as products,
+    sold_on
+from {{ ref('till_lines') }}
+where {{ in_window('sold_on') }}
+group by store_id, sold_on
