@@ -1,5 +1,5 @@
 -- lint: none
--- prove: commutes
+-- prove: commutes, additive
 -- Only the keys of the new rows are deleted: who bought again loses his newest purchase to an old
 -- window that is run late, and what has left the source would stay.
 {{ config(incremental_strategy='delete+insert', unique_key='customer_id') }}
