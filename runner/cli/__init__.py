@@ -12,11 +12,11 @@ from typing import NoReturn
 
 import typer
 
-from runner.cli import caring, looking, operating, running
+from runner.cli import caring, looking, operating, proving, running
 from runner.cli.app import app
 from runner.core.errors import DaybreakError, UsageError
 
-__all__ = ["app", "caring", "looking", "main", "operating", "running"]
+__all__ = ["app", "caring", "looking", "main", "operating", "proving", "running"]
 
 
 def main() -> NoReturn:

@@ -34,9 +34,11 @@ from runner.core.requests import TAKEN, Reprocess
 from runner.core.states import State
 from runner.doctor import require_warehouse
 from runner.pipelines import find_config, make_pipeline
+from runner.planning import proofs_of
 from runner.render import graphs, records, tables
 from runner.render.ink import Terminal
 from runner.render.picture import Picture
+from runner.render.proofs import standings_record
 from runner.render.status import status_page
 from runner.workspace import Workspace
 
@@ -71,11 +73,19 @@ def show_plan(
         chunk=inputs.chunk_size(chunk),
     )
     workspace = Workspace.find(project_dir)
-    plans = {name: wish.planned(workspace.planner(name)) for name in workspace.named(pipeline)}
+    plans, proofs = {}, {}
+    for name in workspace.named(pipeline):
+        planner = workspace.planner(name)
+        plans[name] = wish.planned(planner)
+        proofs[name] = proofs_of(planner.pipeline, workspace.ledger)
     require_warehouse(workspace.project(), workspace.ledger)
+    found = {
+        name: {**records.plan_record(plan), "proofs": standings_record(proofs[name])}
+        for name, plan in plans.items()
+    }
     show(
-        "\n\n".join(tables.plan_page(name, plan) for name, plan in plans.items()),
-        records.per_pipeline(pipeline, plans, records.plan_record),
+        "\n\n".join(tables.plan_page(name, plan, proofs[name]) for name, plan in plans.items()),
+        found if pipeline is None else found[pipeline],
         output,
     )
 
@@ -124,7 +134,8 @@ def list_pipelines(
         found = make_pipeline(name, config, project)
         now = inputs.instant_of(looking_from, found.calendar.zone)
         newest, pause = ledger.runs(name, limit=1), ledger.paused(name)
-        found_records.append(records.pipeline_record(found, now, newest, pause))
+        proofs = proofs_of(found, ledger)
+        found_records.append(records.pipeline_record(found, now, newest, pause, proofs))
     show(tables.pipelines_table(found_records), found_records, output)
 
 

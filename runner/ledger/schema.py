@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-VERSION = 2
+VERSION = 3
 UNFINISHED = ("queued", "running", "retrying")
 
 
@@ -195,3 +195,15 @@ findings = Table(
     Column("actual", Prose),
 )
 Index("findings_by_run", findings.c.run)
+
+# What replaying a model's code has shown: the newest proof of each code.
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("code_hash", String, primary_key=True),
+    Column("verdict", String, nullable=False),
+    Column("failed", String, nullable=False),  # the properties that it lacks, between commas
+    Column("windows", Prose, nullable=False),  # which were replayed, in words
+    Column("proved_at", Instant, nullable=False),
+)

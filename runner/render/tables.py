@@ -9,15 +9,25 @@ from zoneinfo import ZoneInfo
 from runner.core.chunks import Chunk
 from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan
+from runner.core.proofs import Proof
 from runner.core.standings import Status
 from runner.core.windows import Calendar
 from runner.ledger import Finding, ModelRun, Run
+from runner.render.proofs import counts_in_words, standings_in_words
 from runner.render.words import held_in_words, minute, span_in_words, table, yes_no
 
 
 def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
     """The pipelines, a line each."""
-    headings = ("pipeline", "schedule", "timezone", "next due", "last window", "last state")
+    headings = (
+        "pipeline",
+        "schedule",
+        "timezone",
+        "next due",
+        "last window",
+        "last state",
+        "proofs",
+    )
     return table(
         headings,
         [
@@ -28,6 +38,7 @@ def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
                 minute(record["next_due"]) if record["next_due"] else "none",
                 record["last_window"] or "none",
                 "paused" if record["paused"] else record["last_state"] or "never ran",
+                counts_in_words(found["verdict"] for found in record["proofs"].values()),
             )
             for record in records
         ],
@@ -100,9 +111,9 @@ def run_page(
     return "\n\n".join(parts)
 
 
-def plan_page(name: str, plan: Plan) -> str:
-    """What every model's windows are, and what would run."""
-    return f"{name}\n\n{plan_table(plan)}"
+def plan_page(name: str, plan: Plan, proofs: Mapping[str, Proof | None]) -> str:
+    """What every model's windows are, what would run, and which models may be replayed."""
+    return f"{name}\n\n{plan_table(plan)}\n\nproofs: {standings_in_words(proofs)}"
 
 
 def plan_table(plan: Plan) -> str:
