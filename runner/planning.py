@@ -95,13 +95,15 @@ class Planner:
 
 
 def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
-    """What is proved of the code of each windowed model as it is now; None: nothing.
+    """What is proved of the code of each incremental model as it is now; None: nothing.
 
     The newest proof counts, also of code to which the change was accepted as cosmetic.
     """
     known, accepted = ledger.proofs(), ledger.accepted()
     found: dict[str, Proof | None] = {}
-    for node in pipeline.windowed:
+    for node in pipeline.data_nodes:
+        if node.materialized != "incremental":
+            continue
         equal = equal_hashes(node.code_hash, accepted.get(node.name, ()))
         of_this = (proof for proof in known.get(node.name, ()) if proof.code_hash in equal)
         found[node.name] = next(of_this, None)

@@ -156,7 +156,7 @@ class _Lineage:
                 if parent not in found:
                     found.add(parent)
                     ahead.extend(self.parents(parent))
-            self._known[unique_id] = frozenset(found)
+            self._known[unique_id] = frozenset(found - {unique_id})
         return self._known[unique_id]
 
     def between(self, chosen: set[str]) -> set[str]:
