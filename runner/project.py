@@ -20,6 +20,7 @@ from runner.code_hashes import combined_hash, own_code_hash
 from runner.core.errors import ProjectError
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description
+from runner.declared import Declared, tested_keys
 from runner.locations import location_of
 from runner.project_files import project_zone
 
@@ -43,6 +44,7 @@ class Node:
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
     reads_windows: bool = False  # whether a windowed model is among its ancestors
     location: str | None = None  # of a source or seed: its files; None: not to be seen
+    declared: Declared | None = None  # of a model of the project itself, not of a package
 
     @property
     def is_windowed(self) -> bool:
@@ -124,6 +126,8 @@ class Project:
 
 def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
     macros = manifest["macros"]
+    own_package = manifest["metadata"]["project_name"]
+    keys = tested_keys(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
             config = raw.get("config") or {}
@@ -140,6 +144,11 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_gate(raw),
                 location=location_of(raw),
+                declared=(
+                    Declared.from_raw(raw, keys.get(unique_id, ()), macros)
+                    if raw["resource_type"] == "model" and raw["package_name"] == own_package
+                    else None
+                ),
             )
 
 
@@ -227,12 +236,13 @@ def _is_windowed(nodes: Mapping[str, Node], unique_id: str | None) -> bool:
 
 
 def _node_from_row(row: Mapping[str, Any]) -> Node:
-    begin = row["begin"]
+    begin, declared = row["begin"], row["declared"]
     return Node(
         **{
             **row,
             "parents": tuple(row["parents"]),
             "grain": Grain(row["grain"]) if row["grain"] else None,
             "begin": date.fromisoformat(begin) if begin else None,
+            "declared": Declared.from_row(declared) if declared else None,
         }
     )

@@ -79,7 +79,8 @@ def _read(project_dir: Path) -> Mapping[str, Any]:
 
 
 def _files(project_dir: Path) -> Iterator[Path]:
-    yield Path(__file__).with_name("project.py")  # what is kept of a parse is what it reads
+    for name in ("project.py", "declared.py"):  # what is kept of a parse is what they read
+        yield Path(__file__).with_name(name)
     for path in (*(project_dir / name for name in _FILES), profiles_file(project_dir)):
         if path.is_file():
             yield path

@@ -12,11 +12,11 @@ from typing import NoReturn
 
 import typer
 
-from runner.cli import caring, looking, operating, proving, running
+from runner.cli import caring, linting, looking, operating, proving, running
 from runner.cli.app import app
 from runner.core.errors import DaybreakError, UsageError
 
-__all__ = ["app", "caring", "looking", "main", "operating", "proving", "running"]
+__all__ = ["app", "caring", "linting", "looking", "main", "operating", "proving", "running"]
 
 
 def main() -> NoReturn:

@@ -65,6 +65,15 @@ Force = Annotated[
     bool, typer.Option("--force", help="Also what failed and would fail again: nothing changed.")
 ]
 
+AllowUnsafe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-unsafe",
+        metavar="MODEL",
+        help="Run this model although it breaks a rule; may be repeated, and is recorded.",
+    ),
+]
+
 
 def show(text: str, record: object, output: Format) -> None:
     """Print a result once, as a table or as JSON."""

@@ -167,9 +167,10 @@ def show_run(
     ledger = workspace.ledger
     shown = ledger.run(pipeline, run_id)
     models, findings = ledger.model_runs(shown), ledger.findings(shown)
+    allowed = ledger.allowances(shown)
     show(
-        tables.run_page(shown, models, findings, workspace.zone),
-        records.run_page_record(shown, models, findings),
+        tables.run_page(shown, models, findings, allowed, workspace.zone),
+        records.run_page_record(shown, models, findings, allowed),
         output,
     )
 

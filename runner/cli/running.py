@@ -12,6 +12,7 @@ import typer
 from runner.cli import inputs
 from runner.cli.app import (
     HERE,
+    AllowUnsafe,
     AsOf,
     ChunkSize,
     EndDate,
@@ -30,6 +31,7 @@ from runner.cli.app import (
 )
 from runner.cli.wishes import Wish, wish_for_dates
 from runner.core.errors import PausedError, UsageError
+from runner.core.plan import Plan
 from runner.core.requests import RETRIED, TAKEN, Reprocess
 from runner.core.spans import Span
 from runner.core.standings import Status
@@ -40,7 +42,10 @@ from runner.execution.job import Job
 from runner.execution.recovery import adopt, recover
 from runner.ledger import Kind
 from runner.pipelines import Pipeline, find_config
+from runner.planning import proofs_of
+from runner.project import Project
 from runner.render import records, tables
+from runner.safety.refusals import Allowance, disproved
 from runner.workspace import EngineKind, Workspace
 
 
@@ -54,6 +59,7 @@ def backfill(
     select: Select = None,
     newest_first: NewestFirst = False,
     force: Force = False,
+    allow_unsafe: AllowUnsafe = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     output: OutputFormat = Format.TABLE,
     as_of: AsOf = None,
@@ -67,10 +73,13 @@ def backfill(
         force=force,
         newest_first=newest_first,
         chunk=inputs.chunk_size(chunk),
+        allow_unsafe=tuple(allow_unsafe or ()),
     )
     workspace = Workspace.find(project_dir)
     if dry_run:
-        plan = wish.planned(workspace.planner(pipeline))
+        planner = workspace.planner(pipeline)
+        plan = wish.planned(planner)
+        _allowances(wish, plan, planner.pipeline, workspace.project(), workspace)
         show(tables.plan_table(plan), records.plan_record(plan), output)
     else:
         _execute(workspace, pipeline, engine, wish, Kind.BACKFILL, output)
@@ -82,6 +91,7 @@ def run(
     window: Annotated[
         str | None, typer.Option(metavar="LABEL", help="One window, done or not: 2026-06-19.")
     ] = None,
+    allow_unsafe: AllowUnsafe = None,
     output: OutputFormat = Format.TABLE,
     as_of: AsOf = None,
     engine: EngineOption = EngineKind.WARM,
@@ -101,6 +111,7 @@ def run(
         span_of=span_of,
         takes=TAKEN[Reprocess.FAILED if window is None else Reprocess.ALL],
         as_of=inputs.parsed_timestamp(as_of),
+        allow_unsafe=tuple(allow_unsafe or ()),
     )
     _execute(Workspace.find(project_dir), pipeline, engine, wish, Kind.MANUAL, output)
 
@@ -110,6 +121,7 @@ def retry(
     pipeline: PipelineName,
     start_date: StartDate = None,
     end_date: EndDate = None,
+    allow_unsafe: AllowUnsafe = None,
     output: OutputFormat = Format.TABLE,
     as_of: AsOf = None,
     engine: EngineOption = EngineKind.WARM,
@@ -117,6 +129,7 @@ def retry(
 ) -> None:
     """Try again what failed or is incorrect, and only that; also what nothing has changed of."""
     wish = wish_for_dates(start_date, end_date, RETRIED, as_of)
+    wish = replace(wish, allow_unsafe=tuple(allow_unsafe or ()))
     _execute(Workspace.find(project_dir), pipeline, engine, wish, Kind.MANUAL, output)
 
 
@@ -160,6 +173,8 @@ def _execute(
             progress.adopted(adopt(job))
             recover(job)
             plan = wish.planned(planner)
+            project = workspace.project(running)
+            job = replace(job, allowed=_allowances(wish, plan, pipeline, project, workspace))
             progress.announce(plan, reaches_today(plan, job))
             done = run_plan(job, plan, lambda mine: wish.planned(planner, mine))
             progress.finished(done)
@@ -170,6 +185,23 @@ def _execute(
     if done.left_to_others:
         left_alone.add(Status.IN_FLIGHT)
     raise typer.Exit(_exit_code(done.states.values(), left_alone))
+
+
+def _allowances(
+    wish: Wish, plan: Plan, pipeline: Pipeline, project: Project, workspace: Workspace
+) -> tuple[Allowance, ...]:
+    """What unsafe models of a plan are allowed to do; one line if they are not."""
+    from runner import linting  # only here: the parser of SQL is slow to import
+
+    proofs = proofs_of(pipeline, workspace.ledger)
+    return linting.allow(
+        plan,
+        pipeline,
+        project,
+        workspace.project_dir,
+        wish.allow_unsafe,
+        others=disproved(pipeline.name, proofs),
+    )
 
 
 _CODES = {

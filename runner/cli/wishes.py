@@ -27,6 +27,7 @@ class Wish:
     force: bool = False
     newest_first: bool = False
     chunk: int | None = None
+    allow_unsafe: tuple[str, ...] = ()  # models that may run although they break a rule
     as_of: datetime | None = None
 
     def planned(self, planner: Planner, mine: Spans | None = None) -> Plan:

@@ -36,7 +36,8 @@ def run_plan(job: Job, plan: Plan, plan_again: Callable[[Spans], Plan]) -> Done:
     pipeline, ledger = job.pipeline, job.ledger
     windows = [w for span in plan.windows for w in pipeline.calendar.windows(span)]
     reached("before-queue")
-    queued = ledger.queue(pipeline.name, job.kind, windows, job.world.now())
+    now, allowed = job.world.now(), job.allowed
+    queued = ledger.queue(pipeline.name, job.kind, windows, now, allowed)
     reached("after-queue")
     held = Spans(run.span for run in queued)
     mine = _within(plan_again(held), held)

@@ -17,6 +17,7 @@ from runner.core.world import World
 from runner.dbt.protocol import Engine, Publication
 from runner.ledger import Kind, Ledger, Outcome
 from runner.pipelines import Pipeline
+from runner.safety.refusals import Allowance
 from runner.warehouse import Holder, wait_until_free
 
 _TIMES_ASKED = 3
@@ -62,6 +63,7 @@ class Job:
     observer: Observer
     warehouse: Path | None  # the file that is written; None: no file that can be seen
     inputs: Mapping[str, InputsOf]  # by model: what its windows are made from
+    allowed: tuple[Allowance, ...] = ()  # what a person lets unsafe models of the plan do
 
     def wait_for_warehouse(self) -> None:
         """Return when nobody else writes the warehouse.

@@ -12,7 +12,8 @@ from runner.core.spans import Span, Spans
 from runner.core.states import State
 from runner.ledger.database import Database
 from runner.ledger.records import Finding, ModelRun, Run, Usage
-from runner.ledger.schema import UNFINISHED, findings, model_runs, runs
+from runner.ledger.schema import UNFINISHED, allowances, findings, model_runs, runs
+from runner.safety.refusals import Allowance
 
 NEWEST = 366  # runs that tell what a window takes
 
@@ -96,6 +97,13 @@ class History(Database):
         query = select(findings).where(findings.c.run == run.key)
         with self._transaction(reads_only=True) as connection:
             return [Finding.from_row(row) for row in connection.execute(query)]
+
+    def allowances(self, run: Run) -> list[Allowance]:
+        """What a person let unsafe models of a run do."""
+        query = select(allowances.c.model, allowances.c.reason)
+        query = query.where(allowances.c.run == run.key)
+        with self._transaction(reads_only=True) as connection:
+            return [Allowance(row.model, row.reason) for row in connection.execute(query)]
 
 
 def _select(connection: Connection, query: Select[Any]) -> list[Run]:

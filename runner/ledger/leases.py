@@ -20,7 +20,15 @@ from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.database import Database
 from runner.ledger.records import Kind, Run
-from runner.ledger.schema import UNFINISHED, Instant, database_now, ledger_version, runs
+from runner.ledger.schema import (
+    UNFINISHED,
+    Instant,
+    allowances,
+    database_now,
+    ledger_version,
+    runs,
+)
+from runner.safety.refusals import Allowance
 
 LEASE_SECONDS = 60
 
@@ -40,9 +48,17 @@ class Leases(Database):
     """The changes a run goes through, each one transaction."""
 
     def queue(
-        self, pipeline: str, kind: Kind, windows: Iterable[Window], now: datetime
+        self,
+        pipeline: str,
+        kind: Kind,
+        windows: Iterable[Window],
+        now: datetime,
+        allowed: Sequence[Allowance] = (),
     ) -> list[Run]:
-        """Queue a run for each window that nobody holds, and hold it; returns those queued."""
+        """Queue a run for each window that nobody holds, and hold it; returns those queued.
+
+        ``allowed`` is kept with each of them: what a person let unsafe models do.
+        """
         owner = owners.this_process()
         with self._transaction() as connection:
             held = _held_windows(connection, pipeline)
@@ -68,7 +84,15 @@ class Leases(Database):
             queued = {row["window_start"] for row in rows}
             mine = select(runs).where(*_held_by(owner, pipeline, (State.QUEUED,)))
             found = connection.execute(mine.order_by(runs.c.window_start))
-            return [Run.from_row(row) for row in found if row.window_start in queued]
+            new = [Run.from_row(row) for row in found if row.window_start in queued]
+            kept = [
+                {"run": run.key, "model": one.model, "reason": one.reason}
+                for run in new
+                for one in allowed
+            ]
+            if kept:
+                connection.execute(insert(allowances), kept)
+            return new
 
     def claim(self, pipeline: str, span: Span, now: datetime) -> int:
         """Start the runs that this process holds in ``span``; returns the invocation's fence.

@@ -196,6 +196,16 @@ findings = Table(
 )
 Index("findings_by_run", findings.c.run)
 
+# One row per rule that a model of a run breaks and that a person allowed it to break.
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("run", _Id, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("model", String, nullable=False),
+    Column("reason", Prose, nullable=False),
+)
+Index("allowances_by_run", allowances.c.run)
+
 # What replaying a model's code has shown: the newest proof of each code.
 proofs = Table(
     "proofs",

@@ -18,6 +18,7 @@ from runner.ledger import Finding, ModelRun, Pause, Run
 from runner.pipelines import Pipeline
 from runner.render.picture import Picture
 from runner.render.proofs import standings_record
+from runner.safety.refusals import Allowance
 
 T = TypeVar("T")
 
@@ -78,11 +79,15 @@ def run_record(run: Run) -> dict[str, Any]:
 
 
 def run_page_record(
-    run: Run, models: Sequence[ModelRun], findings: Sequence[Finding]
+    run: Run,
+    models: Sequence[ModelRun],
+    findings: Sequence[Finding],
+    allowed: Sequence[Allowance],
 ) -> dict[str, Any]:
     """Everything about one run, for JSON."""
     return {
         **run_record(run),
+        "allowed_unsafe": [{"model": a.model, "reason": a.reason} for a in allowed],
         "models": [
             {
                 "model": m.model,

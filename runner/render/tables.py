@@ -15,6 +15,7 @@ from runner.core.windows import Calendar
 from runner.ledger import Finding, ModelRun, Run
 from runner.render.proofs import counts_in_words, standings_in_words
 from runner.render.words import held_in_words, minute, span_in_words, table, yes_no
+from runner.safety.refusals import Allowance
 
 
 def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -65,7 +66,11 @@ def runs_table(runs: Sequence[Run]) -> str:
 
 
 def run_page(
-    run: Run, models: Sequence[ModelRun], findings: Sequence[Finding], zone: ZoneInfo
+    run: Run,
+    models: Sequence[ModelRun],
+    findings: Sequence[Finding],
+    allowed: Sequence[Allowance],
+    zone: ZoneInfo,
 ) -> str:
     """Everything about one run, for a person who wants to know why."""
     facts = [
@@ -84,6 +89,7 @@ def run_page(
         ("rows", "" if run.row_count is None else f"{run.row_count:,}"),
         ("checks", "" if run.check_count is None else str(run.check_count)),
         ("reason", run.reason or ""),
+        ("unsafe", "; ".join(f"{a.model}: {a.reason}" for a in allowed)),
     ]
     parts = ["\n".join(f"{name:<8} {value}" for name, value in facts if value)]
     if models:

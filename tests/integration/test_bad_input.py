@@ -197,7 +197,9 @@ def test_a_missing_landing_folder_says_what_to_land(open_shop: Shop, quarter: Sh
 def test_a_merge_without_a_unique_key_says_what_to_write(open_shop: Shop, quarter: Shop):
     orders = open_shop.folder / "models" / "marts" / "sales" / "fct_orders.sql"
     with edited(orders, "unique_key='order_id',", ""):
-        finished = open_shop.runner(*BACKFILL, *ONE_DAY)
+        refused = open_shop.runner(*BACKFILL, *ONE_DAY)
+        finished = open_shop.runner(*BACKFILL, *ONE_DAY, "--allow-unsafe", "fct_orders")
+    assert_refused(refused, 2, "DB05", "fct_orders.sql:1: merge without unique_key")
     assert_failed(
         finished, "fct_orders merges without a unique_key", "config(unique_key='order_id')"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -128,6 +129,29 @@ def test_what_is_proved_is_remembered_by_code(gallery: Shop):
         path.write_text(text)
     assert "; ordered_list unproved" in changed
     assert "share_of_day proved" in changed
+
+
+@pytest.mark.usefixtures("broken", "correct")
+def test_what_is_disproved_is_not_backfilled(gallery: Shop, tmp_path: Path):
+    shutil.copytree(gallery.folder.parent.parent, tmp_path, dirs_exist_ok=True)
+    shop = Shop(tmp_path / "tests" / "gallery")
+    dates = ("--start-date", "2026-03-01", "--end-date", "2026-03-01")
+    asked = ("backfill", "broken", "--select", "sales whole_history", *dates)
+    refused = shop.runner(*asked)
+    assert refused.code == 2, refused.out
+    assert (
+        "whole_history is not safe to replay, disproved by replaying it, idempotent, commutes, "
+        "additive failed over 2026-03-04 … 2026-03-06: mend it" in refused.err
+    )
+    assert json.loads(shop.runner("list-runs", "broken", "--format", "json").out) == []
+    allowed = shop.runner(*asked, "--allow-unsafe", "whole_history")
+    assert allowed.code == 3, allowed.err  # it has no checks
+    run = json.loads(
+        shop.runner("show-run", "broken", "backfill__2026-03-01", "--format", "json").out
+    )
+    assert run["allowed_unsafe"] == [
+        {"model": "whole_history", "reason": "disproved by replaying it"}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ def project_of(
     folder: Path, nodes: dict[str, Raw], macros: dict[str, Raw] | None = None
 ) -> Project:
     manifest = {
+        "metadata": {"project_name": "shop"},
         "nodes": nodes,
         "macros": macros or MACROS,
         "sources": {
@@ -490,3 +491,49 @@ def test_the_environment_that_dbt_and_daybreak_read_counts(
     before = fingerprint(folder)
     monkeypatch.setenv(name, "something else")
     assert (fingerprint(folder) != before) is changes
+
+
+# What is declared
+
+
+def test_what_a_model_declares_is_kept_for_those_who_judge_its_text(folder: Path, tmp_path: Path):
+    def unique(on: str, name: str, **kwargs: object) -> Raw:
+        test = gate(on)
+        return {**test, "name": name, "test_metadata": {"name": name, "kwargs": kwargs}}
+
+    nodes = {
+        "model.shop.a": model("a", **windowed_config(unique_key=["x", "y"], version_column="v")),
+        "model.shop.b": model("b", macros=("macro.shop.filters",)),
+        "model.other.c": {**model("c"), "package_name": "other"},
+        "test.shop.u": unique("model.shop.b", "unique", column_name="id"),
+        "test.shop.w": unique(
+            "model.shop.b",
+            "unique_combination_of_columns",
+            combination_of_columns=["store_id", "day"],
+        ),
+        "test.shop.n": unique("model.shop.b", "not_null", column_name="day"),
+        "test.shop.p": {
+            **unique("model.shop.b", "unique", column_name="part"),
+            "config": {"where": "is_open"},
+        },
+    }
+    macros = {
+        **MACROS,
+        "macro.shop.filters": macro(
+            "macro.shop.filters", "macros/filters.sql", "macro.shop.in_window"
+        ),
+    }
+    project = project_of(folder, nodes, macros)
+    a, b = (project.nodes[name].declared for name in ("model.shop.a", "model.shop.b"))
+    assert a is not None
+    assert b is not None
+    assert (a.path, a.strategy, a.event_time) == ("models/a.sql", "overwrite_window", "day")
+    assert (a.unique_key, a.version_column, a.keys) == (("x", "y"), "v", ())
+    assert (b.unique_key, b.keys) == ((), (("id",), ("store_id", "day")))
+    assert (a.reaches_in_window, b.reaches_in_window) == (False, True)
+    assert project.nodes["model.other.c"].declared is None
+
+    project.save(tmp_path / "project.json")
+    kept = Project.load(tmp_path / "project.json")
+    assert kept is not None
+    assert kept.nodes == project.nodes

@@ -1,0 +1,1 @@
+"""What can be seen of a model's text that would make its windows unfit for replay."""

@@ -1,0 +1,94 @@
+"""The rules, as data: what each is called, why it bites, and what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """What a finding means for who wants to run the model."""
+
+    ERROR = "error"  # nothing that replays windows runs it
+    WARN = "warn"  # it may be right; the text alone does not show it
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that makes a model unfit for replay."""
+
+    code: str
+    title: str
+    severity: Severity  # of a finding that does not say another
+    why: str  # what goes wrong
+    remedy: str  # what to write instead
+
+
+_ALL = (
+    Rule(
+        "DB00",
+        "noqa without a reason",
+        Severity.WARN,
+        "nobody will know whether it is still right to look away",
+        "write why, `-- noqa: DB06 one row per day`; without a reason nothing is silenced",
+    ),
+    Rule(
+        "DB01",
+        "clock or chance",
+        Severity.ERROR,
+        "a replay gives other rows than the first run",
+        "take the time from the window or from a column, a key from the columns that make it",
+    ),
+    Rule(
+        "DB02",
+        "reads its own table",
+        Severity.ERROR,
+        "what a window becomes depends on which windows ran before it",
+        "read the window of the parents, `where {{ in_window('…') }}`, and never {{ this }}",
+    ),
+    Rule(
+        "DB03",
+        "append",
+        Severity.ERROR,
+        "a window that is run twice is there twice",
+        "use incremental_strategy overwrite_window, or merge",
+    ),
+    Rule(
+        "DB04",
+        "incremental without in_window",
+        Severity.ERROR,
+        "every window reads everything, or something else than its rows",
+        "read `where {{ in_window('…') }}`",
+    ),
+    Rule(
+        "DB05",
+        "merge without key or version",
+        Severity.ERROR,
+        "an old window that is replayed late wins over a newer one",
+        "declare unique_key and version_column",
+    ),
+    Rule(
+        "DB06",
+        "order is not total",
+        Severity.ERROR,
+        "among equals chance decides",
+        "order by something that ends in a key, and declare the key",
+    ),
+    Rule(
+        "DB07",
+        "window closed at both ends",
+        Severity.ERROR,
+        "the instant between two windows is in both",
+        "use `{{ in_window('…') }}`, which is half-open",
+    ),
+    Rule(
+        "DB08",
+        "windowed parent without a window",
+        Severity.WARN,
+        "the rows depend on which windows of the parent have run by then",
+        "read it `where {{ in_window('…') }}`, or join it on its event time",
+    ),
+)
+
+RULES: Mapping[str, Rule] = {rule.code: rule for rule in _ALL}

@@ -1,0 +1,184 @@
+"""A model's text with its Jinja set apart: SQL of the same length, so that positions hold.
+
+An expression becomes a name of its own length, a statement or comment becomes blanks. Where the
+text branches, dbt builds one branch: the text is read once with the first branches and once with
+the last, and neither may be more than what dbt could have made of it.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from jinja2 import Environment, TemplateSyntaxError
+from sqlglot import Dialect, exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token
+
+DIALECT = "duckdb"
+_SILENT = frozenset({"config", "do", "log", "print", "return", "set_sql_header"})
+_OPENS = frozenset({"if", "for", "set", "call", "macro", "filter", "raw"})
+_CODE = {"variable": "expression", "block": "statement", "comment": "comment"}
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One piece of Jinja."""
+
+    kind: str  # expression, statement, comment
+    start: int  # offsets into the text, half-open
+    end: int
+    code: str  # between the delimiters
+    names: tuple[str, ...]  # the names in its code, strings left out
+    strings: tuple[str, ...]  # the strings in its code, unquoted
+
+    @property
+    def call(self) -> str:
+        """The first word: what it calls, or which statement it is."""
+        return self.names[0] if self.names else ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a model."""
+
+    text: str
+
+    @cached_property
+    def tags(self) -> tuple[Tag, ...]:
+        """All Jinja in the order of the text; none if Jinja itself cannot read it."""
+        try:
+            return tuple(_tags(self.text))
+        except TemplateSyntaxError:
+            return ()
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """The SQL of all branches as tokens, comments left out; none if it cannot be read."""
+        try:
+            return tuple(Dialect.get_or_raise(DIALECT).tokenize(self._masked(())))
+        except SqlglotError:
+            return ()
+
+    @cached_property
+    def trees(self) -> tuple[exp.Expr, ...]:
+        """The SQL that dbt might make of it, parsed; less what cannot be parsed."""
+        found: dict[str, exp.Expr] = {}
+        for keeps_last in (False, True):
+            sql = self._masked(_dropped(self.tags, keeps_last=keeps_last))
+            try:
+                statements = Dialect.get_or_raise(DIALECT).parse(sql)
+            except SqlglotError:
+                continue
+            if len(statements) == 1 and statements[0] is not None:
+                found[sql] = statements[0]
+        return tuple(found.values())
+
+    @cached_property
+    def live_tags(self) -> tuple[Tag, ...]:
+        """The expressions and statements that are not in a comment of SQL."""
+        covered = [(token.start, token.end) for token in self.tokens]
+        return tuple(
+            tag
+            for tag in self.tags
+            if tag.kind == "statement"
+            or (tag.kind == "expression" and tag.call in _SILENT)
+            or (tag.kind == "expression" and _covers(covered, tag.start))
+        )
+
+    def tag_named(self, name: str) -> Tag | None:
+        """The expression that a name in the parsed SQL stands for."""
+        found = re.fullmatch(r"j(\d+)_*", name)
+        return self.tags[int(found[1])] if found and int(found[1]) < len(self.tags) else None
+
+    def tags_in(self, text: str) -> list[Tag]:
+        """The expressions within a string or name of the parsed SQL."""
+        return [self.tags[int(n)] for n in re.findall(r"j(\d+)_*", text) if int(n) < len(self.tags)]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, from 1."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
+
+    def _masked(self, dropped: tuple[tuple[int, int], ...]) -> str:
+        sql = list(self.text)
+        for number, tag in enumerate(self.tags):
+            length = tag.end - tag.start
+            if tag.kind == "expression" and tag.call not in _SILENT:
+                sql[tag.start : tag.end] = f"j{number}".ljust(length, "_")[:length]
+            else:
+                sql[tag.start : tag.end] = _blank(self.text[tag.start : tag.end])
+        for start, end in dropped:
+            sql[start:end] = _blank(self.text[start:end])
+        return "".join(sql)
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
+
+
+def _covers(spans: list[tuple[int, int]], offset: int) -> bool:
+    """Whether one of some ordered inclusive spans holds an offset."""
+    index = bisect_right(spans, (offset, len(spans) and spans[-1][1])) - 1
+    return index >= 0 and spans[index][0] <= offset <= spans[index][1]
+
+
+def _tags(text: str) -> Iterator[Tag]:
+    """Jinja's own lexer drops only blanks, so every token is found again in the text."""
+    at = start = 0
+    kind = ""
+    names: list[str] = []
+    strings: list[str] = []
+    for _, what, value in Environment(autoescape=True).lex(text):
+        found = text.find(value.strip(), at)
+        # Of long texts Jinja changes the line ends, and no tag begins within them.
+        if what in ("data", "comment") or not value.strip() or found < 0:
+            continue
+        begun, edge = what.rpartition("_")[::2]
+        if edge == "begin" and begun in _CODE:
+            kind, start, names, strings = _CODE[begun], found, [], []
+        elif edge == "end" and begun in _CODE:
+            at = found + len(value.strip())
+            code = text[start + 2 : found].strip("-+")
+            yield Tag(kind, start, at, code, tuple(names), tuple(strings))
+        elif what == "name":
+            names.append(value)
+        elif what == "string":
+            strings.append(value[1:-1])
+        at = max(at, found + len(value.strip()))
+
+
+def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> tuple[tuple[int, int], ...]:
+    """What is left out of the text: other branches, and what is only defined or captured."""
+    dropped: list[tuple[int, int]] = []
+    open_tags: list[list[Tag]] = []  # of each open statement: itself and where it branches
+    for tag in tags:
+        if tag.kind != "statement":
+            continue
+        if tag.call in _OPENS and not (tag.call == "set" and "=" in tag.code):
+            open_tags.append([tag])
+        elif tag.call in ("elif", "else") and open_tags:
+            open_tags[-1].append(tag)
+        elif tag.call.startswith("end") and open_tags:
+            dropped.extend(_lost(open_tags.pop(), tag, keeps_last=keeps_last))
+    return tuple(dropped)
+
+
+def _lost(branches: list[Tag], end: Tag, *, keeps_last: bool) -> Iterator[tuple[int, int]]:
+    closing = [*branches[1:], end]
+    bodies = [(tag.end, stop.start) for tag, stop in zip(branches, closing, strict=True)]
+    if branches[0].call == "for":
+        yield from bodies[1:]
+    elif branches[0].call != "if":
+        yield from bodies
+    elif not keeps_last:
+        yield from bodies[1:]
+    else:
+        yield from (bodies[:-1] if branches[-1].call == "else" else bodies)

@@ -1,0 +1,145 @@
+"""What is seen without parsing: clock and chance, a model's own table, what config declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot.tokenizer_core import Token
+
+from runner.safety.facts import Facts
+from runner.safety.findings import Spot, spot
+from runner.safety.rules import Severity
+from runner.safety.source import Source, Tag
+
+# Called with parentheses; a column may have the same name.
+_CALLS = frozenset(
+    {
+        "clock_timestamp", "current_date", "current_localtime", "current_localtimestamp",
+        "current_time", "current_timestamp", "gen_random_uuid", "get_current_time",
+        "get_current_timestamp", "getdate", "localtime", "localtimestamp", "nextval", "now",
+        "rand", "randn", "random", "random_normal", "statement_timestamp", "sysdate",
+        "timeofday", "today", "transaction_timestamp", "txid_current", "uuid", "uuid_string",
+        "uuidv4", "uuidv7",
+    }
+)  # fmt: skip
+# Read without parentheses.
+_WORDS = frozenset(
+    {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+)
+_JINJA_CLOCKS = frozenset({"run_started_at", "invocation_id", "current_timestamp"})
+_PYTHON_CLOCKS = frozenset({"now", "utcnow", "today"})
+# What filters by the window; landed_in_window reads the window's files alone.
+_WINDOW_FILTERS = frozenset({"in_window", "landed_in_window"})
+# Macros and functions that put no filter anywhere.
+_KNOWN_CALLS = frozenset(
+    {"config", "ref", "source", "var", "env_var", "is_incremental", "this", "set", "if", "for",
+     "landed_date", "utc_to_local", "local_date", "log", "print", "do", "doc", "target"}
+)  # fmt: skip
+
+
+def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
+    """DB01: what answers differently when it is asked again."""
+    tokens = source.tokens
+    for index, token in enumerate(tokens):
+        if _is_clock(tokens, index):
+            yield spot("DB01", token.start, token.end + 1, token.text.lower())
+        elif _is_sample(tokens, index):
+            yield spot("DB01", token.start, token.end + 1, "a sample")
+    for tag in source.live_tags:
+        if tag.call == "config":
+            continue
+        for name in tag.names:
+            is_python = name in _PYTHON_CLOCKS and "datetime" in tag.names
+            if name in _JINJA_CLOCKS or is_python:
+                yield spot("DB01", tag.start, tag.end, name)
+                break
+
+
+def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
+    word = tokens[index].text.lower()
+    before = tokens[index - 1].text.lower() if index else ""
+    after = tokens[index + 1].text if index + 1 < len(tokens) else ""
+    if before == "as" or tokens[index].text != tokens[index].text.strip("'\""):
+        return False
+    is_string = tokens[index].token_type.name in ("STRING", "IDENTIFIER")  # quoted
+    if is_string or (before == "." and not _is_catalog(tokens, index)):
+        return False
+    return word in _WORDS if after != "(" else word in _CALLS
+
+
+def _is_catalog(tokens: tuple[Token, ...], index: int) -> bool:
+    return index > 1 and tokens[index - 2].text.lower() == "pg_catalog"
+
+
+def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
+    word = tokens[index].text.lower()
+    after = tokens[index + 1].text.lower() if index + 1 < len(tokens) else ""
+    # With or without a seed: threads read in their own order.
+    return (word, after) == ("using", "sample") or (word == "tablesample" and after != ",")
+
+
+def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
+    """DB02: {{ this }} where rows are read; not this.name, nor a hook in config()."""
+    # In a string it is but a name.
+    starts = {token.start for token in source.tokens if token.token_type.name != "STRING"}
+    for tag in source.live_tags:
+        if tag.call == "config" or "this" not in tag.names:
+            continue
+        is_relation = tag.names == ("this",) and tag.start in starts
+        is_query = any("select" in text.lower() for text in tag.strings)
+        if is_relation or is_query:
+            yield spot("DB02", tag.start, tag.end, _how_read(source, tag))
+
+
+def _how_read(source: Source, tag: Tag) -> str:
+    words = [token.text.lower() for token in source.tokens if token.start < tag.start][-12:]
+    if "max" in words and words and words[-1] == "from":
+        return "a watermark read from {{ this }}"
+    return "{{ this }} read back"
+
+
+def appended(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB03: rows that are only ever added."""
+    strategy = facts.incremental_strategy
+    if strategy == "append":
+        yield spot("DB03", *_config_place(source), "incremental_strategy append")
+    elif strategy is None and facts.is_whole and not facts.unique_key:
+        what = "neither incremental_strategy nor unique_key, so dbt appends"
+        yield spot("DB03", *_config_place(source), what)
+
+
+def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB04: nothing in the text reads a window; dbt's microbatch filters by itself."""
+    is_partly_known = facts.materialized is None and facts.incremental_strategy is None
+    if facts.incremental_strategy == "microbatch" or is_partly_known:
+        return
+    names = {name for tag in source.live_tags if tag.call != "config" for name in tag.names}
+    if names & _WINDOW_FILTERS:
+        return
+    calls = [tag for tag in source.live_tags if tag.kind == "expression" and "(" in tag.code]
+    unknown = [tag.call for tag in calls if tag.call not in _KNOWN_CALLS]
+    reads = next((t for t in source.live_tags if t.call in ("ref", "source")), None)
+    where = (reads.start, reads.end) if reads else _config_place(source)
+    if unknown and facts.reaches_in_window:
+        return
+    if unknown:
+        what = f"no in_window, unless the macro {unknown[0]} has it"
+        yield spot("DB04", *where, what, Severity.WARN)
+    else:
+        yield spot("DB04", *where, "no in_window")
+
+
+def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB05: a merge that cannot tell an old version from a new one."""
+    if facts.incremental_strategy != "merge":
+        return
+    needed = {"unique_key": facts.unique_key, "version_column": facts.version_column}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        yield spot("DB05", *_config_place(source), f"merge without {' and '.join(missing)}")
+
+
+def _config_place(source: Source) -> tuple[int, int]:
+    """Where the model's config() is; the beginning if the folder says it all."""
+    found = next((tag for tag in source.tags if tag.call == "config"), None)
+    return (found.start, found.end) if found else (0, 0)

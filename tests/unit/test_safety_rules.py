@@ -1,0 +1,453 @@
+"""What the rules find in a text, what they leave alone, and where they point."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from runner.safety.facts import Facts
+from runner.safety.findings import Finding
+from runner.safety.judge import judged
+from runner.safety.rules import RULES, Severity
+from tests.conftest import REPOSITORY
+
+PARENTS = {"daily_sales": "sold_on"}
+WINDOWED = Facts(
+    materialized="incremental",
+    incremental_strategy="overwrite_window",
+    event_time="sold_on",
+    windowed_parents=PARENTS,
+    is_whole=True,
+)
+READ = "select * from {{ ref('lines') }} where {{ in_window('sold_on') }}"
+
+
+def found(text: str, facts: Facts = WINDOWED) -> list[Finding]:
+    return judged(text, facts)
+
+
+def rules(text: str, facts: Facts = WINDOWED) -> list[str]:
+    return [finding.rule for finding in found(text, facts)]
+
+
+def selecting(expressions: str, rest: str = "") -> str:
+    read = "from {{ ref('lines') }} where {{ in_window('sold_on') }}"
+    return f"select {expressions} {read} {rest}"
+
+
+# The page of the rules
+
+PAGE = (REPOSITORY / "docs" / "rules.md").read_text()
+SECTIONS = re.findall(r"^## (DB\d\d): (.*?)$(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLE = r"^{}:\n\n```sql\n(.*?)^```"
+
+
+def example(section: str, kind: str) -> str:
+    (text,) = re.findall(EXAMPLE.format(kind), section, re.MULTILINE | re.DOTALL)
+    return text
+
+
+def test_the_page_has_every_rule_in_order():
+    titles = [(code, title) for code, title, _ in SECTIONS]
+    assert titles == [(r.code, r.title) for r in RULES.values() if r.code != "DB00"]
+
+
+@pytest.mark.parametrize(("code", "_title", "section"), SECTIONS, ids=[s[0] for s in SECTIONS])
+def test_the_pages_bad_example_is_found_and_its_good_one_is_clean(
+    code: str, _title: str, section: str
+):
+    facts = Facts(windowed_parents=PARENTS)
+    assert code in rules(example(section, "Bad"), facts)
+    assert rules(example(section, "Good"), facts) == []
+    says = f"**{RULES[code].severity}"
+    assert section.strip().startswith(says)
+
+
+def test_the_pages_noqa_silences():
+    (line,) = re.findall(r"^    now\(\) as loaded_at.*noqa.*$", PAGE, re.MULTILINE)
+    text = f"select\n{line}\n    sold_on\nfrom x where {{{{ in_window('sold_on') }}}}"
+    assert rules(text) == []
+    assert rules(text.split(" --", 1)[0] + "\nsold_on from x where {{ in_window('x') }}") == [
+        "DB01"
+    ]
+
+
+# The project's own models
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "models").rglob("*.sql")), ids=lambda path: path.stem
+)
+def test_the_demos_models_are_clean_even_if_all_of_them_were_windowed(path: Path):
+    text = path.read_text()
+    facts = Facts(
+        materialized="incremental", incremental_strategy="overwrite_window", is_whole=True
+    )
+    assert set(rules(text, facts)) <= {"DB04"}  # views do not filter
+    if "in_window" in text:
+        assert rules(text, facts) == []
+
+
+# Which models
+
+
+@pytest.mark.parametrize("materialized", ["view", "table", "ephemeral"])
+def test_what_is_not_replaced_in_parts_is_not_judged(materialized: str):
+    text = "select now() from {{ this }} limit 1"
+    assert rules(text, Facts(materialized=materialized, is_whole=True)) == []
+
+
+def test_a_config_in_the_text_wins_over_the_last_parse():
+    text = f"{{{{ config(materialized='view') }}}}\n{READ} limit 1"
+    assert rules(text) == []
+    assert rules(text.replace("view", "incremental")) == ["DB06"]
+
+
+def test_microbatch_filters_by_itself():
+    text = "{{ config(incremental_strategy='microbatch') }} select * from {{ ref('daily_sales') }}"
+    assert rules(text) == []
+
+
+def test_without_a_parse_only_what_the_text_says_counts():
+    assert rules("{{ config(event_time='sold_on') }} select now()", Facts()) == ["DB01"]
+    assert rules("select now()", Facts()) == []
+
+
+# DB01
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "now()",
+        "NOW ()",
+        "current_date",
+        "current_timestamp",
+        "current_timestamp()",
+        "today()",
+        "random()",
+        "uuid()",
+        "gen_random_uuid()",
+        "get_current_timestamp()",
+        "nextval('s')",
+        "cast('{{ run_started_at }}' as timestamp)",
+        "'{{ modules.datetime.datetime.now() }}'",
+        "'{{ modules.datetime.datetime.utcnow().date() }}'",
+        "{{ dbt.current_timestamp() }}",
+    ],
+)
+def test_clock_and_chance_are_found(expression: str):
+    assert rules(selecting(f"line_id, {expression} as x, sold_on")) == ["DB01"]
+
+
+def test_a_sample_is_chance():
+    assert rules(READ + " using sample 10%") == ["DB01"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "transaction_timestamp",
+        "t.now",
+        "'now()'",
+        '"current_date"',
+        "uuid",
+        "cast(id as uuid)",
+        "random_id",
+        "x -- now()\n",
+        "/* current_date */ x",
+        "'{{ modules.datetime.timedelta(days=1) }}'",
+        "x {# run_started_at #}",
+        "x -- {{ run_started_at }}\n",
+    ],
+)
+def test_what_only_looks_like_a_clock_is_left_alone(expression: str):
+    assert rules(selecting(f"{expression}, sold_on")) == []
+
+
+def test_a_set_statement_may_hold_a_clock():
+    assert rules("{% set today = run_started_at.date() %}" + READ) == ["DB01"]
+
+
+# DB02
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        READ + " and sold_on > (select max(sold_on) from {{ this }})",
+        READ + "{% if is_incremental() %} and id not in (select id from {{ this }}) {% endif %}",
+        "{% set q = 'select max(x) from ' ~ this %}" + READ,
+        "{% set q %} select max(x) from {{ this }} {% endset %}" + READ,
+        READ.replace("where", "left join {{- this -}} as t using (id) where"),
+    ],
+)
+def test_reading_its_own_table_is_found(text: str):
+    assert rules(text) == ["DB02"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ config(post_hook='analyze {{ this }}') }}" + READ,
+        selecting("'{{ this }}' as table_name, sold_on"),
+        selecting("'{{ this.name }}' as table_name, sold_on"),
+        "-- from {{ this }}\n" + READ,
+        "{# from {{ this }} #}" + READ,
+        "{% set columns = adapter.get_columns_in_relation(this) %}" + READ,
+    ],
+)
+def test_naming_its_own_table_is_not_reading_it(text: str):
+    assert rules(text) == []
+
+
+def test_a_watermark_is_called_one():
+    (finding,) = found(READ + " and sold_on > (select max(sold_on) from {{ this }})")
+    assert finding.message.startswith("a watermark")
+
+
+# DB03, DB04, DB05
+
+
+def test_what_dbt_appends_by_default_is_append():
+    nothing_said = Facts(materialized="incremental", is_whole=True)
+    assert rules(READ, nothing_said) == ["DB03"]
+    keyed = "{{ config(unique_key='line_id') }}" + READ
+    assert rules(keyed, nothing_said) == []
+
+
+def test_in_window_in_a_comment_is_none():
+    assert rules("-- {{ in_window('x') }}\nselect * from {{ ref('lines') }}") == ["DB04"]
+
+
+def test_a_macro_that_may_filter_makes_a_warning_unless_it_is_known_to():
+    text = "select * from {{ windowed_lines('sold_on') }}"
+    (finding,) = found(text)
+    assert (finding.rule, finding.severity) == ("DB04", Severity.WARN)
+    assert "windowed_lines" in finding.message
+    known = Facts("incremental", "overwrite_window", reaches_in_window=True, is_whole=True)
+    assert rules(text, known) == []
+
+
+def test_a_merge_says_what_it_lacks():
+    text = "{{ config(incremental_strategy='merge') }}" + READ
+    (finding,) = found(text)
+    assert finding.message.startswith("merge without unique_key and version_column")
+    whole = "{{ config(incremental_strategy='merge', unique_key=['a', 'b'], version_column='v') }}"
+    assert rules(whole + READ) == []
+
+
+# DB06
+
+KEYED = Facts("incremental", "overwrite_window", keys=(("line_id",),), is_whole=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "severity"),
+    [
+        (READ + " limit 3", Severity.ERROR),
+        (READ + " order by 'x' limit 3", Severity.ERROR),
+        (READ + " order by quantity limit 3", Severity.WARN),
+        (selecting("row_number() over () as n"), Severity.ERROR),
+        (selecting("row_number() over (partition by a order by 1) as n"), Severity.ERROR),
+        (selecting("row_number() over (order by sold_at) as n"), Severity.WARN),
+        (selecting("lag(x) over (partition by a order by sold_at) as n"), Severity.WARN),
+        (selecting("rank() over () as n"), Severity.ERROR),
+        (selecting("any_value(x) over (partition by a) as n"), Severity.WARN),
+        (selecting("row_number() over w as n", "window w as (partition by a)"), Severity.ERROR),
+        (selecting("lag(x) over w as n", "window w as (order by sold_at)"), Severity.WARN),
+        (selecting("distinct on (a) a, b"), Severity.ERROR),
+        (selecting("any_value(x) as x"), Severity.WARN),
+        (selecting("first(x) as x"), Severity.WARN),
+        (selecting("list(x) as x"), Severity.WARN),
+        (selecting("string_agg(x, ',') as x"), Severity.WARN),
+        (selecting("array_agg(distinct x) filter (where y) as x"), Severity.WARN),
+        (selecting("*", "qualify row_number() over (partition by a) = 1"), Severity.ERROR),
+    ],
+)
+def test_an_order_that_is_none_or_not_total_is_found(text: str, severity: Severity):
+    (finding,) = found(text, KEYED)
+    assert (finding.rule, finding.severity) == ("DB06", severity)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        READ + " order by quantity, line_id limit 3",
+        READ + " limit 0",
+        selecting("sum(x) as x", "limit 1"),
+        selecting("a, line_id", "order by 1, 2 limit 3"),
+        selecting("*", "order by all limit 3"),
+        selecting("row_number() over (partition by line_id order by version desc) as n"),
+        selecting("row_number() over (order by sold_at, line_id) as n"),
+        selecting("row_number() over (order by {{ keys() }}) as n, '{{ in_window }}'"),
+        selecting("rank() over (order by amount) as n"),
+        selecting("lag(x) over w as n", "window w as (partition by a order by line_id)"),
+        selecting("sum(x) over w as n", "window w as (order by sold_at)"),
+        selecting("sum(x) over (order by sold_at) as n"),
+        selecting("sum(x) over () as n"),
+        selecting("list(x order by x) as x"),
+        selecting("list_sort(list(x)) as x"),
+        selecting("first(x order by line_id) as x"),
+        selecting("string_agg(x, ',' order by x) as x"),
+        selecting(
+            "store_id, row_number() over (order by sum(x), store_id) as n", "group by all"
+        ).replace("group by all", "group by store_id"),
+        READ + " and exists (select 1 from y limit 1)",
+    ],
+)
+def test_a_total_order_is_left_alone(text: str):
+    assert rules(text, KEYED) == []
+
+
+def test_what_rows_were_grouped_by_is_their_key():
+    text = """
+    with daily as (
+        select store_id as shop_id, sold_on, sum(amount) as amount
+        from {{ ref('lines') }} where {{ in_window('sold_on') }} group by 1, 2
+    ),
+    kept as (select * from daily where amount > 0)
+    select shop_id, lag(amount) over (partition by shop_id order by sold_on) as n from kept
+    """
+    assert rules(text) == []
+    assert rules(text.replace("partition by shop_id ", "")) == ["DB06"]
+    assert rules(text.replace("group by 1, 2", "group by all")) == []
+    assert rules(text.replace("group by 1, 2", "group by store_id, sold_on")) == []
+    joined = text.replace("from kept", "from kept join other using (shop_id)")
+    assert rules(joined) == ["DB06"]  # a join may repeat rows
+
+
+# DB07
+
+BOUNDS = ("'{{ var(\"window_start\") }}'", "'{{ var(\"window_end\") }}'")
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        "sold_at between {} and {}",
+        "cast(sold_at as date) between cast({} as date) and cast({} as date)",
+        "sold_at >= {} and x and sold_at <= {}",
+        "x and (sold_at <= {1} and sold_at >= {0})",
+        "sold_on between {{{{ a }}}} and {{{{ b }}}}",
+    ],
+)
+def test_a_closed_window_is_found(predicate: str):
+    assert rules(READ + " and " + predicate.format(*BOUNDS)) == ["DB07"]
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [
+        "sold_at >= {} and sold_at < {}",
+        "sold_at >= {} and other <= {}",
+        "sold_at >= {} or sold_at <= {}",
+        "sold_on between valid_from and valid_to",
+        "quantity between 1 and 5",
+        "quantity between {{{{ var('low') }}}} and {{{{ var('high') }}}}",
+        "sold_on between date '2026-01-01' and date '2026-12-31'",
+    ],
+)
+def test_what_is_no_closed_window_is_left_alone(predicate: str):
+    assert rules(READ + " and " + predicate.format(*BOUNDS)) == []
+
+
+# DB08
+
+
+def reading(parent: str, rest: str) -> str:
+    return f"with parent as (select * from {{{{ ref('daily_sales') }}}} {parent}) {rest}"
+
+
+IN_WINDOW = "where {{ in_window('sold_on') }}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        reading("", f"select * from parent cross join x {IN_WINDOW}").replace(
+            "in_window('sold_on')", "in_window('x.sold_on')"
+        ),
+        reading("", f"select a from x where a in (select a from parent) -- {IN_WINDOW}\n")
+        + " and {{ in_window('x.sold_on') }}",
+        f"select sum(amount) from {{{{ ref('daily_sales') }}}} union all {READ}",
+    ],
+)
+def test_a_parent_read_whole_is_found(text: str):
+    assert rules(text) == ["DB08"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        reading(IN_WINDOW, "select * from parent"),
+        reading("", f"select * from parent {IN_WINDOW}"),
+        reading("", f", b as (select * from parent) select * from b {IN_WINDOW}"),
+        reading("", f"select * from x join parent on x.sold_on = parent.sold_on {IN_WINDOW}"),
+        reading("", f"select * from x join parent using (sold_on) {IN_WINDOW}"),
+        reading("{% if true %}" + IN_WINDOW + "{% endif %}", "select * from parent"),
+        READ.replace("lines", "a_table_without_windows"),
+    ],
+)
+def test_a_parent_kept_to_the_window_is_left_alone(text: str):
+    assert rules(text) == []
+
+
+def test_a_noqa_with_a_reason_silences_its_rule_and_no_other():
+    text = selecting("now() as a, random() as b -- noqa: DB01 a toy\n, any_value(x) as x")
+    assert rules(text) == ["DB06"]
+    assert rules(text.replace("DB01 a", "DB06 a")) == ["DB01", "DB01", "DB06"]
+
+
+@pytest.mark.parametrize("noqa", ["noqa: DB01", "noqa", "noqa: DB01, LT05", "noqa:DB01 -"])
+def test_a_noqa_without_a_reason_silences_nothing_and_says_so(noqa: str):
+    text = f"select\n    now() as a -- {noqa}\nfrom x where {{{{ in_window('sold_on') }}}}"
+    first, second = found(text)
+    assert (first.rule, first.line, first.column) == ("DB01", 2, 5)
+    assert (second.rule, second.line, second.column, second.severity) == (
+        "DB00",
+        2,
+        text.splitlines()[1].index("noqa") + 1,
+        Severity.WARN,
+    )
+
+
+def test_a_noqa_behind_a_config_of_several_lines_is_about_it():
+    text = "{{\n  config(incremental_strategy='append')\n}} -- noqa: DB03 a log\n" + READ
+    assert rules(text) == []
+
+
+# Where
+
+
+def test_lines_and_columns_hold_behind_jinja_of_several_lines():
+    text = (
+        "{{ config(\n    event_time='sold_on',\n) -}}\n\n{# a\n comment #}\n"
+        "{%- for x in [1] %}\nselect {{ x }}, now() as ä\n{%- endfor %}\n"
+        "from {{ ref('lines') }} where {{ in_window('sold_on') }}\nlimit 5"
+    )
+    places = [(finding.rule, finding.line, finding.column) for finding in found(text)]
+    lines = text.splitlines()
+    assert places == [("DB01", 8, lines[7].index("now") + 1), ("DB06", 11, 7)]
+
+
+def test_line_ends_of_other_systems_shift_nothing():
+    text = "{# a\r\nb #}\r\nselect\r\n    now() as a,\r\n    '{{ 'x' }}' as b\r\nfrom x\r\n"
+    text += "where {{ in_window('sold_on') }}\r\nlimit 5"
+    places = [(finding.rule, finding.line, finding.column) for finding in found(text)]
+    assert places == [("DB01", 4, 5), ("DB06", 8, 7)]
+
+
+def test_branches_that_do_not_fit_together_are_read_apart():
+    text = (
+        "select line_id from x {% if a %} where {{ in_window('d') }} "
+        "{% else %} where {{ in_window('e') }} limit 3 {% endif %}"
+    )
+    assert rules(text) == ["DB06"]
+
+
+@pytest.mark.parametrize("text", ["", "{{ broken", "select 'open", "select from where ((", "{% if"])
+def test_what_cannot_be_read_is_no_crash(text: str):
+    assert set(rules(text)) <= {"DB04"}
