@@ -35,12 +35,12 @@ test: $(VENV)/.ready
 chaos: $(VENV)/.ready
 	$(BIN)/pytest tests/faults -m chaos --numprocesses 2 --dist load
 
+# runner lint keeps the parse from which its rules know in sqlfluff what folders declare.
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	# First, as it keeps the parse from which the same rules in sqlfluff know what folders declare.
 	$(BIN)/runner lint
 	DAYBREAK_WAREHOUSE=:memory: $(BIN)/sqlfluff lint models snapshots tests/sql
 	$(BIN)/sqlfluff lint macros --templater jinja
