@@ -54,12 +54,7 @@ def prove(wanted: Wanted) -> Report:
     fails before there is anything to compare.
     """
     started = wanted.world.monotonic()
-    warehouse = wanted.project.warehouse
-    if warehouse is None:
-        raise UsageError(
-            f"{wanted.pipeline.name} does not write a DuckDB file, and only such a one can be "
-            "copied: prove it with a target of dbt that does"
-        )
+    warehouse = _warehouse(wanted)
     with (
         scratch(wanted.home, warehouse, wanted.profiles) as folder,
         wanted.start_engine(folder.environment) as engine,
@@ -73,23 +68,28 @@ def prove(wanted: Wanted) -> Report:
         windows = choose(
             wanted.pipeline, wanted.now, copied.starts, wanted.window_count, wanted.seed
         )
-        replay = Replay(
-            engine=engine,
-            scratch=folder,
-            scene=scene,
-            buckets=Buckets(windows, wanted.pipeline.calendar.zone),
-            seed=wanted.seed or 0,
-            timeout=wanted.pipeline.config.timeout,
-            told=wanted.told,
-        )
+        buckets = Buckets(windows, wanted.pipeline.calendar.zone)
+        timeout = wanted.pipeline.config.timeout
+        seed = wanted.seed or 0
+        replay = Replay(engine, folder, scene, buckets, seed, timeout, wanted.told)
         replay.prepare(_to_prepare(wanted, scene, copied))
         replay.run_reference()
         found = [
             finding
-            for scenario in scenarios(windows, scene.levels, len(scene.targets), replay.seed)
+            for scenario in scenarios(windows, scene.levels, len(scene.targets), seed)
             for finding in replay.findings(scenario)
         ]
         return _report(wanted, replay, found, wanted.world.monotonic() - started)
+
+
+def _warehouse(wanted: Wanted) -> Path:
+    warehouse = wanted.project.warehouse
+    if warehouse is None:
+        raise UsageError(
+            f"{wanted.pipeline.name} does not write a DuckDB file, and only such a one can be "
+            "copied: prove it with a target of dbt that does"
+        )
+    return warehouse
 
 
 def _require_copy(described: Description, folder: Scratch) -> None:

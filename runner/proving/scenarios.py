@@ -80,7 +80,12 @@ def scenarios(
         yield Scenario(Property.COMMUTES, f"run in the order {labels}", Origin.BASE, steps)
     crashing = tuple(_crashing(once, target_count))
     yield Scenario(Property.CRASH_SAFE, "killed half-way and run again", Origin.BASE, crashing)
-    yield Scenario(
+    yield _reordered(once, levels)
+
+
+def _reordered(once: Sequence[Step], levels: Sequence[tuple[str, ...]]) -> Scenario:
+    """What is read lies on the disk in another order, also what is read of other models."""
+    return Scenario(
         property=Property.DETERMINISTIC,
         replayed="run from the same rows, stored in another order",
         origin=Origin.BASE,

@@ -78,14 +78,8 @@ def make_scene(
     Raises :class:`UsageError` for what cannot be replayed safely in a copy of one file.
     """
     lineage = _Lineage(project, manifest)
-    left_out = dict(_left_out(pipeline, manifest, select))
-    chosen = {
-        node.unique_id
-        for node in pipeline.data_nodes
-        if _is_incremental(node) and (select is None or node.name in select)
-    } - set(_ids(pipeline, left_out))
-    if not chosen:
-        raise UsageError(_nothing_to_prove(pipeline, left_out))
+    left_out = dict(_left_out(pipeline, lineage, select))
+    chosen = _chosen(pipeline, left_out, select)
     made_again = chosen | lineage.between(chosen)
     only_read = lineage.in_order(lineage.read_by(made_again))
     database = _one_database(lineage, [*lineage.in_order(made_again), *only_read])
@@ -96,14 +90,7 @@ def make_scene(
     )
     return Scene(
         targets=targets,
-        upstream={
-            target.name: frozenset(
-                other.name
-                for other in targets
-                if other.unique_id in lineage.ancestors(target.unique_id)
-            )
-            for target in targets
-        },
+        upstream={target.name: _upstream(lineage, target, targets) for target in targets},
         levels=_levels(lineage, made_again),
         read={
             node.unique_id: _relation(lineage.raw(node.unique_id))
@@ -205,21 +192,38 @@ def _is_built(node: Node) -> bool:
     return node.kind in DATA_KINDS and node.materialized != "ephemeral"
 
 
+def _chosen(
+    pipeline: Pipeline, left_out: Mapping[str, str], select: frozenset[str] | None
+) -> set[str]:
+    chosen = {
+        node.unique_id
+        for node in pipeline.data_nodes
+        if _is_incremental(node)
+        and node.name not in left_out
+        and (select is None or node.name in select)
+    }
+    if not chosen:
+        raise UsageError(_nothing_to_prove(pipeline, left_out))
+    return chosen
+
+
 def _left_out(
-    pipeline: Pipeline, manifest: Mapping[str, Any], select: frozenset[str] | None
+    pipeline: Pipeline, lineage: _Lineage, select: frozenset[str] | None
 ) -> Iterator[tuple[str, str]]:
     for node in pipeline.data_nodes:
-        strategy = (manifest["nodes"][node.unique_id].get("config") or {}).get(
-            "incremental_strategy"
-        )
+        config = lineage.raw(node.unique_id).get("config") or {}
         is_wanted = select is None or node.name in select
-        if is_wanted and _is_incremental(node) and strategy == "microbatch":
+        if (
+            is_wanted
+            and _is_incremental(node)
+            and config.get("incremental_strategy") == "microbatch"
+        ):
             yield node.name, "dbt's microbatch takes its windows from dbt, not from the runner"
 
 
-def _ids(pipeline: Pipeline, names: Iterable[str]) -> Iterator[str]:
-    wanted = set(names)
-    return (node.unique_id for node in pipeline.data_nodes if node.name in wanted)
+def _upstream(lineage: _Lineage, target: Target, targets: Iterable[Target]) -> frozenset[str]:
+    ancestors = lineage.ancestors(target.unique_id)
+    return frozenset(other.name for other in targets if other.unique_id in ancestors)
 
 
 def _nothing_to_prove(pipeline: Pipeline, left_out: Mapping[str, str]) -> str:

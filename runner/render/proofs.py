@@ -185,8 +185,8 @@ def _next(report: Report) -> str:
     }
     again = f"runner prove {report.pipeline}"
     if wrong := names[ProofVerdict.DISPROVED]:
-        select = f' --select "{" ".join(wrong)}"' if len(wrong) < len(report.verdicts) else ""
-        return f"next: mend {', '.join(wrong)} (see docs/proving.md), then {again}{select}"
+        mend = f"next: mend {', '.join(wrong)} (see docs/proving.md), then"
+        return f'{mend} {again} --select "{" ".join(wrong)}"'
     if undecided := names[ProofVerdict.UNPROVED]:
         return f"next: {', '.join(undecided)} needs windows with rows: backfill some, then {again}"
     return "next: nothing; until their code changes, their windows may run again at any time"

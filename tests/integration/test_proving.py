@@ -78,7 +78,7 @@ def test_the_confusion_table_has_no_confusion(
     shown = confusion(by_model(broken, *correct))
     print(shown)  # noqa: T201 - to be read with pytest -s
     counts = [line.split("|") for line in shown.splitlines()[2:4]]
-    assert [[int(cell) for cell in row[1:]] for row in counts] == [[17, 0], [0, 8]]
+    assert [[int(cell) for cell in row[1:]] for row in counts] == [[18, 0], [0, 8]]
 
 
 def test_a_failure_shows_the_columns_and_the_rows_side_by_side(broken: dict[str, Any]):
