@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -263,6 +265,24 @@ def test_only_what_is_read_is_copied_and_the_markers_are_asked(tmp_path: Path):
     assert names == [("Odd one",)]
     assert real.read_bytes() == before
     assert [path.name for path in real.parent.iterdir()] == ["w.duckdb"]
+
+
+def test_what_a_killed_writer_left_in_its_log_is_read_and_left_there(tmp_path: Path):
+    real = tmp_path / "w.duckdb"
+    crash = (
+        "import duckdb, os; made = duckdb.connect('w.duckdb'); made.execute('create table t as "
+        "select 1 as i'); made.execute('checkpoint'); made.execute('insert into t values (2)'); "
+        "os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", crash], cwd=tmp_path, check=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(before) == {"w.duckdb", "w.duckdb.wal"}
+    copy = tmp_path / "copy" / "w.duckdb"
+    copy.parent.mkdir()
+    contents.copy_tables(real, copy, {"t": Relation("main", "t")}, [])
+    with duckdb.connect(str(copy)) as connection:
+        assert connection.execute("select i from t order by i").fetchall() == [(1,), (2,)]
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
 
 
 def test_what_duckdb_refuses_is_one_clear_line(tmp_path: Path):
