@@ -1,7 +1,8 @@
 """The command line: parse, call one service, render once, exit with a code.
 
 Exit codes: 0 all success · 1 some window failed, is blocked or in other hands · 2 usage or
-configuration · 3 ran, not verified (incorrect or unchecked) · 130 interrupted.
+configuration · 3 ran, not verified (incorrect or unchecked), or not proved ·
+130 interrupted.
 """
 
 from __future__ import annotations
