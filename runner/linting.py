@@ -80,15 +80,23 @@ def windowed_parents(project: Project) -> dict[str, str]:
 
 
 def allow(
-    plan: Plan, pipeline: Pipeline, project: Project, project_dir: Path, allowed: Collection[str]
+    plan: Plan,
+    pipeline: Pipeline,
+    project: Project,
+    project_dir: Path,
+    allowed: Collection[str],
+    others: Iterable[Objection] = (),
 ) -> tuple[Allowance, ...]:
-    """Let a plan run, or raise one :class:`UsageError`; returns what was allowed by name."""
+    """Let a plan run, or raise one :class:`UsageError`; returns what was allowed by name.
+
+    ``others`` are objections that are not in a model's text.
+    """
     known = {node.name: node for node in pipeline.data_nodes}
     require_known(allowed, known, pipeline.name)
     models = models_of(plan, pipeline)
     judgeable = [name for name in models if known[name].declared is not None]
     found = lint(project, project_dir, judgeable) if judgeable else ()
-    return refuse_unsafe(models, objections(found), allowed)
+    return refuse_unsafe(models, [*objections(found), *others], allowed)
 
 
 def models_of(plan: Plan, pipeline: Pipeline) -> frozenset[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.plan import Plan, make_plan
+from runner.core.proofs import Proof
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
 from runner.core.standings import InputsOf, Subject
@@ -92,6 +93,22 @@ class Planner:
         if complete is None or complete.end <= first:
             return Spans()
         return Spans([Span(first, complete.end)])
+
+
+def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
+    """What is proved of the code of each incremental model as it is now; None: nothing.
+
+    The newest proof counts, also of code to which the change was accepted as cosmetic.
+    """
+    known, accepted = ledger.proofs(), ledger.accepted()
+    found: dict[str, Proof | None] = {}
+    for node in pipeline.data_nodes:
+        if node.materialized != "incremental":
+            continue
+        equal = equal_hashes(node.code_hash, accepted.get(node.name, ()))
+        of_this = (proof for proof in known.get(node.name, ()) if proof.code_hash in equal)
+        found[node.name] = next(of_this, None)
+    return found
 
 
 def equal_hashes(current: str, accepted: Iterable[tuple[str, str]]) -> frozenset[str]:

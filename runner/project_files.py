@@ -81,7 +81,7 @@ def _read(project_dir: Path) -> Mapping[str, Any]:
 def _files(project_dir: Path) -> Iterator[Path]:
     for name in ("project.py", "declared.py"):  # what is kept of a parse is what they read
         yield Path(__file__).with_name(name)
-    for path in (*(project_dir / name for name in _FILES), _profiles(project_dir)):
+    for path in (*(project_dir / name for name in _FILES), profiles_file(project_dir)):
         if path.is_file():
             yield path
     project = _read(project_dir)
@@ -94,7 +94,7 @@ def _files(project_dir: Path) -> Iterator[Path]:
             yield from sorted(path for path in found if path.is_file())
 
 
-def _profiles(project_dir: Path) -> Path:
+def profiles_file(project_dir: Path) -> Path:
     """Where dbt finds its profiles: DBT_PROFILES_DIR, else the project, else ``~/.dbt``."""
     told = os.environ.get("DBT_PROFILES_DIR")
     if told:

@@ -1,8 +1,9 @@
 """Who holds the warehouse's file, and waiting until nobody does.
 
 DuckDB locks its file for the one process that writes it, or for all that read it. The lock can be
-asked about without DuckDB. The runner never opens the file for anything else: POSIX locks belong
-to the process, and closing *any* descriptor of a file gives all of them up.
+asked about without DuckDB. The runner opens the file for nothing else while it asks: POSIX locks
+belong to the process, and closing *any* descriptor of a file gives all of them up. (`runner prove`
+attaches it to be read, after it has asked, and asks no more.)
 """
 
 from __future__ import annotations

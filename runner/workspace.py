@@ -73,16 +73,21 @@ class Workspace:
         """Of the project's files, as they were before an engine read them."""
         return fingerprint(self.project_dir)
 
-    def start_engine(self, kind: EngineKind = EngineKind.WARM) -> Engine:
-        """Start an engine; a warm one imports dbt while the caller goes on."""
+    def start_engine(
+        self, kind: EngineKind = EngineKind.WARM, environment: Mapping[str, str] | None = None
+    ) -> Engine:
+        """Start an engine; a warm one imports dbt while the caller goes on.
+
+        ``environment`` is added to that of this process.
+        """
         _ = self.fingerprint  # what is saved from now on may or may not be parsed
         if kind is EngineKind.PLAIN:
             from runner.dbt.plain import PlainEngine
 
-            return PlainEngine(self.project_dir)
+            return PlainEngine(self.project_dir, environment)
         from runner.dbt.warm import WarmEngine
 
-        return WarmEngine(self.project_dir)
+        return WarmEngine(self.project_dir, environment)
 
     def project(self, engine: Engine | None = None) -> Project:
         """The parsed project: that of the last parse while it holds, else parsed anew."""

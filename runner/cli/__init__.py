@@ -1,7 +1,8 @@
 """The command line: parse, call one service, render once, exit with a code.
 
 Exit codes: 0 all success · 1 some window failed, is blocked or in other hands · 2 usage or
-configuration · 3 ran, not verified (incorrect or unchecked) · 130 interrupted.
+configuration · 3 ran, not verified (incorrect or unchecked), or not proved ·
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from runner.cli import caring, linting, looking, operating, running, schemas, tracing
+from runner.cli import caring, linting, looking, operating, proving, running, schemas, tracing
 from runner.cli.app import app
 from runner.core import interrupts
 from runner.core.errors import DaybreakError, UsageError
@@ -23,6 +24,7 @@ __all__ = [
     "looking",
     "main",
     "operating",
+    "proving",
     "running",
     "schemas",
     "tracing",

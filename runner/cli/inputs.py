@@ -65,6 +65,29 @@ def instant_of(timestamp: datetime | None, zone: ZoneInfo) -> datetime:
 
 def selected_models(pipeline: Pipeline, names: Iterable[str]) -> frozenset[str] | None:
     """The models that a person named, None if none; several may share a word."""
+    chosen = _known_models(pipeline, names)
+    if chosen and not any(node.name in chosen for node in pipeline.windowed):
+        raise UsageError(
+            f"{chosen[0]} has no windows, so there is nothing of it to replay: "
+            f"dbt build --select {chosen[0]}"
+        )
+    return frozenset(chosen) or None
+
+
+def models_to_prove(pipeline: Pipeline, names: Iterable[str]) -> frozenset[str] | None:
+    """The incremental models that a person named, None if none; several may share a word."""
+    chosen = _known_models(pipeline, names)
+    replayed = {n.name for n in pipeline.data_nodes if n.materialized == "incremental"}
+    for name in chosen:
+        if name not in replayed:
+            raise UsageError(
+                f"{name} is not incremental: it is built as a whole each time, so there is "
+                "nothing to prove; leave it out"
+            )
+    return frozenset(chosen) or None
+
+
+def _known_models(pipeline: Pipeline, names: Iterable[str]) -> list[str]:
     chosen = [name for words in names for name in words.replace(",", " ").split()]
     known = {node.name for node in pipeline.data_nodes}
     for name in chosen:
@@ -73,12 +96,7 @@ def selected_models(pipeline: Pipeline, names: Iterable[str]) -> frozenset[str] 
                 f"{pipeline.name} has no model {name!r}.{nearest(name, known)} "
                 f"See: runner dag {pipeline.name}"
             )
-    if chosen and not any(node.name in chosen for node in pipeline.windowed):
-        raise UsageError(
-            f"{chosen[0]} has no windows, so there is nothing of it to replay: "
-            f"dbt build --select {chosen[0]}"
-        )
-    return frozenset(chosen) or None
+    return chosen
 
 
 def range_of_dates(

@@ -33,9 +33,11 @@ from runner.core.requests import TAKEN, Reprocess
 from runner.core.states import State
 from runner.doctor import require_warehouse
 from runner.pipelines import find_config, make_pipeline
+from runner.planning import proofs_of
 from runner.render import records, tables
 from runner.render.ink import Terminal
 from runner.render.picture import Picture
+from runner.render.proofs import standings_record
 from runner.render.status import status_page
 from runner.workspace import Workspace
 
@@ -63,12 +65,18 @@ def show_plan(
         chunk=inputs.chunk_size(chunk),
     )
     workspace = Workspace.find(project_dir)
-    planners = {name: workspace.planner(name) for name in workspace.named(pipeline)}
-    plans = {name: (found.pipeline, wish.planned(found)) for name, found in planners.items()}
+    pages, found = [], {}
+    for name in workspace.named(pipeline):
+        planner = workspace.planner(name)
+        plan = wish.planned(planner)
+        proofs = proofs_of(planner.pipeline, workspace.ledger)
+        pages.append(tables.plan_page(planner.pipeline, plan, proofs))
+        record = records.plan_record(planner.pipeline, plan)
+        found[name] = {**record, "proofs": standings_record(proofs)}
     require_warehouse(workspace.project(), workspace.ledger)
     show(
-        "\n\n".join(tables.plan_page(*planned) for planned in plans.values()),
-        records.per_pipeline(pipeline, plans, lambda planned: records.plan_record(*planned)),
+        "\n\n".join(pages),
+        records.per_pipeline(pipeline, found, dict),
         output,
     )
 
@@ -117,7 +125,8 @@ def list_pipelines(
         found = make_pipeline(name, config, project)
         now = inputs.instant_of(looking_from, found.calendar.zone)
         newest, pause = ledger.runs(name, limit=1), ledger.paused(name)
-        found_records.append(records.pipeline_record(found, now, newest, pause))
+        proofs = proofs_of(found, ledger)
+        found_records.append(records.pipeline_record(found, now, newest, pause, proofs))
     show(tables.pipelines_table(found_records), found_records, output)
 
 

@@ -42,9 +42,10 @@ from runner.execution.job import Job
 from runner.execution.recovery import adopt, recover
 from runner.ledger import Kind
 from runner.pipelines import Pipeline, find_config
+from runner.planning import proofs_of
 from runner.project import Project
 from runner.render import records, tables
-from runner.safety.refusals import Allowance
+from runner.safety.refusals import Allowance, disproved
 from runner.workspace import EngineKind, Workspace
 
 
@@ -192,7 +193,15 @@ def _allowances(
     """What unsafe models of a plan are allowed to do; one line if they are not."""
     from runner import linting  # only here: the parser of SQL is slow to import
 
-    return linting.allow(plan, pipeline, project, workspace.project_dir, wish.allow_unsafe)
+    proofs = proofs_of(pipeline, workspace.ledger)
+    return linting.allow(
+        plan,
+        pipeline,
+        project,
+        workspace.project_dir,
+        wish.allow_unsafe,
+        others=disproved(pipeline.name, proofs),
+    )
 
 
 _CODES = {

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,10 @@ _MORTAL_DBT = (
 class PlainEngine(DbtEngine):
     """Starts dbt anew each time; each change of ``--vars`` makes it parse anew."""
 
-    def __init__(self, project_dir: Path) -> None:
+    def __init__(self, project_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._project_dir = project_dir
+        self._more = dict(environment or {})
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
@@ -130,7 +131,8 @@ class PlainEngine(DbtEngine):
         return process.wait()
 
     def _environment(self, target: Path) -> dict[str, str]:
-        return {**os.environ, "DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1"}
+        own = {"DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1"}
+        return {**os.environ, **self._more, **own}
 
 
 def _events(process: subprocess.Popen[bytes], deadline: float) -> Iterator[dict[str, Any]]:

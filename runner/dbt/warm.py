@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,13 @@ class WarmEngine(DbtEngine):
     session of its own, so a Ctrl-C reaches the runner alone, which then ends it.
     """
 
-    def __init__(self, project_dir: Path) -> None:
+    def __init__(self, project_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._channel, theirs = socket.socketpair()
         self._server = subprocess.Popen(
             [sys.executable, "-P", "-m", "runner.dbt.server", str(theirs.fileno())],
             cwd=project_dir,
-            env={**os.environ, "DO_NOT_TRACK": "1"},
+            env={**os.environ, "DO_NOT_TRACK": "1", **(environment or {})},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,

@@ -225,3 +225,15 @@ allowances = Table(
     Column("reason", Prose, nullable=False),
 )
 Index("allowances_by_run", allowances.c.run)
+
+# What replaying a model's code has shown: the newest proof of each code.
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("code_hash", String, primary_key=True),
+    Column("verdict", String, nullable=False),
+    Column("failed", String, nullable=False),  # the properties that it lacks, between commas
+    Column("windows", Prose, nullable=False),  # which were replayed, in words
+    Column("proved_at", Instant, nullable=False),
+)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from runner.core.plan import Plan
+from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.standings import Status
 from runner.core.states import State
@@ -19,6 +20,7 @@ from runner.execution.backfill import Done
 from runner.ledger import Finding, ModelRun, Pause, Run
 from runner.pipelines import Pipeline
 from runner.render.picture import Picture
+from runner.render.proofs import standings_record
 from runner.safety.refusals import Allowance
 
 T = TypeVar("T")
@@ -30,7 +32,11 @@ def as_json(value: object) -> str:
 
 
 def pipeline_record(
-    pipeline: Pipeline, now: datetime, newest: Sequence[Run], pause: Pause | None
+    pipeline: Pipeline,
+    now: datetime,
+    newest: Sequence[Run],
+    pause: Pause | None,
+    proofs: Mapping[str, Proof | None],
 ) -> dict[str, Any]:
     """A pipeline with what is due next, and how its newest window ended."""
     record: dict[str, Any] = {
@@ -45,6 +51,7 @@ def pipeline_record(
         "last_ran": newest[0].state.verdict.ran if newest else None,
         "last_correct": newest[0].state.verdict.correct if newest else None,
         "paused": pause.reason if pause else None,
+        "proofs": standings_record(proofs),
     }
     if pipeline.schedule is not None:
         window, due_at = pipeline.schedule.next_due(pipeline.calendar, now)

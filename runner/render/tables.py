@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 from runner.core.chunks import Chunk
 from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan
+from runner.core.proofs import Proof
 from runner.core.standings import Status
 from runner.core.windows import Calendar
 from runner.ledger import Finding, ModelRun, Run
 from runner.pipelines import Pipeline
+from runner.render.proofs import counts_in_words, standings_in_words
 from runner.render.words import (
     held_in_words,
     late_gate_in_words,
@@ -27,7 +29,7 @@ from runner.safety.refusals import Allowance
 
 def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
     """The pipelines, a line each."""
-    words = "pipeline, schedule, timezone, next due, last window, last state, ran, correct"
+    words = "pipeline, schedule, timezone, next due, last window, last state, ran, correct, proofs"
     headings = words.split(", ")
     return table(
         headings,
@@ -41,6 +43,7 @@ def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
                 "paused" if record["paused"] else record["last_state"] or "never ran",
                 yes_no(record["last_ran"]),
                 yes_no(record["last_correct"]),
+                counts_in_words(found["verdict"] for found in record["proofs"].values()),
             )
             for record in records
         ],
@@ -128,9 +131,10 @@ def _sample_in_words(finding: Finding) -> str:
     return f"rows behind {finding.check}\n{rows}"
 
 
-def plan_page(pipeline: Pipeline, plan: Plan) -> str:
-    """What every model's windows are, and what would run."""
-    return f"{pipeline.name}\n\n{plan_table(pipeline, plan)}"
+def plan_page(pipeline: Pipeline, plan: Plan, proofs: Mapping[str, Proof | None]) -> str:
+    """What every model's windows are, what would run, and which models may be replayed."""
+    proved = standings_in_words(proofs)
+    return f"{pipeline.name}\n\n{plan_table(pipeline, plan)}\n\nproofs: {proved}"
 
 
 def plan_table(pipeline: Pipeline, plan: Plan) -> str:

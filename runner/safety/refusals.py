@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from runner.core.errors import UsageError, nearest
+from runner.core.proofs import Proof, ProofVerdict
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,28 @@ def refuse_unsafe(
     if refused:
         first = refused[0]
         others = sorted({o.model for o in refused} - {first.model})
-        more = f" (and {', '.join(others)}: see runner lint)" if others else ""
+        more = f" (and {', '.join(others)}: see runner lint and runner plan)" if others else ""
         raise UsageError(
             f"{first.model} is not safe to replay, {first.reason}, {first.explanation}{more}; "
             f"or run it all the same with --allow-unsafe {first.model}"
         )
     return tuple(dict.fromkeys(Allowance(o.model, o.reason) for o in about))
+
+
+def disproved(pipeline: str, proofs: Mapping[str, Proof | None]) -> list[Objection]:
+    """The models of a pipeline that lacked a property when their windows were replayed."""
+    return [
+        Objection(
+            model=name,
+            reason="disproved by replaying it",
+            explanation=(
+                f"{', '.join(proof.failed)} failed over {proof.windows}: "
+                f"mend it and run runner prove {pipeline} --select {name}"
+            ),
+        )
+        for name, proof in proofs.items()
+        if proof is not None and proof.verdict is ProofVerdict.DISPROVED
+    ]
 
 
 def require_known(allowed: Iterable[str], models: Collection[str], where: str) -> None:

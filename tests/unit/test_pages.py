@@ -112,7 +112,7 @@ def test_sample_rows_are_shown_with_their_check():
 
 def test_every_status_of_a_plan_has_both_verdicts():
     plan = subjects.plan_of([subjects.subject("a", "sif.pcu")])
-    page = tables.plan_page(orders(), plan)
+    page = tables.plan_page(orders(), plan, {})
     rows = [[cell.strip() for cell in line.split(" | ")][1:4] for line in page.splitlines()]
     assert rows[4:9] == [
         ["failed", "no", "-"],
@@ -136,12 +136,12 @@ def orders() -> Pipeline:
 
 def test_a_gate_that_cannot_hold_back_is_said_in_a_plan():
     plan = make_plan(DAYS, [], Spans(), Request(Spans([day(1)])))
-    assert LATE in tables.plan_page(orders(), plan).splitlines()
+    assert LATE in tables.plan_page(orders(), plan, {}).splitlines()
     assert records.plan_record(orders(), plan)["late_gates"] == [
         {"check": "totals_key", "node": "totals", "kind": "table"}
     ]
     without = shop(windowed("lines"))
-    assert "gate" not in tables.plan_page(without, plan)
+    assert "gate" not in tables.plan_page(without, plan, {})
 
 
 def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():
@@ -155,7 +155,7 @@ def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():
 
 
 def test_a_list_of_pipelines_tells_how_the_newest_window_ended():
-    record = records.pipeline_record(orders(), NOW, [run_in(State.INCORRECT)], None)
+    record = records.pipeline_record(orders(), NOW, [run_in(State.INCORRECT)], None, {})
     assert (record["last_ran"], record["last_correct"]) == (True, False)
     headings, _, line = tables.pipelines_table([record]).splitlines()
     cells = dict(zip(headings.split("|"), line.split("|"), strict=True))

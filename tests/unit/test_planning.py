@@ -17,6 +17,7 @@ from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.config import PipelineConfig
 from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan
+from runner.core.proofs import Proof, ProofVerdict
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
 from runner.core.standings import Known, Standing, Status
@@ -27,7 +28,7 @@ from runner.ledger import Entry, IndexChange, Kind, Ledger, ModelRun, Outcome
 from runner.ledger.schema import database_now, runs
 from runner.machine import memory
 from runner.pipelines import Pipeline, make_pipeline
-from runner.planning import Planner, equal_hashes
+from runner.planning import Planner, equal_hashes, proofs_of
 from runner.project import Node, Project
 from tests.unit.ledger_fixtures import change_index
 
@@ -321,3 +322,21 @@ def test_a_plan_writes_nothing(ledger: Ledger, tmp_path: Path):
     assert plan(ledger, *SHOP).pieces
     planner_of(ledger, *SHOP).sizing(None)
     assert content() == before
+
+
+# Proofs
+
+
+def test_a_proof_counts_for_its_code_and_for_what_was_accepted_as_equal(ledger: Ledger):
+    def proof(model: str, code_hash: str, verdict: ProofVerdict, hours: int) -> Proof:
+        return Proof(model, code_hash, verdict, (), "", NOW + timedelta(hours=hours))
+
+    old = proof("orders", "before", ProofVerdict.DISPROVED, 2)
+    current = proof("orders", "now", ProofVerdict.PROVED, 1)
+    ledger.keep_proofs([old, proof("totals", "before", ProofVerdict.PROVED, 0)])
+    pipeline = pipeline_of(*SHOP)
+    assert proofs_of(pipeline, ledger) == {"orders": None, "totals": None}
+    ledger.keep_proofs([current])
+    assert proofs_of(pipeline, ledger) == {"orders": current, "totals": None}
+    ledger.accept("orders", ["before"], "now", NOW)
+    assert proofs_of(pipeline, ledger)["orders"] == old  # the newest of equal code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,9 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runner.core.errors import UsageError
+from runner.core.proofs import Proof, ProofVerdict, Property
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Kind, Ledger
-from runner.safety.refusals import Allowance, Objection, refuse_unsafe, require_known
+from runner.safety.refusals import Allowance, Objection, disproved, refuse_unsafe, require_known
 
 NOW = datetime(2026, 3, 12, tzinfo=UTC)
 CLOCK = Objection("orders", "DB01 clock or chance", "models/orders.sql:7: now: mend it")
@@ -32,7 +34,8 @@ def test_the_first_objection_is_said_in_one_line_and_the_other_models_are_named(
         refuse_unsafe({"orders", "lines"}, [CLOCK, DISPROVED, APPEND], allowed=())
     assert str(refused.value) == (
         "orders is not safe to replay, DB01 clock or chance, models/orders.sql:7: now: mend it "
-        "(and lines: see runner lint); or run it all the same with --allow-unsafe orders"
+        "(and lines: see runner lint and runner plan); or run it all the same with "
+        "--allow-unsafe orders"
     )
 
 
@@ -42,6 +45,26 @@ def test_who_is_allowed_is_kept_with_every_reason():
         Allowance("orders", "DB01 clock or chance"),
         Allowance("orders", "disproved"),
     )
+
+
+def test_what_is_disproved_is_objected_to():
+    wrong = Proof(
+        model="orders",
+        code_hash="abc",
+        verdict=ProofVerdict.DISPROVED,
+        failed=(Property.IDEMPOTENT, Property.COMMUTES),
+        windows="2026-03-04 … 2026-03-06",
+        proved_at=NOW,
+    )
+    right = replace(wrong, verdict=ProofVerdict.PROVED, failed=())
+    assert disproved("shop", {"lines": None, "orders": wrong, "days": right}) == [
+        Objection(
+            "orders",
+            "disproved by replaying it",
+            "idempotent, commutes failed over 2026-03-04 … 2026-03-06: mend it and run "
+            "runner prove shop --select orders",
+        )
+    ]
 
 
 def test_an_allowance_for_one_is_none_for_another():

@@ -1,0 +1,94 @@
+"""The command that replays windows in a scratch copy: prove."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runner.cli import inputs
+from runner.cli.app import (
+    HERE,
+    AsOf,
+    EngineOption,
+    Format,
+    OutputFormat,
+    PipelineName,
+    ProjectDir,
+    Select,
+    app,
+    show,
+)
+from runner.core.proofs import Proof, ProofVerdict, Property, Result
+from runner.pipelines import find_config, make_pipeline
+from runner.project_files import profiles_file
+from runner.proving.outcome import Report
+from runner.render.proofs import proof_page, proof_record, windows_in_words
+from runner.workspace import EngineKind, Workspace
+
+
+@app.command("prove")
+def prove_pipeline(
+    pipeline: PipelineName,
+    select: Select = None,
+    windows: Annotated[
+        int, typer.Option(min=1, max=100, metavar="N", help="How many consecutive windows.")
+    ] = 3,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="S", help="Take windows by chance, not the newest with rows."),
+    ] = None,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Replay windows in a scratch copy, and say which models may be run again at any time."""
+    # Only here: no other command needs DuckDB, or pays for its import.
+    from rich.console import Console
+
+    from runner.proving.prove import Wanted, prove
+
+    workspace = Workspace.find(project_dir)
+    config = find_config(pipeline, workspace.configs)
+    looking_from = inputs.parsed_timestamp(as_of)
+    console = Console(stderr=True)
+    with console.status("reading the dbt project") as status:
+        project = workspace.project()
+        found = make_pipeline(pipeline, config, project)
+        now = inputs.instant_of(looking_from, found.calendar.zone)
+        report = prove(
+            Wanted(
+                pipeline=found,
+                project=project,
+                select=inputs.models_to_prove(found, select or ()),
+                window_count=windows,
+                seed=seed,
+                now=now,
+                home=workspace.home,
+                profiles=profiles_file(workspace.project_dir),
+                start_engine=lambda environment: workspace.start_engine(engine, environment),
+                world=inputs.the_world(),
+                told=status.update,
+            )
+        )
+    workspace.ledger.keep_proofs(_proofs(report))
+    show(proof_page(report), proof_record(report), output)
+    if set(report.verdicts.values()) != {ProofVerdict.PROVED}:
+        raise typer.Exit(3)
+
+
+def _proofs(report: Report) -> list[Proof]:
+    """What to remember: what has been decided."""
+    return [
+        Proof(
+            model=model,
+            code_hash=report.code_hashes[model],
+            verdict=report.verdicts[model],
+            failed=tuple(p for p in Property if outcomes[p].result is Result.FAILED),
+            windows=windows_in_words(report.windows),
+            proved_at=inputs.now(),
+        )
+        for model, outcomes in report.outcomes.items()
+        if report.verdicts[model] is not ProofVerdict.UNPROVED
+    ]

@@ -1,0 +1,73 @@
+"""What replaying a model has shown: six properties, and the verdict that they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Property(StrEnum):
+    """What has to hold of a model whose windows may be run again at any time."""
+
+    IDEMPOTENT = "idempotent"  # run twice = run once
+    COMMUTES = "commutes"  # in any order = in order
+    ADDITIVE = "additive"  # as one chunk = window by window
+    ISOLATED = "isolated"  # running one window leaves the rows of the others alone
+    CRASH_SAFE = "crash-safe"  # killed half-way, then run again = undisturbed
+    DETERMINISTIC = "deterministic"  # the same input twice, however it lies on the disk = the same
+
+
+class Result(StrEnum):
+    """How a property was found."""
+
+    PASSED = "pass"
+    FAILED = "fail"
+    NOT_APPLICABLE = "n/a"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a model has a property."""
+
+    result: Result
+    reason: str | None = None  # why it failed or does not apply, in one line
+    is_open: bool = False  # not applicable this time: another proof may tell
+
+
+class ProofVerdict(StrEnum):
+    """What is known of a model's code."""
+
+    PROVED = "proved"  # it has every property that applies to it
+    UNPROVED = "unproved"  # never replayed, or something is still open
+    DISPROVED = "disproved"  # it lacks a property
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A verdict on one model's code."""
+
+    model: str
+    code_hash: str  # of the code that was replayed
+    verdict: ProofVerdict
+    failed: tuple[Property, ...]  # the properties that it lacks
+    windows: str  # which were replayed, in words
+    proved_at: datetime  # UTC
+
+
+def verdict_of(outcomes: Mapping[Property, Outcome]) -> ProofVerdict:
+    """What the outcomes of a model's properties amount to.
+
+    >>> passed, failed = Outcome(Result.PASSED), Outcome(Result.FAILED, "other rows")
+    >>> verdict_of({Property.IDEMPOTENT: passed, Property.COMMUTES: failed})
+    <ProofVerdict.DISPROVED: 'disproved'>
+    >>> one_window = Outcome(Result.NOT_APPLICABLE, "one window only", is_open=True)
+    >>> verdict_of({Property.IDEMPOTENT: passed, Property.COMMUTES: one_window})
+    <ProofVerdict.UNPROVED: 'unproved'>
+    """
+    if any(outcome.result is Result.FAILED for outcome in outcomes.values()):
+        return ProofVerdict.DISPROVED
+    if any(outcome.is_open for outcome in outcomes.values()):
+        return ProofVerdict.UNPROVED
+    return ProofVerdict.PROVED

@@ -1,0 +1,148 @@
+"""What the DuckDB files of a proof hold: copied, stored in another order, and hashed.
+
+Rows are compared exactly, floating point numbers to the last bit: a sum of them that depends on
+the order of its rows is a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from runner.core.errors import EngineError
+from runner.proving.buckets import NO_WINDOW, Buckets
+from runner.proving.scene import Relation, Target, quoted
+
+Digest = tuple[Any, ...]  # the number of rows, and two sums over the rows' hashes
+Digests = Mapping[int, Digest]  # by bucket
+
+_MARKERS = "daybreak_publications"
+_ROW = "daybreak_row"  # an alias that no column has
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was found in the real warehouse."""
+
+    present: frozenset[str]  # unique ids of the tables that were there
+    starts: frozenset[datetime]  # UTC starts of the windows that have rows, by its markers
+
+
+@contextmanager
+def opened(file: Path | str, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a file of the proof; :class:`EngineError` for what DuckDB refuses."""
+    try:
+        with duckdb.connect(str(file), read_only=read_only) as connection:
+            yield connection
+    except duckdb.Error as error:
+        reason = " ".join(str(error).split())
+        raise EngineError(
+            f"the copies of the warehouse cannot be compared ({reason}): "
+            "look at its disk, then run the same command again"
+        ) from error
+
+
+def copy_tables(
+    warehouse: Path, file: Path, read: Mapping[str, Relation], models: Collection[str]
+) -> Copied:
+    """Copy tables, by unique id, into a new file; see which windows of ``models`` have rows.
+
+    The warehouse is opened to be read, which keeps writers out and changes nothing in it. Raises
+    :class:`duckdb.IOException` if somebody is writing it.
+    """
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(f"attach {literal(str(warehouse))} as original (read_only)")
+        present = _tables(connection, "original")
+        found = {key: relation for key, relation in read.items() if relation in present}
+        for relation in found.values():
+            connection.execute(f"create schema if not exists {quoted(relation.schema)}")
+            connection.execute(f"create table {relation} as from original.{relation}")
+        starts: set[datetime] = set()
+        for markers in (relation for relation in present if relation.name == _MARKERS):
+            rows = connection.execute(
+                f"select distinct window_start from original.{markers} "  # noqa: S608
+                "where row_count > 0 and list_contains(?, model)",
+                [list(models)],
+            ).fetchall()
+            starts |= {start.replace(tzinfo=UTC) for (start,) in rows}
+        return Copied(frozenset(found), frozenset(starts))
+
+
+def create(file: Path) -> None:
+    """An empty file."""
+    with opened(file):
+        pass
+
+
+def reorder(file: Path, relations: Iterable[Relation] | None, seed: int) -> None:
+    """Store the rows of some tables, None: of all, in another order; their contents stay."""
+    with opened(file) as connection:
+        present = _tables(connection, _catalog(connection))
+        for relation in sorted(present if relations is None else present.intersection(relations)):
+            connection.execute(
+                f"create temp table reordered as from {relation} order by hash(rowid + {seed + 1})"
+            )
+            # Two transactions: in one, a key that is deleted cannot be inserted again.
+            connection.execute(f"delete from {relation}")  # noqa: S608
+            connection.execute(f"insert into {relation} from reordered")
+            connection.execute("drop table temp.reordered")
+
+
+def digests(file: Path, targets: Iterable[Target], buckets: Buckets) -> dict[str, Digests]:
+    """Content hashes by model and window, equal for equal rows in whatever order they lie.
+
+    A model whose table is not there is left out.
+    """
+    with opened(file, read_only=True) as connection:
+        present = _tables(connection, _catalog(connection))
+        return {
+            target.name: _digests(connection, target, buckets)
+            for target in targets
+            if target.relation in present
+        }
+
+
+def differing(expected: Digests, found: Digests) -> tuple[int, ...]:
+    """The buckets whose rows are not the same, the windows first and in order.
+
+    >>> differing({0: (2, 5, 7), NO_WINDOW: (1, 1, 1)}, {0: (2, 5, 7), 1: (1, 3, 3)})
+    (1, -1)
+    """
+    other = {b for b in {*expected, *found} if expected.get(b) != found.get(b)}
+    return tuple(sorted(other, key=lambda bucket: (bucket == NO_WINDOW, bucket)))
+
+
+def literal(text: str) -> str:
+    """A text as SQL.
+
+    >>> print(literal("Mary's shop"))
+    'Mary''s shop'
+    """
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def _digests(connection: duckdb.DuckDBPyConnection, target: Target, buckets: Buckets) -> Digests:
+    rows = connection.execute(
+        f"select {buckets.of_row(target)}, count(*), bit_xor(hash({_ROW})), "  # noqa: S608
+        f"sum(hash({_ROW})::hugeint) from {target.relation} as {_ROW} group by 1"
+    ).fetchall()
+    return {bucket: tuple(digest) for bucket, *digest in rows}
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> set[Relation]:
+    rows = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = ?", [catalog]
+    ).fetchall()
+    return {Relation(schema, name) for schema, name in rows}
+
+
+def _catalog(connection: duckdb.DuckDBPyConnection) -> str:
+    row = connection.execute("select current_database()").fetchone()
+    return str(row[0]) if row else ""

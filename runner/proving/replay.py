@@ -1,0 +1,159 @@
+"""One scenario after the other, built by dbt in the working file and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+from runner.core.errors import EngineError
+from runner.core.spans import Span
+from runner.dbt.protocol import Engine, Invocation, InvocationResult
+from runner.dbt.reports import brief
+from runner.proving import contents
+from runner.proving.buckets import Buckets
+from runner.proving.comparing import difference
+from runner.proving.contents import Digests
+from runner.proving.outcome import Finding
+from runner.proving.scenarios import Origin, Scenario, Step, in_order
+from runner.proving.scene import Scene, Target
+from runner.proving.scratch import Copy, Scratch
+
+_BAD = ("error", "fail", "skipped", "runtime error", "partial success")
+
+
+@dataclass
+class Replay:
+    """What the scenarios of one proof share."""
+
+    engine: Engine
+    scratch: Scratch
+    scene: Scene
+    buckets: Buckets
+    seed: int
+    timeout: timedelta  # of one build
+    told: Callable[[str], None]  # hears what happens, in a few words
+    expected: Mapping[str, Digests] = field(default_factory=dict)  # after one run in order
+    _fences: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def prepare(self, nodes: Sequence[str]) -> None:
+        """Build what the models read and the copy lacks, and keep that as the base."""
+        windows = self.buckets.windows
+        whole = Span(windows[0].start, windows[-1].end)
+        if nodes:
+            self.told("building what is read")
+            self._require(self._build(Step(whole, tuple(nodes))))
+        self.scratch.keep(Copy.BASE)
+
+    def run_reference(self) -> None:
+        """Run every window once, in order; :class:`EngineError` if dbt cannot."""
+        for step in in_order(self.buckets.windows, self._all_nodes):
+            self.told(f"in order: {self._labels(step)}")
+            self._require(self._build(step))
+        self.scratch.keep(Copy.REFERENCE)
+        self.expected = self._digests()
+
+    def findings(self, scenario: Scenario) -> list[Finding]:
+        """Run a scenario; what it has changed, or kept from being built."""
+        origin = Copy.REFERENCE if scenario.origin is Origin.REFERENCE else Copy.BASE
+        self.scratch.restore(origin)
+        if scenario.is_reordered:
+            contents.reorder(self.scratch.work, None, self.seed)
+        errors: dict[str, str] = {}
+        for step in scenario.steps:
+            self.told(f"{scenario.property}: {self._labels(step)}")
+            result = self._build(step)
+            if step.killed_after is None:
+                errors |= dict(self._errors(result))
+            if step.is_reordered_after:
+                tables = [t for n in step.nodes if (t := self.scene.relations.get(n)) is not None]
+                contents.reorder(self.scratch.work, tables, self.seed)
+        return list(self._found(scenario, errors))
+
+    def _found(self, scenario: Scenario, errors: Mapping[str, str]) -> Iterator[Finding]:
+        found = self._digests()
+        for target in self.scene.targets:
+            if target.name in errors:
+                message = errors[target.name]
+                yield Finding(target.name, scenario.property, scenario.replayed, error=message)
+                continue
+            expected = self.expected.get(target.name, {})
+            differing = contents.differing(expected, found.get(target.name, {}))
+            compared = [
+                bucket for bucket in differing if self._is_compared(scenario, target, bucket)
+            ]
+            if compared:
+                yield Finding(
+                    target.name,
+                    scenario.property,
+                    scenario.replayed,
+                    difference=difference(
+                        self.scratch.kept(Copy.REFERENCE),
+                        self.scratch.work,
+                        target,
+                        self.buckets,
+                        compared,
+                    ),
+                )
+
+    def _is_compared(self, scenario: Scenario, target: Target, bucket: int) -> bool:
+        if scenario.aside is None:
+            return True
+        # Of a table without windows nothing says which rows are another window's.
+        return target.event_time is not None and self.buckets.label(bucket) != scenario.aside.label
+
+    def _build(self, step: Step) -> InvocationResult:
+        published = 0
+
+        def listen(unique_id: str, status: str) -> None:
+            nonlocal published
+            if unique_id in self.scene.by_unique_id and status == "success":
+                published += 1
+                if published == step.killed_after:
+                    self.engine.kill()
+
+        invocation = Invocation(
+            nodes=step.nodes,
+            checks=(),
+            exclude=self.scene.tests,
+            with_unit_tests=False,
+            span=step.span,
+            run_id="prove",
+            fence=next(self._fences),
+            code_hashes={},
+            timeout=self.timeout,
+        )
+        result = self.engine.build(invocation, listen)
+        if result.error is not None and step.killed_after is None:
+            raise EngineError(f"dbt could not replay {self._labels(step)}: {result.error}")
+        return result
+
+    def _require(self, result: InvocationResult) -> None:
+        for name, message in self._errors(result):
+            raise EngineError(
+                f"{name} cannot be built even once, so nothing can be proved: {message}; mend it, "
+                "or leave it out with --select"
+            )
+
+    def _errors(self, result: InvocationResult) -> Iterable[tuple[str, str]]:
+        bad = [node for node in result.nodes if node.status in _BAD]
+        # What was skipped is explained by what was not.
+        for node in sorted(bad, key=lambda node: node.status == "skipped"):
+            message = brief(node.message) or f"dbt has {node.status} it"
+            yield node.unique_id.split(".")[-1], message
+
+    def _digests(self) -> dict[str, Digests]:
+        return contents.digests(self.scratch.work, self.scene.targets, self.buckets)
+
+    def _labels(self, step: Step) -> str:
+        inside = [
+            window.label
+            for window in self.buckets.windows
+            if step.span.start <= window.start < step.span.end
+        ]
+        return inside[0] if len(inside) == 1 else f"{inside[0]} … {inside[-1]}"
+
+    @property
+    def _all_nodes(self) -> tuple[str, ...]:
+        return tuple(name for level in self.scene.levels for name in level)

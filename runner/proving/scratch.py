@@ -1,0 +1,130 @@
+"""The folder in which windows are replayed: copies of the warehouse, and a dbt that sees them.
+
+It lies beside the ledger, so usually on the disk of the warehouse. It is removed whatever happens;
+what a killed proof has left behind is removed by the next one, which can tell by its lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from runner.core.errors import UsageError
+from runner.proving.profiles import pointed_at
+
+_PREFIX = "prove-"
+
+
+class Copy(StrEnum):
+    """A state of the warehouse that is kept."""
+
+    BASE = "base"  # nothing of the models is there
+    REFERENCE = "reference"  # every window has been run once, in order
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """One proof's folder."""
+
+    folder: Path
+    file_name: str  # of the warehouse: it is also the name of its catalog
+
+    @property
+    def work(self) -> Path:
+        """The file that dbt writes."""
+        return self.folder / "work" / self.file_name
+
+    def kept(self, copy: Copy) -> Path:
+        """The file of a state that was kept."""
+        return self.folder / copy / self.file_name
+
+    def keep(self, copy: Copy) -> None:
+        """Keep what the working file now holds; nobody may have it open."""
+        self.kept(copy).parent.mkdir(exist_ok=True)
+        shutil.copyfile(self.work, self.kept(copy))
+
+    def restore(self, copy: Copy) -> None:
+        """Let the working file hold what was kept."""
+        for file in self.work.parent.iterdir():
+            file.unlink()  # the log of a killed dbt belongs to its own file
+        shutil.copyfile(self.kept(copy), self.work)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a dbt needs to see the working file, and to leave the project's folders alone."""
+        return {
+            "DBT_PROFILES_DIR": str(self.folder),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+        }
+
+
+@contextmanager
+def scratch(home: Path, warehouse: Path, profiles: Path) -> Iterator[Scratch]:
+    """A folder in ``home`` with dbt profiles that know its working file and not ``warehouse``."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        text = _text(profiles)
+        with _alone(home):
+            _remove_leftovers(home)
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home)).resolve()
+            lock = _taken(folder / "lock")
+    except OSError as error:
+        raise UsageError(
+            f"no scratch copy can be made in {home} ({error.strerror}): make room or make it "
+            "writable, or name another folder with DAYBREAK_HOME"
+        ) from error
+    try:
+        made = Scratch(folder, warehouse.name)
+        made.work.parent.mkdir()
+        (folder / "profiles.yml").write_text(pointed_at(text, made.work))
+        yield made
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _text(profiles: Path) -> str:
+    try:
+        return profiles.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{profiles} cannot be read, and a replay needs dbt's profile: {error}"
+        ) from error
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One process at a time makes and removes folders."""
+    descriptor = os.open(home / "prove.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(home: Path) -> None:
+    for folder in home.glob(f"{_PREFIX}*"):
+        lock = _taken(folder / "lock") if folder.is_dir() else None
+        if lock is not None:  # whose owner has ended
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _taken(path: Path) -> int | None:
+    """Lock a file, which ends with this process; None if somebody else has it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return descriptor
+    os.close(descriptor)
+    return None

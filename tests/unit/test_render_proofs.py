@@ -1,0 +1,93 @@
+"""A proof as a person reads it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from runner.core.proofs import Outcome, Proof, ProofVerdict, Property, Result
+from runner.core.windows import Calendar, Grain
+from runner.proving.outcome import Difference, Finding, Report
+from runner.render.proofs import (
+    proof_page,
+    proof_record,
+    standings_in_words,
+    standings_record,
+)
+
+CALENDAR = Calendar(Grain.DAY, ZoneInfo("UTC"))
+DAYS = tuple(CALENDAR.windows(CALENDAR.span_of_dates(date(2026, 3, 4), date(2026, 3, 6))))
+PASSED = Outcome(Result.PASSED)
+OPEN = Outcome(Result.NOT_APPLICABLE, "orders, which it is made from, failed it", is_open=True)
+DIFFERENCE = Difference(
+    where="2026-03-05",
+    others=1,
+    expected_rows=2,
+    found_rows=2,
+    columns=("amount",),
+    header=("order_id", "amount"),
+    sample=(((7, None), (7, 2.5)),),
+)
+REPORT = Report(
+    pipeline="shop",
+    windows=DAYS,
+    outcomes={
+        "orders": dict.fromkeys(Property, PASSED)
+        | {Property.COMMUTES: Outcome(Result.FAILED, "run in reverse order, it holds other rows")},
+        "daily": dict.fromkeys(Property, PASSED) | {Property.COMMUTES: OPEN},
+    },
+    verdicts={"orders": ProofVerdict.DISPROVED, "daily": ProofVerdict.UNPROVED},
+    code_hashes={},
+    findings=(Finding("orders", Property.COMMUTES, "run in reverse order", difference=DIFFERENCE),),
+    left_out={},
+    seconds=2.04,
+)
+
+
+def test_a_failure_is_shown_with_its_rows_and_what_to_do():
+    head, table, why, failure, what_next = proof_page(REPORT).split("\n\n")
+    assert head == ("shop: 3 windows replayed in a scratch copy, 2026-03-04 … 2026-03-06, 2.0 s")
+    cells = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
+    passed = ["pass"] * 4
+    assert cells[2] == ["orders", "pass", "fail", *passed, "disproved"]
+    assert cells[3] == ["daily", "pass", "n/a", *passed, "unproved"]
+    assert why == "n/a  commutes: daily: orders, which it is made from, failed it"
+    assert failure.splitlines() == [
+        "fail orders, commutes: run in reverse order, window 2026-03-05 holds 2 rows, but not the "
+        "same (and so 1 other window)",
+        "     columns that differ: amount",
+        "              | order_id | amount",
+        "     =========+==========+=======",
+        "     expected | 7        | NULL",
+        "     found    | 7        | 2.5",
+    ]
+    assert what_next == (
+        'next: mend orders (see docs/proving.md), then runner prove shop --select "orders"'
+    )
+
+
+def test_the_record_says_the_same():
+    record = proof_record(REPORT)
+    assert record["models"][1]["properties"]["commutes"] == {
+        "result": "n/a",
+        "reason": "orders, which it is made from, failed it",
+    }
+    [failure] = record["failures"]
+    assert failure["sample"] == [
+        {"expected": {"order_id": "7", "amount": None}, "found": {"order_id": "7", "amount": "2.5"}}
+    ]
+    assert (failure["window"], failure["other_windows"]) == ("2026-03-05", 1)
+
+
+def test_what_is_known_of_a_pipeline_is_one_line():
+    at = datetime(2026, 3, 7, tzinfo=UTC)
+    wrong = Proof("orders", "abc", ProofVerdict.DISPROVED, (Property.COMMUTES,), "2026-03-04", at)
+    proofs = {"orders": wrong, "daily": None, "weekly": None}
+    assert standings_in_words(proofs) == "daily, weekly unproved; orders disproved"
+    assert standings_record(proofs)["orders"]["failed"] == ["commutes"]
+    assert standings_record(proofs)["daily"] == {
+        "verdict": "unproved",
+        "failed": [],
+        "windows": None,
+        "proved_at": None,
+    }
