@@ -37,10 +37,8 @@ def accept(model: str, project: Project, ledger: Ledger, now: datetime) -> int:
 
 def _readers(name: str, project: Project) -> set[str]:
     """The windowed models that read a view or table, directly or through others like it."""
-    found: set[str] = set()
-    ahead = {node.unique_id for node in project.nodes.values() if node.name == name}
-    while ahead:
-        readers = [n for n in project.nodes.values() if not ahead.isdisjoint(n.parents)]
-        found |= {node.name for node in readers if node.is_windowed}
-        ahead = {n.unique_id for n in readers if not n.is_windowed and n.kind == "model"}
-    return found
+    return {
+        node.name
+        for node in project.nodes.values()
+        if node.is_windowed and any(read.name == name for read in project.read_by(node))
+    }

@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from runner.core.walks import walk
+
 # Settings of a model that never change its rows.
 _COSMETIC_CONFIG = frozenset({"access", "description", "docs", "group", "meta", "tags"})
 _OWN_MACROS = "macros/daybreak/"
@@ -37,14 +39,10 @@ def combined_hash(own: str, parents: Iterable[str]) -> str:
 def _macro_sources(
     reached: Iterable[str], package: str, macros: Mapping[str, Any]
 ) -> Iterator[str]:
-    found: set[str] = set()
-    ahead = list(reached)
-    while ahead:
-        macro = macros.get(ahead.pop())
-        if macro is None or macro["unique_id"] in found or macro["package_name"] != package:
-            continue
-        found.add(macro["unique_id"])
-        ahead.extend(macro["depends_on"]["macros"])
+    def own(unique_ids: Iterable[str]) -> list[str]:
+        return [i for i in unique_ids if i in macros and macros[i]["package_name"] == package]
+
+    found = walk(own(reached), lambda macro: own(macros[macro]["depends_on"]["macros"]))
     for unique_id in sorted(found):
         if not macros[unique_id]["original_file_path"].startswith(_OWN_MACROS):
             yield macros[unique_id]["macro_sql"].strip()

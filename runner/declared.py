@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from runner.core.walks import walk
+
 # Tests that say which columns are a key, and the argument that names them.
 _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combination_of_columns"}
 
@@ -67,13 +69,8 @@ def tested_keys(manifest: Mapping[str, Any]) -> dict[str, tuple[tuple[str, ...],
 
 def _reaches(raw: Mapping[str, Any], macros: Mapping[str, Any], name: str) -> bool:
     """Whether a model calls a macro of that name, directly or through others."""
-    seen: set[str] = set()
-    ahead = list(raw["depends_on"].get("macros", ()))
-    while ahead:
-        unique_id = ahead.pop()
-        if unique_id.rpartition(".")[2] == name:
-            return True
-        if unique_id not in seen and unique_id in macros:
-            seen.add(unique_id)
-            ahead.extend(macros[unique_id]["depends_on"]["macros"])
-    return False
+    called = walk(
+        raw["depends_on"].get("macros", ()),
+        lambda macro: macros[macro]["depends_on"]["macros"] if macro in macros else (),
+    )
+    return any(unique_id.rpartition(".")[2] == name for unique_id in called)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -23,13 +23,14 @@ class Landings:
 
     def __init__(self, project: Project, project_dir: Path) -> None:
         self._zone = project.zone
-        self._nodes = project.nodes
+        self._project = project
         self._project_dir = project_dir
         self._files: dict[str, list[tuple[date | None, str]]] = {}
 
     def inputs_of(self, node: Node) -> InputsOf:
         """A digest of what a node reads for a window; None if that cannot be known."""
-        sources = list(self._sources(node))
+        read = self._project.read_by(node)
+        sources = [found for found in read if found.kind in ("source", "seed")]
         locations = [source.location for source in sources if source.location is not None]
 
         def digest(span: Span) -> str | None:
@@ -60,21 +61,6 @@ class Landings:
             span.start.astimezone(self._zone).date(),
             last_instant.astimezone(self._zone).date(),
         )
-
-    def _sources(self, node: Node) -> Iterator[Node]:
-        """The sources and seeds that a node reads, directly or through nodes without windows."""
-        seen: set[str] = set()
-        ahead = list(node.parents)
-        while ahead:
-            unique_id = ahead.pop()
-            parent = self._nodes.get(unique_id)
-            if parent is None or unique_id in seen:
-                continue
-            seen.add(unique_id)
-            if parent.kind in ("source", "seed"):
-                yield parent
-            elif not parent.is_windowed:
-                ahead.extend(parent.parents)
 
     def _landed(self, location: str) -> Iterable[tuple[date | None, str]]:
         if location not in self._files:

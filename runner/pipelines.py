@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -12,6 +12,7 @@ from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
 from runner.core.schedules import Schedule
 from runner.core.spans import Span
+from runner.core.walks import walk
 from runner.core.windows import Calendar, Grain, Window
 from runner.gates import LateGate, late_gates, refuse_impossible_gates
 from runner.project import Node, Project
@@ -205,13 +206,11 @@ def _buildable(nodes: list[Node], project: Project) -> list[Node]:
 
     dbt lists them with the selection, but a build of the selection leaves them out.
     """
-    reached = {node.unique_id for node in nodes if node.kind in DATA_KINDS}
-    ahead = list(reached)
-    while ahead:
-        node = project.nodes.get(ahead.pop())
-        new = set(node.parents if node else ()) - reached
-        reached |= new
-        ahead.extend(new)
+    selected = [node.unique_id for node in nodes if node.kind in DATA_KINDS]
+    everything = project.nodes
+    reached = set(
+        walk(selected, lambda name: everything[name].parents if name in everything else ())
+    )
     return [node for node in nodes if node.kind != "test" or reached.issuperset(node.parents)]
 
 
@@ -220,24 +219,10 @@ def readers_of(project: Project) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for node in project.nodes.values():
         if node.is_windowed:
-            for parent in _windowed_parents(node.parents, project):
-                found.setdefault(parent.name, set()).add(node.name)
+            for parent in project.read_by(node):
+                if parent.is_windowed:
+                    found.setdefault(parent.name, set()).add(node.name)
     return {name: frozenset(readers) for name, readers in found.items()}
-
-
-def _windowed_parents(parents: Iterable[str], project: Project) -> Iterator[Node]:
-    seen: set[str] = set()
-    ahead = list(parents)
-    while ahead:
-        unique_id = ahead.pop()
-        parent = project.nodes.get(unique_id)
-        if parent is None or unique_id in seen:
-            continue
-        seen.add(unique_id)
-        if parent.is_windowed:
-            yield parent
-        else:
-            ahead.extend(parent.parents)
 
 
 def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from runner.code_hashes import combined_hash, own_code_hash
 from runner.core.errors import ProjectError
+from runner.core.walks import walk
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description
 from runner.declared import Declared, tested_keys
@@ -121,6 +122,17 @@ class Project:
         }
         unfinished.write_text(json.dumps(kept, default=str))
         unfinished.replace(path)
+
+    def read_by(self, node: Node) -> Iterator[Node]:
+        """What a node reads, down to the nearest models with windows, and to sources and seeds."""
+
+        def onward(unique_id: str) -> tuple[str, ...]:
+            found = self.nodes.get(unique_id)
+            return () if found is None or found.is_windowed else found.parents
+
+        for unique_id in walk(node.parents, onward):
+            if unique_id in self.nodes:
+                yield self.nodes[unique_id]
 
     def selected(self, select: str) -> list[Node]:
         """The nodes of a resolved selection; :class:`ProjectError` if it matches nothing."""

@@ -15,6 +15,7 @@ from runner.core.errors import UsageError, nearest
 from runner.core.spans import Span, Spans
 from runner.core.standings import Status, Subject, assess, explained
 from runner.core.timelines import Timeline
+from runner.core.walks import walk
 from runner.core.windows import Calendar, Window
 from runner.ledger import Ledger, Work
 from runner.pipelines import DATA_KINDS
@@ -58,20 +59,18 @@ class Tracer:
         pipeline = planner.pipeline
         if label is not None:
             return pipeline.window(label, self.now)
-        complete = pipeline.complete(self.now)
-        if complete is None:
+        newest = pipeline.newest(self.now)
+        if newest is None:
             raise UsageError(f"{pipeline.name} has no complete window yet: wait for its first")
-        return pipeline.calendar.preceding(pipeline.calendar.window_at(complete.end))
+        return newest
 
     def upstream(self, node: Node, span: Span) -> Map:
         """A node and everything that it is made from, directly or not."""
-        wanted, ahead = {node.unique_id}, [node]
-        while ahead:
-            for parent in ahead.pop().parents:
-                if parent in self.project.nodes and parent not in wanted:
-                    wanted.add(parent)
-                    ahead.append(self.project.nodes[parent])
-        return self.map_of([self.project.nodes[unique_id] for unique_id in wanted], span)
+        nodes = self.project.nodes
+        wanted = walk(
+            [node.unique_id], lambda found: [p for p in nodes[found].parents if p in nodes]
+        )
+        return self.map_of([nodes[unique_id] for unique_id in wanted], span)
 
     def map_of(self, nodes: Iterable[Node], span: Span) -> Map:
         """Some nodes with what is known of them for the windows that touch a span."""

@@ -16,6 +16,7 @@ from functools import cached_property
 from runner.core.spans import Span, Spans
 from runner.core.standings import Status
 from runner.core.states import Verdict
+from runner.core.walks import walk
 
 WORST_FIRST = (
     Status.FAILED,
@@ -143,16 +144,10 @@ class Map:
 
     def _troubled_above(self, stop: Stop) -> list[Stop]:
         """The nearest stops above that are not right, through what knows no windows."""
-        found: list[Stop] = []
-        ahead, seen = list(stop.parents), set[str]()
-        while ahead:
-            unique_id = ahead.pop()
-            parent = self.by_id.get(unique_id)
-            if parent is None or unique_id in seen:
-                continue
-            seen.add(unique_id)
-            if parent.trouble:
-                found.append(parent)
-            elif not parent.is_windowed:
-                ahead.extend(parent.parents)
-        return found
+
+        def onward(unique_id: str) -> tuple[str, ...]:
+            found = self.by_id.get(unique_id)
+            return () if found is None or found.trouble or found.is_windowed else found.parents
+
+        above = [self.by_id[i] for i in walk(stop.parents, onward) if i in self.by_id]
+        return [found for found in above if found.trouble]

@@ -9,6 +9,7 @@ from datetime import datetime
 from runner.core.chunks import Chunk
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
+from runner.core.walks import walk
 from runner.core.windows import Window
 from runner.execution.judge import WindowJudgement
 from runner.pipelines import Pipeline
@@ -90,12 +91,7 @@ class Agenda:
 
     def _downstream(self, names: set[str]) -> set[str]:
         """The windowed models that read some, directly or not."""
-        found: set[str] = set()
-        ahead = names
-        while ahead:
-            ahead = {r for name in ahead for r in self._readers.get(name, ())} - found
-            found |= ahead
-        return found
+        return set(walk(names, lambda name: self._readers.get(name, ()))) - names
 
     def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
         wanted = set(names)

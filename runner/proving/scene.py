@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from runner.core.errors import UsageError
+from runner.core.walks import walk
 from runner.pipelines import DATA_KINDS, Pipeline
 from runner.project import Node, Project
 
@@ -136,14 +137,8 @@ class _Lineage:
     def ancestors(self, unique_id: str) -> frozenset[str]:
         """Everything that a node is made from and judged by, itself aside."""
         if unique_id not in self._known:
-            found: set[str] = set()
-            ahead = list(self.parents(unique_id))
-            while ahead:
-                parent = ahead.pop()
-                if parent not in found:
-                    found.add(parent)
-                    ahead.extend(self.parents(parent))
-            self._known[unique_id] = frozenset(found - {unique_id})
+            found = walk(self.parents(unique_id), self.parents)
+            self._known[unique_id] = frozenset(found) - {unique_id}
         return self._known[unique_id]
 
     def between(self, chosen: set[str]) -> set[str]:
@@ -153,16 +148,12 @@ class _Lineage:
 
     def read_by(self, made: set[str]) -> set[str]:
         """What some nodes are made from; of other incremental models only their tables."""
-        found: set[str] = set()
-        ahead = [parent for node in made for parent in self.parents(node)]
-        while ahead:
-            parent = ahead.pop()
-            if parent in found or parent in made:
-                continue
-            found.add(parent)
-            if not _is_incremental(self._nodes[parent]):
-                ahead.extend(self.parents(parent))
-        return found
+
+        def onward(node: str) -> Iterable[str]:
+            is_read_on = node in made or not _is_incremental(self._nodes[node])
+            return self.parents(node) if is_read_on else ()
+
+        return set(walk(made, onward)) - made
 
     def database(self, node: Node) -> str:
         """The database that a node lies in; DuckDB takes its name in any case."""
