@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -40,6 +40,7 @@ class Workspace:
 
     project_dir: Path
     home: Path
+    _read: list[Project] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def find(cls, project_dir: Path) -> Self:
@@ -90,7 +91,15 @@ class Workspace:
         return WarmEngine(self.project_dir, environment)
 
     def project(self, engine: Engine | None = None) -> Project:
-        """The parsed project: that of the last parse while it holds, else parsed anew."""
+        """The parsed project: that of the last parse while it holds, else parsed anew.
+
+        It is read once, as the fingerprint is: one command sees one project.
+        """
+        if not self._read:
+            self._read.append(self._project(engine))
+        return self._read[0]
+
+    def _project(self, engine: Engine | None) -> Project:
         selections = {config.select for config in self.configs.values()}
         kept = Project.load(self._kept_project)
         if (
