@@ -40,6 +40,11 @@ def refuse_impossible_gates(models: Iterable[Node], nodes: Mapping[str, Node]) -
                     f"new rows alone: make it a generic test of {read.name}, or take the gate mark "
                     "off"
                 )
+        elif test.check == "late_rows":
+            raise ProjectError(
+                f"the gate {test.name} looks for rows that came after windows were published, so "
+                "it cannot hold one back: take the gate mark off"
+            )
         elif test.attached_to in windowed:
             _refuse_strangers(test, windowed[test.attached_to], nodes)
 

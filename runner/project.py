@@ -45,6 +45,7 @@ class Node:
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
     is_marked_as_gate: bool = False  # of a test: says it is one, whatever it judges
     is_singular: bool = False  # of a test: a query of its own
+    check: str | None = None  # of a generic test: which
     reads_windows: bool = False  # whether a windowed model is among its ancestors
     location: str | None = None  # of a source or seed: its files; None: not to be seen
     declared: Declared | None = None  # of a model of the project itself, not of a package
@@ -166,6 +167,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 is_gate=_is_marked_as_gate(raw),
                 is_marked_as_gate=_is_marked_as_gate(raw),
                 is_singular=raw["resource_type"] == "test" and not raw.get("test_metadata"),
+                check=_check_name(raw),
                 location=location_of(raw),
                 declared=(
                     Declared.from_raw(raw, keys.get(unique_id, ()), macros)
@@ -205,8 +207,18 @@ def _is_marked_as_gate(raw: Mapping[str, Any]) -> bool:
     return (
         raw["resource_type"] == "test"
         and bool((config.get("meta") or {}).get("gate"))
-        and str(config.get("severity", "error")).lower() == "error"
+        # late_rows sets its own severity, and is refused as a gate whatever that is.
+        and (
+            str(config.get("severity", "error")).lower() == "error"
+            or _check_name(raw) == "late_rows"
+        )
     )
+
+
+def _check_name(raw: Mapping[str, Any]) -> str | None:
+    """Which generic test it is; None of a singular one, and of what is no test."""
+    name: str | None = (raw.get("test_metadata") or {}).get("name")
+    return name
 
 
 def _with_gates(nodes: dict[str, Node]) -> dict[str, Node]:

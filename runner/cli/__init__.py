@@ -40,8 +40,8 @@ def main() -> NoReturn:
         _fail(str(error), 2)
     except DaybreakError as error:
         _fail(str(error), 1)
-    except interrupts.Interrupted:
-        _fail("interrupted; what was published stays. Run the same command to go on.", 130)
+    except interrupts.Interrupted as interrupted:
+        _fail(f"interrupted; {interrupted.what_is_left}.", 130)
     sys.exit(0)
 
 

@@ -19,6 +19,7 @@ from runner.cli.app import (
     app,
     show,
 )
+from runner.core.interrupts import Interrupted
 from runner.core.proofs import Proof, ProofVerdict, Property, Result
 from runner.pipelines import find_config, make_pipeline
 from runner.project_files import profiles_file
@@ -47,31 +48,40 @@ def prove_pipeline(
     # Only here: no other command needs DuckDB, or pays for its import.
     from rich.console import Console
 
-    from runner.proving.prove import Wanted, prove
+    from runner.proving.prove import WAITING, Wanted, prove
 
     workspace = Workspace.find(project_dir)
     config = find_config(pipeline, workspace.configs)
     looking_from = inputs.parsed_timestamp(as_of)
     console = Console(stderr=True)
+
+    def told(what: str) -> None:
+        status.update(what)
+        if not console.is_terminal and what.startswith(WAITING):
+            console.print(what)
+
     with console.status("reading the dbt project") as status:
         project = workspace.project()
         found = make_pipeline(pipeline, config, project)
         now = inputs.instant_of(looking_from, found.calendar.zone)
-        report = prove(
-            Wanted(
-                pipeline=found,
-                project=project,
-                select=inputs.models_to_prove(found, select or ()),
-                window_count=windows,
-                seed=seed,
-                now=now,
-                home=workspace.home,
-                profiles=profiles_file(workspace.project_dir),
-                start_engine=lambda environment: workspace.start_engine(engine, environment),
-                world=inputs.the_world(),
-                told=status.update,
-            )
+        wanted = Wanted(
+            pipeline=found,
+            project=project,
+            select=inputs.models_to_prove(found, select or ()),
+            window_count=windows,
+            seed=seed,
+            now=now,
+            home=workspace.home,
+            profiles=profiles_file(workspace.project_dir),
+            start_engine=lambda environment: workspace.start_engine(engine, environment),
+            world=inputs.the_world(),
+            told=told,
         )
+        try:
+            report = prove(wanted)
+        except Interrupted as interrupted:
+            interrupted.what_is_left = "nothing was changed: the same command starts anew"
+            raise
     workspace.ledger.keep_proofs(_proofs(report))
     show(proof_page(report), proof_record(report), output)
     if set(report.verdicts.values()) != {ProofVerdict.PROVED}:

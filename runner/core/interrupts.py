@@ -16,6 +16,8 @@ from typing import NoReturn
 class Interrupted(BaseException):
     """Ctrl-C or SIGTERM; not KeyboardInterrupt, which typer would swallow."""
 
+    what_is_left = "what was published stays. Run the same command to go on"
+
 
 class _Shields:
     """How many shields the main thread holds, and whether a signal has come meanwhile."""

@@ -318,7 +318,8 @@ class Executor:
     def _give_up(self, reason: str) -> None:
         """End what is still queued or running in this process's name."""
         job = self._job
-        job.ledger.give_up(job.pipeline.name, reason, job.world.now())
+        cut_off = self._invoker.fence if self._invoker.running else None
+        job.ledger.give_up(job.pipeline.name, reason, job.world.now(), cut_off)
 
 
 def _bad_rows(plan: Plan) -> dict[str, Spans]:

@@ -24,6 +24,7 @@ class Invoker:
         self._job = job
         self._heartbeat = heartbeat
         self.running: Span | None = None  # of the invocation in progress
+        self.fence: int | None = None  # of the last one
 
     def run(
         self, chunk: Chunk, statics: Sequence[Node], checks: Sequence[str], *, unit_tests: bool
@@ -35,7 +36,7 @@ class Invoker:
         """
         job = self._job
         self.running = chunk.span
-        fence = job.ledger.claim(job.pipeline.name, chunk.span, job.world.now())
+        self.fence = fence = job.ledger.claim(job.pipeline.name, chunk.span, job.world.now())
         reached("after-claim")
         job.observer.invoking(chunk)
         invocation = Invocation(

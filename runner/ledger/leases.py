@@ -141,19 +141,28 @@ class Leases(Database):
             reason = connection.execute(query.limit(1)).scalar()
         return reason or "another runner has taken them over"
 
-    def give_up(self, pipeline: str, reason: str, now: datetime) -> None:
+    def give_up(self, pipeline: str, reason: str, now: datetime, fence: int | None = None) -> None:
         """End everything this process holds in a pipeline: it was told to stop, or cannot go on.
 
         What it was in the middle of stays unsettled: the markers will say what was published.
+        ``fence`` is that of the invocation that was cut off. Whoever took its windows over
+        meanwhile may have asked the markers before it published, so they will be asked again.
         """
-        self._change(
-            _held_by(owners.this_process(), pipeline, UNFINISHED),
-            state=State.CANCELLED,
-            reason=reason,
-            finished_at=now,
-            lease_until=None,
-            is_unsettled=runs.c.state == State.RUNNING,
-        )
+        me = owners.this_process()
+        ended = update(runs).where(*_held_by(me, pipeline, UNFINISHED))
+        cut_off = (runs.c.pipeline == pipeline, runs.c.owner == me, runs.c.fence == fence)
+        with self._transaction() as connection:
+            connection.execute(
+                ended.values(
+                    state=State.CANCELLED,
+                    reason=reason,
+                    finished_at=now,
+                    lease_until=None,
+                    is_unsettled=runs.c.state == State.RUNNING,
+                )
+            )
+            if fence is not None:
+                connection.execute(update(runs).where(*cut_off).values(is_unsettled=True))
 
     def put_back(
         self, pipeline: str, windows: Iterable[Window], reason: str, now: datetime

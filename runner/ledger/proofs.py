@@ -15,9 +15,22 @@ class Proofs(Database):
     """The newest proof of every model's code."""
 
     def keep_proofs(self, found: Iterable[Proof]) -> None:
-        """Keep proofs; each takes the place of an earlier one of the same code."""
+        """Keep proofs; each takes the place of an earlier one of the same code.
+
+        But one counterexample is the last word on a code: other windows cannot take it back.
+        """
         with self._transaction() as connection:
+            query = select(proofs.c.model, proofs.c.code_hash)
+            disproved = {
+                tuple(row)
+                for row in connection.execute(
+                    query.where(proofs.c.verdict == ProofVerdict.DISPROVED)
+                )
+            }
             for proof in found:
+                is_known = (proof.model, proof.code_hash) in disproved
+                if is_known and proof.verdict is ProofVerdict.PROVED:
+                    continue
                 same = proofs.c.model == proof.model, proofs.c.code_hash == proof.code_hash
                 connection.execute(delete(proofs).where(*same))
                 connection.execute(insert(proofs), [_row_of(proof)])

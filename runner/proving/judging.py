@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from runner.core.proofs import Outcome, Property, Result
+from runner.core.retries import Remedy, classify
 from runner.proving.outcome import Finding
 from runner.proving.scene import Scene, Target
 
@@ -55,6 +56,8 @@ def _outcome(
         culprits = [o.name for o in scene.targets if _is_upstream(scene, o, target, tested, failed)]
         if culprits:
             return _not_applicable(f"{culprits[0]}, which it is made from, failed it", is_open=True)
+        if finding.error is not None and classify(finding.error).remedy is not Remedy.PERMANENT:
+            return _not_applicable(_in_words(finding), is_open=True)
         return Outcome(Result.FAILED, _in_words(finding))
     if windows_with_rows == 0:
         return _not_applicable("no window that was replayed has a row of it", is_open=True)

@@ -28,6 +28,7 @@ from runner.proving.scratch import Scratch, scratch
 from runner.warehouse import Holder, wait_until_free
 
 _TIMES_TRIED = 3
+WAITING = "waiting for"  # how what is told begins while somebody else holds the warehouse
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def prove(wanted: Wanted) -> Report:
         replay = Replay(engine, folder, scene, buckets, seed, timeout, wanted.told)
         replay.prepare(_to_prepare(wanted, scene, copied))
         replay.run_reference()
+        _require_rows(replay)
         found = [
             finding
             for scenario in scenarios(windows, scene.levels, len(scene.targets), seed)
@@ -98,6 +100,15 @@ def _require_copy(described: Description, folder: Scratch) -> None:
             f"dbt would replay in {described.warehouse or 'another database'} and not in the "
             f"scratch copy: let profiles.yml say `path:` of a DuckDB file in the target that is "
             "used"
+        )
+
+
+def _require_rows(replay: Replay) -> None:
+    if not any(replay.expected.values()):
+        first, last = replay.buckets.windows[0].label, replay.buckets.windows[-1].label
+        raise UsageError(
+            f"no model has a row in {first} … {last}, so nothing can be proved: take windows that "
+            "have some, with --as-of"
         )
 
 
@@ -131,7 +142,7 @@ def _copied(wanted: Wanted, scene: Scene, warehouse: Path, folder: Scratch) -> C
 
 
 def _waiting(holder: Holder) -> str:
-    return f"waiting for {holder}, who holds the warehouse"
+    return f"{WAITING} {holder}, who holds the warehouse"
 
 
 def _to_prepare(wanted: Wanted, scene: Scene, copied: Copied) -> list[str]:

@@ -113,14 +113,15 @@ class Replay:
                 if published == step.killed_after:
                     self.engine.kill()
 
+        fence = next(self._fences)
         invocation = Invocation(
             nodes=step.nodes,
             checks=(),
             exclude=self.scene.tests,
             with_unit_tests=False,
             span=step.span,
-            run_id="prove",
-            fence=next(self._fences),
+            run_id=f"prove__{fence}",  # another each time, as when windows really run again
+            fence=fence,
             code_hashes={},
             timeout=self.timeout,
         )

@@ -81,6 +81,7 @@ def make_scene(
     lineage = _Lineage(project, manifest)
     left_out = dict(_left_out(pipeline, lineage, select))
     chosen = _chosen(pipeline, left_out, select)
+    chosen |= _windowed_above(pipeline, lineage, chosen)
     made_again = chosen | lineage.between(chosen)
     only_read = lineage.in_order(lineage.read_by(made_again))
     database = _one_database(lineage, [*lineage.in_order(made_again), *only_read])
@@ -196,6 +197,16 @@ def _chosen(
     if not chosen:
         raise UsageError(_nothing_to_prove(pipeline, left_out))
     return chosen
+
+
+def _windowed_above(pipeline: Pipeline, lineage: _Lineage, chosen: set[str]) -> set[str]:
+    """The models with the same windows that the chosen are made from, in whatever pipeline.
+
+    Copied whole they would stand still, and a reader of all their history would pass.
+    """
+    above = {found for node in chosen for found in lineage.ancestors(node)}
+    grain = pipeline.calendar.grain
+    return {node.unique_id for node in lineage.in_order(above) if node.grain is grain}
 
 
 def _left_out(

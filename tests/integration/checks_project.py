@@ -24,6 +24,8 @@ MODELS = {
     "mixed": "{{ config(event_time='day') }} select id, day from {{ ref('whole') }}"
     " where amount > 0 and {{ in_window('day') }} union all select id, day from"
     " {{ source('raw', 'others') }} where {{ in_window('day') }}",
+    "child": "{{ config(event_time='day') }} select * from {{ ref('whole') }}"
+    " where {{ in_window('day') }}",
     "closed_weeks": _WEEKLY,
     "closed_months": _MONTHLY,
     "closed_hours": _HOURLY + _MOMENTS,
@@ -34,6 +36,7 @@ MODELS = {
     # reconciles_with
     "kept": "{{ config(event_time='day') }} select * from {{ source('raw', 'events') }}"
     " where amount >= 0 and {{ in_window('day') }}",
+    "moments_of_day": _DAILY,
     "counted": "{{ config(event_time='day') }} select day, count(*) as row_count from"
     " {{ source('raw', 'events') }} where amount is not null and {{ in_window('day') }}"
     " group by day",
@@ -67,7 +70,18 @@ MODELS = {
     "timely_instant": _DAILY,
     "timely_hours": _HOURLY + _MOMENTS,
     "late_gate": _DAILY,
+    # Checks of an analyst's own, which do not keep to UTC
+    "local_midnights": _DAILY,
+    "no_windows": _DAILY,
 }
+
+OWN_CHECKS = """
+{% test bad_days(model, window_start) %}
+    select {{ window_start }} as window_start, day + interval 1 day as window_end,
+        'more than 0' as expected, amount as actual
+    from {{ model }} where amount < 0
+{% endtest %}
+"""
 
 SCHEMA = """
 version: 2
@@ -89,6 +103,17 @@ sources:
 models:
   - name: mixed
     data_tests: [rows_in_every_window: {name: mixed_has_rows}]
+  - name: child
+    data_tests: [rows_in_every_window: {name: child_has_rows, config: {meta: {gate: true}}}]
+  - name: moments_of_day
+    data_tests:
+      - reconciles_with:
+          name: moments_conserved
+          arguments: {to: "source('raw', 'moments')", to_event_time: seen_at, rejected: "false"}
+  - name: local_midnights
+    data_tests: [bad_days: {name: local_bad, arguments: {window_start: cast(day as timestamp)}}]
+  - name: no_windows
+    data_tests: [bad_days: {name: null_bad, arguments: {window_start: cast(null as timestamp)}}]
   - name: closed_weeks
     data_tests:
       - rows_in_every_window: &closable
@@ -210,7 +235,7 @@ models:
       - late_rows:
           name: gate_of_late_rows
           arguments: *late
-          config: {meta: {gate: true}, severity: error}
+          config: {meta: {gate: true}}
 """
 
 MORE_TABLES = """
@@ -227,6 +252,7 @@ def write(folder: Path) -> None:
         "dbt_project.yml": PROJECT,
         "profiles.yml": PROFILES,
         "models/schema.yml": SCHEMA,
+        "macros/own_checks.sql": OWN_CHECKS,
         **{f"models/{name}.sql": sql for name, sql in MODELS.items()},
     }
     for name, text in files.items():

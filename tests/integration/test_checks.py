@@ -85,6 +85,30 @@ def test_a_model_that_also_reads_a_source_needs_more_than_empty_parents(trial: T
     assert said(run) == [("2026-03-04 05", "rows, or evidence that there are none", "0 rows")]
 
 
+def test_a_parent_that_has_not_published_a_window_is_no_evidence(trial: Trial):
+    sell(trial, MONDAY, 1)
+    passed(morning(trial, "whole", MONDAY))
+    withheld = morning(trial, "child", MONDAY + DAY)
+    assert "rows, or evidence that there are none" in withheld.error("child")
+    passed(morning(trial, "whole", MONDAY + DAY))
+    passed(morning(trial, "child", MONDAY + DAY))
+    trial.sql("update daybreak_publications set verdict = 'incorrect' where model = 'whole'")
+    assert not morning(trial, "child", MONDAY + DAY).success
+
+
+@pytest.mark.parametrize("model", ["local_midnights", "no_windows"])
+def test_a_check_that_names_what_is_no_window_lets_none_of_them_pass(trial: Trial, model: str):
+    """Local midnight is no window's start in UTC: taken at its word, it would condemn nothing."""
+    sell(trial, MONDAY, 1)
+    sell(trial, MONDAY + DAY, 1, amount="-1")
+    run = range_of_days(trial, model, MONDAY, MONDAY + DAY)
+    (evidence,) = run.told_json("DAYBREAK_REPORT ")["evidence"]
+    assert not evidence["names_windows"]
+    assert trial.markers(model) == [(None,), (None,)]
+    morning(trial, model, MONDAY + DAY)
+    assert trial.markers(model) == [(None,), ("incorrect",)]
+
+
 def test_weeks_and_months_are_closed_on_all_of_their_days(trial: Trial):
     trial.sql(
         "insert into raw.closures select unnest(generate_series(date '2026-03-02',"
@@ -153,6 +177,11 @@ def test_a_row_that_is_neither_published_nor_rejected_is_found(trial: Trial):
     )
     assert "2026-03-03" not in withheld.error("kept").split("DAYBREAK_EVIDENCE")[0]
     assert trial.rows("kept", "count(*)") == [(3,)]
+
+
+def test_a_moment_that_is_taken_for_a_date_is_not_lost(trial: Trial):
+    trial.sql(f"insert into raw.moments (id, seen_at) values (1, '{MONDAY} 10:00')")
+    assert len(said(morning(trial, "moments_of_day", MONDAY))) == 1
 
 
 def test_conservation_counts_what_the_model_says_and_tolerates(trial: Trial):
@@ -491,6 +520,16 @@ def test_of_landed_files_the_window_of_the_changed_one_is_named(checks: Project,
     assert said(morning(trial, "landed", days[0], days[1])) != []
 
 
+def test_a_backfill_of_old_files_does_not_say_what_is_right_today(checks: Project, trial: Trial):
+    last = MONDAY + 20 * DAY
+    land(checks, MONDAY, "1 as id")
+    land(checks, last, "1 as id, 5 as extra")
+    passed(range_of_days(trial, "landed_gate", MONDAY, MONDAY, newest=last))
+    assert recorded(trial) == []
+    passed(morning(trial, "landed_gate", last))
+    assert [column for _, column, *_ in recorded(trial)] == ["day", "extra", "id"]
+
+
 def test_only_a_source_is_watched(trial: Trial):
     run = morning(trial, "no_source shaped_like_a_model", MONDAY)
     assert "columns_match watches a source" in run.daybreak_error("like_a_model")
@@ -517,7 +556,8 @@ def test_rows_that_came_after_their_window_was_published_are_counted(trial: Tria
     assert [(row["window_start"], row["actual"]) for row in evidence["rows"]] == [
         ("2026-03-02 05:00:00", "late rows: 17")
     ]
-    assert trial.markers("timely") == [("correct",)] * 3
+    # What came late for other windows says nothing of the rows of these.
+    assert trial.markers("timely") == [("unchecked",)] * 3
 
     trial.sql(f"set timezone='UTC'; update raw.events set seen_at = {late} - interval 2 day")
     assert morning(trial, "timely", MONDAY).nodes["timely_late"]["status"] == "pass"

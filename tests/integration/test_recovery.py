@@ -78,7 +78,7 @@ def test_what_was_published_and_judged_is_not_run_again(five_days: Shop):
     assert five_days.query("select * from daybreak_publications order by all") == published
     shown = five_days.runner("show-run", "orders_pipeline", "backfill__2017-03-12")
     assert "markers say so" in shown.out
-    assert "stg_transactions         | success | 5,577" in shown.out
+    assert "stg_transactions         | success | yes | yes     | 5,577" in shown.out
 
 
 def test_what_was_published_and_not_judged_is_only_judged(five_days: Shop):

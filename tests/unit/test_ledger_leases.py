@@ -86,6 +86,18 @@ def test_another_pipeline_has_windows_of_its_own(ledger: Ledger):
     assert set(states(ledger)) == {State.QUEUED}
 
 
+def test_what_was_cut_off_is_asked_about_again_whoever_has_ended_it(ledger: Ledger):
+    """They may have asked the markers a moment before it published."""
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:2], NOW)
+    fence = ledger.claim(PIPELINE, span(WEEK[:2]), NOW)
+    ledger.cancel_all(PIPELINE, "by hand", NOW)
+    ledger.settle(ledger.unsettled(PIPELINE))
+    ledger.give_up(PIPELINE, "stopped", NOW)
+    assert ledger.unsettled(PIPELINE) == []
+    ledger.give_up(PIPELINE, "stopped", NOW, fence)
+    assert starts(ledger.unsettled(PIPELINE)) == starts(WEEK[:2])
+
+
 def test_run_ids_count_the_runs_of_a_kind_and_window(ledger: Ledger):
     for expected in ("backfill__2026-06-01", "backfill__2026-06-01.2", "backfill__2026-06-01.3"):
         (run,) = ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)

@@ -34,9 +34,18 @@ def test_a_proof_is_kept_as_it_was(location: Location, ledger: Ledger):
 
 
 def test_the_newest_proof_of_a_code_counts(ledger: Ledger):
+    later = replace(RIGHT, windows="other windows")
+    ledger.keep_proofs([RIGHT])
+    ledger.keep_proofs([later])
+    assert ledger.proofs() == {"daily_revenue": (later,)}
+
+
+def test_a_counterexample_is_the_last_word_on_a_code(ledger: Ledger):
+    """Fewer windows, or others, may not show it again."""
+    ledger.keep_proofs([RIGHT])
     ledger.keep_proofs([WRONG])
     ledger.keep_proofs([RIGHT])
-    assert ledger.proofs() == {"daily_revenue": (RIGHT,)}
+    assert ledger.proofs() == {"daily_revenue": (WRONG,)}
 
 
 def test_each_code_has_its_own(ledger: Ledger):

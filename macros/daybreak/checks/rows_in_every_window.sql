@@ -45,7 +45,8 @@
 {% endmacro %}
 
 {#
-    The evidence of a model over models: none of its nearest windowed ancestors has a row. An
+    The evidence of a model over models: its nearest windowed ancestors are published, and none has
+    a row. An
     empty pull from a source is never its own evidence, so a model that also reads a source
     itself has to bring another one.
 #}
@@ -57,8 +58,25 @@
     {%- else -%}
         {%- for parent in parents %}
         {{ 'and ' if not loop.first }}{{ _parent_is_empty(parent, grain) }}
+        and {{ _parent_is_published(parent) }}
         {%- endfor -%}
     {%- endif -%}
+{% endmacro %}
+
+{# A window that a parent has never published, or that is wrong, is empty too and proves nothing. #}
+{% macro _parent_is_published(parent) %}
+    (
+        select
+            coalesce(sum(
+                epoch(least(markers.window_end, empty.window_end))
+                - epoch(greatest(markers.window_start, empty.window_start))
+            ), 0)
+        from {{ publications_relation(parent.database) }} as markers
+        where markers.model = {{ _literal(parent.name) }}
+            and markers.window_start < empty.window_end
+            and markers.window_end > empty.window_start
+            and coalesce(markers.verdict, '') != 'incorrect'
+    ) >= epoch(empty.window_end) - epoch(empty.window_start)
 {% endmacro %}
 
 {% macro _parent_is_empty(parent, grain) %}

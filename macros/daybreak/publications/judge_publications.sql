@@ -64,12 +64,20 @@
     {%- endfor -%}
     {%- set is_bad = _is_bad(state.bad_windows, state.is_condemned) -%}
     {%- if state.is_complete -%}
-        {%- set is_checked = tested or _gates_of(node) -%}
-        {%- do _write_verdict(node, 'correct' if is_checked else 'unchecked', 'not ' ~ is_bad) -%}
+        {%- set verdict = 'correct' if _is_checked(node, tested) else 'unchecked' -%}
+        {%- do _write_verdict(node, verdict, 'not ' ~ is_bad) -%}
     {%- endif -%}
     {%- if state.bad_windows or state.is_condemned -%}
         {%- do _write_verdict(node, 'incorrect', is_bad) -%}
     {%- endif -%}
+{% endmacro %}
+
+{# Whether anything has judged the rows of a model: late_rows looks at others, yet to be read. #}
+{% macro _is_checked(node, tested) %}
+    {%- for result in tested if _check_name(result.node) != 'late_rows' -%}
+        {{- return(true) -}}
+    {%- endfor -%}
+    {{- return(_gates_of(node) | length > 0) -}}
 {% endmacro %}
 
 {#

@@ -16,7 +16,7 @@
             {%- set watched = graph.sources[source_id] -%}
             {%- do recorded.append(source_id) -%}
             {%- if not _recorded_schema(_source_name(watched)).columns -%}
-                {%- set columns = _columns_seen(watched) -%}
+                {%- set columns = _columns_seen(watched, test) -%}
                 {%- if columns -%}
                     {%- do _record_schema(_source_name(watched), columns) -%}
                 {%- endif -%}

@@ -5,12 +5,14 @@
 {% macro _evidence(test, sql, failures) %}
     {%- set rows_sql = _rows_with_null(test) or sql -%}
     {%- set sample = run_query('select * from ' ~ _subquery(rows_sql, 'evidence') ~ ' limit 5') -%}
-    {%- set names_windows = 'window_start' in sample.column_names
+    {%- set may_name_windows = 'window_start' in sample.column_names
         and 'window_end' in sample.column_names
         and 'expected' in sample.column_names
         and 'actual' in sample.column_names
         and sample.rows | length > 0 -%}
-    {%- set found = run_query(sql) if names_windows and sample.rows | length == 5 else sample -%}
+    {%- set all = run_query(sql) if may_name_windows and sample.rows | length == 5 else sample -%}
+    {%- set names_windows = may_name_windows and _are_windows(test, all.rows) -%}
+    {%- set found = all if names_windows else sample -%}
     {%- set attached_to = test.attached_node | default(none) -%}
     {%- set rows = [] -%}
     {%- for row in found.rows -%}
@@ -29,6 +31,52 @@
         'makes_stale': _check_name(test) == 'late_rows',
         'rows': rows,
     }) -}}
+{% endmacro %}
+
+{#
+    Whether rows name windows of the model that they judge. A local midnight where UTC is asked for,
+    or a NULL, would condemn no window and leave all of them for right: such a check names none.
+#}
+{% macro _are_windows(test, rows) %}
+    {%- set named = [] -%}
+    {%- for row in rows -%}
+        {%- if row['window_start'] is none or row['window_end'] is none -%}
+            {{- return(false) -}}
+        {%- endif -%}
+        {%- do named.append("(cast('" ~ row['window_start'] ~ "' as timestamp))") -%}
+    {%- endfor -%}
+    {%- set judged = _windowed_node_of(test) -%}
+    {%- if judged is none or not _has_window_vars() -%}
+        {{- return(true) -}}
+    {%- endif -%}
+    {%- set bounds = _bounds_as('utc') -%}
+    {%- set strays -%}
+        select count(*) from (values {{ named | join(', ') }}) as named (window_start)
+        where named.window_start not in (
+                select spine.window_start
+                from ({{ window_spine(judged.config.batch_size) }}) as spine
+                union all
+                select markers.window_start
+                from {{ publications_relation(judged.database) }} as markers
+                where {{ _is_of(judged) }} and not (
+                    markers.window_start >= {{ bounds.start }}
+                    and markers.window_start < {{ bounds.end }}
+                )
+            )
+    {%- endset -%}
+    {{- return(run_query(strays).rows[0][0] == 0) -}}
+{% endmacro %}
+
+{# The windowed model that a test is about: the one it is attached to, else the last it reads. #}
+{% macro _windowed_node_of(test) %}
+    {%- set attached_to = test.attached_node | default(none) -%}
+    {%- set read = [attached_to] if attached_to else test.depends_on.nodes | reverse | list -%}
+    {%- for unique_id in read if unique_id in graph.nodes -%}
+        {%- if _is_windowed(graph.nodes[unique_id]) -%}
+            {{- return(graph.nodes[unique_id]) -}}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return(none) -}}
 {% endmacro %}
 
 {# Which generic test it is; none of a singular one. #}

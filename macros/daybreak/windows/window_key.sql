@@ -9,7 +9,9 @@
             ~ " 'instant', or windows of a day"
         ) -%}
     {%- elif as == 'date' -%}
-        {{- return(column if grain == 'day' else _date_trunc(grain, column)) -}}
+        {#- Cast, or a timestamp that was taken for a date would join nothing and be missed. -#}
+        {%- set day = 'cast(' ~ column ~ ' as date)' -%}
+        {{- return(day if grain == 'day' else _date_trunc(grain, column)) -}}
     {%- endif -%}
     {%- set utc = {
         'utc': column,
