@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,10 +59,16 @@ class Source:
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
         """The SQL of all branches as tokens, comments left out; none if it cannot be read."""
-        try:
-            return tuple(Dialect.get_or_raise(DIALECT).tokenize(self._masked(())))
-        except SqlglotError:
-            return ()
+        return self._tokenized or ()
+
+    @cached_property
+    def _tokenized(self) -> tuple[Token, ...] | None:
+        """The same of all branches; where those spoil each other, of the first or the last."""
+        branches = [_dropped(self.tags, keeps_last=keeps_last) for keeps_last in (False, True)]
+        for dropped in ((), *branches):
+            with suppress(SqlglotError):
+                return tuple(Dialect.get_or_raise(DIALECT).tokenize(self._masked(dropped)))
+        return None
 
     @cached_property
     def trees(self) -> tuple[exp.Expr, ...]:
@@ -80,6 +87,8 @@ class Source:
     @cached_property
     def live_tags(self) -> tuple[Tag, ...]:
         """The expressions and statements that are not in a comment of SQL."""
+        if self._tokenized is None:
+            return self.tags  # no telling what is a comment
         covered = [(token.start, token.end) for token in self.tokens]
         return tuple(
             tag

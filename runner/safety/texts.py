@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sqlglot.tokenizer_core import Token
@@ -27,7 +28,8 @@ _WORDS = frozenset(
     {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 )
 _JINJA_CLOCKS = frozenset({"run_started_at", "invocation_id", "current_timestamp"})
-_PYTHON_CLOCKS = frozenset({"now", "utcnow", "today"})
+_PYTHON_CLOCK = re.compile(r"\.\s*(now|utcnow|today)\s*\(|\btime\.(time)\s*\(")
+_OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a window runs again
 # What filters by the window; landed_in_window reads the window's files alone.
 _WINDOW_FILTERS = frozenset({"in_window", "landed_in_window"})
 # Macros and functions that put no filter anywhere.
@@ -48,11 +50,20 @@ def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
     for tag in source.live_tags:
         if tag.call == "config":
             continue
-        for name in tag.names:
-            is_python = name in _PYTHON_CLOCKS and "datetime" in tag.names
-            if name in _JINJA_CLOCKS or is_python:
-                yield spot("DB01", tag.start, tag.end, name)
-                break
+        what = _clock_in(tag)
+        if what is not None:
+            yield spot("DB01", tag.start, tag.end, what)
+
+
+def _clock_in(tag: Tag) -> str | None:
+    """What of a piece of Jinja is another each time it is rendered."""
+    named = [name for name in tag.names if name in _JINJA_CLOCKS]
+    called = _PYTHON_CLOCK.search(tag.code)
+    if called is not None:
+        named.append(called[1] or called[2])
+    if "var" in tag.names:
+        named += sorted(_OF_THE_RUN.intersection(tag.strings))
+    return named[0] if named else None
 
 
 def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
@@ -64,7 +75,26 @@ def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
     is_string = tokens[index].token_type.name in ("STRING", "IDENTIFIER")  # quoted
     if is_string or (before == "." and not _is_catalog(tokens, index)):
         return False
-    return word in _WORDS if after != "(" else word in _CALLS
+    if after != "(":
+        return word in _WORDS
+    inside, following = _parentheses(tokens, index + 1)
+    if following == ("as", "("):
+        return False  # the name of a common table expression, with its columns
+    return word in _CALLS or (word == "age" and "," not in inside)
+
+
+def _parentheses(tokens: tuple[Token, ...], index: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What stands in the parentheses that open here, not in others within, and after them."""
+    depth = 0
+    inside: list[str] = []
+    for at in range(index, len(tokens)):
+        text = tokens[at].text.lower()
+        depth += (text == "(") - (text == ")")
+        if depth == 0:
+            return tuple(inside), tuple(token.text.lower() for token in tokens[at + 1 : at + 3])
+        if depth == 1:
+            inside.append(text)
+    return tuple(inside), ()
 
 
 def _is_catalog(tokens: tuple[Token, ...], index: int) -> bool:

@@ -38,8 +38,12 @@ def _is_window(
     tags = [source.tags_in(bound.sql()) for bound in bounds]
     if not all(tags):
         return False
+    if any(_is_bound(tag, source) for found in tags for tag in found):
+        return True
+    # Two constants of the project around an event time are no window.
+    are_constants = all(tag.call in ("var", "env_var") for found in tags for tag in found)
     is_event_time = any(c.name.lower() in event_times for c in column.find_all(exp.Column))
-    return is_event_time or any(_is_bound(tag, source) for found in tags for tag in found)
+    return is_event_time and not are_constants
 
 
 def _is_bound(tag: Tag, source: Source) -> bool:

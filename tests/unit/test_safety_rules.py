@@ -136,6 +136,12 @@ def test_without_a_parse_only_what_the_text_says_counts():
         "'{{ modules.datetime.datetime.now() }}'",
         "'{{ modules.datetime.datetime.utcnow().date() }}'",
         "{{ dbt.current_timestamp() }}",
+        "'{{ dbt_date.now() }}'",
+        "{{ modules.time.time() }}",
+        "'{{ var('run_id') }}'",
+        "{{ var('fence', 0) }}",
+        "age(sold_on)",
+        "age(least(sold_on, paid_on))",
     ],
 )
 def test_clock_and_chance_are_found(expression: str):
@@ -161,6 +167,8 @@ def test_a_sample_is_chance():
         "'{{ modules.datetime.timedelta(days=1) }}'",
         "x {# run_started_at #}",
         "x -- {{ run_started_at }}\n",
+        "age(sold_on, paid_on)",
+        "'{{ var('currency') }}'",
     ],
 )
 def test_what_only_looks_like_a_clock_is_left_alone(expression: str):
@@ -169,6 +177,20 @@ def test_what_only_looks_like_a_clock_is_left_alone(expression: str):
 
 def test_a_set_statement_may_hold_a_clock():
     assert rules("{% set today = run_started_at.date() %}" + READ) == ["DB01"]
+    aliased = "{% set dt = modules.datetime.datetime %}{% set at = dt.now() %}"
+    assert rules(aliased + READ) == ["DB01"]
+
+
+def test_a_name_of_ones_own_is_no_clock():
+    parsed = "modules.datetime.datetime.fromisoformat(var('window_start'))"
+    assert rules("{% set today = " + parsed + " %}" + READ) == []
+    assert rules("with today(day) as (select 1), now(at) as (select 2) " + READ) == []
+
+
+def test_an_apostrophe_in_a_captured_text_hides_nothing():
+    note = "{% set note %}the day's window{% endset %}"
+    assert rules(note + READ) == []
+    assert rules(note + selecting("now() as at, sold_on")) == ["DB01"]
 
 
 # DB02
@@ -348,6 +370,7 @@ def test_a_closed_window_is_found(predicate: str):
         "quantity between 1 and 5",
         "quantity between {{{{ var('low') }}}} and {{{{ var('high') }}}}",
         "sold_on between date '2026-01-01' and date '2026-12-31'",
+        "sold_on between '{{{{ var('reform_from') }}}}' and '{{{{ var('reform_to') }}}}'",
     ],
 )
 def test_what_is_no_closed_window_is_left_alone(predicate: str):
