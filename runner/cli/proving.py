@@ -79,9 +79,13 @@ def prove_pipeline(
         )
         try:
             report = prove(wanted)
-        except Interrupted as interrupted:
+        except (Interrupted, RuntimeError) as error:
+            # DuckDB wraps what a signal raises while it works.
+            interrupted = error if isinstance(error, Interrupted) else error.__cause__
+            if not isinstance(interrupted, Interrupted):
+                raise
             interrupted.what_is_left = "nothing was changed: the same command starts anew"
-            raise
+            raise interrupted from error.__cause__
     workspace.ledger.keep_proofs(_proofs(report))
     show(proof_page(report), proof_record(report), output)
     if set(report.verdicts.values()) != {ProofVerdict.PROVED}:
