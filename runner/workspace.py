@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from runner.core.config import PipelineConfig, parse_pipelines
+from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, UsageError
+from runner.core.pipelines_file import parse_pipelines
 from runner.dbt.protocol import Engine
 from runner.landings import Landings
 from runner.ledger import Ledger

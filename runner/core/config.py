@@ -1,14 +1,13 @@
-"""``pipelines.yml``: what it may say, and one clear error when it says something else.
+"""What a pipeline may be told in ``pipelines.yml``, as values: pydantic judges them.
 
-Pydantic judges the values; only the first error by line is reported, in one line, as a
-ConfigError that begins with its place. A wrong value never runs anything.
+See :mod:`runner.core.pipelines_file` for the text and its errors.
 """
 
 import re
 import string
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -18,51 +17,17 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
-from pydantic_core import ErrorDetails
 
-from runner.core.errors import ConfigError, UsageError, nearest
+from runner.core.errors import UsageError, nearest
 from runner.core.schedules import Schedule
 from runner.core.windows import Grain
-from runner.core.yaml_lines import YamlReader, shown
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _UTC = ZoneInfo("UTC")
-_EXAMPLES = {
-    "select": 'select: "+daily_revenue"',
-    "schedule": 'schedule: "0 5 * * *"',
-    "grain": "grain: day",
-    "timezone": "timezone: Europe/Berlin",
-    "start": "start: 2026-03-01",
-    "end": "end: 2026-05-31",
-    "deadline": "deadline: 2h",
-    "lookback": "lookback: 3",
-    "catchup": "catchup: all",
-    "retries": "retries: {attempts: 3, backoff: 30s, max_backoff: 15m}",
-    "attempts": "attempts: 3",
-    "backoff": "backoff: 30s",
-    "max_backoff": "max_backoff: 15m",
-    "timeout": "timeout: 1h",
-    "lock_timeout": "lock_timeout: 10m",
-    "wait_for": 'wait_for: [{file: "data/{window:%Y-%m-%d}.csv"}]',
-    "file": 'file: "data/{window:%Y-%m-%d}.csv"',
-    "alerts": 'alerts: ["${RUNNER_ALERT_URL}"]',
-    "description": 'description: "Revenue per day"',
-    "pipelines": 'pipelines: {orders: {select: "+daily_revenue"}}',
-}
-
-_EXPECTED = {  # in a person's words, by pydantic's kind of error
-    "dict_type": "keys and values",
-    "int_type": "a whole number",
-    "model_type": "keys and values",
-    "string_too_short": "longer than nothing",
-    "string_type": "text (put it in quotes)",
-    "too_short": "at least one pipeline",
-    "tuple_type": "a list",
-}
 
 
 def _duration(value: object) -> object:
@@ -136,11 +101,13 @@ class Catchup(StrEnum):
     NONE = "none"
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Takes no key that it does not know, and never changes."""
+
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
 
-class Retries(_Strict):
+class Retries(Strict):
     """How often a transient failure is tried again, and how patiently."""
 
     attempts: int = Field(default=3, ge=1, strict=True)  # the first one included
@@ -155,13 +122,25 @@ class Retries(_Strict):
         return value
 
 
-class WaitFor(_Strict):
-    """Something that must be there, complete, before a window runs."""
+class WaitFor(Strict):
+    """Something that must be there, complete, before a window runs: a file, or a fresh source."""
 
-    file: Annotated[Text, AfterValidator(_template)]  # '{window:%Y-%m-%d}' is its local start
+    file: Annotated[Text, AfterValidator(_template)] | None = None  # a glob, per window
+    marker: Annotated[Text, AfterValidator(_template)] | None = None  # lands after the file
+    settle: Duration = timedelta(minutes=1)  # unchanged for so long, the file is complete
+    source: Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")] | None = None  # name.table
+    timeout: Duration | None = None  # after due; then the window is missed
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.file is None) == (self.source is None):
+            raise ValueError("each entry names either a file or a source")
+        if self.marker is not None and self.file is None:
+            raise ValueError("a marker belongs to a file")
+        return self
 
 
-class PipelineConfig(_Strict):
+class PipelineConfig(Strict):
     """One pipeline as a person wrote it; what is None is taken from its models, or absent."""
 
     select: Annotated[Text, AfterValidator(_selection)]  # dbt's selection syntax
@@ -174,11 +153,14 @@ class PipelineConfig(_Strict):
     deadline: Duration | None = None  # after due; then the window is missed
     lookback: int = Field(default=0, ge=0, strict=True)  # windows made stale for late rows
     catchup: Catchup = Catchup.ALL
+    max_catchup: int = Field(default=366, ge=1, strict=True)  # windows; beyond: a clock that jumped
+    after: tuple[PipelineName, ...] = ()  # whose windows must be success first
     retries: Retries = Retries()
     timeout: PositiveDuration = timedelta(hours=1)  # of one attempt
     lock_timeout: Duration = timedelta(minutes=10)  # patience with another writer; 0s: none
     wait_for: tuple[WaitFor, ...] = ()
-    alerts: tuple[Text, ...] = ()  # URLs; '${NAME}' is left as written
+    alerts: tuple[Text, ...] = ()  # Apprise URLs, first choice first; '${NAME}': left as written
+    ping: Text | None = None  # URL of a dead-man's switch; '${NAME}': left as written
 
     @field_validator("end")
     @classmethod
@@ -187,62 +169,3 @@ class PipelineConfig(_Strict):
         if start and end and end < start:
             raise ValueError(f"end {end} is before start {start}")
         return end
-
-
-class _File(_Strict):
-    pipelines: dict[PipelineName, PipelineConfig] = Field(min_length=1)
-
-
-def parse_pipelines(text: str, source: str = "pipelines.yml") -> dict[str, PipelineConfig]:
-    """Return the pipelines by name, in the order of the text.
-
-    ``source`` is only the file's name in messages. Raises ConfigError with the line of the
-    first offending key and what to write instead.
-    """
-    reader = YamlReader(source)
-    value = reader.read(text)
-    if value is None:
-        message = f"the file is empty: write `{_EXAMPLES['pipelines']}`."
-        raise ConfigError(message, source, line=1)
-    try:
-        return _File.model_validate(value).pipelines
-    except ValidationError as invalid:
-        errors = invalid.errors(include_url=False)
-        # A missing key has no line, and is often one that is there, misspelt.
-        first = min(errors, key=lambda e: (e["type"] == "missing", reader.line(e["loc"])))
-        line = reader.line(first["loc"])
-        raise ConfigError(_explained(first), source, line) from invalid
-
-
-def _explained(error: ErrorDetails) -> str:
-    """Say in one line what is wrong at ``error["loc"]`` and what to write instead."""
-    path = [part for part in error["loc"] if isinstance(part, str)]
-    kind, given, key = error["type"], shown(error["input"]), path[-1] if path else "pipelines"
-    place = f" of pipeline '{path[1]}'" if len(path) > 2 else ""
-    if key == "[key]":
-        return f"{given} cannot name a pipeline: use a-z, 0-9 and _, beginning with a letter."
-    if kind == "extra_forbidden":
-        known = _known_keys(path)
-        hint = nearest(key, known) or f" The keys here are: {', '.join(known)}."
-        return f"unknown key {key!r}{place}.{hint}"
-    if len(path) == 2:
-        return (
-            f"pipeline '{key}' must be keys and values: write `{key}: {{{_EXAMPLES['select']}}}`."
-        )
-    example = f"write it like `{_EXAMPLES[key]}`."
-    if kind == "missing":
-        return f"'{key}'{place} is missing: {example}"
-    if kind == "value_error":
-        cause = error["ctx"]["error"]
-        if isinstance(cause.__cause__, UsageError):  # which says what to do next
-            return f"'{key}'{place}: {cause}"
-        return f"'{key}'{place}: {cause}{'' if str(cause).endswith('?') else ';'} {example}"
-    expected = _EXPECTED.get(kind) or error["msg"].removeprefix("Input should be ")
-    return f"'{key}'{place} must be {expected}, not {given}: {example}"
-
-
-def _known_keys(path: list[str]) -> list[str]:
-    """Return the keys that may stand where the last of ``path`` does."""
-    owners: dict[str, type[_Strict]] = {"retries": Retries, "wait_for": WaitFor}
-    owner = owners.get(path[-2], PipelineConfig) if len(path) > 1 else _File
-    return list(owner.model_fields)

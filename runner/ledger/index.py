@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -51,6 +51,11 @@ class Index(Database):
             if is_empty:
                 _replace(connection, windows, highest_fence)
             return is_empty
+
+    def make_stale(self, late: Mapping[str, Timeline[str]]) -> None:
+        """Let what is known of some models' windows be outdated, for reasons in words."""
+        with self._transaction() as connection:
+            apply_change(connection, IndexChange(late=late))
 
     def accept(self, model: str, old: Iterable[str], new: str, now: datetime) -> None:
         """Record that what older code of a model published is as good as by its code now."""

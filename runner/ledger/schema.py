@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-VERSION = 3
+VERSION = 4
 UNFINISHED = ("queued", "running", "retrying")
 
 

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runner.core.chunks import Sizing
-from runner.core.config import parse_pipelines
 from runner.core.errors import ConfigError
+from runner.core.pipelines_file import parse_pipelines
 from runner.core.plan import Plan, make_plan
 from runner.core.requests import TAKEN, Reprocess, Request
 from runner.core.schedules import Schedule

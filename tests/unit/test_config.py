@@ -3,8 +3,9 @@ from datetime import date, timedelta
 import pytest
 from pydantic import ValidationError
 
-from runner.core.config import Catchup, PipelineConfig, Retries, WaitFor, parse_pipelines
+from runner.core.config import Catchup, PipelineConfig, Retries, WaitFor
 from runner.core.errors import ConfigError
+from runner.core.pipelines_file import parse_pipelines
 from runner.core.windows import Grain
 
 FULL = """
@@ -25,7 +26,14 @@ pipelines:
     lock_timeout: 90s
     wait_for:
       - file: "data/landing/orders/{window:%Y-%m-%d}.csv"
+        marker: "data/landing/orders/{window:%Y-%m-%d}.done"
+        settle: 10s
+        timeout: 3h
+      - source: landing.stores
+    max_catchup: 10
+    after: [returns]
     alerts: ["${RUNNER_ALERT_URL}"]
+    ping: "${RUNNER_PING_URL}"
   returns:
     select: tag:returns
 """
@@ -61,8 +69,19 @@ def test_every_key_is_read():
         ),
         timeout=timedelta(days=1),
         lock_timeout=timedelta(seconds=90),
-        wait_for=(WaitFor(file="data/landing/orders/{window:%Y-%m-%d}.csv"),),
+        max_catchup=10,
+        after=("returns",),
+        wait_for=(
+            WaitFor(
+                file="data/landing/orders/{window:%Y-%m-%d}.csv",
+                marker="data/landing/orders/{window:%Y-%m-%d}.done",
+                settle=timedelta(seconds=10),
+                timeout=timedelta(hours=3),
+            ),
+            WaitFor(source="landing.stores"),
+        ),
         alerts=("${RUNNER_ALERT_URL}",),
+        ping="${RUNNER_PING_URL}",
     )
 
 
@@ -89,8 +108,11 @@ def test_the_defaults_are_those_of_the_documentation():
         },
         "timeout": timedelta(hours=1),
         "lock_timeout": timedelta(minutes=10),
+        "max_catchup": 366,
+        "after": (),
         "wait_for": (),
         "alerts": (),
+        "ping": None,
     }
 
 
@@ -160,7 +182,19 @@ pipelines:
         (["retries: {backoff: 1h}"], 4, "max_backoff is shorter than", "max_backoff: 15m"),
         (["alerts: https://x"], 4, "must be a list, not 'https://x'", 'alerts: ["${RUNNER'),
         (["alerts: [a,", " 3]"], 5, "must be text (put it in quotes), not '3'", "alerts: ["),
-        (["wait_for:", "  - {}"], 5, "'file' of pipeline 'orders' is missing", 'file: "data/'),
+        (["wait_for:", "  - {}"], 5, "either a file or a source", 'file: "data/'),
+        (
+            ["wait_for:", "  - {file: x, source: landing.orders}"],
+            5,
+            "either a file or a source",
+            'file: "data/',
+        ),
+        (["wait_for:", "  - {source: orders}"], 5, "should match pattern", "landing.transactions"),
+        (["wait_for:", "  - {source: a.b, marker: x}"], 5, "a marker belongs to a file", "file:"),
+        (["after: [orders]"], 4, "leads back to itself", "take one name out"),
+        (["after: [order]"], 4, "there is no pipeline 'order'", "Did you mean 'orders'"),
+        (["max_catchup: 0"], 4, "greater than or equal to 1, not '0'", "max_catchup: 366"),
+        (["ping: [1]"], 4, "must be text", "ping:"),
         (["wait_for:", "  - file: x{day}"], 5, "only placeholder is {window:…}", 'file: "data/'),
         (["wait_for:", "  - file: x{window"], 5, "expected '}'", 'file: "data/'),
         (["description: !secret x"], 4, "could not determine a constructor", "quote it"),

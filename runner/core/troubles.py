@@ -1,0 +1,67 @@
+"""What a person should be told of: windows that are missed, failed or incorrect.
+
+Absence is computed, never waited for: what should have been a success by now, minus what is one.
+What was told before is a timeline too, and news is the difference of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runner.core.spans import Span, Spans
+from runner.core.timelines import Timeline
+
+
+class TroubleKind(StrEnum):
+    """How a window of a pipeline is in trouble."""
+
+    MISSED = "missed"  # past its deadline, and no success
+    FAILED = "failed"  # after its last retry
+    INCORRECT = "incorrect"  # a check failed
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong with some windows of a pipeline."""
+
+    kind: TroubleKind
+    reason: str  # in one line: what has become of them, or what they wait for
+    remedy: str  # the exact command, or act, that repairs them
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Some windows whose trouble began, changed its kind, or ended since somebody was told."""
+
+    span: Span  # contiguous windows
+    trouble: Trouble | None  # None: recovered
+    before: TroubleKind | None  # what was told of them last
+
+
+def news(told: Timeline[TroubleKind], current: Timeline[Trouble]) -> Iterator[News]:
+    """What is to be told, in order of time; only the kind of a trouble makes news.
+
+    >>> from datetime import UTC, datetime
+    >>> def day(number): return datetime(2026, 6, number, tzinfo=UTC)
+    >>> late = Trouble(TroubleKind.MISSED, "not started", "runner serve")
+    >>> told = Timeline([(Span(day(1), day(3)), TroubleKind.FAILED)])
+    >>> for found in news(told, Timeline([(Span(day(2), day(5)), late)])):
+    ...     is_now = found.trouble.kind if found.trouble else "recovered"
+    ...     print(f"{found.span.start:%d}-{found.span.end:%d} {found.before} -> {is_now}")
+    01-02 failed -> recovered
+    02-03 failed -> missed
+    03-05 None -> missed
+    """
+    found: list[tuple[Span, tuple[Trouble | None, TroubleKind | None]]] = []
+    covered = current.where(lambda _: True)
+    for span, trouble in current:
+        known = told.within(Spans([span]))
+        rest = Spans([span]) - known.where(lambda _: True)
+        found += [(part, (trouble, None)) for part in rest]
+        found += [(part, (trouble, kind)) for part, kind in known if kind is not trouble.kind]
+    for span, kind in told:
+        found += [(part, (None, kind)) for part in Spans([span]) - covered]
+    for span, (now, before) in Timeline(found):
+        yield News(span, now, before)
