@@ -3,7 +3,8 @@
 Its rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`leases` says
 who holds what, :mod:`recording` takes what an invocation has brought, :mod:`index` knows what
 every model's windows are, :mod:`history` tells what ran, :mod:`controls` pauses and stops,
-:mod:`proofs` remembers what replaying has shown, :mod:`checkup` looks at the ledger itself.
+:mod:`proofs` remembers what replaying has shown, :mod:`schedulers` keeps the scheduler's traces,
+:mod:`checkup` looks at the ledger itself.
 """
 
 from runner.ledger.checkup import Checkup
@@ -26,8 +27,10 @@ from runner.ledger.records import (
     Work,
     total_rows,
 )
+from runner.ledger.schedulers import Beat, Schedulers
 
 __all__ = [
+    "Beat",
     "Entry",
     "Finding",
     "IndexChange",
@@ -43,5 +46,5 @@ __all__ = [
 ]
 
 
-class Ledger(Leases, Recording, Index, History, Controls, Proofs, Checkup):
+class Ledger(Leases, Recording, Index, History, Controls, Proofs, Schedulers, Checkup):
     """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""

@@ -237,3 +237,23 @@ proofs = Table(
     Column("windows", Prose, nullable=False),  # which were replayed, in words
     Column("proved_at", Instant, nullable=False),
 )
+
+# The last sign of life of the scheduler: one row.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("kind", String, nullable=False),  # serve or tick
+    Column("owner", String, nullable=False),  # host:pid:start
+    Column("seen_at", Instant, nullable=False),
+    Column("interval_seconds", Float),  # until the next sign; null: nobody has said
+    Column("is_stopped", Boolean, nullable=False),  # it was told to stop, and did
+)
+
+# Up to where a pipeline's schedule has been noticed: what lookback makes stale is due once.
+noticed = Table(
+    "noticed",
+    metadata,
+    Column("pipeline", String, primary_key=True),
+    Column("due_until", Instant, nullable=False),
+)

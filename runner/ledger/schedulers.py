@@ -1,0 +1,86 @@
+"""What the scheduler leaves behind: signs of life, and up to where it has noticed what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from sqlalchemy import Row, delete, insert, select
+
+from runner.core.timelines import Timeline
+from runner.ledger import owners
+from runner.ledger.database import Database
+from runner.ledger.index import apply_change
+from runner.ledger.records import IndexChange
+from runner.ledger.schema import heartbeats, noticed
+
+_NAME = "scheduler"
+_INTERVALS = 2  # without a sign of life, after which a scheduler counts as dead
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The last sign of life of the scheduler."""
+
+    kind: str  # serve or tick
+    owner: str  # host:pid:start
+    seen_at: datetime  # UTC
+    interval: timedelta | None  # until the next sign; None: nobody has said
+    is_stopped: bool  # it was told to stop, and did
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Self:
+        """The only conversion from a row of ``heartbeats``."""
+        seconds = row.interval_seconds
+        interval = None if seconds is None else timedelta(seconds=seconds)
+        return cls(row.kind, row.owner, row.seen_at, interval, row.is_stopped)
+
+    def is_dead(self, now: datetime) -> bool:
+        """Whether it stopped, or has given no sign of life for two of its intervals."""
+        if self.is_stopped:
+            return True
+        return self.interval is not None and now - self.seen_at > _INTERVALS * self.interval
+
+
+class Schedulers(Database):
+    """The traces of the scheduler."""
+
+    def beat(
+        self, kind: str, interval: timedelta | None, now: datetime, *, is_stopped: bool = False
+    ) -> None:
+        """Give a sign of life; the next is to come within ``interval``."""
+        row = {
+            "name": _NAME,
+            "kind": kind,
+            "owner": owners.this_process(),
+            "seen_at": now,
+            "interval_seconds": None if interval is None else interval.total_seconds(),
+            "is_stopped": is_stopped,
+        }
+        with self._transaction() as connection:
+            connection.execute(delete(heartbeats))
+            connection.execute(insert(heartbeats), [row])
+
+    def last_beat(self) -> Beat | None:
+        """The last sign of life; None if there never was one."""
+        with self._transaction(reads_only=True) as connection:
+            row = connection.execute(select(heartbeats)).one_or_none()
+        return None if row is None else Beat.from_row(row)
+
+    def noticed_until(self, pipeline: str) -> datetime | None:
+        """The end (UTC) of the newest window that was noticed to be due; None if none was."""
+        query = select(noticed.c.due_until).where(noticed.c.pipeline == pipeline)
+        with self._transaction(reads_only=True) as connection:
+            found: datetime | None = connection.execute(query).scalar()
+        return found
+
+    def notice(
+        self, pipeline: str, due_until: datetime, stale: Mapping[str, Timeline[str]]
+    ) -> None:
+        """Remember up to where windows are due, and what becomes stale by that: both or neither."""
+        with self._transaction() as connection:
+            connection.execute(delete(noticed).where(noticed.c.pipeline == pipeline))
+            connection.execute(insert(noticed), [{"pipeline": pipeline, "due_until": due_until}])
+            apply_change(connection, IndexChange(late=stale))
