@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -109,6 +109,31 @@ class Pipeline:
         if self.last is not None:
             end = min(end, self.last)
         return Span(self.first, end) if end > self.first else None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its windows come by themselves: by cron, with a file, or after others."""
+        config = self.config
+        return self.schedule is not None or bool(config.wait_for or config.after)
+
+    def awaited(self, now: datetime) -> Span | None:
+        """Every window that should be done at ``now`` or as soon as what it waits for is there.
+
+        Without a schedule a window is due when it has ended; None if none is, or none ever.
+        """
+        if self.schedule is not None:
+            return self.due(now)
+        return self.complete(now) if self.is_awaited else None
+
+    def overdue(self, now: datetime) -> Span | None:
+        """Every window that should have been a success by ``now``: its `deadline` has passed.
+
+        Without a deadline that is when the next one is due. None if there is no such window.
+        """
+        if self.config.deadline is not None:
+            return self.awaited(now - self.config.deadline)
+        before = self.schedule.tick_at_or_before(now) if self.schedule else self.calendar.floor(now)
+        return self.awaited(before - timedelta.resolution)
 
     def window(self, label: str, now: datetime) -> Window:
         """The window of a label; :class:`UsageError` if the pipeline has none, or not yet."""

@@ -42,7 +42,10 @@ def fingerprint(project_dir: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in _files(project_dir):
-        found = path.stat()
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue  # an editor has taken it away meanwhile
         digest.update(f"{path}:{found.st_size}:{found.st_mtime_ns}\n".encode())
     for name in sorted(os.environ):
         if name.startswith(("DBT_", "DAYBREAK_")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from runner.planning import Planner
 from runner.project import Project
 from runner.project_files import fingerprint, project_zone
 from runner.tracing import Tracer
+
+PIPELINES = "pipelines.yml"
 
 
 class EngineKind(StrEnum):
@@ -47,7 +50,7 @@ class Workspace:
     def find(cls, project_dir: Path) -> Self:
         """The workspace of a folder; :class:`UsageError` if there is no dbt project in it."""
         project_dir = project_dir.resolve()
-        for name in ("dbt_project.yml", "pipelines.yml"):
+        for name in ("dbt_project.yml", PIPELINES):
             if not (project_dir / name).is_file():
                 raise UsageError(
                     f"there is no {name} in {project_dir}: "
@@ -59,7 +62,7 @@ class Workspace:
     @cached_property
     def configs(self) -> Mapping[str, PipelineConfig]:
         """What ``pipelines.yml`` says, by pipeline."""
-        path = self.project_dir / "pipelines.yml"
+        path = self.project_dir / PIPELINES
         try:
             return parse_pipelines(path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
@@ -74,6 +77,15 @@ class Workspace:
     def fingerprint(self) -> str:
         """Of the project's files, as they were before an engine read them."""
         return fingerprint(self.project_dir)
+
+    @cached_property
+    def version(self) -> str:
+        """Of everything that a person edits: the project's files and ``pipelines.yml``."""
+        try:
+            written = (self.project_dir / PIPELINES).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"it cannot be read ({error.strerror})", PIPELINES) from error
+        return f"{self.fingerprint} {hashlib.sha256(written).hexdigest()}"
 
     def start_engine(
         self, kind: EngineKind = EngineKind.WARM, environment: Mapping[str, str] | None = None
@@ -113,6 +125,11 @@ class Workspace:
             with self.start_engine() as temporary:
                 return self._parse(temporary, selections)
         return self._parse(engine, selections)
+
+    def parse(self, engine: Engine) -> Project:
+        """The project as the engine has parsed it now, whatever was kept: what it will run."""
+        self._read[:] = [self._parse(engine, {config.select for config in self.configs.values()})]
+        return self._read[0]
 
     def planner(self, name: str, engine: Engine | None = None) -> Planner:
         """The planner of a pipeline."""

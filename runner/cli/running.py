@@ -30,22 +30,15 @@ from runner.cli.app import (
     show,
 )
 from runner.cli.wishes import Wish, wish_for_dates
-from runner.core.errors import PausedError, UsageError
-from runner.core.plan import Plan
+from runner.core.errors import UsageError
 from runner.core.requests import RETRIED, TAKEN, Reprocess
 from runner.core.spans import Span
 from runner.core.standings import Status
 from runner.core.states import State
-from runner.doctor import require_warehouse
-from runner.execution.backfill import reaches_today, run_plan
-from runner.execution.job import Job
-from runner.execution.recovery import adopt, recover
+from runner.fulfilment import Order, allowances, fulfil, require_running
 from runner.ledger import Kind
 from runner.pipelines import Pipeline, find_config
-from runner.planning import proofs_of
-from runner.project import Project
 from runner.render import records, tables
-from runner.safety.refusals import Allowance, disproved
 from runner.workspace import EngineKind, Workspace
 
 
@@ -79,7 +72,7 @@ def backfill(
     if dry_run:
         planner = workspace.planner(pipeline)
         plan, found = wish.planned(planner), planner.pipeline
-        _allowances(wish, plan, found, workspace.project(), workspace)
+        allowances(workspace, planner, plan, wish.allow_unsafe)
         show(tables.plan_table(found, plan), records.plan_record(found, plan), output)
     else:
         _execute(workspace, pipeline, engine, wish, Kind.BACKFILL, output)
@@ -148,36 +141,17 @@ def _execute(
     from runner.render.progress import Progressing
 
     find_config(name, workspace.configs)  # a wrong name is said before dbt is started
-    pause = workspace.ledger.paused(name)
-    if pause is not None:
-        raise PausedError(f"{name} is paused ({pause.reason}): runner resume {name}")
+    require_running(workspace, name)
+    order = Order(kind, wish.planned, wish.allow_unsafe)
     # In JSON mode the lines for people go where they do not spoil the document.
     console = Console(stderr=output is Format.JSON)
     with workspace.start_engine(engine) as running:
         with console.status("reading the dbt project"):
             planner = workspace.planner(name, running)
-        require_warehouse(workspace.project(running), workspace.ledger)
         pipeline = planner.pipeline
         word = "backfill" if kind is Kind.BACKFILL else "run"
         with Progressing(console, word, pipeline) as progress:
-            job = Job(
-                pipeline=pipeline,
-                ledger=workspace.ledger,
-                engine=running,
-                kind=kind,
-                world=inputs.the_world(),
-                observer=progress,
-                warehouse=workspace.project(running).warehouse,
-                inputs=planner.inputs(inputs.now()),
-            )
-            progress.adopted(adopt(job))
-            recover(job)
-            plan = wish.planned(planner)
-            project = workspace.project(running)
-            job = replace(job, allowed=_allowances(wish, plan, pipeline, project, workspace))
-            progress.announce(plan, reaches_today(plan, job))
-            done = run_plan(job, plan, lambda mine: wish.planned(planner, mine))
-            progress.finished(done)
+            plan, done = fulfil(workspace, running, planner, order, inputs.the_world(), progress)
     if output is Format.JSON:
         typer.echo(records.as_json(records.done_record(pipeline, plan, done)))
     # What is missing counts for who asked for it: a retry does not.
@@ -185,23 +159,6 @@ def _execute(
     if done.left_to_others:
         left_alone.add(Status.IN_FLIGHT)
     raise typer.Exit(_exit_code(done.states.values(), left_alone))
-
-
-def _allowances(
-    wish: Wish, plan: Plan, pipeline: Pipeline, project: Project, workspace: Workspace
-) -> tuple[Allowance, ...]:
-    """What unsafe models of a plan are allowed to do; one line if they are not."""
-    from runner import linting  # only here: the parser of SQL is slow to import
-
-    proofs = proofs_of(pipeline, workspace.ledger)
-    return linting.allow(
-        plan,
-        pipeline,
-        project,
-        workspace.project_dir,
-        wish.allow_unsafe,
-        others=disproved(pipeline.name, proofs),
-    )
 
 
 _CODES = {

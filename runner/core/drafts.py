@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
 from runner.core.standings import GOOD, Status, Subject, explained
+from runner.core.windows import Calendar
 
 _NONE = Spans()
 _BROKEN = (Status.FAILED, Status.INCORRECT, Status.BLOCKED)  # of what knows no windows
@@ -56,6 +57,7 @@ class Draft:
 
 
 def drafted(
+    calendar: Calendar,
     subject: Subject,
     statuses: Mapping[Status, Spans],
     parents: Sequence[Draft],
@@ -65,6 +67,8 @@ def drafted(
     is_selected = request.select is None or subject.name in request.select
     taken = request.takes | ({Status.BLOCKED} if request.force else set())
     todo = _union(spans for status, spans in statuses.items() if status in taken)
+    if request.outdated:
+        todo |= statuses.get(Status.STALE, _NONE) & subject.outdated(calendar)
     flows = _union(parent.flows for parent in parents)
     may_follow = _union(s for status, s in statuses.items() if status is not Status.IN_FLIGHT)
     if not is_selected:

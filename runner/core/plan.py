@@ -69,7 +69,7 @@ def make_plan(
             if (inside := spans & request.windows)
         }
         parents = [drafts[name] for name in subject.parents if name in drafts]
-        drafts[subject.name] = drafted(subject, statuses, parents, request)
+        drafts[subject.name] = drafted(calendar, subject, statuses, parents, request)
     models = tuple(draft.plan for draft in drafts.values() if draft.plan.statuses)
     pieces = tuple(_pieces(models))
     busy = Spans(piece.span for piece in pieces)

@@ -41,5 +41,6 @@ class Request:
     takes: frozenset[Status] = TAKEN[Reprocess.FAILED]
     select: frozenset[str] | None = None  # names of models; None: all
     force: bool = False  # also what would fail again
+    outdated: bool = False  # also what is stale by its data, not by its code
     newest_first: bool = False
     sizing: Sizing = field(default_factory=Sizing)

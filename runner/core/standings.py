@@ -96,6 +96,10 @@ class Subject:
         """Whether it is replaced window by window."""
         return self.desired is not None
 
+    def outdated(self, calendar: Calendar) -> Spans:
+        """The windows that something has happened to since they were worked on: not to the code."""
+        return _touched_windows(calendar, self.known.where(lambda known: known.is_outdated))
+
 
 def explained(subject: Subject, status: Status, span: Span) -> str | None:
     """Why the windows at the start of ``span`` have their status, if there is more to say."""

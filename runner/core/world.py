@@ -17,3 +17,4 @@ class World:
     monotonic: Callable[[], float]  # seconds, never set back
     sleep: Callable[[float], None]  # seconds
     random: Callable[[], float]  # from 0 to 1
+    is_stopping: Callable[[], bool] = lambda: False  # nothing new is to be started

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from runner.core.crash_points import reached
 from runner.core.plan import Plan
 from runner.core.spans import Spans
-from runner.core.states import State
-from runner.core.windows import Window
 from runner.execution.execute import Executor
-from runner.execution.job import Job
+from runner.execution.job import Done, Job
 
 MEANWHILE = "another runner has taken it over or done it meanwhile"
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of a plan."""
-
-    states: Mapping[Window, State]
-    run_ids: Mapping[Window, str]
-    left_to_others: Spans  # windows that another runner took or did meanwhile
-    seconds: float  # wall time
 
 
 def run_plan(job: Job, plan: Plan, plan_again: Callable[[Spans], Plan]) -> Done:

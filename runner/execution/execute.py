@@ -288,6 +288,8 @@ class Executor:
 
     def _may_go_on(self) -> bool:
         """Whether nothing keeps the next invocation from running; waits for the warehouse."""
+        if self._obstacle is None and self._job.world.is_stopping():
+            self._obstacle = "the runner was told to stop"
         if self._obstacle is None:
             pause = self._job.ledger.paused(self._job.pipeline.name)
             if pause is not None:

@@ -10,8 +10,10 @@ from typing import Protocol
 
 from runner.core.chunks import Chunk
 from runner.core.errors import EngineError
-from runner.core.spans import Span
+from runner.core.plan import Plan
+from runner.core.spans import Span, Spans
 from runner.core.standings import InputsOf
+from runner.core.states import State
 from runner.core.windows import Window
 from runner.core.world import World
 from runner.dbt.protocol import Engine, Publication
@@ -23,8 +25,27 @@ from runner.warehouse import Holder, wait_until_free
 _TIMES_ASKED = 3
 
 
+@dataclass(frozen=True)
+class Done:
+    """What came of a plan."""
+
+    states: Mapping[Window, State]
+    run_ids: Mapping[Window, str]
+    left_to_others: Spans  # windows that another runner took or did meanwhile
+    seconds: float  # wall time
+
+
 class Observer(Protocol):
     """Told what happens, as it happens; shows it to a person."""
+
+    def adopted(self, windows: int) -> None:
+        """So many windows are known from the warehouse's markers: the ledger knew nothing."""
+
+    def announce(self, plan: Plan, *, reaches_today: bool) -> None:
+        """A plan will run; snapshots with it if it ``reaches_today``."""
+
+    def finished(self, done: Done) -> None:
+        """Everything that was announced has its verdict."""
 
     def invoking(self, chunk: Chunk) -> None:
         """A chunk, or a part of one, starts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, select
@@ -31,12 +32,32 @@ class History(Database):
                 Span(row.window_start, row.window_end) for row in connection.execute(query)
             )
 
+    def unfinished(self, pipeline: str) -> list[Run]:
+        """The runs of a pipeline that have not ended, oldest window first."""
+        query = select(runs).where(runs.c.pipeline == pipeline, runs.c.state.in_(UNFINISHED))
+        with self._transaction(reads_only=True) as connection:
+            return _select(connection, query.order_by(runs.c.window_start))
+
     def unsettled(self, pipeline: str) -> list[Run]:
         """The ended runs that were cut off in an invocation and not asked after since."""
         query = select(runs).where(runs.c.pipeline == pipeline, runs.c.is_unsettled)
         query = query.where(runs.c.state.not_in(UNFINISHED)).order_by(runs.c.window_start)
         with self._transaction(reads_only=True) as connection:
             return _select(connection, query)
+
+    def tried_since(self, pipeline: str, since: datetime) -> Spans:
+        """The windows whose runs ended badly at or after an instant, by what was found in them.
+
+        A run that was cut off, by a crash or by hand, has not been tried: nothing came of it.
+        """
+        query = select(runs.c.window_start, runs.c.window_end).where(
+            runs.c.pipeline == pipeline,
+            runs.c.state.in_((State.FAILED, State.INCORRECT)),
+            runs.c.seconds.is_not(None),
+            runs.c.finished_at >= since,
+        )
+        with self._transaction(reads_only=True) as connection:
+            return Spans(Span(row[0], row[1]) for row in connection.execute(query))
 
     def usage(self, pipeline: str, models: Collection[str]) -> Usage | None:
         """What a window of some models took, on the average of the newest; None: unknown."""

@@ -13,7 +13,7 @@ from runner.core.spans import Span, Spans
 from runner.core.standings import Status
 from runner.core.states import State
 from runner.core.windows import Window
-from runner.execution.backfill import Done
+from runner.execution.job import Done
 from runner.ledger import Outcome
 from runner.pipelines import Pipeline
 from runner.render.words import counted, held_in_words, late_gate_in_words, span_in_words
@@ -68,7 +68,7 @@ class Progressing:
             known = counted(windows, "published window")
             self._print(f"the ledger knew nothing: {known} taken from the warehouse's markers")
 
-    def announce(self, plan: Plan, reaches_today: bool) -> None:
+    def announce(self, plan: Plan, *, reaches_today: bool) -> None:
         """Say what will run, and what is left alone and why."""
         self._bar.update(self._task, total=plan.window_count, description="starting dbt")
         for skip in plan.skipped:

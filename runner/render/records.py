@@ -16,7 +16,7 @@ from runner.core.spans import Span, Spans
 from runner.core.standings import Status
 from runner.core.states import State
 from runner.core.windows import Calendar
-from runner.execution.backfill import Done
+from runner.execution.job import Done
 from runner.ledger import Finding, ModelRun, Pause, Run
 from runner.pipelines import Pipeline
 from runner.render.picture import Picture

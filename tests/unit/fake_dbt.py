@@ -43,8 +43,8 @@ DATA_KINDS = ("model", "seed", "snapshot")
 # Graphs
 
 
-def windowed(name: str, *parents: str) -> Node:
-    return replace(_data(name, "model", "incremental", parents), grain=Grain.DAY)
+def windowed(name: str, *parents: str, grain: Grain = Grain.DAY) -> Node:
+    return replace(_data(name, "model", "incremental", parents), grain=grain)
 
 
 def table(name: str, *parents: str) -> Node:
@@ -81,7 +81,7 @@ def unit_test(name: str, of: str) -> Node:
     return Node(f"unit_test.shop.{of}.{name}", name, "unit_test", None, (of,))
 
 
-def shop(*nodes: Node, **config: Any) -> Pipeline:
+def shop(*nodes: Node, name: str = "shop", zone: ZoneInfo = ZONE, **config: Any) -> Pipeline:
     """A pipeline of everything; parents are written as names and made unique ids here."""
     ids = {node.name: node.unique_id for node in nodes}
     linked = {
@@ -93,10 +93,8 @@ def shop(*nodes: Node, **config: Any) -> Pipeline:
         for node in nodes
     }
     known = _with_readers(linked)
-    project = Project(ZONE, known, {"all": tuple(known)}, fingerprint="")
-    return make_pipeline(
-        "shop", PipelineConfig(select="all", **{"start": FIRST, **config}), project
-    )
+    project = Project(zone, known, {"all": tuple(known)}, fingerprint="")
+    return make_pipeline(name, PipelineConfig(select="all", **{"start": FIRST, **config}), project)
 
 
 def days(pipeline: Pipeline, count: int, skip: int = 0) -> Span:

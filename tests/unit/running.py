@@ -19,8 +19,8 @@ from runner.core.states import State
 from runner.core.windows import Window
 from runner.core.world import World
 from runner.dbt.protocol import Invocation
-from runner.execution.backfill import Done, run_plan
-from runner.execution.job import Job
+from runner.execution.backfill import run_plan
+from runner.execution.job import Done, Job
 from runner.execution.recovery import recover
 from runner.ledger import Kind, Ledger, Outcome, Run
 from runner.pipelines import Pipeline
@@ -57,6 +57,15 @@ class Witness:
     waits: list[float] = field(default_factory=list)
     left_out: list[tuple[Span, str]] = field(default_factory=list)
     stopped: list[Span] = field(default_factory=list)
+
+    def adopted(self, windows: int) -> None:
+        pass
+
+    def announce(self, plan: Plan, *, reaches_today: bool) -> None:
+        pass
+
+    def finished(self, done: Done) -> None:
+        pass
 
     def invoking(self, chunk: Chunk) -> None:
         self.chunks.append(chunk)

@@ -1,0 +1,131 @@
+"""Which windows of a pipeline a pass of the scheduler runs, and why it leaves the others alone.
+
+Taken are, of what is due: windows that were never run, as `catchup` says; windows that are stale
+by their data; and windows that failed or are incorrect, once at every tick of the schedule, or as
+soon as something that they read has changed. What changed code makes stale is left to a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from runner.core.catchup import caught_up
+from runner.core.plan import Plan
+from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.spans import Span, Spans
+from runner.core.standings import Status
+from runner.core.timelines import Timeline
+from runner.core.windows import EPOCH
+from runner.ledger import Kind
+from runner.pipelines import Pipeline
+from runner.planning import Planner
+from runner.scheduling.waiting import Conditions, Waiting
+
+_TRIED = (Status.FAILED, Status.BLOCKED, Status.INCORRECT)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a pass does with a pipeline."""
+
+    request: Request  # of windows that may run now; there may be none
+    kind: Kind
+    waiting: Timeline[Waiting]
+    note: str | None = None  # why not everything is caught up on, in one line
+
+
+def choose(planner: Planner, conditions: Conditions) -> Choice:
+    """What a pass runs of a pipeline, as seen at the time of the conditions."""
+    pipeline, now = planner.pipeline, conditions.now
+    awaited = pipeline.awaited(now)
+    request = Request(
+        windows=Spans([awaited] if awaited else []),
+        takes=TAKEN[Reprocess.FAILED],
+        outdated=True,
+    )
+    if awaited is None:
+        return Choice(request, Kind.SCHEDULED, Timeline())
+    plan = planner.plan(request, now)
+    tried = having(plan, _TRIED) & plan.windows
+    missing = (having(plan, (Status.MISSING,)) & plan.windows) - tried
+    caught = caught_up(
+        pipeline.calendar,
+        awaited,
+        missing,
+        Spans([overdue]) if (overdue := pipeline.overdue(now)) else Spans(),
+        pipeline.config.catchup,
+        pipeline.config.max_catchup,
+    )
+    again = tried - (_tried_already(planner, now) - _changed(plan))
+    windows = (plan.windows - missing - tried) | caught.windows | again
+    waiting = conditions.waiting(pipeline, windows)
+    ready = windows - waiting.where(lambda _: True)
+    is_event = pipeline.schedule is None or not ready & (missing | tried)
+    sizing = planner.sizing(None) if ready else request.sizing
+    return Choice(
+        request=replace(request, windows=ready, sizing=sizing),
+        kind=Kind.EVENT if is_event else Kind.SCHEDULED,
+        waiting=waiting,
+        note=_too_many(pipeline, caught.refused) if caught.refused else None,
+    )
+
+
+def having(plan: Plan, statuses: Iterable[Status]) -> Spans:
+    """The windows of which some model has one of the statuses."""
+    return Spans(
+        span
+        for model in plan.models
+        for status in statuses
+        for span in model.statuses.get(status, Spans())
+    )
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What it means that windows are new."""
+
+    until: datetime  # UTC; the end of the newest
+    stale: Span | None  # what `lookback` makes run again with them; None: there is nothing before
+
+
+def noticed(
+    pipeline: Pipeline, choice: Choice, before: datetime | None, now: datetime
+) -> Notice | None:
+    """The windows that are new since ``before``, the end of the newest at that time; None if none.
+
+    A window is new once it may run, and not while it waits: late rows come with its files.
+    """
+    awaited = pipeline.awaited(now)
+    if not pipeline.config.lookback or awaited is None:
+        return None
+    calendar = pipeline.calendar
+    known = before or calendar.before(awaited.end).start
+    until = min([awaited.end, *(s.start for s, _ in choice.waiting if s.start >= known)])
+    if until <= known:
+        return None
+    first = calendar.window_at(known)
+    for _ in range(pipeline.config.lookback):
+        first = calendar.before(first.start)
+    start, end = max(first.start, pipeline.first), calendar.before(until).start
+    return Notice(until, Span(start, end) if start < end else None)
+
+
+def _tried_already(planner: Planner, now: datetime) -> Spans:
+    """The windows that ended badly since the last tick of the schedule; without one, ever."""
+    schedule = planner.pipeline.schedule
+    since = schedule.tick_at_or_before(now) if schedule else EPOCH
+    return planner.ledger.tried_since(planner.pipeline.name, since)
+
+
+def _changed(plan: Plan) -> Spans:
+    """The windows of which something was read that has changed since."""
+    return Spans(span for model in plan.models for span in model.subject.outdated(plan.calendar))
+
+
+def _too_many(pipeline: Pipeline, count: int) -> str:
+    return (
+        f"{count:,} windows are due and were never run, more than max_catchup "
+        f"({pipeline.config.max_catchup}): if the clock is right, runner backfill {pipeline.name}"
+    )

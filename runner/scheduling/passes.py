@@ -1,0 +1,114 @@
+"""One pass of the scheduler: what is due and not done of every pipeline is run, then it is over.
+
+Passes may overlap, in one process or in several: a window is never in two hands, and what another
+has done meanwhile is not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from graphlib import TopologicalSorter
+
+from runner.core.errors import DaybreakError
+from runner.core.plan import Plan
+from runner.core.spans import Spans
+from runner.core.timelines import Timeline
+from runner.core.world import World
+from runner.dbt.protocol import Engine
+from runner.execution.job import Done, Observer
+from runner.fulfilment import Order, fulfil
+from runner.pipelines import Pipeline
+from runner.planning import Planner
+from runner.scheduling.choosing import Choice, choose, noticed
+from runner.scheduling.waiting import Conditions, ObstacleOf, Waiting
+from runner.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a pass did with one pipeline."""
+
+    pipeline: str
+    waiting: Timeline[Waiting] = field(default_factory=Timeline)
+    note: str | None = None  # why not everything was done that is due, in one line
+    plan: Plan | None = None  # None: there was nothing to run
+    done: Done | None = None
+    error: DaybreakError | None = None  # why it did not get through
+    next_at: datetime | None = None  # UTC; when there may be something to do again
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """What passes are made with."""
+
+    workspace: Workspace
+    engine: Callable[[], Engine]  # started when it is first needed
+    obstacle_of: ObstacleOf
+    world: World
+    observer: Callable[[Pipeline], AbstractContextManager[Observer]]
+
+    def turns(self, now: datetime | None = None) -> Iterator[Turn]:
+        """Run what is due of every pipeline, one after another; ``now`` is the time by default.
+
+        What fails of one pipeline does not keep the others.
+        """
+        planners: dict[str, Planner] = {}
+        for name in _in_order(self.workspace):
+            try:
+                planners[name] = self.workspace.planner(name)
+                yield self._turn(planners, planners[name], now or self.world.now())
+            except DaybreakError as error:
+                yield Turn(name, error=error)
+
+    def _turn(self, planners: Mapping[str, Planner], planner: Planner, now: datetime) -> Turn:
+        pipeline, ledger = planner.pipeline, self.workspace.ledger
+        if not pipeline.is_awaited:
+            return Turn(pipeline.name)
+        pause = ledger.paused(pipeline.name)
+        if pause is not None:
+            return Turn(pipeline.name, note=f"paused ({pause.reason})")
+        conditions = Conditions(planners, self.obstacle_of, now)
+        choice = self._notice(planner, choose(planner, conditions), conditions)
+        turn = Turn(
+            pipeline.name, choice.waiting, choice.note, next_at=_next(pipeline, choice, now)
+        )
+        if not choice.request.windows:
+            return turn
+
+        def planned(planner: Planner, mine: Spans | None) -> Plan:
+            return planner.plan(choice.request, now, mine)
+
+        with self.observer(pipeline) as observer:
+            order = Order(choice.kind, planned)
+            plan, done = fulfil(self.workspace, self.engine(), planner, order, self.world, observer)
+        return replace(turn, plan=plan, done=done)
+
+    def _notice(self, planner: Planner, choice: Choice, conditions: Conditions) -> Choice:
+        """Let new windows make those before them stale, as `lookback` says; choose again then."""
+        pipeline, ledger = planner.pipeline, self.workspace.ledger
+        before = ledger.noticed_until(pipeline.name)
+        found = noticed(pipeline, choice, before, conditions.now)
+        if found is None:
+            return choice
+        why = f"looked back at from {pipeline.calendar.before(found.until).label}"
+        late = Timeline([(found.stale, why)] if found.stale else [])
+        stale = {node.name: late for node in pipeline.windowed}
+        ledger.notice(pipeline.name, found.until, stale)
+        return choose(planner, conditions)
+
+
+def _in_order(workspace: Workspace) -> list[str]:
+    """The pipelines, each after those that it waits for, else as they are written."""
+    configs = workspace.configs
+    sorter = TopologicalSorter({name: config.after for name, config in configs.items()})
+    return list(sorter.static_order())
+
+
+def _next(pipeline: Pipeline, choice: Choice, now: datetime) -> datetime | None:
+    """When the next window is due, or what one waits for may be there."""
+    schedule, calendar = pipeline.schedule, pipeline.calendar
+    due_at = schedule.next_due(calendar, now)[1] if schedule else calendar.window_at(now).end
+    return min([due_at, *(value.until for _, value in choice.waiting if value.until)])

@@ -1,0 +1,142 @@
+"""Passes for ever: sleep until something is due or may have come, look, run, and sleep again.
+
+Edits of the project and of ``pipelines.yml`` are taken up between two passes. A broken one is
+reported once, and the last good version goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from runner.core.errors import DaybreakError, EngineError
+from runner.core.world import World
+from runner.dbt.protocol import Engine
+from runner.execution.job import Observer
+from runner.pipelines import Pipeline, make_pipeline
+from runner.scheduling.passes import Scheduler, Turn
+from runner.scheduling.pulse import Pulse
+from runner.scheduling.waiting import ObstaclesOf
+from runner.workspace import EngineKind, Workspace
+
+SERVE = "serve"
+
+
+class Reporter(Protocol):
+    """Told what a scheduler does, one event after another."""
+
+    def started(self, workspace: Workspace) -> None:
+        """The scheduler begins."""
+
+    def turned(self, turn: Turn) -> None:
+        """A pipeline has had its turn."""
+
+    def reloaded(self) -> None:
+        """An edit of the project is taken up."""
+
+    def broken(self, error: DaybreakError) -> None:
+        """An edit of the project cannot be read: the last good version goes on."""
+
+    def stopped(self) -> None:
+        """The scheduler ends, as it was told to."""
+
+    def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
+        """Who is told what happens to a pipeline's windows."""
+
+
+class Loaded:
+    """A version of the project that is known to be good, and the engine that has parsed it."""
+
+    def __init__(self, workspace: Workspace, kind: EngineKind) -> None:
+        """Parse everything that passes will need; raises what is wrong with it."""
+        self.workspace = workspace
+        self._kind = kind
+        self._engine: Engine | None = workspace.start_engine(kind)
+        try:
+            project = workspace.parse(self._engine)
+            for name, config in workspace.configs.items():
+                make_pipeline(name, config, project)
+        except BaseException:
+            self.close()
+            raise
+
+    def engine(self) -> Engine:
+        """The engine; another one if that of the beginning has died."""
+        if self._engine is None:
+            self._engine = self.workspace.start_engine(self._kind)
+        return self._engine
+
+    def close(self) -> None:
+        """End the engine."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
+@dataclass
+class Server:
+    """A scheduler that goes on until it is told to stop."""
+
+    find: Callable[[], Workspace]  # as it is written now
+    kind: EngineKind
+    obstacles_of: ObstaclesOf
+    world: World
+    reporter: Reporter
+    poll: timedelta  # between two looks for files, edits and other people's doings
+    after_pass: Callable[[Workspace, datetime], None]
+    _refused: str | None = None  # fingerprint of the edit that was reported as broken
+
+    def serve(self) -> None:
+        """Make passes until the world is stopping; raises what is wrong at the beginning."""
+        loaded = Loaded(self.find(), self.kind)
+        ledger = loaded.workspace.ledger
+        try:
+            with Pulse(lambda: ledger.beat(SERVE, self.poll, self.world.now()), self.poll):
+                self.reporter.started(loaded.workspace)
+                while not self.world.is_stopping():
+                    loaded = self._reloaded(loaded)
+                    self._pass(loaded)
+            ledger.beat(SERVE, self.poll, self.world.now(), is_stopped=True)
+            self.reporter.stopped()
+        finally:
+            loaded.close()
+
+    def _pass(self, loaded: Loaded) -> None:
+        """One pass, and the sleep after it."""
+        scheduler = Scheduler(
+            loaded.workspace,
+            loaded.engine,
+            self.obstacles_of(loaded.workspace, loaded.engine),
+            self.world,
+            self.reporter.observing,
+        )
+        wake_at = self.world.now() + self.poll
+        for turn in scheduler.turns():
+            self.reporter.turned(turn)
+            wake_at = min(wake_at, turn.next_at or wake_at)
+            if isinstance(turn.error, EngineError):
+                loaded.close()  # perhaps it has died: the next pass starts another
+        self.after_pass(loaded.workspace, self.world.now())
+        pause = (wake_at - self.world.now()).total_seconds()
+        if pause > 0 and not self.world.is_stopping():
+            self.world.sleep(pause)
+
+    def _reloaded(self, loaded: Loaded) -> Loaded:
+        """The newest version that is good."""
+        try:
+            found = self.find()
+            key = found.version
+            if key in (loaded.workspace.version, self._refused):
+                return loaded
+            self._refused = key
+            fresh = Loaded(found, self.kind)
+        except DaybreakError as error:
+            self.reporter.broken(error)
+            return loaded
+        self._refused = None
+        loaded.close()
+        self.reporter.reloaded()
+        return fresh

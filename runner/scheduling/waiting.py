@@ -1,0 +1,109 @@
+"""What a window waits for before it may run: other pipelines, files, fresh sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.arrivals import Obstacle
+from runner.core.config import WaitFor
+from runner.core.errors import ProjectError
+from runner.core.requests import Request
+from runner.core.spans import Span, Spans
+from runner.core.standings import Status
+from runner.core.timelines import Timeline
+from runner.core.windows import Grain, Window
+from runner.dbt.protocol import Engine
+from runner.pipelines import Pipeline
+from runner.planning import Planner
+from runner.workspace import Workspace
+
+ObstacleOf = Callable[[Pipeline, WaitFor, Window], Obstacle | None]
+ObstaclesOf = Callable[[Workspace, Callable[[], Engine]], ObstacleOf]
+_SIZES = tuple(Grain)  # from the finest to the coarsest
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why some windows do not run yet."""
+
+    text: str  # what they wait for, in one line
+    until: datetime | None = None  # UTC; when it may be there; None: nobody knows
+    timeout: timedelta | None = None  # after due; then a window that still waits is missed
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the windows of all pipelines wait for, as it is now."""
+
+    planners: Mapping[str, Planner]
+    obstacle_of: ObstacleOf
+    now: datetime  # UTC
+
+    def waiting(self, pipeline: Pipeline, windows: Spans) -> Timeline[Waiting]:
+        """Which of some windows wait, and for what: the first thing that is not there."""
+        found: list[tuple[Span, Waiting]] = []
+        left = windows
+        for name in pipeline.config.after:
+            if name not in self.planners:  # the pass has said why
+                return Timeline((span, Waiting(f"waiting for {name}: unreadable")) for span in left)
+            late = left & self._behind(pipeline, name)
+            found += [(span, Waiting(f"waiting for {name}: not a success there")) for span in late]
+            left -= late
+        found += self._without_files(pipeline, left)
+        return Timeline(found)
+
+    def _behind(self, pipeline: Pipeline, name: str) -> Spans:
+        """The windows of a pipeline inside which another one is not a success."""
+        other = self.planners[name]
+        calendar, finer = pipeline.calendar, other.pipeline.calendar
+        if _SIZES.index(finer.grain) > _SIZES.index(calendar.grain):
+            raise ProjectError(
+                f"pipeline {pipeline.name} runs by {calendar.grain} and cannot come after {name}, "
+                f"which runs by {finer.grain}: take it out of `after`"
+            )
+        wrong = lacking(other, self.now)
+        spans = (Span(calendar.floor(s.start), calendar.ceiling(s.end)) for s in wrong)
+        return Spans(
+            window.span
+            for span in spans
+            for window in calendar.windows(span)
+            if wrong & Spans(_inside(window, other.pipeline))
+        )
+
+    def _without_files(self, pipeline: Pipeline, windows: Spans) -> Iterator[tuple[Span, Waiting]]:
+        if not pipeline.config.wait_for:
+            return
+        for span in windows:
+            for window in pipeline.calendar.windows(span):
+                for wait in pipeline.config.wait_for:
+                    obstacle = self.obstacle_of(pipeline, wait, window)
+                    if obstacle is not None:
+                        text = f"waiting: {obstacle.text}"
+                        yield window.span, Waiting(text, obstacle.until, wait.timeout)
+                        break
+
+
+def lacking(planner: Planner, now: datetime) -> Spans:
+    """The complete windows of a pipeline that are not a success of all its models."""
+    complete = planner.pipeline.complete(now)
+    if complete is None:
+        return Spans()
+    plan = planner.plan(Request(Spans([complete]), takes=frozenset()), now)
+    return Spans(
+        span
+        for model in plan.models
+        for status, spans in model.statuses.items()
+        if status is not Status.SUCCESS
+        for span in spans
+    )
+
+
+def _inside(window: Window, other: Pipeline) -> list[Span]:
+    """The windows of another pipeline that lie inside a window, as one span; none if none does."""
+    start = max(other.calendar.ceiling(window.start), other.first)
+    end = other.calendar.floor(window.end)
+    if other.last is not None:
+        end = min(end, other.last)
+    return [Span(start, end)] if start < end else []

@@ -1,0 +1,105 @@
+"""A town of pipelines, each with a dbt that is not there, one ledger, and a clock that a test sets.
+
+Passes are real: choosing, waiting, running and recording are the product's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from runner.arrivals import Obstacle
+from runner.core.config import PipelineConfig, WaitFor
+from runner.core.errors import DaybreakError
+from runner.core.windows import Window
+from runner.execution.job import Observer
+from runner.ledger import Ledger, Run
+from runner.pipelines import Pipeline
+from runner.planning import Planner
+from runner.project import Project
+from runner.scheduling.absence import Absence, absence
+from runner.scheduling.passes import Scheduler, Turn
+from runner.scheduling.waiting import Conditions
+from tests.unit.fake_dbt import ZONE, FakeDbt
+from tests.unit.running import FakeWorld, Witness
+
+
+@dataclass
+class Town:
+    """Everything that a scheduler is made with."""
+
+    pipelines: Mapping[str, Pipeline]
+    ledger: Ledger
+    world: FakeWorld = field(default_factory=FakeWorld)
+    dbts: dict[str, FakeDbt] = field(default_factory=dict)
+    witness: Witness = field(default_factory=Witness)
+    obstacles: dict[str, Obstacle] = field(default_factory=dict)  # by window label
+    broken: dict[str, DaybreakError] = field(default_factory=dict)  # by pipeline
+    is_stopping: Callable[[], bool] = lambda: False
+    project_dir: Path = Path()
+
+    def __post_init__(self) -> None:
+        for name, pipeline in self.pipelines.items():
+            self.dbts.setdefault(name, FakeDbt(pipeline))
+        self._now = next(iter(self.pipelines), "")
+
+    # What is asked of a workspace
+
+    @property
+    def configs(self) -> dict[str, PipelineConfig]:
+        return {name: found.config for name, found in self.pipelines.items()}
+
+    def project(self, _engine: object = None) -> Project:
+        return Project(ZONE, {}, {}, fingerprint="")
+
+    def planner(self, name: str) -> Planner:
+        if name in self.broken:
+            raise self.broken[name]
+        self._now = name
+        return Planner(self.pipelines[name], self.ledger, lambda _: lambda _: "as landed")
+
+    # Passes
+
+    @property
+    def scheduler(self) -> Scheduler:
+        return Scheduler(
+            workspace=cast(Any, self),
+            engine=lambda: self.dbts[self._now],
+            obstacle_of=self.obstacle_of,
+            world=replace(self.world.world, is_stopping=lambda: self.is_stopping()),
+            observer=self.observing,
+        )
+
+    @contextmanager
+    def observing(self, _pipeline: Pipeline) -> Iterator[Observer]:
+        yield self.witness
+
+    def obstacle_of(self, _pipeline: Pipeline, _wait: WaitFor, window: Window) -> Obstacle | None:
+        return self.obstacles.get(window.label)
+
+    def tick(self, at: datetime) -> dict[str, Turn]:
+        """One pass at a time; every later tick must be later."""
+        self.world.at = at
+        return {turn.pipeline: turn for turn in self.scheduler.turns()}
+
+    def look(self, name: str, at: datetime) -> Absence:
+        """What is absent of a pipeline at a time."""
+        planners = {name: self.planner(name) for name in self.pipelines if name not in self.broken}
+        return absence(planners[name], Conditions(planners, self.obstacle_of, at))
+
+    def runs(self, name: str = "shop") -> list[Run]:
+        """The runs of a pipeline, in the order in which they were queued."""
+        return sorted(self.ledger.runs(name), key=lambda run: run.key)
+
+    def labels(self, name: str = "shop") -> list[str]:
+        """The windows that were run, in that order."""
+        return [run.label for run in self.runs(name)]
+
+
+def utc(text: str) -> datetime:
+    """An instant written like ``2017-03-02 10:00``."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
