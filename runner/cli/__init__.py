@@ -1,8 +1,8 @@
 """The command line: parse, call one service, render once, exit with a code.
 
 Exit codes: 0 all success · 1 some window failed, is blocked or in other hands · 2 usage or
-configuration · 3 ran, not verified (incorrect or unchecked), or not proved ·
-130 interrupted.
+configuration · 3 ran, not verified (incorrect or unchecked), or not proved · 4 missed: past its
+deadline and no success · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,10 +12,22 @@ from typing import NoReturn
 
 import typer
 
-from runner.cli import caring, linting, looking, operating, proving, running, schemas, tracing
+from runner.cli import (
+    caring,
+    exits,
+    linting,
+    looking,
+    operating,
+    proving,
+    running,
+    scheduling,
+    schemas,
+    tracing,
+    watching,
+)
 from runner.cli.app import app
 from runner.core import interrupts
-from runner.core.errors import DaybreakError, UsageError
+from runner.core.errors import DaybreakError
 
 __all__ = [
     "app",
@@ -26,8 +38,10 @@ __all__ = [
     "operating",
     "proving",
     "running",
+    "scheduling",
     "schemas",
     "tracing",
+    "watching",
 ]
 
 
@@ -36,12 +50,10 @@ def main() -> NoReturn:
     interrupts.listen()
     try:
         app()
-    except UsageError as error:
-        _fail(str(error), 2)
     except DaybreakError as error:
-        _fail(str(error), 1)
+        _fail(str(error), exits.of_error(error))
     except interrupts.Interrupted as interrupted:
-        _fail(f"interrupted; {interrupted.what_is_left}.", 130)
+        _fail(f"interrupted; {interrupted.what_is_left}.", exits.INTERRUPTED)
     sys.exit(0)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from runner.cli import inputs
+from runner.cli import exits, inputs
 from runner.cli.app import (
     HERE,
     AllowUnsafe,
@@ -154,34 +154,4 @@ def _execute(
             plan, done = fulfil(workspace, running, planner, order, inputs.the_world(), progress)
     if output is Format.JSON:
         typer.echo(records.as_json(records.done_record(pipeline, plan, done)))
-    # What is missing counts for who asked for it: a retry does not.
-    left_alone = {s.status for s in plan.skipped} - ({Status.MISSING} - plan.request.takes)
-    if done.left_to_others:
-        left_alone.add(Status.IN_FLIGHT)
-    raise typer.Exit(_exit_code(done.states.values(), left_alone))
-
-
-_CODES = {
-    Status.IN_FLIGHT: 1,
-    Status.MISSING: 1,
-    Status.FAILED: 1,
-    Status.BLOCKED: 1,
-    Status.INCORRECT: 3,
-    Status.UNCHECKED: 3,
-    Status.PUBLISHED: 3,
-    Status.STALE: 0,
-    Status.SUCCESS: 0,
-}
-
-
-def _exit_code(states: Collection[State], left_alone: Collection[Status]) -> int:
-    """By the worst window that was asked for, run or left alone."""
-    codes = {_CODES[status] for status in left_alone}
-    codes |= {_of_state(state) for state in states}
-    return 1 if 1 in codes else max(codes, default=0)
-
-
-def _of_state(state: State) -> int:
-    if state in (State.FAILED, State.CANCELLED):
-        return 1
-    return 0 if state is State.SUCCESS else 3
+    raise typer.Exit(exits.of_windows(plan, done))

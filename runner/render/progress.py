@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -32,8 +33,15 @@ _COUNTED = (State.SUCCESS, State.INCORRECT, State.UNCHECKED, State.FAILED, State
 class Progressing:
     """Shows a backfill as it goes: plain lines, and below them a bar on a terminal."""
 
-    def __init__(self, console: Console, word: str, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        console: Console,
+        word: str,
+        pipeline: Pipeline,
+        stamp: Callable[[], str] = lambda: "",  # put before every line
+    ) -> None:
         self._console = console
+        self._stamp = stamp
         self._word = word
         self._pipeline = pipeline
         self._calendar = pipeline.calendar
@@ -192,5 +200,9 @@ class Progressing:
 
     def _print(self, text: str, style: str | None = None) -> None:
         self._console.print(
-            f"[{self._word}] {text}", style=style, markup=False, highlight=False, soft_wrap=True
+            f"{self._stamp()}[{self._word}] {text}",
+            style=style,
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )

@@ -16,6 +16,7 @@ from runner.core.errors import DaybreakError
 from runner.core.plan import Plan
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
+from runner.core.windows import Calendar
 from runner.core.world import World
 from runner.dbt.protocol import Engine
 from runner.execution.job import Done, Observer
@@ -32,6 +33,7 @@ class Turn:
     """What a pass did with one pipeline."""
 
     pipeline: str
+    calendar: Calendar | None = None  # None: it could not be read
     waiting: Timeline[Waiting] = field(default_factory=Timeline)
     note: str | None = None  # why not everything was done that is due, in one line
     plan: Plan | None = None  # None: there was nothing to run
@@ -66,14 +68,18 @@ class Scheduler:
     def _turn(self, planners: Mapping[str, Planner], planner: Planner, now: datetime) -> Turn:
         pipeline, ledger = planner.pipeline, self.workspace.ledger
         if not pipeline.is_awaited:
-            return Turn(pipeline.name)
+            return Turn(pipeline.name, pipeline.calendar)
         pause = ledger.paused(pipeline.name)
         if pause is not None:
-            return Turn(pipeline.name, note=f"paused ({pause.reason})")
+            return Turn(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
         conditions = Conditions(planners, self.obstacle_of, now)
         choice = self._notice(planner, choose(planner, conditions), conditions)
         turn = Turn(
-            pipeline.name, choice.waiting, choice.note, next_at=_next(pipeline, choice, now)
+            pipeline=pipeline.name,
+            calendar=pipeline.calendar,
+            waiting=choice.waiting,
+            note=choice.note,
+            next_at=_next(pipeline, choice, now),
         )
         if not choice.request.windows:
             return turn
