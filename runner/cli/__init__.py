@@ -12,12 +12,23 @@ from typing import NoReturn
 
 import typer
 
-from runner.cli import caring, linting, looking, operating, proving, running, schemas, tracing
+from runner.cli import (
+    alerts,
+    caring,
+    linting,
+    looking,
+    operating,
+    proving,
+    running,
+    schemas,
+    tracing,
+)
 from runner.cli.app import app
 from runner.core import interrupts
 from runner.core.errors import DaybreakError, UsageError
 
 __all__ = [
+    "alerts",
     "app",
     "caring",
     "linting",

@@ -3,7 +3,8 @@
 Its rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`leases` says
 who holds what, :mod:`recording` takes what an invocation has brought, :mod:`index` knows what
 every model's windows are, :mod:`history` tells what ran, :mod:`controls` pauses and stops,
-:mod:`proofs` remembers what replaying has shown, :mod:`checkup` looks at the ledger itself.
+:mod:`proofs` remembers what replaying has shown, :mod:`outbox` what people are told,
+:mod:`checkup` looks at the ledger itself.
 """
 
 from runner.ledger.checkup import Checkup
@@ -11,6 +12,7 @@ from runner.ledger.controls import Controls
 from runner.ledger.history import History
 from runner.ledger.index import Index
 from runner.ledger.leases import Leases
+from runner.ledger.outbox import Outbox, Unsent
 from runner.ledger.proofs import Proofs
 from runner.ledger.recording import Recording
 from runner.ledger.records import (
@@ -37,11 +39,12 @@ __all__ = [
     "Outcome",
     "Pause",
     "Run",
+    "Unsent",
     "Usage",
     "Work",
     "total_rows",
 ]
 
 
-class Ledger(Leases, Recording, Index, History, Controls, Proofs, Checkup):
+class Ledger(Leases, Recording, Index, History, Controls, Proofs, Checkup, Outbox):
     """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""
