@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from runner.core.config import PipelineConfig, Retries
@@ -22,7 +22,7 @@ class Channel:
     """One URL of a pipeline, as a person wrote it."""
 
     place: str  # in words: alerts[1] of pipeline 'orders'
-    written: str  # with ${NAME}s in it; never shown, for it may hold a password all the same
+    written: str = field(repr=False)  # with ${NAME}s in it; may hold a password all the same
 
     def url(self, environment: Mapping[str, str]) -> str:
         """The URL itself; :class:`ConfigError` naming a variable that is not set."""

@@ -35,7 +35,7 @@ class Post:
 
     ledger: Ledger
     configs: Mapping[str, PipelineConfig]  # by pipeline
-    environment: Mapping[str, str]  # where ${NAME}s come from
+    environment: Mapping[str, str] = field(repr=False)  # where ${NAME}s come from
     world: World
     send: Send = field(default=send_by_apprise)
 

@@ -7,13 +7,18 @@ nothing comes.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from runner.alerting.channels import Channel
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from urllib.request import Request
 
 _SECONDS = 5
 
@@ -28,7 +33,7 @@ class Pinger:
     """
 
     channel: Channel | None
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     fetch: Fetch
 
     @classmethod
@@ -81,10 +86,9 @@ def fetched(url: str) -> str | None:
     from urllib.request import urlopen
 
     try:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if (request := _request(url)) is None:
             return "it is not a URL that begins with https://"
-        with urlopen(url, timeout=_SECONDS):  # noqa: S310 - the scheme has been looked at
+        with urlopen(request, timeout=_SECONDS):  # noqa: S310 - the scheme has been looked at
             return None
     except HTTPError as error:
         return f"the server answered with status {error.code}"
@@ -92,6 +96,21 @@ def fetched(url: str) -> str | None:
         return _in_words(error.reason)
     except Exception as error:  # of http.client; its words may quote the URL
         return _in_words(error)
+
+
+def _request(url: str) -> Request | None:
+    """The request for a web page; None for any other URL."""
+    from urllib.request import Request
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    credentials, at, host = parts.netloc.rpartition("@")
+    request = Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310 - see above
+    if at:
+        basic = b64encode(unquote(credentials).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {basic}")
+    return request
 
 
 def _in_words(reason: object) -> str:
