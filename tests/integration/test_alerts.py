@@ -143,6 +143,15 @@ def test_a_url_that_is_none_is_named_by_its_place(location: Path, web: Web):
     )
 
 
+def test_who_is_added_later_is_told_what_is_wrong_then(location: Path, web: Web):
+    nobody = Runner(location, ())
+    nobody.look(ALL_FAILED)
+    nobody.look(NOTHING)
+    nobody.look(ALL_FAILED)
+    assert Runner(location, (url_of(web.port),)).look(ALL_FAILED) == 1
+    assert web.titles == [TITLE]
+
+
 # A process that is killed, and the next.
 
 
