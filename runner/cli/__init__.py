@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from runner.cli import (
+    alerts,
     caring,
     exits,
     linting,
@@ -30,6 +31,7 @@ from runner.core import interrupts
 from runner.core.errors import DaybreakError
 
 __all__ = [
+    "alerts",
     "app",
     "caring",
     "linting",

@@ -159,8 +159,9 @@ class PipelineConfig(Strict):
     timeout: PositiveDuration = timedelta(hours=1)  # of one attempt
     lock_timeout: Duration = timedelta(minutes=10)  # patience with another writer; 0s: none
     wait_for: tuple[WaitFor, ...] = ()
-    alerts: tuple[Text, ...] = ()  # Apprise URLs, first choice first; '${NAME}': left as written
-    ping: Text | None = None  # URL of a dead-man's switch; '${NAME}': left as written
+    # URLs, which may hold a password, as they were written: '${NAME}' is replaced when used.
+    alerts: tuple[Text, ...] = Field(default=(), repr=False)  # Apprise's, first choice first
+    ping: Text | None = Field(default=None, repr=False)  # of a dead-man's switch
 
     @field_validator("end")
     @classmethod

@@ -52,6 +52,7 @@ _EXPECTED = {  # in a person's words, by pydantic's kind of error
     "too_short": "at least one pipeline",
     "tuple_type": "a list",
 }
+_SECRET = ("alerts", "ping")  # whose URLs may hold a password
 
 
 class _File(Strict):
@@ -98,6 +99,8 @@ def _explained(error: ErrorDetails) -> str:
     """Say in one line what is wrong at ``error["loc"]`` and what to write instead."""
     path = [part for part in error["loc"] if isinstance(part, str)]
     kind, given, key = error["type"], shown(error["input"]), path[-1] if path else "pipelines"
+    if key in _SECRET and isinstance(error["input"], str):
+        given = "a text"
     place = f" of pipeline '{path[1]}'" if len(path) > 2 else ""
     if key == "[key]":
         return f"{given} cannot name a pipeline: use a-z, 0-9 and _, beginning with a letter."

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
+
+T = TypeVar("T")
 
 
 class TroubleKind(StrEnum):
@@ -65,3 +68,29 @@ def news(told: Timeline[TroubleKind], current: Timeline[Trouble]) -> Iterator[Ne
         found += [(part, (None, kind)) for part in Spans([span]) - covered]
     for span, (now, before) in Timeline(found):
         yield News(span, now, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is to be told now, and what has been told after that."""
+
+    news: tuple[News, ...]
+    told: Timeline[TroubleKind]
+
+
+def compared(
+    told: Timeline[TroubleKind], current: Timeline[Trouble], undecided: Spans
+) -> Comparison:
+    """Compare what was told with what is; of ``undecided`` windows nobody knows yet.
+
+    A window in flight is neither in trouble nor recovered: what was told of it stands.
+    """
+    known = _without(current, undecided)
+    stands = told.within(undecided)
+    kinds = [(span, trouble.kind) for span, trouble in known]
+    found = tuple(news(_without(told, undecided), known))
+    return Comparison(found, Timeline([*stands, *kinds]))
+
+
+def _without(timeline: Timeline[T], spans: Spans) -> Timeline[T]:
+    return Timeline((part, value) for span, value in timeline for part in Spans([span]) - spans)

@@ -4,6 +4,7 @@ Its rooms: :mod:`database` opens it and makes every operation one transaction, :
 who holds what, :mod:`recording` takes what an invocation has brought, :mod:`index` knows what
 every model's windows are, :mod:`history` tells what ran, :mod:`controls` pauses and stops,
 :mod:`proofs` remembers what replaying has shown, :mod:`schedulers` keeps the scheduler's traces,
+:mod:`outbox` what people are told,
 :mod:`checkup` looks at the ledger itself.
 """
 
@@ -12,6 +13,7 @@ from runner.ledger.controls import Controls
 from runner.ledger.history import History
 from runner.ledger.index import Index
 from runner.ledger.leases import Leases
+from runner.ledger.outbox import Outbox, Unsent
 from runner.ledger.proofs import Proofs
 from runner.ledger.recording import Recording
 from runner.ledger.records import (
@@ -40,11 +42,14 @@ __all__ = [
     "Outcome",
     "Pause",
     "Run",
+    "Unsent",
     "Usage",
     "Work",
     "total_rows",
 ]
 
 
-class Ledger(Leases, Recording, Index, History, Controls, Proofs, Schedulers, Checkup):
+class Ledger(
+    Leases, Recording, Index, History, Controls, Proofs, Schedulers, Outbox, Checkup
+):
     """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""

@@ -257,3 +257,33 @@ noticed = Table(
     Column("pipeline", String, primary_key=True),
     Column("due_until", Instant, nullable=False),
 )
+
+# What a person has been told of each pipeline's windows, as ranges: no row, no trouble.
+told = Table(
+    "told",
+    metadata,
+    Column("pipeline", String, primary_key=True),
+    Column("window_start", Instant, primary_key=True),
+    Column("window_end", Instant, nullable=False),
+    Column("kind", String, nullable=False),
+)
+
+# Messages to people, in the order in which they are sent. Written with what they tell, and
+# marked after they were sent. No URL is ever kept.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("pipeline", String, nullable=False),
+    Column("tone", String, nullable=False),
+    Column("title", Prose, nullable=False),
+    Column("body", Prose, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),  # that have failed; they say which URL is next
+    Column("not_before", Instant),
+    Column("last_error", String),  # in our own words: what others say may quote a URL
+    Column("owner", String),  # host:pid:start of the process that sends it now
+    Column("lease_until", Instant),
+    Column("sent_at", Instant),
+)
+Index("outbox_by_sent", outbox.c.sent_at, outbox.c.id)

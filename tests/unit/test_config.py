@@ -180,7 +180,7 @@ pipelines:
         (["retries: [1]"], 4, "must be keys and values, not a list", "retries: {attempts: 3"),
         (["retries: {attempts: 0}"], 4, "greater than or equal to 1, not '0'", "attempts: 3"),
         (["retries: {backoff: 1h}"], 4, "max_backoff is shorter than", "max_backoff: 15m"),
-        (["alerts: https://x"], 4, "must be a list, not 'https://x'", 'alerts: ["${RUNNER'),
+        (["alerts: https://x"], 4, "must be a list, not a text", 'alerts: ["${RUNNER'),
         (["alerts: [a,", " 3]"], 5, "must be text (put it in quotes), not '3'", "alerts: ["),
         (["wait_for:", "  - {}"], 5, "either a file or a source", 'file: "data/'),
         (
@@ -262,3 +262,20 @@ def test_only_the_first_mistake_in_the_file_is_reported():
 def test_the_name_of_the_file_is_an_argument():
     with pytest.raises(ConfigError, match=r"^other\.yml:1: "):
         parse_pipelines("", source="other.yml")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "alerts: json://user:s3cret@host/",
+        "alerts: [[json://user:s3cret@host/]]",
+        "alerts: {json://user:s3cret@host/: 1}",
+        "ping: [https://hc-ping.com/s3cret]",
+        "ping: {https://hc-ping.com/s3cret: 1}",
+        'alerts: ["json://user:s3cret@host/]',
+    ],
+)
+def test_no_error_quotes_a_url_that_may_hold_a_password(line: str):
+    with pytest.raises(ConfigError, match=r"^pipelines.yml:4: ") as raised:
+        parse_pipelines(f"pipelines:\n  orders:\n    select: a\n    {line}\n")
+    assert "s3cret" not in str(raised.value)

@@ -1,0 +1,63 @@
+"""The commands about alerts: alerts test, alerts list."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from runner.alerting.pinging import fetched
+from runner.alerting.sending import send_by_apprise
+from runner.alerting.trying import try_channels
+from runner.cli.app import (
+    HERE,
+    Format,
+    OutputFormat,
+    ProjectDir,
+    SomePipeline,
+    app,
+    show,
+)
+from runner.core.errors import UsageError
+from runner.render.alerts import tried_page, tried_record, unsent_page, unsent_record
+from runner.workspace import Workspace
+
+alerts_app = typer.Typer(
+    help="Try the channels that people are told by, and look at what has not been sent.",
+    no_args_is_help=True,
+)
+app.add_typer(alerts_app, name="alerts")
+
+
+@alerts_app.command("test")
+def try_alerts(
+    pipeline: SomePipeline = None,
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Send a test message over every channel, and ping the dead-man's switch."""
+    workspace = Workspace.find(project_dir)
+    names = workspace.named(pipeline)
+    tried = tuple(try_channels(workspace.configs, names, os.environ, send_by_apprise, fetched))
+    if not tried:
+        raise UsageError(
+            f"nobody is told of {pipeline or 'any pipeline'}: write `alerts:` or `ping:` in "
+            "pipelines.yml, see docs/alerts.md"
+        )
+    show(tried_page(tried), [tried_record(one) for one in tried], output)
+    if any(one.problem for one in tried):
+        raise typer.Exit(1)
+
+
+@alerts_app.command("list")
+def list_alerts(
+    pipeline: SomePipeline = None,
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """List the messages that have not been sent, and why."""
+    workspace = Workspace.find(project_dir)
+    names = workspace.named(pipeline)
+    found = workspace.ledger.unsent()
+    chosen = [one for one in found if pipeline is None or one.pipeline in names]
+    show(unsent_page(chosen), [unsent_record(one) for one in chosen], output)

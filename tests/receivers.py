@@ -1,0 +1,110 @@
+"""Real receivers of alerts, on this machine: a web server and a mail server."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+
+@dataclass
+class Web:
+    """A web server, and what it has been sent; ``status`` is what it answers."""
+
+    port: int
+    status: int = 200
+    requests: list[tuple[str, str, Any]] = field(default_factory=list)  # method, path, JSON
+    credentials: list[str | None] = field(default_factory=list)
+
+    @property
+    def titles(self) -> list[str]:
+        """The titles of the messages that it has taken, in the order in which they came."""
+        return [body["title"] for _, _, body in self.requests]
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for _, path, _ in self.requests]
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextmanager
+def web_server(port: int = 0) -> Iterator[Web]:
+    """A web server that runs until the end of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self._answer(json.loads(text) if text else None)
+
+        def do_GET(self) -> None:
+            self._answer(None)
+
+        def _answer(self, body: Any) -> None:
+            if web.status < 300:
+                web.requests.append((self.command, self.path, body))
+                web.credentials.append(self.headers.get("Authorization"))
+            self.send_response(web.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    web = Web(server.server_address[1])
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield web
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class Mailbox:
+    """A mail server, and the mails that it has taken."""
+
+    port: int
+    mails: list[EmailMessage] = field(default_factory=list)
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 taken"
+
+    @property
+    def url(self) -> str:
+        """Its URL, as Apprise reads it."""
+        return (
+            f"mailto://127.0.0.1:{self.port}/?from=daybreak@example.org&to=oncall@example.org"
+            "&mode=insecure"
+        )
+
+
+@contextmanager
+def mail_server() -> Iterator[Mailbox]:
+    """A mail server that runs until the end of the block."""
+    mailbox = Mailbox(free_port())
+    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
+    controller.start()
+    try:
+        yield mailbox
+    finally:
+        controller.stop()
