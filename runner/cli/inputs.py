@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from runner.core.config import parsed_duration
 from runner.core.errors import UsageError, nearest
 from runner.core.spans import Span
 from runner.core.world import World
@@ -29,6 +30,17 @@ def parsed_date(text: str | None, option: str) -> date | None:
         return date.fromisoformat(text) if text is not None else None
     except ValueError as error:
         raise UsageError(f"{option} {text} is no date: write it like 2026-06-19") from error
+
+
+def duration(text: str, option: str) -> timedelta:
+    """A duration such as 30s, longer than zero; ``option`` names it in the error."""
+    try:
+        found = parsed_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text} is no duration: write it like 30s, 5m or 2h") from error
+    if not found:
+        raise UsageError(f"{option} {text} is no time at all: write it like 30s, 5m or 2h")
+    return found
 
 
 def now() -> datetime:

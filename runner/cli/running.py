@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, NoReturn
@@ -33,8 +32,6 @@ from runner.cli.wishes import Wish, wish_for_dates
 from runner.core.errors import UsageError
 from runner.core.requests import RETRIED, TAKEN, Reprocess
 from runner.core.spans import Span
-from runner.core.standings import Status
-from runner.core.states import State
 from runner.fulfilment import Order, allowances, fulfil, require_running
 from runner.ledger import Kind
 from runner.pipelines import Pipeline, find_config

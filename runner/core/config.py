@@ -30,8 +30,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _UTC = ZoneInfo("UTC")
 
 
-def _duration(value: object) -> object:
-    """Turn '30s', '15m', '2h' or '1d' into a timedelta."""
+def parsed_duration(value: object) -> timedelta:
+    """Turn '30s', '15m', '2h' or '1d' into a timedelta; ValueError for anything else."""
     if isinstance(value, timedelta):
         return value
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", value) if isinstance(value, str) else None
@@ -86,7 +86,7 @@ def _template(path: str) -> str:
     return path
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(parsed_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Day = Annotated[date, BeforeValidator(_day)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]

@@ -49,7 +49,5 @@ __all__ = [
 ]
 
 
-class Ledger(
-    Leases, Recording, Index, History, Controls, Proofs, Schedulers, Outbox, Checkup
-):
+class Ledger(Leases, Recording, Index, History, Controls, Proofs, Schedulers, Outbox, Checkup):
     """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""

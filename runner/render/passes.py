@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +13,6 @@ from runner.core.windows import Calendar
 from runner.core.world import Clock
 from runner.execution.job import Observer
 from runner.pipelines import Pipeline
-from runner.render import records
 from runner.render.progress import Progressing
 from runner.render.words import counted, minute, span_in_words
 from runner.scheduling.passes import Turn
@@ -98,7 +95,9 @@ class PlainLog:
 
     def broken(self, error: DaybreakError) -> None:
         """Say that an edit cannot be read."""
-        self.say("serve", f"the project has changed and cannot be read, going on as before: {error}")
+        self.say(
+            "serve", f"the project has changed and cannot be read, going on as before: {error}"
+        )
 
     def stopping(self) -> None:
         """Say that what runs is ended first."""
@@ -123,7 +122,9 @@ class PlainLog:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _stamp(self) -> str:
-        return f"{self._now().astimezone(self._zone):%Y-%m-%d %H:%M:%S} " if self._is_stamped else ""
+        return (
+            f"{self._now().astimezone(self._zone):%Y-%m-%d %H:%M:%S} " if self._is_stamped else ""
+        )
 
 
 def _next_in_words(turn: Turn, zone: ZoneInfo) -> str:

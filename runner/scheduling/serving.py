@@ -6,10 +6,10 @@ reported once, and the last good version goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from runner.core.errors import DaybreakError, EngineError
@@ -19,7 +19,8 @@ from runner.execution.job import Observer
 from runner.pipelines import Pipeline, make_pipeline
 from runner.scheduling.passes import Scheduler, Turn
 from runner.scheduling.pulse import Pulse
-from runner.scheduling.waiting import ObstaclesOf
+from runner.scheduling.waiting import ObstaclesIn
+from runner.scheduling.watching import Look, look_around
 from runner.workspace import EngineKind, Workspace
 
 SERVE = "serve"
@@ -39,6 +40,9 @@ class Reporter(Protocol):
 
     def broken(self, error: DaybreakError) -> None:
         """An edit of the project cannot be read: the last good version goes on."""
+
+    def told(self, line: str) -> None:
+        """What became of an alert."""
 
     def stopped(self) -> None:
         """The scheduler ends, as it was told to."""
@@ -82,11 +86,11 @@ class Server:
 
     find: Callable[[], Workspace]  # as it is written now
     kind: EngineKind
-    obstacles_of: ObstaclesOf
+    obstacles_in: ObstaclesIn
     world: World
     reporter: Reporter
     poll: timedelta  # between two looks for files, edits and other people's doings
-    after_pass: Callable[[Workspace, datetime], None]
+    tell: Callable[[Workspace, Look, World], Iterable[str]]  # returns lines for the log
     _refused: str | None = None  # fingerprint of the edit that was reported as broken
 
     def serve(self) -> None:
@@ -106,12 +110,12 @@ class Server:
 
     def _pass(self, loaded: Loaded) -> None:
         """One pass, and the sleep after it."""
-        scheduler = Scheduler(
+        workspace, obstacle_of = (
             loaded.workspace,
-            loaded.engine,
-            self.obstacles_of(loaded.workspace, loaded.engine),
-            self.world,
-            self.reporter.observing,
+            self.obstacles_in(loaded.workspace, loaded.engine),
+        )
+        scheduler = Scheduler(
+            workspace, loaded.engine, obstacle_of, self.world, self.reporter.observing
         )
         wake_at = self.world.now() + self.poll
         for turn in scheduler.turns():
@@ -119,7 +123,9 @@ class Server:
             wake_at = min(wake_at, turn.next_at or wake_at)
             if isinstance(turn.error, EngineError):
                 loaded.close()  # perhaps it has died: the next pass starts another
-        self.after_pass(loaded.workspace, self.world.now())
+        look = look_around(workspace, obstacle_of, self.world.now())
+        for line in self.tell(workspace, look, self.world):
+            self.reporter.told(line)
         pause = (wake_at - self.world.now()).total_seconds()
         if pause > 0 and not self.world.is_stopping():
             self.world.sleep(pause)

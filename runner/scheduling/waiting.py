@@ -20,7 +20,7 @@ from runner.planning import Planner
 from runner.workspace import Workspace
 
 ObstacleOf = Callable[[Pipeline, WaitFor, Window], Obstacle | None]
-ObstaclesOf = Callable[[Workspace, Callable[[], Engine]], ObstacleOf]
+ObstaclesIn = Callable[[Workspace, Callable[[], Engine] | None], ObstacleOf]
 _SIZES = tuple(Grain)  # from the finest to the coarsest
 
 

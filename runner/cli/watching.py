@@ -1,0 +1,73 @@
+"""The command that finds what did not happen: watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, NoReturn
+
+import typer
+
+from runner.cli import exits, inputs
+from runner.cli.app import HERE, AsOf, Format, OutputFormat, ProjectDir, app, show
+from runner.cli.stopping import Stop
+from runner.core.errors import DaybreakError
+from runner.core.world import World
+from runner.render.watch import look_page, look_record, what_is_wrong
+from runner.scheduling.obstacles import obstacles_in
+from runner.scheduling.telling import tell_everyone
+from runner.scheduling.watching import Look, look_around
+from runner.workspace import Workspace
+
+
+@app.command()
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Look once and exit; for cron.")] = False,
+    every: Annotated[
+        str, typer.Option(metavar="DURATION", help="Between two looks, without --once.")
+    ] = "1m",
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Find windows past their deadline that are no success, and tell; exits with 4 if any is."""
+    world = inputs.the_world()
+    interval = inputs.duration(every, "--every")
+    timestamp = inputs.parsed_timestamp(as_of)
+    if once or timestamp is not None:
+        workspace = Workspace.find(project_dir)
+        now = inputs.instant_of(timestamp, workspace.zone)
+        look = look_around(workspace, obstacles_in(workspace, None), now)
+        # Who looks from another time asks what was; nobody is woken for that.
+        lines = tell_everyone(workspace, look, world) if timestamp is None else []
+        show(look_page(look, lines, workspace.zone), look_record(look, lines), output)
+        raise typer.Exit(_code(look))
+    _go_on(partial(Workspace.find, project_dir), interval.total_seconds(), world, output)
+
+
+def _go_on(find: Callable[[], Workspace], seconds: float, world: World, output: Format) -> NoReturn:
+    """Look again and again, and print what is new, until told to stop."""
+    stop = Stop(lambda: None)
+    stop.listen()
+    shown: object = None
+    while not stop.is_asked():
+        try:
+            workspace = find()
+            look = look_around(workspace, obstacles_in(workspace, None), world.now())
+            lines = tell_everyone(workspace, look, world)
+            if lines or what_is_wrong(look) != shown:
+                show(look_page(look, lines, workspace.zone), look_record(look, lines), output)
+            shown = what_is_wrong(look)
+            workspace.ledger.close()
+        except DaybreakError as error:  # an edit that is not finished, a ledger that is busy
+            if str(error) != shown:
+                typer.echo(f"runner: {error}", err=True)
+            shown = str(error)
+        stop.wait(seconds)
+    raise typer.Exit
+
+
+def _code(look: Look) -> int:
+    if look.errors:
+        return exits.worst([exits.of_error(error) for error in look.errors.values()])
+    return 0 if look.is_fine else exits.MISSED

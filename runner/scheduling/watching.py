@@ -1,0 +1,78 @@
+"""Look at all pipelines, and at who should run them: what should be there and is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.core.errors import DaybreakError
+from runner.core.spans import Span
+from runner.core.troubles import Trouble
+from runner.pipelines import Pipeline
+from runner.planning import Planner
+from runner.scheduling.absence import Absence, absence, scheduler_in_words
+from runner.scheduling.waiting import Conditions, ObstacleOf
+from runner.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Windows that should have been a success by now, and are not."""
+
+    pipeline: Pipeline
+    span: Span  # contiguous windows with the same trouble
+    trouble: Trouble
+    late: timedelta  # since the first of them should have been a success
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen, at one time."""
+
+    at: datetime  # UTC
+    absences: tuple[Absence, ...]  # of every pipeline whose windows come by themselves
+    scheduler: str | None  # what is wrong with it, in one line; None: nothing that is known
+    errors: dict[str, DaybreakError]  # of pipelines that could not be looked at
+
+    @property
+    def missed(self) -> Iterator[Missed]:
+        """What is past its deadline, pipeline by pipeline."""
+        for found in self.absences:
+            for span, trouble in found.overdue_troubles:
+                late = self.at - _expected_at(found.pipeline, span)
+                yield Missed(found.pipeline, span, trouble, late)
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nobody has to do anything."""
+        return not self.errors and self.scheduler is None and not any(True for _ in self.missed)
+
+
+def look_around(workspace: Workspace, obstacle_of: ObstacleOf, now: datetime) -> Look:
+    """Look at every pipeline, without dbt and without any scheduler's help."""
+    planners: dict[str, Planner] = {}
+    errors: dict[str, DaybreakError] = {}
+    for name in workspace.configs:
+        try:
+            planners[name] = workspace.planner(name)
+        except DaybreakError as error:
+            errors[name] = error
+    conditions = Conditions(planners, obstacle_of, now)
+    absences = []
+    for name, planner in planners.items():
+        try:
+            absences.append(absence(planner, conditions))
+        except DaybreakError as error:
+            errors[name] = error
+    beat = workspace.ledger.last_beat()
+    is_missed = beat is not None and any(p.pipeline.is_awaited for p in planners.values())
+    scheduler = scheduler_in_words(beat, now) if is_missed else None
+    return Look(now, tuple(absences), scheduler, errors)
+
+
+def _expected_at(pipeline: Pipeline, span: Span) -> datetime:
+    """When the first window of a span should have been a success."""
+    first = pipeline.calendar.window_at(span.start)
+    due_at = pipeline.schedule.due_at(first) if pipeline.schedule else first.end
+    return due_at + (pipeline.config.deadline or timedelta(0))
