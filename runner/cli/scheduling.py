@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from types import TracebackType
@@ -18,11 +19,12 @@ from runner.dbt.protocol import Engine
 from runner.render import records
 from runner.scheduling.obstacles import obstacles_in
 from runner.scheduling.passes import Scheduler, Turn
-from runner.scheduling.telling import tell_everyone
+from runner.scheduling.telling import pinger_of, tell_everyone
 from runner.scheduling.watching import look_around
 from runner.workspace import EngineKind, Workspace
 
 TICK = "tick"
+_PATIENCE = timedelta(minutes=2)  # for a channel that is down: the next tick may be tomorrow's
 
 
 class LogFormat(StrEnum):
@@ -61,13 +63,15 @@ def tick(
     workspace.ledger.beat(TICK, interval, world.now())
     turns: list[Turn] = []
     with Starting(workspace, engine) as starting:
-        obstacle_of = obstacles_in(workspace, starting.engine)
-        scheduler = Scheduler(workspace, starting.engine, obstacle_of, world, log.observing)
+        obstacle_of = obstacles_in(workspace, starting.engine, world.now)
+        scheduler = Scheduler(
+            workspace, starting.engine, obstacle_of, world, log.observing, pinger_of
+        )
         for turn in scheduler.turns(now):
             turns.append(turn)
             log.turned(turn)
         look = look_around(workspace, obstacle_of, now or world.now())
-        for line in tell_everyone(workspace, look, world):
+        for line in tell_everyone(workspace, look, world, _PATIENCE):
             log.told(line)
     if output is Format.JSON:
         typer.echo(records.as_json([turn_record(turn) for turn in turns]))
@@ -106,6 +110,7 @@ def serve(
         world=world,
         reporter=reporter,
         poll=inputs.duration(poll, "--poll"),
+        pinger=pinger_of,
         tell=tell_everyone,
     )
     server.serve()

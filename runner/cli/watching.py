@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, NoReturn
 
@@ -18,6 +19,8 @@ from runner.scheduling.obstacles import obstacles_in
 from runner.scheduling.telling import tell_everyone
 from runner.scheduling.watching import Look, look_around
 from runner.workspace import Workspace
+
+_PATIENCE = timedelta(minutes=2)  # for a channel that is down, when nobody looks again soon
 
 
 @app.command()
@@ -37,9 +40,9 @@ def watch(
     if once or timestamp is not None:
         workspace = Workspace.find(project_dir)
         now = inputs.instant_of(timestamp, workspace.zone)
-        look = look_around(workspace, obstacles_in(workspace, None), now)
+        look = look_around(workspace, obstacles_in(workspace, None, world.now), now)
         # Who looks from another time asks what was; nobody is woken for that.
-        lines = tell_everyone(workspace, look, world) if timestamp is None else []
+        lines = tell_everyone(workspace, look, world, _PATIENCE) if timestamp is None else []
         show(look_page(look, lines, workspace.zone), look_record(look, lines), output)
         raise typer.Exit(_code(look))
     _go_on(partial(Workspace.find, project_dir), interval.total_seconds(), world, output)
@@ -53,7 +56,7 @@ def _go_on(find: Callable[[], Workspace], seconds: float, world: World, output: 
     while not stop.is_asked():
         try:
             workspace = find()
-            look = look_around(workspace, obstacles_in(workspace, None), world.now())
+            look = look_around(workspace, obstacles_in(workspace, None, world.now), world.now())
             lines = tell_everyone(workspace, look, world)
             if lines or what_is_wrong(look) != shown:
                 show(look_page(look, lines, workspace.zone), look_record(look, lines), output)

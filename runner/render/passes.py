@@ -28,6 +28,7 @@ def turn_lines(turn: Turn, zone: ZoneInfo) -> list[str]:
         lines.append(turn.note)
     if turn.calendar is not None:
         lines += waiting_lines(turn, turn.calendar)
+    lines += turn.unheard
     if not lines and turn.plan is None:
         lines.append("nothing is due" + _next_in_words(turn, zone))
     return lines
@@ -49,6 +50,7 @@ def turn_record(turn: Turn) -> dict[str, Any]:
             for span, value in turn.waiting
         ],
         "next": turn.next_at,
+        "unheard": list(turn.unheard),
         "runs": [],
     }
     if turn.done is not None:

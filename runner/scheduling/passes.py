@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from graphlib import TopologicalSorter
 
+from runner.alerting.pinging import Pinger
 from runner.core.errors import DaybreakError
 from runner.core.plan import Plan
 from runner.core.spans import Spans
+from runner.core.states import State
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 from runner.core.world import World
@@ -40,6 +42,7 @@ class Turn:
     done: Done | None = None
     error: DaybreakError | None = None  # why it did not get through
     next_at: datetime | None = None  # UTC; when there may be something to do again
+    unheard: tuple[str, ...] = ()  # why its dead-man's switch was not told, in lines
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Scheduler:
     obstacle_of: ObstacleOf
     world: World
     observer: Callable[[Pipeline], AbstractContextManager[Observer]]
+    pinger: Callable[[Pipeline], Pinger]
 
     def turns(self, now: datetime | None = None) -> Iterator[Turn]:
         """Run what is due of every pipeline, one after another; ``now`` is the time by default.
@@ -84,13 +88,27 @@ class Scheduler:
         if not choice.request.windows:
             return turn
 
+        pinger = self.pinger(pipeline)
+        pings = [pinger.start()]
+        try:
+            plan, done = self._run(planner, choice, now)
+            is_well = all(state is State.SUCCESS for state in done.states.values())
+            pings.append(pinger.success() if is_well else pinger.fail())
+            turn = replace(turn, plan=plan, done=done)
+        except DaybreakError as error:
+            pings.append(pinger.fail())
+            turn = replace(turn, error=error)
+        return replace(turn, unheard=tuple(line for line in pings if line))
+
+    def _run(self, planner: Planner, choice: Choice, now: datetime) -> tuple[Plan, Done]:
+        """Have what was chosen run."""
+
         def planned(planner: Planner, mine: Spans | None) -> Plan:
             return planner.plan(choice.request, now, mine)
 
-        with self.observer(pipeline) as observer:
-            order = Order(choice.kind, planned)
-            plan, done = fulfil(self.workspace, self.engine(), planner, order, self.world, observer)
-        return replace(turn, plan=plan, done=done)
+        order = Order(choice.kind, planned)
+        with self.observer(planner.pipeline) as observer:
+            return fulfil(self.workspace, self.engine(), planner, order, self.world, observer)
 
     def _notice(self, planner: Planner, choice: Choice, conditions: Conditions) -> Choice:
         """Let new windows make those before them stale, as `lookback` says; choose again then."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from runner.alerting.pinging import Pinger
 from runner.core.errors import DaybreakError, EngineError
 from runner.core.world import World
 from runner.dbt.protocol import Engine
@@ -90,6 +91,7 @@ class Server:
     world: World
     reporter: Reporter
     poll: timedelta  # between two looks for files, edits and other people's doings
+    pinger: Callable[[Pipeline], Pinger]
     tell: Callable[[Workspace, Look, World], Iterable[str]]  # returns lines for the log
     _refused: str | None = None  # fingerprint of the edit that was reported as broken
 
@@ -110,12 +112,15 @@ class Server:
 
     def _pass(self, loaded: Loaded) -> None:
         """One pass, and the sleep after it."""
-        workspace, obstacle_of = (
-            loaded.workspace,
-            self.obstacles_in(loaded.workspace, loaded.engine),
-        )
+        workspace = loaded.workspace
+        obstacle_of = self.obstacles_in(workspace, loaded.engine, self.world.now)
         scheduler = Scheduler(
-            workspace, loaded.engine, obstacle_of, self.world, self.reporter.observing
+            workspace,
+            loaded.engine,
+            obstacle_of,
+            self.world,
+            self.reporter.observing,
+            self.pinger,
         )
         wake_at = self.world.now() + self.poll
         for turn in scheduler.turns():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from runner.alerting.delivering import Post
+from runner.alerting.pinging import Pinger
 from runner.alerting.telling import tell
 from runner.core.config import PipelineConfig
 from runner.core.messages import Message, Tone
@@ -15,6 +16,7 @@ from runner.core.timelines import Timeline
 from runner.core.troubles import News, Trouble, TroubleKind
 from runner.core.windows import EPOCH
 from runner.core.world import World
+from runner.pipelines import Pipeline
 from runner.scheduling.watching import Look
 from runner.workspace import Workspace
 
@@ -23,8 +25,18 @@ _START_IT = "start it: runner serve, or what runs runner tick"
 _ALWAYS = Span(EPOCH, EPOCH + timedelta(hours=1))  # it has no windows
 
 
-def tell_everyone(workspace: Workspace, look: Look, world: World) -> list[str]:
-    """Tell what a look has found; returns lines for the log."""
+def pinger_of(pipeline: Pipeline) -> Pinger:
+    """Who tells the dead-man's switch of a pipeline."""
+    return Pinger.of(pipeline.name, pipeline.config, os.environ)
+
+
+def tell_everyone(
+    workspace: Workspace, look: Look, world: World, patience: timedelta = timedelta(0)
+) -> list[str]:
+    """Tell what a look has found; returns lines for the log.
+
+    ``patience`` is how long to wait for a channel that is down: nobody may come back soon.
+    """
     ledger = workspace.ledger
     for found in look.absences:
         tell(ledger, found.pipeline, found.troubles, found.undecided, look.at)
@@ -33,7 +45,7 @@ def tell_everyone(workspace: Workspace, look: Look, world: World) -> list[str]:
     if to_tell is not None:
         _tell_of_scheduler(workspace, look)
         configs[THE_SCHEDULER] = PipelineConfig(select=THE_SCHEDULER, alerts=to_tell.alerts)
-    return list(Post(ledger, configs, os.environ, world).deliver().lines)
+    return list(Post(ledger, configs, os.environ, world).deliver(patience).lines)
 
 
 def _tell_of_scheduler(workspace: Workspace, look: Look) -> None:

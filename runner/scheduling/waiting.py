@@ -14,13 +14,14 @@ from runner.core.spans import Span, Spans
 from runner.core.standings import Status
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
+from runner.core.world import Clock
 from runner.dbt.protocol import Engine
 from runner.pipelines import Pipeline
 from runner.planning import Planner
 from runner.workspace import Workspace
 
 ObstacleOf = Callable[[Pipeline, WaitFor, Window], Obstacle | None]
-ObstaclesIn = Callable[[Workspace, Callable[[], Engine] | None], ObstacleOf]
+ObstaclesIn = Callable[[Workspace, Callable[[], Engine] | None, Clock], ObstacleOf]
 _SIZES = tuple(Grain)  # from the finest to the coarsest
 
 

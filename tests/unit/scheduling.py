@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from runner.alerting.pinging import Pinger
 from runner.arrivals import Obstacle
 from runner.core.config import PipelineConfig, WaitFor
 from runner.core.errors import DaybreakError
@@ -39,6 +40,7 @@ class Town:
     witness: Witness = field(default_factory=Witness)
     obstacles: dict[str, Obstacle] = field(default_factory=dict)  # by window label
     broken: dict[str, DaybreakError] = field(default_factory=dict)  # by pipeline
+    pings: list[str] = field(default_factory=list)  # URLs that were fetched
     is_stopping: Callable[[], bool] = lambda: False
     project_dir: Path = Path()
 
@@ -72,6 +74,9 @@ class Town:
             obstacle_of=self.obstacle_of,
             world=replace(self.world.world, is_stopping=lambda: self.is_stopping()),
             observer=self.observing,
+            pinger=lambda pipeline: Pinger.of(
+                pipeline.name, pipeline.config, {}, fetch=self.pings.append
+            ),
         )
 
     @contextmanager

@@ -1,0 +1,168 @@
+"""What did not happen is found from configuration and ledger alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from runner.arrivals import Obstacle
+from runner.core.config import Catchup, WaitFor
+from runner.core.spans import Spans
+from runner.core.troubles import Trouble, TroubleKind
+from runner.ledger import Kind, Ledger
+from runner.pipelines import Pipeline
+from runner.scheduling.absence import Absence, scheduler_in_words
+from tests.unit.fake_dbt import check, shop, windowed
+from tests.unit.scheduling import Town, utc
+
+DAILY = "0 5 * * *"  # in New York: 10:00 UTC in winter
+
+
+def chain(**config: object) -> Pipeline:
+    nodes = (windowed("stg"), windowed("daily", "stg"), check("stg_ok", "stg"))
+    defaults = {"schedule": DAILY, "deadline": "2h"}
+    return shop(*nodes, check("daily_ok", "daily"), **{**defaults, **config})
+
+
+def town(ledger: Ledger, pipeline: Pipeline) -> Town:
+    return Town({pipeline.name: pipeline}, ledger)
+
+
+def seen(found: Absence) -> list[tuple[str, str, str]]:
+    """Windows, kind and reason of what is past its deadline."""
+    calendar = found.pipeline.calendar
+    return [
+        (
+            " … ".join(
+                dict.fromkeys(
+                    [calendar.window_at(span.start).label, calendar.before(span.end).label]
+                )
+            ),
+            str(trouble.kind),
+            trouble.reason,
+        )
+        for span, trouble in found.overdue_troubles
+    ]
+
+
+def test_a_window_is_missed_from_its_deadline_on(ledger: Ledger):
+    place = town(ledger, chain())
+    assert seen(place.look("shop", utc("2017-03-02 11:59"))) == []
+    late = seen(place.look("shop", utc("2017-03-02 12:00")))
+    assert late == [("2017-03-01", "missed", "not started: no scheduler has ever been seen")]
+    place.tick(utc("2017-03-02 12:01"))
+    assert seen(place.look("shop", utc("2017-03-02 12:02"))) == []
+
+
+def test_without_a_deadline_a_window_is_missed_when_the_next_is_due(ledger: Ledger):
+    place = town(ledger, chain(deadline=None))
+    assert seen(place.look("shop", utc("2017-03-03 09:59"))) == []
+    assert [row[0] for row in seen(place.look("shop", utc("2017-03-03 10:00")))] == ["2017-03-01"]
+
+
+def test_a_long_absence_is_one_range(ledger: Ledger):
+    found = town(ledger, chain()).look("shop", utc("2017-06-01 12:00"))
+    assert [row[:2] for row in seen(found)] == [("2017-03-01 … 2017-05-31", "missed")]
+    assert found.troubles.at(utc("2017-04-01 12:00")) == Trouble(
+        TroubleKind.MISSED,
+        "not started: no scheduler has ever been seen",
+        "runner run shop",
+    )
+
+
+def test_a_pipeline_that_nobody_schedules_misses_nothing(ledger: Ledger):
+    found = town(ledger, chain(schedule=None)).look("shop", utc("2017-06-01 12:00"))
+    assert seen(found) == []
+
+
+def test_who_is_paused_is_told_to_resume(ledger: Ledger):
+    place = town(ledger, chain())
+    ledger.pause("shop", "the disk is full", utc("2017-03-02 09:00"))
+    found = place.look("shop", utc("2017-03-02 12:00"))
+    assert seen(found) == [("2017-03-01", "missed", "paused (the disk is full)")]
+    assert {trouble.remedy for _, trouble in found.troubles} == {"runner resume shop"}
+
+
+def test_a_scheduler_that_was_not_seen_is_the_reason(ledger: Ledger):
+    place = town(ledger, chain())
+    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
+    found = place.look("shop", utc("2017-03-02 12:00"))
+    assert seen(found)[0][2] == "not started: scheduler not seen since 2017-03-02 09:00:00 UTC"
+    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 11:59:30"))
+    assert seen(place.look("shop", utc("2017-03-02 12:00")))[0][2] == "not started"
+
+
+def test_a_scheduler_is_dead_after_two_of_its_intervals(ledger: Ledger):
+    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
+    beat = ledger.last_beat()
+    assert scheduler_in_words(beat, utc("2017-03-02 09:01")) is None
+    words = scheduler_in_words(beat, utc("2017-03-02 09:01:01"))
+    assert words == "scheduler not seen since 2017-03-02 09:00:00 UTC"
+    ledger.beat("tick", None, utc("2017-03-02 09:00"))
+    assert scheduler_in_words(ledger.last_beat(), utc("2018-03-02 09:00")) is None
+    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"), is_stopped=True)
+    words = scheduler_in_words(ledger.last_beat(), utc("2017-03-02 09:00:10"))
+    assert words == "scheduler stopped at 2017-03-02 09:00:00 UTC"
+
+
+def test_a_file_that_does_not_come_is_named_after_its_timeout(ledger: Ledger):
+    wait = WaitFor(file="landing/{window:%Y-%m-%d}.csv", timeout="30m")
+    place = town(ledger, chain(wait_for=(wait,)))
+    place.obstacles["2017-03-01"] = Obstacle("landing/2017-03-01.csv is not there")
+    place.tick(utc("2017-03-02 10:00"))
+    assert seen(place.look("shop", utc("2017-03-02 10:29"))) == []
+    found = place.look("shop", utc("2017-03-02 10:30"))
+    assert seen(found) == [("2017-03-01", "missed", "waiting: landing/2017-03-01.csv is not there")]
+    place.obstacles.clear()
+    place.tick(utc("2017-03-02 10:40"))
+    assert seen(place.look("shop", utc("2017-03-02 12:40"))) == []
+
+
+def test_what_failed_says_why_and_is_told_at_once(ledger: Ledger):
+    place = town(ledger, chain())
+    place.dbts["shop"].bad["stg"] = {"2017-03-01"}
+    place.dbts["shop"].says = lambda model, _: f"Conversion Error: {model} holds no date"
+    place.tick(utc("2017-03-02 10:00"))
+    found = place.look("shop", utc("2017-03-02 10:01"))
+    assert seen(found) == []  # its deadline has not passed
+    (trouble,) = (value for _, value in found.troubles)
+    assert trouble.kind is TroubleKind.FAILED
+    assert trouble.reason.startswith("stg: ")
+    assert "holds no date" in trouble.reason
+    assert trouble.remedy == "runner retry shop"
+    assert [row[:2] for row in seen(place.look("shop", utc("2017-03-02 12:00")))] == [
+        ("2017-03-01", "failed")
+    ]
+
+
+def test_what_is_incorrect_is_not_missed(ledger: Ledger):
+    place = town(ledger, chain())
+    place.dbts["shop"].bad["daily_ok"] = {"2017-03-01"}
+    place.tick(utc("2017-03-02 10:00"))
+    found = place.look("shop", utc("2017-03-02 12:00"))
+    assert [(row[0], row[1]) for row in seen(found)] == [("2017-03-01", "incorrect")]
+
+
+def test_what_runs_is_undecided_until_its_deadline(ledger: Ledger):
+    place = town(ledger, chain())
+    window = place.pipelines["shop"].calendar.labelled("2017-03-01")
+    ledger.queue("shop", Kind.SCHEDULED, [window], utc("2017-03-02 10:00"))
+    ledger.claim("shop", window.span, utc("2017-03-02 10:00"))
+    found = place.look("shop", utc("2017-03-02 11:00"))
+    assert found.undecided == Spans([window.span])
+    assert seen(found) == []
+    late = place.look("shop", utc("2017-03-02 12:03"))
+    assert seen(late) == [("2017-03-01", "missed", "running for 123 min: scheduled__2017-03-01")]
+
+
+@pytest.mark.parametrize("policy", [Catchup.LATEST, Catchup.NONE])
+def test_windows_that_a_newer_one_has_superseded_are_expected_no_more(
+    ledger: Ledger, policy: Catchup
+):
+    place = town(ledger, chain(catchup=policy))
+    found = place.look("shop", utc("2017-03-06 12:30"))
+    assert [row[0] for row in seen(found)] == ["2017-03-05"]
+    # Nobody is told either that the older ones have recovered: that would not be true.
+    older = place.pipelines["shop"].calendar.labelled("2017-03-03")
+    assert older.span in found.undecided
