@@ -118,7 +118,10 @@ def _json(path: Path) -> str | None:
     tail = _tail(path).rstrip()
     if not tail:
         return "is empty"
-    return None if tail.endswith((b"}", b"]")) else "is cut off: it does not end with } or ]"
+    with path.open("rb") as file:
+        head = file.read(_TAIL).lstrip()
+    end = "]" if head.startswith(b"[") else "}"
+    return None if tail.endswith(end.encode()) else f"is cut off: it does not end with {end}"
 
 
 def _gzip(path: Path) -> str | None:
