@@ -70,7 +70,7 @@ def tick(
         for turn in scheduler.turns(now):
             turns.append(turn)
             log.turned(turn)
-        look = look_around(workspace, obstacle_of, now or world.now())
+        look = look_around(workspace, obstacle_of, now or world.now(), as_scheduler=True)
         for line in tell_everyone(workspace, look, world, _PATIENCE):
             log.told(line)
     if output is Format.JSON:

@@ -85,7 +85,7 @@ class PlainLog:
     def turned(self, turn: Turn) -> None:
         """Say what became of a pipeline's turn, unless it is what was said last."""
         lines = turn_lines(turn, self._zone)
-        if lines != self._said.get(turn.pipeline):
+        if lines != self._said.get(turn.pipeline) or turn.plan is not None:
             for line in lines:
                 self.say(turn.pipeline, line)
         self._said[turn.pipeline] = lines
@@ -115,7 +115,6 @@ class PlainLog:
 
     def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
         """Who is told what happens to a pipeline's windows."""
-        self._said.pop(pipeline.name, None)
         return Progressing(self._console, pipeline.name, pipeline, self._stamp)
 
     def say(self, word: str, text: str) -> None:

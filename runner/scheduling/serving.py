@@ -128,7 +128,7 @@ class Server:
             wake_at = min(wake_at, turn.next_at or wake_at)
             if isinstance(turn.error, EngineError):
                 loaded.close()  # perhaps it has died: the next pass starts another
-        look = look_around(workspace, obstacle_of, self.world.now())
+        look = look_around(workspace, obstacle_of, self.world.now(), as_scheduler=True)
         for line in self.tell(workspace, look, self.world):
             self.reporter.told(line)
         pause = (wake_at - self.world.now()).total_seconds()

@@ -49,8 +49,13 @@ class Look:
         return not self.errors and self.scheduler is None and not any(True for _ in self.missed)
 
 
-def look_around(workspace: Workspace, obstacle_of: ObstacleOf, now: datetime) -> Look:
-    """Look at every pipeline, without dbt and without any scheduler's help."""
+def look_around(
+    workspace: Workspace, obstacle_of: ObstacleOf, now: datetime, *, as_scheduler: bool = False
+) -> Look:
+    """Look at every pipeline, without dbt and without any scheduler's help.
+
+    ``as_scheduler``: who looks is the scheduler, and so lives.
+    """
     planners: dict[str, Planner] = {}
     errors: dict[str, DaybreakError] = {}
     for name in workspace.configs:
@@ -65,7 +70,7 @@ def look_around(workspace: Workspace, obstacle_of: ObstacleOf, now: datetime) ->
             absences.append(absence(planner, conditions))
         except DaybreakError as error:
             errors[name] = error
-    beat = workspace.ledger.last_beat()
+    beat = None if as_scheduler else workspace.ledger.last_beat()
     is_missed = beat is not None and any(p.pipeline.is_awaited for p in planners.values())
     scheduler = scheduler_in_words(beat, now) if is_missed else None
     return Look(now, tuple(absences), scheduler, errors)
