@@ -15,6 +15,7 @@ from runner.ledger.index import Index
 from runner.ledger.leases import Leases
 from runner.ledger.outbox import Outbox, Unsent
 from runner.ledger.proofs import Proofs
+from runner.ledger.pruning import FileSize, Pruning
 from runner.ledger.recording import Recording
 from runner.ledger.records import (
     Entry,
@@ -34,6 +35,7 @@ from runner.ledger.schedulers import Beat, Schedulers
 __all__ = [
     "Beat",
     "Entry",
+    "FileSize",
     "Finding",
     "IndexChange",
     "Kind",
@@ -49,5 +51,5 @@ __all__ = [
 ]
 
 
-class Ledger(Leases, Recording, Index, History, Controls, Proofs, Schedulers, Outbox, Checkup):
+class Ledger(Leases, Recording, Index, History, Controls, Proofs, Schedulers, Outbox, Pruning, Checkup):
     """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""
