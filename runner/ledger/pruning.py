@@ -1,8 +1,8 @@
 """Forget what is long over, so that a ledger does not grow forever.
 
-What may be forgotten is listed in ``_ROOMS``: each says which of its rows are old. Never among them:
-what is unfinished or unsettled, the index of windows, and of each window the runs that `list` and
-`why` tell of: the newest, and for each model the newest that worked on it and that published it.
+What may be forgotten is listed in ``_ROOMS``: each says which of its rows are old. Never among
+them: what is unfinished or unsettled, the index of windows, and of each window the runs that `list`
+and `why` tell of: the newest, and for each model the newest that worked on it and that published it.
 """
 
 from __future__ import annotations

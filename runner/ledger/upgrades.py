@@ -6,7 +6,6 @@ meanwhile waits for its end and finds it done. Beside an SQLite file a copy of w
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -49,7 +48,7 @@ def keep_copy(file: Path, version: int) -> Path:
         ):
             source.backup(target)
         unfinished.chmod(file.stat().st_mode & 0o777)
-        os.replace(unfinished, copy)
+        unfinished.replace(copy)
     finally:
         unfinished.unlink(missing_ok=True)
     return copy

@@ -130,7 +130,7 @@ def test_a_run_that_becomes_unsettled_meanwhile_stays(ledger: Ledger):
     with ledger._transaction() as connection:
         connection.execute(update(runs).where(runs.c.id == old.key).values(is_unsettled=True))
 
-    with mock.patch("runner.ledger.pruning._keys", lambda *_: [old.key]):
+    with mock.patch("runner.ledger.pruning._keys", return_value=[old.key]):
         assert ledger.prune(KEPT)["runs"] == 0
     assert len(ids(ledger)) == 2
 

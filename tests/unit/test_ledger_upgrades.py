@@ -26,7 +26,8 @@ insert into runs (pipeline, run_id, kind, window_start, window_end, label, state
 values ('orders', 'scheduled__2026-06-01', 'scheduled', '2026-06-01 04:00:00',
         '2026-06-02 04:00:00', '2026-06-01', 'success', '2026-06-02 05:00:00',
         '2026-06-02 05:00:01', {false});
-insert into pauses (pipeline, reason, paused_at) values ('orders', 'by hand', '2026-06-02 06:00:00');
+insert into pauses (pipeline, reason, paused_at)
+values ('orders', 'by hand', '2026-06-02 06:00:00');
 """
 
 OldLedger = Callable[[int], Location]
