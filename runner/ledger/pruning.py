@@ -2,7 +2,8 @@
 
 What may be forgotten is listed in ``_ROOMS``: each says which of its rows are old. Never among
 them: what is unfinished or unsettled, the index of windows, and of each window the runs that `list`
-and `why` tell of: the newest, and for each model the newest that worked on it and that published it.
+and `why` tell of, which are the newest, and for each model those that last worked on it and last
+published it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ def pruned_page(
     """One line, and one for the file if it is one."""
     what = " and ".join(counted(count, kind.removesuffix("s")) for kind, count in rows.items())
     done = "would be removed" if is_dry else "removed"
-    lines = [f"{what} {done}: over before {minute(before)} UTC, and nobody's newest"]
+    lines = [f"{what} {done}: over before {minute(before)} UTC, and no window's newest"]
     if size is not None:
         lines.append(f"the ledger's file: {size.before:,} bytes before, {size.after:,} after")
     return "\n".join(lines)
