@@ -11,17 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Integer,
-    cast,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Span, Spans
@@ -30,6 +20,7 @@ from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.database import Database
 from runner.ledger.records import Kind, Run
+from runner.ledger.run_ids import last_numbers, run_id
 from runner.ledger.schema import (
     UNFINISHED,
     Instant,
@@ -72,11 +63,11 @@ class Leases(Database):
         owner = owners.this_process()
         with self._transaction() as connection:
             held = _held_windows(connection, pipeline)
-            last = _last_numbers(connection, pipeline, kind)
+            last = last_numbers(connection, pipeline, kind)
             rows = [
                 {
                     "pipeline": pipeline,
-                    "run_id": _run_id(kind, window, last.get(window.label, 0)),
+                    "run_id": run_id(kind, window, last.get(window.label, 0)),
                     "kind": kind,
                     "window_start": window.start,
                     "window_end": window.end,
@@ -283,22 +274,3 @@ def _held_windows(connection: Connection, pipeline: str) -> frozenset[datetime]:
     query = select(runs.c.window_start)
     query = query.where(runs.c.pipeline == pipeline, runs.c.state.in_(UNFINISHED))
     return frozenset(connection.execute(query).scalars())
-
-
-def _last_numbers(connection: Connection, pipeline: str, kind: Kind) -> dict[str, int]:
-    """The number of each window's last run of a kind, by the label that their ids carry.
-
-    Read from the ids: earlier runs may have been forgotten, and no id is given twice.
-    """
-    after = func.length(runs.c.label) + len(f"{kind}__.") + 1
-    number = cast(func.nullif(func.substr(runs.c.run_id, after), ""), Integer)
-    query = (
-        select(runs.c.label, func.max(func.coalesce(number, 1)))
-        .where(runs.c.pipeline == pipeline, runs.c.kind == kind)
-        .group_by(runs.c.label)
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def _run_id(kind: Kind, window: Window, last: int) -> str:
-    return f"{kind}__{window.label}" + (f".{last + 1}" if last else "")
