@@ -19,6 +19,7 @@ from runner.dbt.protocol import Publication
 from runner.ledger import Pause, Run
 from runner.ledger.checkup import file_problems, file_version
 from runner.ledger.schema import VERSION
+from runner.ledger.upgrades import is_upgradable
 from runner.project import Project
 from runner.warehouse import Holder
 
@@ -63,7 +64,7 @@ def ledger_on_disk(file: Path) -> Diagnosis:
         text = f"{file} is damaged ({'; '.join(problems)})"
         return Diagnosis("ledger", Verdict.WRONG, text, f"{REBUILD} makes it anew")
     version = file_version(file)
-    if version is not None and version != VERSION:
+    if version is not None and version != VERSION and not is_upgradable(version):
         text = f"{file} has version {version}, this Daybreak knows {VERSION}"
         remedy = "upgrade Daybreak" if version > VERSION else f"{REBUILD} makes it anew"
         return Diagnosis("ledger", Verdict.WRONG, text, remedy)

@@ -5,16 +5,19 @@ who holds what, :mod:`recording` takes what an invocation has brought, :mod:`ind
 every model's windows are, :mod:`history` tells what ran, :mod:`controls` pauses and stops,
 :mod:`proofs` remembers what replaying has shown, :mod:`schedulers` keeps the scheduler's traces,
 :mod:`outbox` what people are told,
-:mod:`checkup` looks at the ledger itself.
+:mod:`pruning` forgets, :mod:`figures` counts, :mod:`checkup` looks at the ledger itself, and
+:mod:`upgrades` brings older ledgers to this version.
 """
 
 from runner.ledger.checkup import Checkup
 from runner.ledger.controls import Controls
+from runner.ledger.figures import Counting, Figures
 from runner.ledger.history import History
 from runner.ledger.index import Index
 from runner.ledger.leases import Leases
 from runner.ledger.outbox import Outbox, Unsent
 from runner.ledger.proofs import Proofs
+from runner.ledger.pruning import FileSize, Pruning
 from runner.ledger.recording import Recording
 from runner.ledger.records import (
     Entry,
@@ -34,6 +37,8 @@ from runner.ledger.schedulers import Beat, Schedulers
 __all__ = [
     "Beat",
     "Entry",
+    "Figures",
+    "FileSize",
     "Finding",
     "IndexChange",
     "Kind",
@@ -49,5 +54,17 @@ __all__ = [
 ]
 
 
-class Ledger(Leases, Recording, Index, History, Controls, Proofs, Schedulers, Outbox, Checkup):
+class Ledger(
+    Leases,
+    Recording,
+    Index,
+    History,
+    Controls,
+    Proofs,
+    Schedulers,
+    Outbox,
+    Pruning,
+    Counting,
+    Checkup,
+):
     """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""

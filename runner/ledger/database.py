@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from runner.core.errors import LedgerError, UsageError
 from runner.core.interrupts import shielded
 from runner.ledger.schema import VERSION, ledger_version, metadata
+from runner.ledger.upgrades import is_upgradable, keep_copy, upgrade
 
 _WAL_ATTEMPTS = 200
 _PATIENCE_SECONDS = 10  # with another process that writes
@@ -75,6 +76,8 @@ class Database:
         version = ledger._version()
         if version is None:
             version = ledger._create()
+        if is_upgradable(version):
+            version = ledger._upgrade()
         ledger._check(version)
         return ledger
 
@@ -133,6 +136,29 @@ class Database:
                 connection.execute(insert(ledger_version).values(version=VERSION, highest_fence=0))
                 return VERSION
             return version
+
+    def _upgrade(self) -> int:
+        """Bring older tables to this version; of a file a copy is kept. Returns their version."""
+        with self._transaction() as connection:
+            # Asked again: another process may have done it while this one waited.
+            version: int = connection.execute(select(ledger_version.c.version)).scalar_one()
+            if not is_upgradable(version):
+                return version
+            file = self._engine.url.database
+            if self._engine.dialect.name == "sqlite" and file:
+                self._keep_copy(Path(file), version)
+            upgrade(connection, version)
+            return VERSION
+
+    def _keep_copy(self, file: Path, version: int) -> None:
+        try:
+            keep_copy(file, version)
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerError(
+                f"the ledger {self._name} has version {version} and cannot be copied before its "
+                f"upgrade ({_one_line(error)}): make room beside it and its folder writable, "
+                "then run the same command again"
+            ) from error
 
     def _check(self, version: int) -> None:
         if version != VERSION:

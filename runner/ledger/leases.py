@@ -20,6 +20,7 @@ from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.database import Database
 from runner.ledger.records import Kind, Run
+from runner.ledger.run_ids import last_numbers, run_id
 from runner.ledger.schema import (
     UNFINISHED,
     Instant,
@@ -62,11 +63,11 @@ class Leases(Database):
         owner = owners.this_process()
         with self._transaction() as connection:
             held = _held_windows(connection, pipeline)
-            earlier = _run_counts(connection, pipeline, kind)
+            last = last_numbers(connection, pipeline, kind)
             rows = [
                 {
                     "pipeline": pipeline,
-                    "run_id": _run_id(kind, window, earlier.get(window.label, 0)),
+                    "run_id": run_id(kind, window, last.get(window.label, 0)),
                     "kind": kind,
                     "window_start": window.start,
                     "window_end": window.end,
@@ -273,17 +274,3 @@ def _held_windows(connection: Connection, pipeline: str) -> frozenset[datetime]:
     query = select(runs.c.window_start)
     query = query.where(runs.c.pipeline == pipeline, runs.c.state.in_(UNFINISHED))
     return frozenset(connection.execute(query).scalars())
-
-
-def _run_counts(connection: Connection, pipeline: str, kind: Kind) -> dict[str, int]:
-    """How many runs of a kind each window has had, by the label that their ids carry."""
-    query = (
-        select(runs.c.label, func.count())
-        .where(runs.c.pipeline == pipeline, runs.c.kind == kind)
-        .group_by(runs.c.label)
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def _run_id(kind: Kind, window: Window, earlier: int) -> str:
-    return f"{kind}__{window.label}" + (f".{earlier + 1}" if earlier else "")

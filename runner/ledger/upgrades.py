@@ -1,0 +1,54 @@
+"""Bring a ledger of an earlier version to this one, in place.
+
+A version is upgraded step by step, all steps in one transaction: whoever opens the ledger
+meanwhile waits for its end and finds it done. Beside an SQLite file a copy of what it was is left.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType
+
+from sqlalchemy import Connection, update
+
+from runner.ledger.schema import VERSION, ledger_version, metadata
+
+# What turns a version into the next one. Ledgers that are older than the first are rebuilt.
+_STEPS: Mapping[int, Callable[[Connection], None]] = MappingProxyType(
+    {3: metadata.create_all}  # 4 only adds tables; create_all leaves alone those that are there
+)
+
+
+def is_upgradable(version: int) -> bool:
+    """Whether there is a way from a version to this one."""
+    return min(_STEPS) <= version < VERSION
+
+
+def upgrade(connection: Connection, version: int) -> None:
+    """Bring the tables from ``version`` to this one, within a transaction that only writes this."""
+    for step in range(version, VERSION):
+        _STEPS[step](connection)
+    connection.execute(update(ledger_version).values(version=VERSION))
+
+
+def keep_copy(file: Path, version: int) -> Path:
+    """Copy an SQLite file, its write-ahead log included, to ``<file>.v<version>``.
+
+    The copy is whole or is not there. Raises :class:`sqlite3.Error` or :class:`OSError`.
+    """
+    copy = file.with_name(f"{file.name}.v{version}")
+    unfinished = copy.with_name(f"{copy.name}.part")
+    try:
+        with (
+            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(unfinished)) as target,
+        ):
+            source.backup(target)
+        unfinished.chmod(file.stat().st_mode & 0o777)
+        unfinished.replace(copy)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return copy

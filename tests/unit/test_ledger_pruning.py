@@ -1,0 +1,230 @@
+"""What a ledger forgets, and what it never does. Over every database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from runner.core.spans import Span
+from runner.core.standings import Known, Standing
+from runner.core.states import State
+from runner.core.timelines import Timeline
+from runner.core.windows import Window
+from runner.ledger import Entry, Finding, IndexChange, Kind, Ledger, ModelRun, Run
+from runner.ledger.schema import allowances, findings, model_runs, outbox, runs
+from runner.safety.refusals import Allowance
+from tests.unit.ledger_fixtures import (
+    FAILED,
+    NOTHING,
+    NOW,
+    PIPELINE,
+    SUCCESS,
+    WEEK,
+    change_index,
+    finished,
+    opened,
+    span,
+    started,
+)
+
+LATER = NOW + timedelta(days=500)
+KEPT = LATER - timedelta(days=400)
+FINDING = Finding("a", "unique_a", "error", None, None)
+
+
+def ids(ledger: Ledger) -> list[str]:
+    return sorted(run.run_id for run in ledger.runs(PIPELINE))
+
+
+def worked(ledger: Ledger, windows: list[Window], *models: ModelRun) -> Run:
+    """A run of each window that worked on some models; the last of them."""
+    fence = started(ledger, windows)
+    entry = Entry(models, (FINDING,), SUCCESS)
+    ledger.record(PIPELINE, fence, {w.start: entry for w in windows}, NOTHING, NOW)
+    return ledger.runs(PIPELINE, limit=1)[0]
+
+
+def rows(ledger: Ledger, table: object) -> int:
+    with ledger._transaction(reads_only=True) as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def published(model: str) -> ModelRun:
+    return ModelRun(model, Standing.SUCCESS, 5, "code")
+
+
+def failed(model: str) -> ModelRun:
+    return ModelRun(model, Standing.FAILED, None, "code", "no file")
+
+
+# What goes
+
+
+def test_of_each_window_the_newest_run_stays(ledger: Ledger):
+    for _ in range(3):
+        finished(ledger, WEEK[:2])
+    assert ledger.prunable(KEPT) == {"runs": 4, "messages": 0}
+    assert len(ids(ledger)) == 6
+    assert ledger.prune(KEPT) == {"runs": 4, "messages": 0}
+    assert ids(ledger) == ["backfill__2026-06-01.3", "backfill__2026-06-02.3"]
+    assert ledger.prune(KEPT) == {"runs": 0, "messages": 0}
+
+
+def test_what_belongs_to_a_run_goes_with_it(ledger: Ledger):
+    window = WEEK[:1]
+    for _ in range(2):
+        ledger.queue(PIPELINE, Kind.BACKFILL, window, NOW, [Allowance("a", "by hand")])
+        fence = ledger.claim(PIPELINE, span(window), NOW)
+        entry = Entry((published("a"),), (FINDING,), SUCCESS)
+        ledger.record(PIPELINE, fence, {window[0].start: entry}, NOTHING, NOW)
+    ledger.prune(KEPT)
+    assert [rows(ledger, table) for table in (runs, model_runs, findings, allowances)] == [1] * 4
+
+
+def test_what_is_not_old_stays(ledger: Ledger):
+    finished(ledger, WEEK[:1])
+    finished(ledger, WEEK[:1])
+    assert ledger.prune(NOW) == {"runs": 0, "messages": 0}  # over at that very instant, not before
+    assert ledger.prune(NOW + timedelta(seconds=1))["runs"] == 1
+
+
+def test_messages_go_that_were_sent(ledger: Ledger):
+    common = {"pipeline": "p", "tone": "bad", "title": "t", "body": "b", "attempts": 0}
+    written = [{**common, "created_at": NOW, "sent_at": sent} for sent in (None, NOW, LATER)]
+    with ledger._transaction() as connection:
+        connection.execute(insert(outbox), written)
+    assert ledger.prune(KEPT) == {"runs": 0, "messages": 1}
+    assert rows(ledger, outbox) == 2
+
+
+def test_a_batch_at_a_time_forgets_as_much(ledger: Ledger):
+    for _ in range(3):
+        finished(ledger, WEEK)
+    with mock.patch("runner.ledger.pruning._BATCH", 4):
+        assert ledger.prune(KEPT)["runs"] == 14
+    assert len(ids(ledger)) == 7
+
+
+# What stays
+
+
+def test_what_is_unfinished_or_unsettled_stays(ledger: Ledger):
+    fence = started(ledger, WEEK[:1])
+    ledger.give_up(PIPELINE, "told to stop", NOW, fence)  # unsettled
+    finished(ledger, WEEK[:1])
+    ledger.queue(PIPELINE, Kind.MANUAL, WEEK[1:2], NOW)
+    assert ledger.prune(KEPT)["runs"] == 0
+    assert len(ledger.unsettled(PIPELINE)) == 1
+    assert len(ids(ledger)) == 3
+
+
+def test_a_run_that_becomes_unsettled_meanwhile_stays(ledger: Ledger):
+    for _ in range(2):
+        finished(ledger, WEEK[:1])
+    old = ledger.run(PIPELINE, "backfill__2026-06-01")
+
+    with ledger._transaction() as connection:
+        connection.execute(update(runs).where(runs.c.id == old.key).values(is_unsettled=True))
+
+    with mock.patch("runner.ledger.pruning._keys", return_value=[old.key]):
+        assert ledger.prune(KEPT)["runs"] == 0
+    assert len(ids(ledger)) == 2
+
+
+def test_what_why_tells_of_a_window_stays(ledger: Ledger):
+    window = WEEK[:1]
+    worked(ledger, window, published("a"), published("b"))  # forgotten: others did both since
+    holds_a = worked(ledger, window, published("a"), published("b"))
+    failed_a = worked(ledger, window, failed("a"))
+    last_b = worked(ledger, window, published("b"))
+    before = ledger.work_on(["a", "b"], span(window))
+    last = ledger.last_work_on(["a", "b"])
+    assert ledger.prune(KEPT)["runs"] == 1
+    kept = [holds_a.run_id, failed_a.run_id, last_b.run_id]
+    assert ids(ledger) == sorted(kept)
+    assert [work for work in before if work.run_id in kept] == ledger.work_on(
+        ["a", "b"], span(window)
+    )
+    assert ledger.last_work_on(["a", "b"]) == last
+    assert [run.run_id for run in ledger.runs(PIPELINE, limit=1)] == [last_b.run_id]
+
+
+def test_what_is_known_of_windows_pauses_and_fences_stay(ledger: Ledger):
+    known = {"a": Timeline([(span(WEEK), Known(Standing.SUCCESS, "code"))])}
+    change_index(ledger, IndexChange(windows=known))
+    ledger.accept("a", ["old"], "new", NOW)
+    ledger.pause(PIPELINE, "by hand", NOW)
+    finished(ledger, WEEK)
+    finished(ledger, WEEK, FAILED)
+    assert ledger.prune(KEPT)["runs"] == 7
+    assert ledger.known() == known
+    assert ledger.accepted() == {"a": [("old", "new")]}
+    assert ledger.paused(PIPELINE) is not None
+    newest = ledger.runs(PIPELINE, limit=1)[0]
+    assert newest.fence is not None
+    assert started(ledger, WEEK[:1]) > newest.fence
+
+
+def test_another_pipelines_runs_of_the_same_window_are_its_own(ledger: Ledger):
+    finished(ledger, WEEK[:1])
+    ledger.queue("other", Kind.BACKFILL, WEEK[:1], NOW)
+    ledger.cancel_all("other", "by hand", NOW)
+    assert ledger.prune(KEPT)["runs"] == 0
+
+
+# Ids
+
+
+def test_no_id_is_given_twice_after_earlier_runs_are_forgotten(ledger: Ledger):
+    for _ in range(3):
+        finished(ledger, WEEK[:1])
+    ledger.prune(KEPT)
+    assert ids(ledger) == ["backfill__2026-06-01.3"]
+    for number in range(4, 12):
+        (run,) = ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+        assert run.run_id == f"backfill__2026-06-01.{number}"
+        ledger.cancel_all(PIPELINE, "by hand", NOW)
+    (other,) = ledger.queue(PIPELINE, Kind.MANUAL, WEEK[:1], NOW)
+    assert other.run_id == "manual__2026-06-01"
+
+
+# Room on the disk
+
+
+def test_a_file_that_is_much_smaller_gives_its_room_back(tmp_path: Path):
+    with opened(tmp_path / "ledger.db") as ledger:
+        evidence = tuple(FINDING for _ in range(500))
+        for _ in range(10):
+            fence = started(ledger, WEEK)
+            entries = {w.start: Entry((), evidence, SUCCESS) for w in WEEK}
+            ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
+        ledger.prune(KEPT)
+        size = ledger.compact()
+        assert size is not None
+        assert size.after < size.before / 2
+        assert size.after == (tmp_path / "ledger.db").stat().st_size
+        assert (tmp_path / "ledger.db-wal").stat().st_size == 0
+        assert len(ids(ledger)) == 7
+        again = ledger.compact()
+        assert again is not None
+        assert again.before == again.after
+
+
+def test_a_server_sees_to_its_own_disk(ledger: Ledger):
+    is_file = ledger._engine.dialect.name == "sqlite"
+    assert (ledger.compact() is not None) == is_file
+
+
+@pytest.mark.parametrize("state", [s for s in State if not s.finished])
+def test_no_age_makes_an_unfinished_run_forgotten(ledger: Ledger, state: State):
+    finished(ledger, WEEK[:1])
+    finished(ledger, WEEK[:1])
+    with ledger._transaction() as connection:
+        oldest = select(func.min(runs.c.id)).scalar_subquery()
+        connection.execute(update(runs).where(runs.c.id == oldest).values(state=state))
+    assert ledger.prune(KEPT)["runs"] == 0
+    assert Span(WEEK[0].start, WEEK[0].end) in ledger.in_flight(PIPELINE)
