@@ -46,6 +46,8 @@ def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spo
     start, end = place(call)
     said = _definition(window)
     order = said.args.get("order")
+    if source.tags_in(said.alias):
+        return  # Jinja makes it
     if order is None or _is_constant(order.expressions):
         may_be_alike = isinstance(call, _PICKED)
         severity = Severity.WARN if may_be_alike else Severity.ERROR

@@ -10,7 +10,7 @@ from sqlglot.tokenizer_core import Token
 from runner.safety.facts import Facts
 from runner.safety.findings import Spot, spot
 from runner.safety.rules import Severity
-from runner.safety.source import Source, Tag
+from runner.safety.source import WINDOW_FILTERS, Source, Tag
 
 # Called with parentheses; a column may have the same name.
 _CALLS = frozenset(
@@ -30,13 +30,6 @@ _WORDS = frozenset(
 _JINJA_CLOCKS = frozenset({"run_started_at", "invocation_id", "current_timestamp"})
 _PYTHON_CLOCK = re.compile(r"\.\s*(now|utcnow|today)\s*\(|\btime\.(time)\s*\(")
 _OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a window runs again
-# What filters by the window; landed_in_window reads the window's files alone.
-_WINDOW_FILTERS = frozenset({"in_window", "landed_in_window"})
-# Macros and functions that put no filter anywhere.
-_KNOWN_CALLS = frozenset(
-    {"config", "ref", "source", "var", "env_var", "is_incremental", "this", "set", "if", "for",
-     "landed_date", "utc_to_local", "local_date", "log", "print", "do", "doc", "target"}
-)  # fmt: skip
 
 
 def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
@@ -144,10 +137,9 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
     if facts.incremental_strategy == "microbatch" or is_partly_known:
         return
     names = {name for tag in source.live_tags if tag.call != "config" for name in tag.names}
-    if names & _WINDOW_FILTERS:
+    if names & WINDOW_FILTERS:
         return
-    calls = [tag for tag in source.live_tags if tag.kind == "expression" and "(" in tag.code]
-    unknown = [tag.call for tag in calls if tag.call not in _KNOWN_CALLS]
+    unknown = [tag.call for tag in source.live_tags if tag.is_macro]
     reads = next((t for t in source.live_tags if t.call in ("ref", "source")), None)
     where = (reads.start, reads.end) if reads else _config_place(source)
     if unknown and facts.reaches_in_window:
@@ -167,6 +159,13 @@ def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
     missing = [name for name, value in needed.items() if not value]
     if missing:
         yield spot("DB05", *_config_place(source), f"merge without {' and '.join(missing)}")
+
+
+def not_understood(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB09: text of which no branch can be parsed, so that rules which need that are silent."""
+    if not source.trees:
+        silent = "DB06 to DB08 were" if facts.is_replaced else "DB06 was"
+        yield spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
 
 
 def _config_place(source: Source) -> tuple[int, int]:

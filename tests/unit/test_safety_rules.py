@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,9 +95,24 @@ def test_the_demos_models_are_clean_even_if_all_of_them_were_windowed(path: Path
 
 
 @pytest.mark.parametrize("materialized", ["view", "table", "ephemeral"])
-def test_what_is_not_replaced_in_parts_is_not_judged(materialized: str):
+def test_what_no_window_reads_is_not_judged(materialized: str):
     text = "select now() from {{ this }} limit 1"
     assert rules(text, Facts(materialized=materialized, is_whole=True)) == []
+
+
+@pytest.mark.parametrize("materialized", ["view", "ephemeral"])
+def test_of_a_view_that_windows_read_what_is_other_rows_at_each_reading_counts(materialized: str):
+    text = "select now() as at, * from {{ ref('daily_sales') }}\nlimit 1"
+    facts = Facts(materialized, readers=("sales", "traffic"), windowed_parents=PARENTS)
+    clock, limit = found(text, facts)
+    assert (clock.rule, clock.severity) == ("DB01", Severity.ERROR)
+    assert clock.message.startswith("now, read by sales and 1 more: a replay gives other rows")
+    assert (limit.rule, limit.severity) == ("DB06", Severity.WARN)
+    assert rules(text.replace("as at,", "as at, -- noqa: DB01 shown to nobody\n"), facts) == [
+        "DB06"
+    ]
+    assert rules("select sold_on from {{ ref('daily_sales') }}", facts) == []
+    assert rules(text, replace(facts, materialized="table")) == []
 
 
 def test_a_config_in_the_text_wins_over_the_last_parse():
@@ -305,6 +321,7 @@ def test_an_order_that_is_none_or_not_total_is_found(text: str, severity: Severi
         selecting("row_number() over (partition by line_id order by version desc) as n"),
         selecting("row_number() over (order by sold_at, line_id) as n"),
         selecting("row_number() over (order by {{ keys() }}) as n, '{{ in_window }}'"),
+        selecting("row_number() over ({{ newest_first() }}) as n"),
         selecting("rank() over (order by amount) as n"),
         selecting("lag(x) over w as n", "window w as (partition by a order by line_id)"),
         selecting("sum(x) over w as n", "window w as (order by sold_at)"),
@@ -473,4 +490,46 @@ def test_branches_that_do_not_fit_together_are_read_apart():
 
 @pytest.mark.parametrize("text", ["", "{{ broken", "select 'open", "select from where ((", "{% if"])
 def test_what_cannot_be_read_is_no_crash(text: str):
-    assert set(rules(text)) <= {"DB04"}
+    assert set(rules(text)) <= {"DB04", "DB09"}
+
+
+# DB09
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        selecting("case {{ sizes_of('amount') }} end as size"),
+        READ + " and",
+        "select a from {{ ref('lines') }} strange syntax here",
+        READ + "; " + READ,
+    ],
+)
+def test_text_that_no_rule_can_parse_is_said_once(text: str):
+    said = [one for one in found(text) if one.rule == "DB09"]
+    assert [(one.line, one.column, one.severity) for one in said] == [(1, 1, Severity.WARN)]
+    assert "DB06 to DB08 were not judged" in said[0].message
+    view = Facts("view", readers=("sales",))
+    assert "DB06 was not judged" in found(text, view)[0].message
+    silent = f"-- noqa: DB09 proved by hand\n{text}"
+    assert "DB09" not in rules(silent)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        READ + " {{ dbt_utils.group_by(3) }}\nlimit 3",
+        "{{ importing('lines') }}\n" + READ + "\nlimit 3",
+        READ + " {{ 'and amount > 0' if var('is_strict') }}\nlimit 3",
+        selecting("a as b {{ more() }}, c {{ and_more() }} {{ and_more() }}") + "\nlimit 3",
+        READ + "\nlimit 3; -- the end",
+    ],
+)
+def test_a_clause_that_jinja_makes_hides_no_other(text: str):
+    last = text.count("\n") + 1
+    assert [(one.rule, one.line) for one in found(text)] == [("DB06", last)]
+
+
+def test_a_query_that_a_macro_makes_is_not_judged():
+    known = replace(WINDOWED, reaches_in_window=True)
+    assert rules("{{ windowed('lines') }}", known) == ["DB09"]
