@@ -103,11 +103,10 @@ class Source:
                 statements = Dialect.get_or_raise(DIALECT).parse(sql)
             except ParseError as error:
                 clause = self._clause_at(error)
-                if clause is None:
-                    return None
-                sql = (
-                    sql[: clause.start] + _blank(sql[clause.start : clause.end]) + sql[clause.end :]
-                )
+                if clause is None or sql[clause.start : clause.end].isspace():
+                    return None  # a column may be called like a tag
+                start, end = clause.start, clause.end
+                sql = sql[:start] + _blank(sql[start:end]) + sql[end:]
             except SqlglotError:
                 return None
             else:

@@ -27,8 +27,11 @@ _CALLS = frozenset(
 _WORDS = frozenset(
     {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 )
+_SCHEMAS = frozenset({"main", "pg_catalog"})  # main also behind `system.`
 _JINJA_CLOCKS = frozenset({"run_started_at", "invocation_id", "current_timestamp"})
 _PYTHON_CLOCK = re.compile(r"\.\s*(now|utcnow|today)\s*\(|\btime\.(time)\s*\(")
+_PLACES = frozenset({"database", "schema"})  # of a relation
+_TABLES = frozenset({"identifier", "name", "table"})
 _OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a window runs again
 
 
@@ -63,13 +66,13 @@ def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
     word = tokens[index].text.lower()
     before = tokens[index - 1].text.lower() if index else ""
     after = tokens[index + 1].text if index + 1 < len(tokens) else ""
-    if before == "as" or tokens[index].text != tokens[index].text.strip("'\""):
+    if before == "as":
         return False
-    is_string = tokens[index].token_type.name in ("STRING", "IDENTIFIER")  # quoted
-    if is_string or (before == "." and not _is_catalog(tokens, index)):
+    kind = tokens[index].token_type.name
+    if kind == "STRING" or (before == "." and not _is_catalog(tokens, index)):
         return False
     if after != "(":
-        return word in _WORDS
+        return word in _WORDS and kind != "IDENTIFIER"  # quoted, it is a column
     inside, following = _parentheses(tokens, index + 1)
     if following == ("as", "("):
         return False  # the name of a common table expression, with its columns
@@ -91,7 +94,8 @@ def _parentheses(tokens: tuple[Token, ...], index: int) -> tuple[tuple[str, ...]
 
 
 def _is_catalog(tokens: tuple[Token, ...], index: int) -> bool:
-    return index > 1 and tokens[index - 2].text.lower() == "pg_catalog"
+    """Whether the dot before a name makes it one of a schema that DuckDB keeps functions in."""
+    return index > 1 and tokens[index - 2].text.lower() in _SCHEMAS
 
 
 def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
@@ -102,16 +106,45 @@ def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
 
 
 def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
-    """DB02: {{ this }} where rows are read; not this.name, nor a hook in config()."""
+    """DB02: {{ this }} where rows are read; not this.name in a text, nor a hook in config()."""
     # In a string it is but a name.
     starts = {token.start for token in source.tokens if token.token_type.name != "STRING"}
+    read = {token.start for token in _read_from(source.tokens)}
+    own = _own_names(source)
     for tag in source.live_tags:
-        if tag.call == "config" or "this" not in tag.names:
+        if tag.call == "config" or own.isdisjoint(tag.names):
             continue
         is_relation = tag.names == ("this",) and tag.start in starts
-        is_query = any("select" in text.lower() for text in tag.strings)
-        if is_relation or is_query:
+        is_read = tag.start in read and not _is_place_alone(tag)
+        word = "select" if "this" in tag.names else "from "  # another name may be but a flag
+        is_query = any(word in text.lower() for text in tag.strings)
+        if is_relation or is_read or is_query:
             yield spot("DB02", tag.start, tag.end, _how_read(source, tag))
+
+
+def _own_names(source: Source) -> frozenset[str]:
+    """The names in Jinja that stand for the model's own table, or for its name."""
+    own = {"this"}
+    for tag in source.tags:
+        is_set = tag.call == "set" and len(tag.names) > 2 and "=" in tag.code
+        if is_set and tag.names[2] in own and not _is_place_alone(tag):
+            own.add(tag.names[1])
+    return frozenset(own)
+
+
+def _is_place_alone(tag: Tag) -> bool:
+    """Whether it only says where the table is: others are there too."""
+    return bool(_PLACES.intersection(tag.names)) and _TABLES.isdisjoint(tag.names)
+
+
+def _read_from(tokens: tuple[Token, ...]) -> Iterator[Token]:
+    """The last part of each name that rows are read from: `from a.b.c`."""
+    for index, token in enumerate(tokens):
+        if token.text.lower() in ("from", "join"):
+            at = index + 1
+            while at + 2 < len(tokens) and tokens[at + 1].text == ".":
+                at += 2
+            yield from tokens[at : at + 1]
 
 
 def _how_read(source: Source, tag: Tag) -> str:

@@ -158,6 +158,10 @@ def test_without_a_parse_only_what_the_text_says_counts():
         "{{ var('fence', 0) }}",
         "age(sold_on)",
         "age(least(sold_on, paid_on))",
+        "main.now()",
+        "system.main.now()",
+        '"now"()',
+        'pg_catalog."Random" ()',
     ],
 )
 def test_clock_and_chance_are_found(expression: str):
@@ -184,6 +188,9 @@ def test_a_sample_is_chance():
         "x {# run_started_at #}",
         "x -- {{ run_started_at }}\n",
         "age(sold_on, paid_on)",
+        "main.now",
+        "t.now()",
+        '"now"',
         "'{{ var('currency') }}'",
     ],
 )
@@ -220,6 +227,13 @@ def test_an_apostrophe_in_a_captured_text_hides_nothing():
         "{% set q = 'select max(x) from ' ~ this %}" + READ,
         "{% set q %} select max(x) from {{ this }} {% endset %}" + READ,
         READ.replace("where", "left join {{- this -}} as t using (id) where"),
+        READ.replace("where", "join {{ this.schema }}.{{ this.identifier }} using (id) where"),
+        READ + " and a in (select a from {{ target.database }}.{{ this.schema }}.{{ this.name }})",
+        READ + " and a in (select a from {{ this.schema ~ '.' ~ this.table }})",
+        READ + " and a in (select a from marts.{{ adapter.quote(this.name) }} as old)",
+        "{% set t = this %}" + READ + " and a in (select a from {{ t }})",
+        "{% set t = this.name %}{% set u = t %}" + READ.replace("where", "join x.{{ u }} where"),
+        "{% set t = this %}{% set q = 'select max(x) from ' ~ t %}" + READ,
     ],
 )
 def test_reading_its_own_table_is_found(text: str):
@@ -235,6 +249,11 @@ def test_reading_its_own_table_is_found(text: str):
         "-- from {{ this }}\n" + READ,
         "{# from {{ this }} #}" + READ,
         "{% set columns = adapter.get_columns_in_relation(this) %}" + READ,
+        READ.replace("where", "join {{ this.schema }}.stores using (store_id) where"),
+        READ.replace("where", "join {{ this.schema ~ '.stores' }} using (store_id) where"),
+        "{% set s = this.schema %}" + READ.replace("where", "join {{ s }}.stores as s where"),
+        "{% set a = adapter.get_columns_in_relation(this) %}{% set b = 'select ' ~ a %}" + READ,
+        "{% set t = this.name %}" + selecting("'{{ t }}' as table_name, sold_on"),
     ],
 )
 def test_naming_its_own_table_is_not_reading_it(text: str):
