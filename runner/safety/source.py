@@ -145,6 +145,15 @@ class Source:
         """The expressions within a string or name of the parsed SQL."""
         return [self.tags[int(n)] for n in re.findall(r"j(\d+)_*", text) if int(n) < len(self.tags)]
 
+    def is_up_to_target(self, offset: int) -> bool:
+        """Whether an ``{% if %}`` that asks for dbt's target decides if a place is there at all."""
+        return any(
+            branches[0].start <= offset < end.start
+            and branches[0].call == "if"
+            and any("target" in branch.names for branch in branches)
+            for branches, end in _blocks(self.tags)
+        )
+
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, from 1."""
         line = bisect_right(self._line_starts, offset)
@@ -204,7 +213,15 @@ def _tags(text: str) -> Iterator[Tag]:
 
 def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> tuple[tuple[int, int], ...]:
     """What is left out of the text: other branches, and what is only defined or captured."""
-    dropped: list[tuple[int, int]] = []
+    return tuple(
+        lost
+        for branches, end in _blocks(tags)
+        for lost in _lost(branches, end, keeps_last=keeps_last)
+    )
+
+
+def _blocks(tags: tuple[Tag, ...]) -> Iterator[tuple[list[Tag], Tag]]:
+    """Each statement that has an end: itself with where it branches, and its end."""
     open_tags: list[list[Tag]] = []  # of each open statement: itself and where it branches
     for tag in tags:
         if tag.kind != "statement":
@@ -214,8 +231,7 @@ def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> tuple[tuple[int, int
         elif tag.call in ("elif", "else") and open_tags:
             open_tags[-1].append(tag)
         elif tag.call.startswith("end") and open_tags:
-            dropped.extend(_lost(open_tags.pop(), tag, keeps_last=keeps_last))
-    return tuple(dropped)
+            yield open_tags.pop(), tag
 
 
 def _lost(branches: list[Tag], end: Tag, *, keeps_last: bool) -> Iterator[tuple[int, int]]:
