@@ -423,6 +423,9 @@ BOUNDS = ("'{{ var(\"window_start\") }}'", "'{{ var(\"window_end\") }}'")
         "sold_at >= {} and x and sold_at <= {}",
         "x and (sold_at <= {1} and sold_at >= {0})",
         "sold_on between {{{{ a }}}} and {{{{ b }}}}",
+        "{} <= sold_at and sold_at <= {}",
+        "{1} >= sold_at and {0} <= sold_at",
+        "sold_at >= {} and {} >= sold_at",
     ],
 )
 def test_a_closed_window_is_found(predicate: str):
@@ -435,6 +438,9 @@ def test_a_closed_window_is_found(predicate: str):
         "sold_at >= {} and sold_at < {}",
         "sold_at >= {} and other <= {}",
         "sold_at >= {} or sold_at <= {}",
+        "{} <= sold_at and sold_at < {}",
+        "{} <= sold_at and {} <= paid_at",
+        "opened_at <= {} and {} <= sold_at",
         "sold_on between valid_from and valid_to",
         "quantity between 1 and 5",
         "quantity between {{{{ var('low') }}}} and {{{{ var('high') }}}}",
@@ -454,6 +460,8 @@ def reading(parent: str, rest: str) -> str:
 
 
 IN_WINDOW = "where {{ in_window('sold_on') }}"
+WINDOW_OF_X = "where {{ in_window('x.sold_on') }}"
+READ_BESIDE_X = f"select * from parent cross join x {WINDOW_OF_X}"
 
 
 @pytest.mark.parametrize(
@@ -465,6 +473,15 @@ IN_WINDOW = "where {{ in_window('sold_on') }}"
         reading("", f"select a from x where a in (select a from parent) -- {IN_WINDOW}\n")
         + " and {{ in_window('x.sold_on') }}",
         f"select sum(amount) from {{{{ ref('daily_sales') }}}} union all {READ}",
+        reading("", f"select * from x join parent on x.sold_on = parent.sold_on - 3 {WINDOW_OF_X}"),
+        reading(
+            "",
+            f"select * from x join parent on sold_on = x.d - interval 1 day {WINDOW_OF_X}",
+        ),
+        reading("where sold_on in (select max(d) - 1 from y)", READ_BESIDE_X),
+        reading("where store_id = {{ var('store') }}", READ_BESIDE_X),
+        reading("{% set s = var('store') %} where store_id = {{ s }}", READ_BESIDE_X),
+        reading("where {{ only_open('sold_on') }}", READ_BESIDE_X),
     ],
 )
 def test_a_parent_read_whole_is_found(text: str):
@@ -479,12 +496,28 @@ def test_a_parent_read_whole_is_found(text: str):
         reading("", f", b as (select * from parent) select * from b {IN_WINDOW}"),
         reading("", f"select * from x join parent on x.sold_on = parent.sold_on {IN_WINDOW}"),
         reading("", f"select * from x join parent using (sold_on) {IN_WINDOW}"),
+        reading(
+            "", f"select * from x join parent on x.d = cast(parent.sold_on as date) {WINDOW_OF_X}"
+        ),
+        reading("where sold_on >= '{{ var(\"window_start\") }}'", READ_BESIDE_X),
+        "{% set here = in_window('sold_on') %}" + reading("where {{ here }}", READ_BESIDE_X),
+        "{% set since = var('window_start') %}"
+        + reading("where sold_on >= '{{ since }}'", READ_BESIDE_X),
+        reading("where sold_on in (select d from y)", READ_BESIDE_X),
         reading("{% if true %}" + IN_WINDOW + "{% endif %}", "select * from parent"),
         READ.replace("lines", "a_table_without_windows"),
     ],
 )
 def test_a_parent_kept_to_the_window_is_left_alone(text: str):
     assert rules(text) == []
+
+
+def test_a_macro_that_is_known_to_filter_keeps_to_the_window():
+    text = reading("where {{ only_open('sold_on') }}", READ_BESIDE_X)
+    assert rules(text, replace(WINDOWED, reaches_in_window=True)) == []
+    assert rules(text.replace("only_open", "var"), replace(WINDOWED, reaches_in_window=True)) == [
+        "DB08"
+    ]
 
 
 def test_a_noqa_with_a_reason_silences_its_rule_and_no_other():
