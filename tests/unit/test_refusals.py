@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from runner.cli.wishes import Wish
 from runner.core.config import PipelineConfig
 from runner.core.errors import UsageError
 from runner.core.proofs import Proof, ProofVerdict, Property
@@ -82,6 +83,12 @@ def test_only_models_can_be_allowed():
     require_known(("orders",), {"orders", "lines"}, "shop")
     with pytest.raises(UsageError, match="Did you mean 'orders'"):
         require_known(("ordres",), {"orders", "lines"}, "shop")
+
+
+def test_several_that_are_allowed_may_share_a_word():
+    asked = Wish(span_of=lambda _, __: None, allow_unsafe=("orders,lines", "stores days"))
+    assert asked.allow_unsafe == ("orders", "lines", "stores", "days")
+    assert replace(asked, force=True).allow_unsafe == asked.allow_unsafe
 
 
 def test_each_run_keeps_what_was_allowed(tmp_path: Path):

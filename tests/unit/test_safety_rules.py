@@ -524,9 +524,12 @@ def test_a_noqa_with_a_reason_silences_its_rule_and_no_other():
     text = selecting("now() as a, random() as b -- noqa: DB01 a toy\n, any_value(x) as x")
     assert rules(text) == ["DB06"]
     assert rules(text.replace("DB01 a", "DB06 a")) == ["DB01", "DB01", "DB06"]
+    assert rules(text.replace("noqa: DB01", "NOQA: lt05, db01")) == ["DB06"]
 
 
-@pytest.mark.parametrize("noqa", ["noqa: DB01", "noqa", "noqa: DB01, LT05", "noqa:DB01 -"])
+@pytest.mark.parametrize(
+    "noqa", ["noqa: DB01", "noqa: db01", "noqa", "noqa: DB01, LT05", "noqa:DB01 -"]
+)
 def test_a_noqa_without_a_reason_silences_nothing_and_says_so(noqa: str):
     text = f"select\n    now() as a -- {noqa}\nfrom x where {{{{ in_window('sold_on') }}}}"
     first, second = found(text)
