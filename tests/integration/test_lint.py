@@ -241,6 +241,24 @@ def test_what_is_allowed_runs_and_each_run_remembers_it(bakery: Bakery):
     assert re.search(r"^unsafe +daily_sales: DB01 clock or chance$", page, re.MULTILINE)
 
 
+def test_a_clock_in_a_view_is_held_against_the_model_that_reads_it(bakery: Bakery):
+    models = bakery.folder / "models"
+    view = "{{ config(materialized='view') }}\nselect *, now() as asked_at from {{ ref('breads') }}"
+    (models / "priced_breads.sql").write_text(view)
+    receipts = models / "receipts.sql"
+    receipts.write_text(receipts.read_text().replace("ref('breads')", "ref('priced_breads')"))
+    finished = bakery.runner("backfill", "bakery", *ONE_DAY, "--select", "sales,receipts")
+    assert (finished.code, finished.out) == (2, ""), finished.out + finished.err
+    (line,) = finished.err.splitlines()
+    assert (
+        "receipts is not safe to replay, DB01 clock or chance, through the view priced_breads, "
+        "models/priced_breads.sql:2: now, read by receipts: a replay gives other rows" in line
+    )
+    assert line.endswith("--allow-unsafe receipts")
+    both = ("--allow-unsafe", "receipts,daily_sales", "--dry-run")
+    assert bakery.runner("backfill", "bakery", *ONE_DAY, *both).code == 0
+
+
 def test_a_selection_without_the_unsafe_model_runs(bakery: Bakery):
     finished = bakery.runner("backfill", "bakery", *ONE_DAY, "--select", "sales")
     assert finished.code == 0, finished.out + finished.err
