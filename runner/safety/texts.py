@@ -72,7 +72,7 @@ def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
     if kind == "STRING" or (before == "." and not _is_catalog(tokens, index)):
         return False
     if after != "(":
-        return word in _WORDS and kind != "IDENTIFIER"  # quoted, it is a column
+        return word in _WORDS and kind != "IDENTIFIER" and before != "."  # else a column
     inside, following = _parentheses(tokens, index + 1)
     if following == ("as", "("):
         return False  # the name of a common table expression, with its columns

@@ -188,7 +188,7 @@ def test_a_sample_is_chance():
         "x {# run_started_at #}",
         "x -- {{ run_started_at }}\n",
         "age(sold_on, paid_on)",
-        "main.now",
+        "main.current_date",
         "t.now()",
         '"now"',
         "'{{ var('currency') }}'",
