@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.core.errors import ProjectError, UsageError, nearest
 from runner.core.plan import Plan
+from runner.core.walks import walk
 from runner.pipelines import Pipeline
-from runner.project import Node, Project
+from runner.project import Project
 from runner.safety.facts import Facts
 from runner.safety.findings import Finding
-from runner.safety.judge import judged
+from runner.safety.judge import judged, unread
 from runner.safety.refusals import Allowance, Objection, refuse_unsafe, require_known
 from runner.safety.rules import RULES, Severity
 
@@ -24,14 +25,16 @@ class ModelFinding:
     model: str
     path: str  # in the project's folder
     finding: Finding
+    readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
 
 
 def lint(
     project: Project, project_dir: Path, select: Collection[str] = ()
 ) -> tuple[ModelFinding, ...]:
-    """What breaks a rule in the project's own models, file by file; ``select`` names models.
+    """What breaks a rule in the project's own models, file by file.
 
-    Raises :class:`UsageError` for a name that is no model's.
+    ``select`` names models; the views that they read come with them. Raises
+    :class:`UsageError` for a name that is no model's.
     """
     models = {node.name: node for node in project.nodes.values() if node.declared is not None}
     for name in select:
@@ -39,35 +42,64 @@ def lint(
             raise UsageError(
                 f"the project has no model {name!r}.{nearest(name, models)} Try: dbt ls"
             )
+    facts = known_facts(project)
     paths = {
-        node.declared.path: node
+        node.declared.path: node.name
         for node in models.values()
-        if node.declared is not None and (not select or node.name in select)
+        if node.declared is not None
+        and (not select or not {node.name, *facts[node.declared.path].readers}.isdisjoint(select))
     }
     return tuple(
-        ModelFinding(node.name, path, finding)
-        for path, node in sorted(paths.items())
-        if node.materialized == "incremental" and path.endswith(".sql")  # not Python
-        for finding in judged(_text(project_dir / path), facts_of(node, project))
+        ModelFinding(name, path, finding, facts[path].readers)
+        for path, name in sorted(paths.items())
+        for finding in _found(project_dir / path, facts[path])
     )
 
 
-def facts_of(node: Node, project: Project) -> Facts:
-    """What the project declares of a model."""
-    declared = node.declared
-    if declared is None:
-        return Facts(materialized=node.materialized)
-    return Facts(
-        materialized=node.materialized,
-        incremental_strategy=declared.strategy,
-        event_time=declared.event_time,
-        unique_key=declared.unique_key,
-        version_column=declared.version_column,
-        keys=declared.keys,
-        windowed_parents=windowed_parents(project),
-        reaches_in_window=declared.reaches_in_window,
-        is_whole=True,
-    )
+def _found(path: Path, facts: Facts) -> list[Finding]:
+    if path.suffix == ".sql":
+        return judged(_text(path), facts) if facts.is_replaced or facts.is_read_on else []
+    return [unread("a model in Python")] if facts.is_replaced else []
+
+
+def known_facts(project: Project) -> dict[str, Facts]:
+    """What the project declares of each of its own models, by the path of its file."""
+    parents = windowed_parents(project)
+    readers = _readers(project)
+    return {
+        declared.path: Facts(
+            materialized=node.materialized,
+            incremental_strategy=declared.strategy,
+            event_time=declared.event_time,
+            unique_key=declared.unique_key,
+            version_column=declared.version_column,
+            keys=declared.keys,
+            windowed_parents=parents,
+            reaches_in_window=declared.reaches_in_window,
+            readers=readers.get(node.unique_id, ()),
+            is_whole=True,
+        )
+        for node in project.nodes.values()
+        if (declared := node.declared) is not None
+    }
+
+
+def _readers(project: Project) -> Mapping[str, tuple[str, ...]]:
+    """By unique id of a view: the incremental models that it is a part of.
+
+    A table in between is none: it stands still while its readers' windows are replayed.
+    """
+
+    def queries_of(parents: Iterable[str]) -> Iterator[str]:
+        return (p for p in parents if p in project.nodes and not project.nodes[p].is_stored)
+
+    readers: dict[str, tuple[str, ...]] = {}
+    for node in sorted(project.nodes.values(), key=lambda node: node.name):
+        if node.materialized == "incremental":
+            read = walk(queries_of(node.parents), lambda p: queries_of(project.nodes[p].parents))
+            for query in read:
+                readers[query] = (*readers.get(query, ()), node.name)
+    return readers
 
 
 def windowed_parents(project: Project) -> dict[str, str]:
@@ -113,15 +145,17 @@ def models_of(plan: Plan, pipeline: Pipeline) -> frozenset[str]:
 
 
 def objections(found: Iterable[ModelFinding]) -> list[Objection]:
-    """The findings for which a model may not run."""
+    """The findings for which a model may not run; a view's are those of who reads it."""
     return [
         Objection(
-            model=one.model,
+            model=model,
             reason=f"{one.finding.rule} {RULES[one.finding.rule].title}",
-            explanation=f"{one.path}:{one.finding.line}: {one.finding.message}",
+            explanation=f"{through}{one.path}:{one.finding.line}: {one.finding.message}",
         )
         for one in found
         if one.finding.severity is Severity.ERROR
+        for through in [f"through the view {one.model}, " if one.readers else ""]
+        for model in one.readers or (one.model,)
     ]
 
 

@@ -30,6 +30,11 @@ class Wish:
     allow_unsafe: tuple[str, ...] = ()  # models that may run although they break a rule
     as_of: datetime | None = None
 
+    def __post_init__(self) -> None:
+        """Several models may share a word, as in ``--select``."""
+        names = [name for words in self.allow_unsafe for name in words.replace(",", " ").split()]
+        object.__setattr__(self, "allow_unsafe", tuple(names))
+
     def planned(self, planner: Planner, mine: Spans | None = None) -> Plan:
         """The plan that this wish comes down to."""
         pipeline = planner.pipeline

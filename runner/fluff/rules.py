@@ -17,7 +17,7 @@ from sqlfluff.core.rules import BaseRule, LintResult, RuleContext
 from sqlfluff.core.rules.crawlers import RootOnlyCrawler
 from sqlfluff.core.templaters import TemplatedFile
 
-from runner.linting import facts_of, windowed_parents
+from runner.linting import known_facts, windowed_parents
 from runner.project import Project
 from runner.safety.facts import Facts
 from runner.safety.findings import Finding
@@ -69,19 +69,21 @@ def facts_of_file(path: Path | None) -> Facts:
     )
     if folder is None or kept is None or not kept.is_file():
         return Facts()
-    project = _project(kept, kept.stat().st_mtime_ns)
-    if project is None:
+    found = _known(kept, kept.stat().st_mtime_ns)
+    if found is None:
         return Facts()
     inside = path.relative_to(folder).as_posix()
-    for node in project.nodes.values():
-        if node.declared is not None and node.declared.path == inside:
-            return facts_of(node, project)
-    return Facts(windowed_parents=windowed_parents(project))
+    known, others = found
+    return known.get(inside, others)
 
 
 @lru_cache(maxsize=4)
-def _project(kept: Path, _changed: int) -> Project | None:
-    return Project.load(kept)
+def _known(kept: Path, _changed: int) -> tuple[dict[str, Facts], Facts] | None:
+    """What a parse knew of its models, by their paths, and of a file that is new since."""
+    project = Project.load(kept)
+    if project is None:
+        return None
+    return known_facts(project), Facts(windowed_parents=windowed_parents(project))
 
 
 _last: dict[str, Any] = {}

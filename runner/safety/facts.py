@@ -10,6 +10,7 @@ from jinja2 import Environment, TemplateError, nodes
 
 from runner.safety.source import Source, Tag
 
+_QUERIES = ("view", "ephemeral")  # they hold no rows of their own
 _STATED = ("materialized", "incremental_strategy", "event_time", "version_column")
 
 
@@ -25,14 +26,20 @@ class Facts:
     keys: tuple[tuple[str, ...], ...] = ()  # columns that a test says are unique
     windowed_parents: Mapping[str, str] = field(default_factory=dict)  # name → event time
     reaches_in_window: bool = False  # whether a macro that it calls does, by the last parse
+    readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
     is_whole: bool = False  # whether the folder's config is in it too; else only the text's own
 
     @property
-    def is_judged(self) -> bool:
-        """Whether it is replaced in parts; a view or table is the same whenever it is built."""
+    def is_replaced(self) -> bool:
+        """Whether its rows are replaced part by part, so that each part may be replayed."""
         if self.materialized is None:  # only the folder's config knows
             return bool(self.incremental_strategy or self.event_time)
         return self.materialized == "incremental"
+
+    @property
+    def is_read_on(self) -> bool:
+        """Whether it is only a query, which what is replaced in parts asks anew each time."""
+        return self.materialized in _QUERIES and bool(self.readers)
 
     @property
     def all_keys(self) -> tuple[frozenset[str], ...]:

@@ -16,7 +16,7 @@ class Spot:
     rule: str
     start: int  # offsets, half-open
     end: int
-    message: str  # what is written there, and what that does
+    what: str  # is written there
     severity: Severity
 
 
@@ -34,10 +34,8 @@ class Finding:
 
 
 def spot(rule: str, start: int, end: int, what: str, severity: Severity | None = None) -> Spot:
-    """A breach in one line: what is written there, why it bites, what to write instead."""
-    found = RULES[rule]
-    message = f"{what}: {found.why}; {found.remedy}"
-    return Spot(rule, start, end, message, severity or found.severity)
+    """A breach of a rule, as severe as the rule says if nothing else is said."""
+    return Spot(rule, start, end, what, severity or RULES[rule].severity)
 
 
 def place(node: exp.Expr) -> tuple[int, int]:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from runner.safety.facts import Facts
-from runner.safety.findings import Finding, Spot
+from runner.safety.findings import Finding, Spot, spot
 from runner.safety.ordering import chance_among_equals
+from runner.safety.rules import RULES, Severity
 from runner.safety.silencing import silenced
 from runner.safety.source import Source
-from runner.safety.texts import appended, clock_or_chance, merged_blindly, own_table, unwindowed
+from runner.safety.texts import (
+    appended,
+    clock_or_chance,
+    merged_blindly,
+    not_understood,
+    own_table,
+    unwindowed,
+)
 from runner.safety.windows import closed_window, parent_without_window
 
-_CHECKS: tuple[Callable[[Source, Facts], Iterable[Spot]], ...] = (
+_Check = Callable[[Source, Facts], Iterable[Spot]]
+_OF_QUERIES: tuple[_Check, ...] = (clock_or_chance, chance_among_equals, not_understood)
+_ALL: tuple[_Check, ...] = (
     clock_or_chance,
     own_table,
     appended,
@@ -21,25 +31,47 @@ _CHECKS: tuple[Callable[[Source, Facts], Iterable[Spot]], ...] = (
     chance_among_equals,
     closed_window,
     parent_without_window,
+    not_understood,
 )
 
 
 def judged(text: str, facts: Facts) -> list[Finding]:
     """What breaks a rule in a model's text, in the order of its lines.
 
-    ``facts`` are what the project declares; a config() in the text is added to them.
+    ``facts`` are what the project declares; a config() in the text is added to them. Of a view
+    that a model with windows reads, only what would be other rows at the next reading counts.
     """
     source = Source(text)
     facts = facts.with_config_of(source)
-    if not facts.is_judged:
-        return []
-    spots = (found for check in _CHECKS for found in check(source, facts))
+    checks = _ALL if facts.is_replaced else _OF_QUERIES if facts.is_read_on else ()
+    spots = (found for check in checks for found in check(source, facts))
     once = {(found.rule, found.start): found for found in spots}  # two branches may say the same
-    findings = (_finding(source, found) for found in once.values())
+    findings = (_finding(source, found, facts) for found in once.values())
     return sorted(silenced(findings, text), key=lambda f: (f.line, f.column, f.rule))
 
 
-def _finding(source: Source, found: Spot) -> Finding:
+def unread(what: str) -> Finding:
+    """The one finding of a file that nobody judges, for what it is."""
+    return _finding(Source(""), spot("DB09", 0, 0, what), Facts("incremental"))
+
+
+def _finding(source: Source, found: Spot, facts: Facts) -> Finding:
+    rule = RULES[found.rule]
     line, column = source.position(found.start)
     last_line, _ = source.position(max(found.start, found.end - 1))
-    return Finding(found.rule, found.severity, line, column, last_line, found.start, found.message)
+    is_grave = found.severity is Severity.ERROR
+    read_by = ""
+    if not facts.is_replaced:
+        first, *others = facts.readers
+        read_by = f", read by {first}" + (f" and {len(others)} more" if others else "")
+        # Which rows it picks, its reader may well say again.
+        is_grave = is_grave and found.rule != "DB06"
+    return Finding(
+        rule=rule.code,
+        severity=Severity.ERROR if is_grave else Severity.WARN,
+        line=line,
+        column=column,
+        last_line=last_line,
+        offset=found.start,
+        message=f"{found.what}{read_by}: {rule.why}; {rule.remedy}",
+    )

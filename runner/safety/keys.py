@@ -15,8 +15,13 @@ def keys_of_rows(select: exp.Select) -> Keys:
     A filter takes no key away; a join does, so what is read with a join has none.
     """
     if select.args.get("group") is not None:
-        columns = columns_of(_group_of(select))
+        columns = columns_of(group_of(select))
         return (columns,) if columns else ()
+    return keys_of_input(select)
+
+
+def keys_of_input(select: exp.Select) -> Keys:
+    """The keys of the rows that a select reads, before it groups them."""
     read = select.args.get("from_") or select.args.get("from")
     if read is None or select.args.get("joins"):
         return ()
@@ -24,23 +29,25 @@ def keys_of_rows(select: exp.Select) -> Keys:
     return _keys_handed_on(body) if body is not None else ()
 
 
-def _group_of(select: exp.Select) -> list[exp.Expr]:
+def group_of(select: exp.Select) -> list[exp.Expr]:
     """What a select is grouped by; ``group by all`` means whatever is not summed up."""
-    group = select.args["group"]
+    group = select.args.get("group")
+    if group is None:
+        return []
     if group.args.get("all"):
         return [item for item in select.expressions if not item.find(exp.AggFunc)]
     return named(group.expressions, select)
 
 
-def named(by: Sequence[exp.Expr], select: exp.Select) -> list[exp.Expr]:
+def named(by: Sequence[exp.Expr], select: exp.Query) -> list[exp.Expr]:
     """Expressions to order or group by, positions replaced by the columns they stand for."""
     found: list[exp.Expr] = []
     for item in by:
         key = item.this if isinstance(item, exp.Ordered) else item
         if isinstance(key, exp.Literal) and key.is_int:
             position = int(key.this) - 1
-            if 0 <= position < len(select.expressions):
-                found.append(exp.column(select.expressions[position].alias_or_name))
+            if 0 <= position < len(select.selects):
+                found.append(exp.column(select.selects[position].alias_or_name))
         else:
             found.append(item)
     return found

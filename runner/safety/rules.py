@@ -89,6 +89,13 @@ _ALL = (
         "the rows depend on which windows of the parent have run by then",
         "read it `where {{ in_window('…') }}`, or join it on its event time",
     ),
+    Rule(
+        "DB09",
+        "not judged",
+        Severity.WARN,
+        "what makes it unfit for replay is not seen",
+        "replay it with runner prove",
+    ),
 )
 
 RULES: Mapping[str, Rule] = {rule.code: rule for rule in _ALL}

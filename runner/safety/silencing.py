@@ -10,7 +10,9 @@ from runner.safety.findings import Finding
 from runner.safety.rules import RULES
 
 _COMMENT = re.compile(r"--\s*noqa\b(?P<colon>\s*:)?(?P<rest>.*)$", re.IGNORECASE)
-_CODES = re.compile(r"\s*(?P<codes>[A-Z]{2}\d{2}(?:\s*,\s*[A-Z]{2}\d{2})*)?(?P<reason>.*)$")
+_CODES = re.compile(
+    r"\s*(?P<codes>[A-Z]{2}\d{2}(?:\s*,\s*[A-Z]{2}\d{2})*)?(?P<reason>.*)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def parsed_noqa(line: str) -> Noqa | None:
     found = _CODES.match(comment["rest"] if comment["colon"] else "")
     if found is None or not found["codes"]:
         return Noqa(frozenset(), "")
-    codes = frozenset(code.strip() for code in found["codes"].split(","))
+    codes = frozenset(code.strip().upper() for code in found["codes"].split(","))
     return Noqa(codes, found["reason"].strip())
 
 

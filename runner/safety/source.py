@@ -16,12 +16,21 @@ from functools import cached_property
 
 from jinja2 import Environment, TemplateSyntaxError
 from sqlglot import Dialect, exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token
 
 DIALECT = "duckdb"
 _SILENT = frozenset({"config", "do", "log", "print", "return", "set_sql_header"})
 _OPENS = frozenset({"if", "for", "set", "call", "macro", "filter", "raw"})
+# What filters by the window; landed_in_window reads the window's files alone.
+WINDOW_FILTERS = frozenset({"in_window", "landed_in_window"})
+# Macros and functions of which it is known what they make: no filter, and no clause.
+KNOWN_CALLS = frozenset(
+    {"config", "ref", "source", "var", "env_var", "is_incremental", "this", "set", "if", "for",
+     "landed_date", "utc_to_local", "local_date", "log", "print", "do", "doc", "target"}
+)  # fmt: skip
+_NO_QUERY = (exp.Alias, exp.Column, exp.Command)  # a macro made it all, or it is not understood
+_NO_CLAUSE = frozenset({"ref", "source", "this", *WINDOW_FILTERS})
 _CODE = {"variable": "expression", "block": "statement", "comment": "comment"}
 
 
@@ -40,6 +49,12 @@ class Tag:
     def call(self) -> str:
         """The first word: what it calls, or which statement it is."""
         return self.names[0] if self.names else ""
+
+    @property
+    def is_macro(self) -> bool:
+        """Whether it calls what is not known, and may be any piece of SQL."""
+        is_known = self.call in KNOWN_CALLS | WINDOW_FILTERS
+        return self.kind == "expression" and "(" in self.code and not is_known
 
 
 @dataclass(frozen=True)
@@ -76,13 +91,36 @@ class Source:
         found: dict[str, exp.Expr] = {}
         for keeps_last in (False, True):
             sql = self._masked(_dropped(self.tags, keeps_last=keeps_last))
+            tree = self._parsed(sql)
+            if tree is not None:
+                found[sql] = tree
+        return tuple(found.values())
+
+    def _parsed(self, sql: str) -> exp.Expr | None:
+        """The tree of a masked text, less the clauses that macros make; None if it has none."""
+        while True:
             try:
                 statements = Dialect.get_or_raise(DIALECT).parse(sql)
+            except ParseError as error:
+                clause = self._clause_at(error)
+                if clause is None or sql[clause.start : clause.end].isspace():
+                    return None  # a column may be called like a tag
+                start, end = clause.start, clause.end
+                sql = sql[:start] + _blank(sql[start:end]) + sql[end:]
             except SqlglotError:
-                continue
-            if len(statements) == 1 and statements[0] is not None:
-                found[sql] = statements[0]
-        return tuple(found.values())
+                return None
+            else:
+                found = [one for one in statements if one and not isinstance(one, exp.Semicolon)]
+                return found[0] if len(found) == 1 and not isinstance(found[0], _NO_QUERY) else None
+
+    def _clause_at(self, error: ParseError) -> Tag | None:
+        """The Jinja that makes a clause: the parser stumbles over it, or the word behind it."""
+        said = error.errors[0] if error.errors else {}
+        tag = self.tag_named(said.get("highlight") or "")
+        if tag is None:
+            before = re.search(r"\bj\d+_*(?=\s*$)", said.get("start_context") or "")
+            tag = self.tag_named(before[0]) if before else None
+        return tag if tag is not None and tag.call not in _NO_CLAUSE else None
 
     @cached_property
     def live_tags(self) -> tuple[Tag, ...]:
@@ -106,6 +144,15 @@ class Source:
     def tags_in(self, text: str) -> list[Tag]:
         """The expressions within a string or name of the parsed SQL."""
         return [self.tags[int(n)] for n in re.findall(r"j(\d+)_*", text) if int(n) < len(self.tags)]
+
+    def is_up_to_target(self, offset: int) -> bool:
+        """Whether an ``{% if %}`` that asks for dbt's target decides if a place is there at all."""
+        return any(
+            branches[0].start <= offset < end.start
+            and branches[0].call == "if"
+            and any("target" in branch.names for branch in branches)
+            for branches, end in _blocks(self.tags)
+        )
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, from 1."""
@@ -166,7 +213,15 @@ def _tags(text: str) -> Iterator[Tag]:
 
 def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> tuple[tuple[int, int], ...]:
     """What is left out of the text: other branches, and what is only defined or captured."""
-    dropped: list[tuple[int, int]] = []
+    return tuple(
+        lost
+        for branches, end in _blocks(tags)
+        for lost in _lost(branches, end, keeps_last=keeps_last)
+    )
+
+
+def _blocks(tags: tuple[Tag, ...]) -> Iterator[tuple[list[Tag], Tag]]:
+    """Each statement that has an end: itself with where it branches, and its end."""
     open_tags: list[list[Tag]] = []  # of each open statement: itself and where it branches
     for tag in tags:
         if tag.kind != "statement":
@@ -176,8 +231,7 @@ def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> tuple[tuple[int, int
         elif tag.call in ("elif", "else") and open_tags:
             open_tags[-1].append(tag)
         elif tag.call.startswith("end") and open_tags:
-            dropped.extend(_lost(open_tags.pop(), tag, keeps_last=keeps_last))
-    return tuple(dropped)
+            yield open_tags.pop(), tag
 
 
 def _lost(branches: list[Tag], end: Tag, *, keeps_last: bool) -> Iterator[tuple[int, int]]:

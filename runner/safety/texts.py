@@ -10,7 +10,7 @@ from sqlglot.tokenizer_core import Token
 from runner.safety.facts import Facts
 from runner.safety.findings import Spot, spot
 from runner.safety.rules import Severity
-from runner.safety.source import Source, Tag
+from runner.safety.source import WINDOW_FILTERS, Source, Tag
 
 # Called with parentheses; a column may have the same name.
 _CALLS = frozenset(
@@ -27,16 +27,12 @@ _CALLS = frozenset(
 _WORDS = frozenset(
     {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 )
+_SCHEMAS = frozenset({"main", "pg_catalog"})  # main also behind `system.`
 _JINJA_CLOCKS = frozenset({"run_started_at", "invocation_id", "current_timestamp"})
 _PYTHON_CLOCK = re.compile(r"\.\s*(now|utcnow|today)\s*\(|\btime\.(time)\s*\(")
+_PLACES = frozenset({"database", "schema"})  # of a relation
+_TABLES = frozenset({"identifier", "name", "table"})
 _OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a window runs again
-# What filters by the window; landed_in_window reads the window's files alone.
-_WINDOW_FILTERS = frozenset({"in_window", "landed_in_window"})
-# Macros and functions that put no filter anywhere.
-_KNOWN_CALLS = frozenset(
-    {"config", "ref", "source", "var", "env_var", "is_incremental", "this", "set", "if", "for",
-     "landed_date", "utc_to_local", "local_date", "log", "print", "do", "doc", "target"}
-)  # fmt: skip
 
 
 def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
@@ -70,13 +66,13 @@ def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
     word = tokens[index].text.lower()
     before = tokens[index - 1].text.lower() if index else ""
     after = tokens[index + 1].text if index + 1 < len(tokens) else ""
-    if before == "as" or tokens[index].text != tokens[index].text.strip("'\""):
+    if before == "as":
         return False
-    is_string = tokens[index].token_type.name in ("STRING", "IDENTIFIER")  # quoted
-    if is_string or (before == "." and not _is_catalog(tokens, index)):
+    kind = tokens[index].token_type.name
+    if kind == "STRING" or (before == "." and not _is_catalog(tokens, index)):
         return False
     if after != "(":
-        return word in _WORDS
+        return word in _WORDS and kind != "IDENTIFIER" and before != "."  # else a column
     inside, following = _parentheses(tokens, index + 1)
     if following == ("as", "("):
         return False  # the name of a common table expression, with its columns
@@ -98,7 +94,8 @@ def _parentheses(tokens: tuple[Token, ...], index: int) -> tuple[tuple[str, ...]
 
 
 def _is_catalog(tokens: tuple[Token, ...], index: int) -> bool:
-    return index > 1 and tokens[index - 2].text.lower() == "pg_catalog"
+    """Whether the dot before a name makes it one of a schema that DuckDB keeps functions in."""
+    return index > 1 and tokens[index - 2].text.lower() in _SCHEMAS
 
 
 def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
@@ -109,16 +106,45 @@ def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
 
 
 def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
-    """DB02: {{ this }} where rows are read; not this.name, nor a hook in config()."""
+    """DB02: {{ this }} where rows are read; not this.name in a text, nor a hook in config()."""
     # In a string it is but a name.
     starts = {token.start for token in source.tokens if token.token_type.name != "STRING"}
+    read = {token.start for token in _read_from(source.tokens)}
+    own = _own_names(source)
     for tag in source.live_tags:
-        if tag.call == "config" or "this" not in tag.names:
+        if tag.call == "config" or own.isdisjoint(tag.names):
             continue
         is_relation = tag.names == ("this",) and tag.start in starts
-        is_query = any("select" in text.lower() for text in tag.strings)
-        if is_relation or is_query:
+        is_read = tag.start in read and not _is_place_alone(tag)
+        word = "select" if "this" in tag.names else "from "  # another name may be but a flag
+        is_query = any(word in text.lower() for text in tag.strings)
+        if is_relation or is_read or is_query:
             yield spot("DB02", tag.start, tag.end, _how_read(source, tag))
+
+
+def _own_names(source: Source) -> frozenset[str]:
+    """The names in Jinja that stand for the model's own table, or for its name."""
+    own = {"this"}
+    for tag in source.tags:
+        is_set = tag.call == "set" and len(tag.names) > 2 and "=" in tag.code
+        if is_set and tag.names[2] in own and not _is_place_alone(tag):
+            own.add(tag.names[1])
+    return frozenset(own)
+
+
+def _is_place_alone(tag: Tag) -> bool:
+    """Whether it only says where the table is: others are there too."""
+    return bool(_PLACES.intersection(tag.names)) and _TABLES.isdisjoint(tag.names)
+
+
+def _read_from(tokens: tuple[Token, ...]) -> Iterator[Token]:
+    """The last part of each name that rows are read from: `from a.b.c`."""
+    for index, token in enumerate(tokens):
+        if token.text.lower() in ("from", "join"):
+            at = index + 1
+            while at + 2 < len(tokens) and tokens[at + 1].text == ".":
+                at += 2
+            yield from tokens[at : at + 1]
 
 
 def _how_read(source: Source, tag: Tag) -> str:
@@ -144,10 +170,9 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
     if facts.incremental_strategy == "microbatch" or is_partly_known:
         return
     names = {name for tag in source.live_tags if tag.call != "config" for name in tag.names}
-    if names & _WINDOW_FILTERS:
+    if names & WINDOW_FILTERS:
         return
-    calls = [tag for tag in source.live_tags if tag.kind == "expression" and "(" in tag.code]
-    unknown = [tag.call for tag in calls if tag.call not in _KNOWN_CALLS]
+    unknown = [tag.call for tag in source.live_tags if tag.is_macro]
     reads = next((t for t in source.live_tags if t.call in ("ref", "source")), None)
     where = (reads.start, reads.end) if reads else _config_place(source)
     if unknown and facts.reaches_in_window:
@@ -167,6 +192,13 @@ def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
     missing = [name for name, value in needed.items() if not value]
     if missing:
         yield spot("DB05", *_config_place(source), f"merge without {' and '.join(missing)}")
+
+
+def not_understood(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB09: text of which no branch can be parsed, so that rules which need that are silent."""
+    if not source.trees:
+        silent = "DB06 to DB08 were" if facts.is_replaced else "DB06 was"
+        yield spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
 
 
 def _config_place(source: Source) -> tuple[int, int]:

@@ -8,8 +8,12 @@ from sqlglot import exp
 
 from runner.safety.facts import Facts
 from runner.safety.findings import Spot, place, spot
-from runner.safety.source import Source, Tag
+from runner.safety.source import WINDOW_FILTERS, Source, Tag
 
+_ARITHMETIC = (
+    exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Interval, exp.DateAdd, exp.DateSub,
+    exp.TimestampAdd, exp.TimestampSub, exp.TsOrDsAdd,
+)  # fmt: skip
 _BOUNDS = frozenset({"window_start", "window_end", "start_date", "end_date"})
 
 
@@ -23,12 +27,24 @@ def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
             bounds = [between.args["low"], between.args["high"]]
             if _is_window(between.this, bounds, source, event_times):
                 yield spot("DB07", *place(between.this), "between includes both ends")
-        for lower in tree.find_all(exp.GTE):
-            for upper in _whole_condition(lower).find_all(exp.LTE):
-                bounds = [lower.expression, upper.expression]
-                is_same = upper.this == lower.this
-                if is_same and _is_window(lower.this, bounds, source, event_times):
+        for lower in tree.find_all(exp.GTE, exp.LTE):
+            column, low, is_lower = _sides(lower, source)
+            for upper in _whole_condition(lower).find_all(exp.GTE, exp.LTE) if is_lower else ():
+                same, high, is_also_lower = _sides(upper, source)
+                is_closed = same == column and not is_also_lower
+                if is_closed and _is_window(column, [low, high], source, event_times):
                     yield spot("DB07", *place(lower), ">= and <= include both ends")
+
+
+def _sides(comparison: exp.Expr, source: Source) -> tuple[exp.Expr, exp.Expr, bool]:
+    """What is compared, with which bound, and whether that is the lower one.
+
+    The bound is Jinja, wherever it stands: `'{{ … }}' <= sold_at` too.
+    """
+    left, right = comparison.this, comparison.expression
+    is_turned = bool(source.tags_in(left.sql())) and not source.tags_in(right.sql())
+    is_lower = isinstance(comparison, exp.GTE) is not is_turned
+    return (right, left, is_lower) if is_turned else (left, right, is_lower)
 
 
 def _is_window(
@@ -48,10 +64,15 @@ def _is_window(
 
 def _is_bound(tag: Tag, source: Source) -> bool:
     """Whether it is a bound of the window, or was set from one."""
-    if not _BOUNDS.isdisjoint((*tag.names, *tag.strings)):
+    return _speaks_of(_BOUNDS, tag, source)
+
+
+def _speaks_of(words: frozenset[str], tag: Tag, source: Source) -> bool:
+    """Whether a piece of Jinja has one of some words in it, or a name that was set from one."""
+    if not words.isdisjoint((*tag.names, *tag.strings)):
         return True
     return any(
-        not _BOUNDS.isdisjoint((*found.names, *found.strings))
+        not words.isdisjoint((*found.names, *found.strings))
         for found in source.tags
         if found.call == "set" and len(found.names) > 1 and found.names[1] in tag.names
     )
@@ -81,17 +102,23 @@ def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[tuple[
         if tag is None or tag.call != "ref" or not tag.strings:
             continue
         event_time = facts.windowed_parents.get(tag.strings[-1])
-        if event_time is not None and not _Reading(tree, source, event_time).is_filtered(table):
+        if event_time is None:
+            continue
+        may_be_hidden = facts.reaches_in_window or not facts.is_whole
+        if not _Reading(tree, source, event_time, may_be_hidden).is_filtered(table):
             yield tag.start, tag
 
 
 class _Reading:
     """Follows what is read of one parent from its select up to the result."""
 
-    def __init__(self, tree: exp.Expr, source: Source, event_time: str) -> None:
+    def __init__(
+        self, tree: exp.Expr, source: Source, event_time: str, may_be_hidden: bool
+    ) -> None:
         self._tree = tree
         self._source = source
         self._event_time = event_time.lower()
+        self._may_be_hidden = may_be_hidden  # whether some macro may have in_window in it
         self._seen: set[int] = set()
 
     def is_filtered(self, table: exp.Table) -> bool:
@@ -126,13 +153,20 @@ class _Reading:
         """By Jinja about this relation, or by its event time being that of another's row."""
         for tag in self._source.tags_in(condition.sql()):
             qualifiers = [text.rpartition(".")[0] for text in tag.strings[:1]]
-            if not qualifiers or qualifiers[0] in ("", alias):
+            if self._is_filter(tag) and (not qualifiers or qualifiers[0] in ("", alias)):
                 return True
         return any(
             column.name.lower() == self._event_time
             for equal in condition.find_all(exp.EQ, exp.In)
+            if not _is_shifted(equal)
             for column in equal.find_all(exp.Column)
         )
+
+    def _is_filter(self, tag: Tag) -> bool:
+        """Whether it filters by the window; any other value, say that of a store, does not."""
+        if self._may_be_hidden and tag.is_macro:
+            return True
+        return _speaks_of(_BOUNDS | WINDOW_FILTERS, tag, self._source)
 
     def _sums_up(self, select: exp.Select) -> bool:
         """Whether rows of several windows become one: no later filter can part them."""
@@ -145,6 +179,16 @@ class _Reading:
             for item in select.expressions
             for call in item.find_all(exp.AggFunc)
         )
+
+
+def _is_shifted(equal: exp.Expr) -> bool:
+    """Whether it is equal but for some time: `sold_on = today.sold_on - 3` is another window."""
+    sides = [equal.this, *(equal.args.get("expressions") or [])]
+    if isinstance(equal, exp.EQ):
+        sides.append(equal.expression)
+    elif isinstance(equal.args.get("query"), exp.Query):
+        sides += equal.args["query"].selects
+    return any(side.find(*_ARITHMETIC) for side in sides)
 
 
 def _name_of_result(select: exp.Select) -> str | None:

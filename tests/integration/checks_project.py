@@ -62,6 +62,10 @@ MODELS = {
     " {{ landed_in_window(source('drop', 'landed')) }} where {{ in_window('day') }}",
     "landed_gate": "{{ config(event_time='day') }} select id, day from"
     " {{ landed_in_window(source('drop', 'landed')) }} where {{ in_window('day') }}",
+    "landed_csv": "{{ config(event_time='day') }} select id, day from"
+    " {{ landed_in_window(source('text', 'csv')) }} where {{ in_window('day') }}",
+    "landed_json": "{{ config(event_time='day') }} select id, day from"
+    " {{ landed_in_window(source('text', 'json')) }} where {{ in_window('day') }}",
     "no_source": _DAILY,
     "shaped_like_a_model": _DAILY,
     # late_rows
@@ -99,6 +103,9 @@ sources:
   - name: drop
     meta: {external_location: "landing/*.parquet"}
     tables: [{name: landed}]
+  - name: text
+    meta: {external_location: "landing/*.{name}"}
+    tables: [{name: csv}, {name: json}]
 
 models:
   - name: mixed
@@ -205,6 +212,10 @@ models:
           name: landed_gate_match
           arguments: {of: "source('drop', 'landed')"}
           config: *gate
+  - name: landed_csv
+    data_tests: [columns_match: {name: csv_match, arguments: {of: "source('text', 'csv')"}}]
+  - name: landed_json
+    data_tests: [columns_match: {name: json_match, arguments: {of: "source('text', 'json')"}}]
   - name: shaped_like_a_model
     data_tests: [columns_match: {name: like_a_model, arguments: {of: ref('no_source')}}]
 

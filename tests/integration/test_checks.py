@@ -488,11 +488,11 @@ def test_a_source_alone_is_recorded_too(trial: Trial):
     assert trial.project.invoke(trial.folder, *build, "--empty").success
 
 
-def land(checks: Project, day: date, columns: str) -> None:
+def land(checks: Project, day: date, columns: str, form: str = "parquet") -> None:
     with duckdb.connect() as connection:
-        file = checks.folder / "landing" / f"{day}.parquet"
+        file = checks.folder / "landing" / f"{day}.{form}"
         query = f"select {columns}, date '{day}' as day"
-        connection.execute(f"copy ({query}) to '{file}' (format parquet)")
+        connection.execute(f"copy ({query}) to '{file}' (format {form})")
 
 
 def test_of_landed_files_the_window_of_the_changed_one_is_named(checks: Project, trial: Trial):
@@ -518,6 +518,25 @@ def test_of_landed_files_the_window_of_the_changed_one_is_named(checks: Project,
     # As it was long before, nobody is to be told of again.
     passed(morning(trial, "landed", days[0], days[5]))
     assert said(morning(trial, "landed", days[0], days[1])) != []
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_of_landed_text_only_the_names_of_columns_are_compared(
+    checks: Project, trial: Trial, form: str
+):
+    days = [MONDAY + n * DAY for n in range(4)]
+    prices = ("1.5 as price", "2 as price", "'free' as price", "1.5 as cost")
+    for day, price in zip(days, prices, strict=True):
+        land(checks, day, f"1 as id, {price}", form)
+    for day in days[:3]:
+        passed(morning(trial, f"landed_{form}", day))
+    assert recorded(trial) == [
+        (f"text.{form}", "day", "untyped", 3),
+        (f"text.{form}", "id", "untyped", 1),
+        (f"text.{form}", "price", "untyped", 2),
+    ]
+    run = morning(trial, f"landed_{form}", days[3])
+    assert said(run) == [("2026-03-05 05", "price untyped", "price looks renamed to cost")]
 
 
 def test_a_backfill_of_old_files_does_not_say_what_is_right_today(checks: Project, trial: Trial):

@@ -383,6 +383,26 @@ def test_nobody_is_blamed_for_what_he_was_given():
     assert verdicts == ["disproved", "disproved", "unproved"]
 
 
+@pytest.mark.parametrize(
+    ("error", "is_open"),
+    [
+        ("IO Error: Could not set lock on file: Conflicting lock is held", True),
+        ("Out of Memory Error: failed to allocate data", True),
+        ("Binder Error: Referenced column not found", False),
+        (None, False),  # built, and other rows than before
+    ],
+)
+def test_a_failure_that_passes_by_itself_is_no_disproof(error: str | None, is_open: bool):
+    made = scene(sales=frozenset())
+    finding = Finding("sales", Property.IDEMPOTENT, "run a second time", error=error)
+    found = judging.outcomes(made, [finding], {"sales": 3})["sales"]
+    outcome = found[Property.IDEMPOTENT]
+    result = Result.NOT_APPLICABLE if is_open else Result.FAILED
+    assert (outcome.result, outcome.is_open) == (result, is_open)
+    assert verdict_of(found) == ("unproved" if is_open else "disproved")
+    assert bool(judging.blamed([finding], {"sales": found})) is not is_open
+
+
 def test_windows_without_rows_prove_nothing():
     made = scene(none=frozenset(), one=frozenset(), plain=frozenset())
     found = judging.outcomes(made, [], {"none": 0, "one": 1, "plain": 3})

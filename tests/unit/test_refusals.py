@@ -9,11 +9,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from runner.cli.wishes import Wish
+from runner.core.config import PipelineConfig
 from runner.core.errors import UsageError
 from runner.core.proofs import Proof, ProofVerdict, Property
 from runner.core.windows import Calendar, Grain
+from runner.declared import Declared
 from runner.ledger import Kind, Ledger
+from runner.linting import ModelFinding, allow, lint
+from runner.pipelines import Pipeline
+from runner.project import Node, Project
 from runner.safety.refusals import Allowance, Objection, disproved, refuse_unsafe, require_known
+from tests.unit.subjects import DAYS, day, plan_of, subject
 
 NOW = datetime(2026, 3, 12, tzinfo=UTC)
 CLOCK = Objection("orders", "DB01 clock or chance", "models/orders.sql:7: now: mend it")
@@ -78,6 +85,12 @@ def test_only_models_can_be_allowed():
         require_known(("ordres",), {"orders", "lines"}, "shop")
 
 
+def test_several_that_are_allowed_may_share_a_word():
+    asked = Wish(span_of=lambda _, __: None, allow_unsafe=("orders,lines", "stores days"))
+    assert asked.allow_unsafe == ("orders", "lines", "stores", "days")
+    assert replace(asked, force=True).allow_unsafe == asked.allow_unsafe
+
+
 def test_each_run_keeps_what_was_allowed(tmp_path: Path):
     ledger = Ledger.open(tmp_path / "ledger.db")
     calendar = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
@@ -88,3 +101,94 @@ def test_each_run_keeps_what_was_allowed(tmp_path: Path):
     assert [ledger.allowances(run) for run in runs] == [list(allowed), list(allowed)]
     assert ledger.allowances(other) == []
     ledger.close()
+
+
+# Through views
+
+IN_WINDOW = "{{ in_window('sold_on') }}"
+TEXTS = {  # by model: how it is stored, what it reads, its text
+    "tills": ("view", "", "select now() as at, sold_on from till_lines"),
+    "open_tills": ("ephemeral", "tills", "select * from {{ ref('tills') }} limit 3"),
+    "sales": ("incremental", "open_tills", f"select * from open_tills where {IN_WINDOW}"),
+    "stores": ("table", "tills", "select * from {{ ref('tills') }}"),
+    "traffic": ("incremental", "stores", f"select * from stores where {IN_WINDOW}"),
+    "unread": ("view", "", "select now() as at"),
+}
+
+
+def a_project(folder: Path, suffix: str = ".sql") -> Project:
+    """A project of the texts above, written to a folder."""
+    for name, (_, _, text) in TEXTS.items():
+        (folder / f"{name}{suffix}").write_text(text)
+    nodes = [
+        Node(
+            unique_id=f"model.{name}",
+            name=name,
+            kind="model",
+            materialized=materialized,
+            parents=tuple(f"model.{parent}" for parent in reads.split()),
+            grain=Grain.DAY if materialized == "incremental" else None,
+            declared=Declared(
+                path=f"{name}{suffix}",
+                strategy="overwrite_window",
+                event_time="sold_on",
+                unique_key=(),
+                version_column=None,
+                keys=(),
+                reaches_in_window=True,
+            ),
+        )
+        for name, (materialized, reads, _) in TEXTS.items()
+    ]
+    return Project(ZoneInfo("UTC"), {node.unique_id: node for node in nodes}, {}, "")
+
+
+def told(found: tuple[ModelFinding, ...]) -> list[tuple[str, str, str]]:
+    return [(one.model, one.finding.rule, str(one.finding.severity)) for one in found]
+
+
+def test_a_view_is_judged_for_the_windows_that_read_it_and_a_table_ends_that(tmp_path: Path):
+    project = a_project(tmp_path)
+    of_sales = [("open_tills", "DB06", "warn"), ("tills", "DB01", "error")]
+    assert told(lint(project, tmp_path)) == of_sales
+    assert told(lint(project, tmp_path, ["sales"])) == of_sales
+    assert told(lint(project, tmp_path, ["tills"])) == of_sales[1:]
+    assert told(lint(project, tmp_path, ["traffic", "unread", "stores"])) == []
+    (clock,) = lint(project, tmp_path, ["tills"])
+    assert clock.readers == ("sales",)
+
+
+def test_a_clock_in_a_view_stops_who_reads_it_with_its_windows(tmp_path: Path):
+    project = a_project(tmp_path)
+    pipeline = Pipeline(
+        name="shop",
+        config=PipelineConfig(select="sales"),
+        calendar=DAYS,
+        schedule=None,
+        nodes=tuple(project.nodes.values()),
+        first=day(1).start,
+        last=None,
+        readers={},
+    )
+    both = plan_of([subject("traffic", "..."), subject("sales", "...", "traffic")])
+    with pytest.raises(UsageError) as refused:
+        allow(both, pipeline, project, tmp_path, ())
+    assert str(refused.value).startswith(
+        "sales is not safe to replay, DB01 clock or chance, through the view tills, tills.sql:1: "
+        "now, read by sales: a replay gives other rows than the first run; take the time"
+    )
+    assert str(refused.value).endswith("--allow-unsafe sales")
+    with pytest.raises(UsageError, match="--allow-unsafe sales"):
+        allow(both, pipeline, project, tmp_path, ("tills",))
+    assert allow(both, pipeline, project, tmp_path, ("sales",)) == (
+        Allowance("sales", "DB01 clock or chance"),
+    )
+    assert allow(plan_of([subject("traffic", "...")]), pipeline, project, tmp_path, ()) == ()
+
+
+def test_of_models_in_python_it_is_said_that_nobody_judges_them(tmp_path: Path):
+    project = a_project(tmp_path, ".py")
+    found = lint(project, tmp_path)
+    assert told(found) == [("sales", "DB09", "warn"), ("traffic", "DB09", "warn")]
+    assert found[0].finding.line == 1
+    assert found[0].finding.message.startswith("a model in Python: what makes it unfit")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,9 +95,24 @@ def test_the_demos_models_are_clean_even_if_all_of_them_were_windowed(path: Path
 
 
 @pytest.mark.parametrize("materialized", ["view", "table", "ephemeral"])
-def test_what_is_not_replaced_in_parts_is_not_judged(materialized: str):
+def test_what_no_window_reads_is_not_judged(materialized: str):
     text = "select now() from {{ this }} limit 1"
     assert rules(text, Facts(materialized=materialized, is_whole=True)) == []
+
+
+@pytest.mark.parametrize("materialized", ["view", "ephemeral"])
+def test_of_a_view_that_windows_read_what_is_other_rows_at_each_reading_counts(materialized: str):
+    text = "select now() as at, * from {{ ref('daily_sales') }}\nlimit 1"
+    facts = Facts(materialized, readers=("sales", "traffic"), windowed_parents=PARENTS)
+    clock, limit = found(text, facts)
+    assert (clock.rule, clock.severity) == ("DB01", Severity.ERROR)
+    assert clock.message.startswith("now, read by sales and 1 more: a replay gives other rows")
+    assert (limit.rule, limit.severity) == ("DB06", Severity.WARN)
+    assert rules(text.replace("as at,", "as at, -- noqa: DB01 shown to nobody\n"), facts) == [
+        "DB06"
+    ]
+    assert rules("select sold_on from {{ ref('daily_sales') }}", facts) == []
+    assert rules(text, replace(facts, materialized="table")) == []
 
 
 def test_a_config_in_the_text_wins_over_the_last_parse():
@@ -142,6 +158,10 @@ def test_without_a_parse_only_what_the_text_says_counts():
         "{{ var('fence', 0) }}",
         "age(sold_on)",
         "age(least(sold_on, paid_on))",
+        "main.now()",
+        "system.main.now()",
+        '"now"()',
+        'pg_catalog."Random" ()',
     ],
 )
 def test_clock_and_chance_are_found(expression: str):
@@ -168,6 +188,9 @@ def test_a_sample_is_chance():
         "x {# run_started_at #}",
         "x -- {{ run_started_at }}\n",
         "age(sold_on, paid_on)",
+        "main.current_date",
+        "t.now()",
+        '"now"',
         "'{{ var('currency') }}'",
     ],
 )
@@ -204,6 +227,13 @@ def test_an_apostrophe_in_a_captured_text_hides_nothing():
         "{% set q = 'select max(x) from ' ~ this %}" + READ,
         "{% set q %} select max(x) from {{ this }} {% endset %}" + READ,
         READ.replace("where", "left join {{- this -}} as t using (id) where"),
+        READ.replace("where", "join {{ this.schema }}.{{ this.identifier }} using (id) where"),
+        READ + " and a in (select a from {{ target.database }}.{{ this.schema }}.{{ this.name }})",
+        READ + " and a in (select a from {{ this.schema ~ '.' ~ this.table }})",
+        READ + " and a in (select a from marts.{{ adapter.quote(this.name) }} as old)",
+        "{% set t = this %}" + READ + " and a in (select a from {{ t }})",
+        "{% set t = this.name %}{% set u = t %}" + READ.replace("where", "join x.{{ u }} where"),
+        "{% set t = this %}{% set q = 'select max(x) from ' ~ t %}" + READ,
     ],
 )
 def test_reading_its_own_table_is_found(text: str):
@@ -219,6 +249,11 @@ def test_reading_its_own_table_is_found(text: str):
         "-- from {{ this }}\n" + READ,
         "{# from {{ this }} #}" + READ,
         "{% set columns = adapter.get_columns_in_relation(this) %}" + READ,
+        READ.replace("where", "join {{ this.schema }}.stores using (store_id) where"),
+        READ.replace("where", "join {{ this.schema ~ '.stores' }} using (store_id) where"),
+        "{% set s = this.schema %}" + READ.replace("where", "join {{ s }}.stores as s where"),
+        "{% set a = adapter.get_columns_in_relation(this) %}{% set b = 'select ' ~ a %}" + READ,
+        "{% set t = this.name %}" + selecting("'{{ t }}' as table_name, sold_on"),
     ],
 )
 def test_naming_its_own_table_is_not_reading_it(text: str):
@@ -287,6 +322,29 @@ KEYED = Facts("incremental", "overwrite_window", keys=(("line_id",),), is_whole=
         (selecting("string_agg(x, ',') as x"), Severity.WARN),
         (selecting("array_agg(distinct x) filter (where y) as x"), Severity.WARN),
         (selecting("*", "qualify row_number() over (partition by a) = 1"), Severity.ERROR),
+        (selecting("nth_value(x, 2) over (order by sold_at) as n"), Severity.WARN),
+        (selecting("first(x) filter (where y) over (order by sold_at) as n"), Severity.WARN),
+        (selecting("sum(x) over (order by a rows unbounded preceding) as n"), Severity.WARN),
+        (selecting("count(*) filter (where y) over (rows 2 preceding) as n"), Severity.ERROR),
+        (
+            selecting("avg(x) over w as n", "window w as (order by a rows 2 preceding)"),
+            Severity.WARN,
+        ),
+        (selecting("arg_max(x, amount) as x"), Severity.WARN),
+        (selecting("store_id, min_by(x, sold_at) as x", "group by store_id"), Severity.WARN),
+        (selecting("arg_min(x, sold_at) over (partition by a) as x"), Severity.WARN),
+        (selecting("mode(x) as x"), Severity.WARN),
+        (f"({READ}) union all ({READ}) limit 5", Severity.ERROR),
+        (f"({READ}) limit 5", Severity.ERROR),
+        (f"({READ}) union all by name {READ} order by quantity limit 5", Severity.WARN),
+        (READ + "{% if target.name == 'ci' %} limit 100 {% endif %}", Severity.WARN),
+        (READ + "{% if target.name == 'prod' %} {% else %} limit 1 {% endif %}", Severity.WARN),
+        (READ + "{% if is_small %} limit 100 {% endif %}", Severity.ERROR),
+        (selecting("(select x from p where p.id = lines.product_id limit 1) as x"), Severity.WARN),
+        (selecting("(select x from p where p.id = 7 limit 1) as x"), Severity.ERROR),
+        (selecting("(select x from p where p.since < lines.sold_on limit 1) as x"), Severity.ERROR),
+        (selecting("(select x from p where p.id = lines.product_id limit 2) as x"), Severity.ERROR),
+        (selecting("distinct on (a, b) a, b, c"), Severity.ERROR),
     ],
 )
 def test_an_order_that_is_none_or_not_total_is_found(text: str, severity: Severity):
@@ -305,6 +363,7 @@ def test_an_order_that_is_none_or_not_total_is_found(text: str, severity: Severi
         selecting("row_number() over (partition by line_id order by version desc) as n"),
         selecting("row_number() over (order by sold_at, line_id) as n"),
         selecting("row_number() over (order by {{ keys() }}) as n, '{{ in_window }}'"),
+        selecting("row_number() over ({{ newest_first() }}) as n"),
         selecting("rank() over (order by amount) as n"),
         selecting("lag(x) over w as n", "window w as (partition by a order by line_id)"),
         selecting("sum(x) over w as n", "window w as (order by sold_at)"),
@@ -318,6 +377,16 @@ def test_an_order_that_is_none_or_not_total_is_found(text: str, severity: Severi
             "store_id, row_number() over (order by sum(x), store_id) as n", "group by all"
         ).replace("group by all", "group by store_id"),
         READ + " and exists (select 1 from y limit 1)",
+        selecting("distinct on (a, b) a, b as c, 1 as d"),
+        selecting("distinct on (1) date_trunc('week', a) as week"),
+        selecting("sum(x) over (order by a, line_id rows 2 preceding) as n"),
+        selecting("sum(x) over (rows between unbounded preceding and unbounded following) as n"),
+        selecting("sum(x) over (order by a range unbounded preceding) as n"),
+        selecting("max_by(x, line_id) as x"),
+        selecting("line_id, arg_max(x, amount) as x", "group by all"),
+        selecting("arg_max(x, a) over (partition by line_id) as x"),
+        selecting("mode(x order by x) as x"),
+        f"({READ}) union all ({READ}) order by line_id limit 5",
     ],
 )
 def test_a_total_order_is_left_alone(text: str):
@@ -354,6 +423,9 @@ BOUNDS = ("'{{ var(\"window_start\") }}'", "'{{ var(\"window_end\") }}'")
         "sold_at >= {} and x and sold_at <= {}",
         "x and (sold_at <= {1} and sold_at >= {0})",
         "sold_on between {{{{ a }}}} and {{{{ b }}}}",
+        "{} <= sold_at and sold_at <= {}",
+        "{1} >= sold_at and {0} <= sold_at",
+        "sold_at >= {} and {} >= sold_at",
     ],
 )
 def test_a_closed_window_is_found(predicate: str):
@@ -366,6 +438,9 @@ def test_a_closed_window_is_found(predicate: str):
         "sold_at >= {} and sold_at < {}",
         "sold_at >= {} and other <= {}",
         "sold_at >= {} or sold_at <= {}",
+        "{} <= sold_at and sold_at < {}",
+        "{} <= sold_at and {} <= paid_at",
+        "opened_at <= {} and {} <= sold_at",
         "sold_on between valid_from and valid_to",
         "quantity between 1 and 5",
         "quantity between {{{{ var('low') }}}} and {{{{ var('high') }}}}",
@@ -385,6 +460,8 @@ def reading(parent: str, rest: str) -> str:
 
 
 IN_WINDOW = "where {{ in_window('sold_on') }}"
+WINDOW_OF_X = "where {{ in_window('x.sold_on') }}"
+READ_BESIDE_X = f"select * from parent cross join x {WINDOW_OF_X}"
 
 
 @pytest.mark.parametrize(
@@ -396,6 +473,15 @@ IN_WINDOW = "where {{ in_window('sold_on') }}"
         reading("", f"select a from x where a in (select a from parent) -- {IN_WINDOW}\n")
         + " and {{ in_window('x.sold_on') }}",
         f"select sum(amount) from {{{{ ref('daily_sales') }}}} union all {READ}",
+        reading("", f"select * from x join parent on x.sold_on = parent.sold_on - 3 {WINDOW_OF_X}"),
+        reading(
+            "",
+            f"select * from x join parent on sold_on = x.d - interval 1 day {WINDOW_OF_X}",
+        ),
+        reading("where sold_on in (select max(d) - 1 from y)", READ_BESIDE_X),
+        reading("where store_id = {{ var('store') }}", READ_BESIDE_X),
+        reading("{% set s = var('store') %} where store_id = {{ s }}", READ_BESIDE_X),
+        reading("where {{ only_open('sold_on') }}", READ_BESIDE_X),
     ],
 )
 def test_a_parent_read_whole_is_found(text: str):
@@ -410,6 +496,14 @@ def test_a_parent_read_whole_is_found(text: str):
         reading("", f", b as (select * from parent) select * from b {IN_WINDOW}"),
         reading("", f"select * from x join parent on x.sold_on = parent.sold_on {IN_WINDOW}"),
         reading("", f"select * from x join parent using (sold_on) {IN_WINDOW}"),
+        reading(
+            "", f"select * from x join parent on x.d = cast(parent.sold_on as date) {WINDOW_OF_X}"
+        ),
+        reading("where sold_on >= '{{ var(\"window_start\") }}'", READ_BESIDE_X),
+        "{% set here = in_window('sold_on') %}" + reading("where {{ here }}", READ_BESIDE_X),
+        "{% set since = var('window_start') %}"
+        + reading("where sold_on >= '{{ since }}'", READ_BESIDE_X),
+        reading("where sold_on in (select d from y)", READ_BESIDE_X),
         reading("{% if true %}" + IN_WINDOW + "{% endif %}", "select * from parent"),
         READ.replace("lines", "a_table_without_windows"),
     ],
@@ -418,13 +512,24 @@ def test_a_parent_kept_to_the_window_is_left_alone(text: str):
     assert rules(text) == []
 
 
+def test_a_macro_that_is_known_to_filter_keeps_to_the_window():
+    text = reading("where {{ only_open('sold_on') }}", READ_BESIDE_X)
+    assert rules(text, replace(WINDOWED, reaches_in_window=True)) == []
+    assert rules(text.replace("only_open", "var"), replace(WINDOWED, reaches_in_window=True)) == [
+        "DB08"
+    ]
+
+
 def test_a_noqa_with_a_reason_silences_its_rule_and_no_other():
     text = selecting("now() as a, random() as b -- noqa: DB01 a toy\n, any_value(x) as x")
     assert rules(text) == ["DB06"]
     assert rules(text.replace("DB01 a", "DB06 a")) == ["DB01", "DB01", "DB06"]
+    assert rules(text.replace("noqa: DB01", "NOQA: lt05, db01")) == ["DB06"]
 
 
-@pytest.mark.parametrize("noqa", ["noqa: DB01", "noqa", "noqa: DB01, LT05", "noqa:DB01 -"])
+@pytest.mark.parametrize(
+    "noqa", ["noqa: DB01", "noqa: db01", "noqa", "noqa: DB01, LT05", "noqa:DB01 -"]
+)
 def test_a_noqa_without_a_reason_silences_nothing_and_says_so(noqa: str):
     text = f"select\n    now() as a -- {noqa}\nfrom x where {{{{ in_window('sold_on') }}}}"
     first, second = found(text)
@@ -473,4 +578,46 @@ def test_branches_that_do_not_fit_together_are_read_apart():
 
 @pytest.mark.parametrize("text", ["", "{{ broken", "select 'open", "select from where ((", "{% if"])
 def test_what_cannot_be_read_is_no_crash(text: str):
-    assert set(rules(text)) <= {"DB04"}
+    assert set(rules(text)) <= {"DB04", "DB09"}
+
+
+# DB09
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        selecting("case {{ sizes_of('amount') }} end as size"),
+        READ + " and",
+        "select a from {{ ref('lines') }} strange syntax here",
+        READ + "; " + READ,
+    ],
+)
+def test_text_that_no_rule_can_parse_is_said_once(text: str):
+    said = [one for one in found(text) if one.rule == "DB09"]
+    assert [(one.line, one.column, one.severity) for one in said] == [(1, 1, Severity.WARN)]
+    assert "DB06 to DB08 were not judged" in said[0].message
+    view = Facts("view", readers=("sales",))
+    assert "DB06 was not judged" in found(text, view)[0].message
+    silent = f"-- noqa: DB09 proved by hand\n{text}"
+    assert "DB09" not in rules(silent)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        READ + " {{ dbt_utils.group_by(3) }}\nlimit 3",
+        "{{ importing('lines') }}\n" + READ + "\nlimit 3",
+        READ + " {{ 'and amount > 0' if var('is_strict') }}\nlimit 3",
+        selecting("a as b {{ more() }}, c {{ and_more() }} {{ and_more() }}") + "\nlimit 3",
+        READ + "\nlimit 3; -- the end",
+    ],
+)
+def test_a_clause_that_jinja_makes_hides_no_other(text: str):
+    last = text.count("\n") + 1
+    assert [(one.rule, one.line) for one in found(text)] == [("DB06", last)]
+
+
+def test_a_query_that_a_macro_makes_is_not_judged():
+    known = replace(WINDOWED, reaches_in_window=True)
+    assert rules("{{ windowed('lines') }}", known) == ["DB09"]
