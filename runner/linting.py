@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.core.errors import ProjectError, UsageError, nearest
+from runner.core.errors import UsageError, nearest
 from runner.core.plan import Plan
 from runner.core.walks import walk
 from runner.pipelines import Pipeline
@@ -52,13 +52,13 @@ def lint(
     return tuple(
         ModelFinding(name, path, finding, facts[path].readers)
         for path, name in sorted(paths.items())
-        for finding in _found(project_dir / path, facts[path])
+        for finding in _found(path, facts[path], lambda path: project.text(path, project_dir))
     )
 
 
-def _found(path: Path, facts: Facts) -> list[Finding]:
-    if path.suffix == ".sql":
-        return judged(_text(path), facts) if facts.is_replaced or facts.is_read_on else []
+def _found(path: str, facts: Facts, text_of: Callable[[str], str]) -> list[Finding]:
+    if path.endswith(".sql"):
+        return judged(text_of(path), facts) if facts.is_replaced or facts.is_read_on else []
     return [unread("a model in Python")] if facts.is_replaced else []
 
 
@@ -157,12 +157,3 @@ def objections(found: Iterable[ModelFinding]) -> list[Objection]:
         for through in [f"through the view {one.model}, " if one.readers else ""]
         for model in one.readers or (one.model,)
     ]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(
-            f"{path} cannot be read ({error}): run the command again, or mend the file"
-        ) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +23,7 @@ from runner.core.windows import Grain
 from runner.dbt.protocol import Description
 from runner.declared import Declared, tested_keys
 from runner.locations import location_of
-from runner.project_files import project_zone
+from runner.project_files import model_text, project_zone
 
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
 _NOT_STORED = ("view", "ephemeral")
@@ -77,6 +77,8 @@ class Project:
     selections: Mapping[str, tuple[str, ...]]  # a selection in dbt's syntax → unique ids
     fingerprint: str  # of the files it was parsed from
     warehouse: Path | None = None  # the DuckDB file that dbt's target writes; None: no such file
+    # Of models as they were parsed, if they may be edited meanwhile; by path in the project.
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_description(
@@ -109,6 +111,15 @@ class Project:
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # a cache: whatever is wrong with it, a parse makes it anew
+
+    def with_texts(self, project_dir: Path) -> Self:
+        """The same with the models' texts, for who goes on with it while files are edited."""
+        paths = {node.declared.path for node in self.nodes.values() if node.declared is not None}
+        return replace(self, texts={path: model_text(project_dir / path) for path in paths})
+
+    def text(self, path: str, project_dir: Path) -> str:
+        """The text of a model's file, by its path in the project."""
+        return self.texts[path] if path in self.texts else model_text(project_dir / path)
 
     def save(self, path: Path) -> None:
         """Keep it for commands that only look; replaced at once, never half written."""

@@ -68,6 +68,16 @@ def project_zone(project_dir: Path) -> ZoneInfo:
         raise ProjectError(f"there is no time zone {name!r}: {_ZONE_HINT}") from error
 
 
+def model_text(path: Path) -> str:
+    """The text of a model's file; :class:`ProjectError` if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(
+            f"{path} cannot be read ({error}): run the command again, or mend the file"
+        ) from error
+
+
 def _read(project_dir: Path) -> Mapping[str, Any]:
     try:
         project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())

@@ -128,7 +128,8 @@ class Workspace:
 
     def parse(self, engine: Engine) -> Project:
         """The project as the engine has parsed it now, whatever was kept: what it will run."""
-        self._read[:] = [self._parse(engine, {config.select for config in self.configs.values()})]
+        parsed = self._parse(engine, {config.select for config in self.configs.values()})
+        self._read[:] = [parsed.with_texts(self.project_dir)]
         return self._read[0]
 
     def planner(self, name: str, engine: Engine | None = None) -> Planner:

@@ -58,6 +58,7 @@ class Loaded:
     def __init__(self, workspace: Workspace, kind: EngineKind) -> None:
         """Parse everything that passes will need; raises what is wrong with it."""
         self.workspace = workspace
+        self.version = workspace.version  # of the edits that are taken up; before they are read
         self._kind = kind
         self._engine: Engine | None = workspace.start_engine(kind)
         try:
@@ -140,7 +141,7 @@ class Server:
         try:
             found = self.find()
             key = found.version
-            if key in (loaded.workspace.version, self._refused):
+            if key in (loaded.version, self._refused):
                 return loaded
             self._refused = key
             fresh = Loaded(found, self.kind)

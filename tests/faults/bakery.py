@@ -126,7 +126,7 @@ def clone(template: Path, folder: Path) -> Bakery:
 
 def until(condition: Callable[[], Any], what: str, process: Any = None) -> Any:
     """Poll for an event and return what it gave; the bound is no measure of speed."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     while not (found := condition()):
         assert process is None or process.poll() is None, f"ended before {what}"
         assert time.monotonic() < deadline, f"{what} never happened"
