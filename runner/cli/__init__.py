@@ -8,50 +8,61 @@ deadline and no success · 130 interrupted.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import NoReturn
 
 import typer
 
-from runner.cli import (
-    alerts,
-    caring,
-    exits,
-    keeping,
-    linting,
-    looking,
-    operating,
-    proving,
-    running,
-    scheduling,
-    schemas,
-    tracing,
-    watching,
-)
+from runner.cli import exits
 from runner.cli.app import app
 from runner.core import interrupts
 from runner.core.errors import DaybreakError
 
-__all__ = [
-    "alerts",
-    "app",
-    "caring",
-    "keeping",
-    "linting",
-    "looking",
-    "main",
-    "operating",
-    "proving",
-    "running",
-    "scheduling",
-    "schemas",
-    "tracing",
-    "watching",
-]
+# Where each command lives. Only the room of the one that is called is entered: to import them
+# all takes longer than most commands do.
+ROOMS = {
+    "accept": "operating",
+    "alerts": "alerts",
+    "backfill": "running",
+    "cancel": "operating",
+    "dag": "tracing",
+    "doctor": "caring",
+    "lint": "linting",
+    "list": "looking",
+    "list-runs": "looking",
+    "metrics": "keeping",
+    "pause": "operating",
+    "plan": "looking",
+    "prove": "proving",
+    "prune": "keeping",
+    "resume": "operating",
+    "retry": "running",
+    "run": "running",
+    "schema": "schemas",
+    "serve": "scheduling",
+    "show-run": "looking",
+    "status": "looking",
+    "tick": "scheduling",
+    "watch": "watching",
+    "why": "tracing",
+}
+
+__all__ = ["ROOMS", "app", "load", "main"]
+
+
+def load(arguments: Iterable[str]) -> None:
+    """Import the room of the command that is called; all of them if that is none."""
+    name = next(iter(arguments), "")
+    rooms = [ROOMS[name]] if name in ROOMS else dict.fromkeys(ROOMS.values())
+    for room in rooms:
+        import_module(f"runner.cli.{room}")
 
 
 def main() -> NoReturn:
     """Run the command line; the only place that knows exit codes."""
     interrupts.listen()
+    load(sys.argv[1:])
     try:
         app()
     except DaybreakError as error:

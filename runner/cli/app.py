@@ -14,12 +14,17 @@ from runner.workspace import EngineKind
 
 app = typer.Typer(
     name="runner",
-    help="Run dbt pipelines window by window: in order, once, and right.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def _runner() -> None:
+    """Run dbt pipelines window by window: in order, once, and right."""
+    # Without it typer takes an application with one command for that command.
 
 
 class Format(StrEnum):
