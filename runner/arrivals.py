@@ -3,7 +3,8 @@
 A file that is still being written may load without any error: a CSV cut off in the middle of a
 line turns 20 into 2. So a file counts once a marker says so, or once nothing has happened to it for
 a while and it ends as its format ends. Time is judged by the file's ``ctime``: every write and
-rename sets it, and unlike the modification time no copy can set it back.
+rename sets it, and unlike the modification time no copy can set it back. It is the clock of who
+keeps the file: that of a network share must agree with ours to less than `settle`.
 """
 
 from __future__ import annotations
@@ -68,13 +69,16 @@ def _found(pattern: str, folder: Path) -> list[str]:
 
 def _of_file(path: Path, name: str, settle: timedelta, now: datetime) -> Obstacle | None:
     try:
-        changed_at = datetime.fromtimestamp(path.stat().st_ctime, UTC)
+        before = path.stat()
+        changed_at = datetime.fromtimestamp(before.st_ctime, UTC)
         if now - changed_at < settle:
             ago = max(0, int((now - changed_at).total_seconds()))
             settles = int(settle.total_seconds())
             text = f"{name} may still be written to: changed {ago} s ago, settles after {settles} s"
             return Obstacle(text, changed_at + settle)
         wrong = _opener(path)(path)
+        if path.stat().st_ctime_ns != before.st_ctime_ns:
+            wrong = "is being written to"
     except FileNotFoundError:
         return Obstacle(f"{name} is not there any more")
     except OSError as error:

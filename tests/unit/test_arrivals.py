@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
+from runner import arrivals
 from runner.arrivals import Obstacle, file_obstacle
 from runner.core.config import WaitFor
 from runner.core.windows import Calendar, Grain
@@ -103,6 +104,24 @@ def test_a_file_that_settles_says_when(tmp_path: Path):
     assert found is not None
     assert found.until == changed_at + SETTLE
     assert found.text.startswith(f"{NAME} may still be written to: changed 3 s ago, settles after")
+
+
+def test_a_writer_that_goes_on_while_the_file_is_looked_at_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / NAME
+    path.write_text(CSV)
+
+    def written_meanwhile(found: Path) -> str | None:
+        with found.open("a") as file:
+            file.write("3,")
+        return None
+
+    before = path.stat().st_ctime_ns
+    while time.time_ns() - before < 20_000_000:  # until the file system's clock has moved on
+        pass
+    monkeypatch.setitem(arrivals._OPENERS, ".csv", written_meanwhile)
+    assert said(tmp_path) == f"{NAME} is being written to"
 
 
 @pytest.mark.parametrize("year", [2000, 2100])
