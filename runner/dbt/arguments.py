@@ -54,6 +54,12 @@ def schema_arguments(source: str, *, accept: bool) -> list[str]:
     return ["run-operation", operation, "--args", json.dumps({"source_name": source})]
 
 
+def loaded_arguments(source: str) -> list[str]:
+    """Arguments of the call that asks up to when a source is loaded; raises as the one above."""
+    _refuse_jinja(source)
+    return ["run-operation", "report_loaded_at", "--args", json.dumps({"source_name": source})]
+
+
 def window_vars(invocation: Invocation) -> str:
     """The ``--vars`` of an invocation as JSON: nothing else ever travels through them.
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 from runner.core.spans import Span
-from runner.dbt.arguments import build_arguments, report_arguments, schema_arguments
+from runner.dbt.arguments import (
+    build_arguments,
+    loaded_arguments,
+    report_arguments,
+    schema_arguments,
+)
 from runner.dbt.groups import InvocationGroup
 from runner.dbt.protocol import (
     Invocation,
@@ -17,7 +22,7 @@ from runner.dbt.protocol import (
     Publication,
     SourceSchema,
 )
-from runner.dbt.reports import publications_told, schema_told
+from runner.dbt.reports import loaded_told, publications_told, schema_told
 
 
 class DbtEngine(ABC):
@@ -41,6 +46,11 @@ class DbtEngine(ABC):
         """Look at a source's columns; see :class:`runner.dbt.protocol.Engine`."""
         arguments = schema_arguments(source, accept=accept)
         return schema_told(source, self._run(arguments, timeout, lambda *_: None))
+
+    def loaded_at(self, source: str, timeout: timedelta) -> datetime | None:
+        """Ask up to when a source is loaded; see :class:`runner.dbt.protocol.Engine`."""
+        result = self._run(loaded_arguments(source), timeout, lambda *_: None)
+        return loaded_told(source, result)
 
     def kill(self) -> None:
         """Kill the running invocation, from any thread."""

@@ -99,6 +99,7 @@ class InvocationResult:
     publications: tuple[Publication, ...] = ()  # those it wrote, judged, or could not judge
     evidence: tuple[Evidence, ...] = ()
     schema: SourceSchema | None = None  # what it was asked of a source
+    loaded_at: tuple[datetime | None, ...] = ()  # up to when the source is loaded that it asked
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0
 
@@ -142,6 +143,13 @@ class Engine(Protocol):
 
         What is told was recorded before. Raises :class:`runner.core.errors.EngineError` if the
         source cannot be looked at.
+        """
+
+    def loaded_at(self, source: str, timeout: timedelta) -> datetime | None:
+        """Up to when a source is loaded (UTC), as dbt's own freshness goes by; None: no rows.
+
+        A naive timestamp, or a date, is taken as UTC, as dbt takes it. Raises
+        :class:`runner.core.errors.EngineError` if the source cannot be asked.
         """
 
     def kill(self) -> None:

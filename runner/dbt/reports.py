@@ -90,12 +90,14 @@ def invocation_result(
     publications: tuple[Publication, ...] = ()
     evidence = tuple(found for node in results for found in _gate_evidence(node.message))
     schema = None
+    loaded_at: tuple[datetime | None, ...] = ()
     if report is not None:
         told = json.loads(report.removeprefix(REPORT_PREFIX))
         publications = tuple(_publication(row) for row in told["publications"])
         evidence += tuple(_evidence(found) for found in told["evidence"])
         schema = _schema(told["schema"]) if "schema" in told else None
-    return InvocationResult(results, publications, evidence, schema, error, seconds)
+        loaded_at = tuple(_loaded_at(text) for text in told.get("loaded_at", ()))
+    return InvocationResult(results, publications, evidence, schema, loaded_at, error, seconds)
 
 
 def brief(message: str) -> str:
@@ -158,6 +160,14 @@ def schema_told(source: str, result: InvocationResult) -> SourceSchema:
         why = _why_not(result) or "dbt said nothing of it; run the same command again"
         raise EngineError(f"{source} cannot be looked at: {why}")
     return result.schema
+
+
+def loaded_told(source: str, result: InvocationResult) -> datetime | None:
+    """What was told of a source's loading; :class:`EngineError` if dbt did not get through."""
+    if not result.loaded_at:
+        why = _why_not(result) or "dbt said nothing of it"
+        raise EngineError(f"{source} cannot be asked up to when it is loaded: {why}")
+    return result.loaded_at[0]
 
 
 def _why_not(result: InvocationResult) -> str | None:
@@ -227,6 +237,14 @@ def _schema(told: Mapping[str, Any]) -> SourceSchema:
         recorded_at=_utc(told["recorded_at"]) if told["recorded_at"] else None,
         changes=tuple(told["changes"]),
     )
+
+
+def _loaded_at(text: str | None) -> datetime | None:
+    """An instant as a database's driver writes it; without a zone it is UTC, as dbt takes it."""
+    if text is None:
+        return None
+    instant = datetime.fromisoformat(text)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _rows_in_words(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

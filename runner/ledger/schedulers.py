@@ -14,7 +14,7 @@ from runner.ledger import owners
 from runner.ledger.database import Database
 from runner.ledger.index import apply_change
 from runner.ledger.records import IndexChange
-from runner.ledger.schema import heartbeats, noticed
+from runner.ledger.schema import heartbeats, noticed, sources_seen
 
 _NAME = "scheduler"
 _INTERVALS = 2  # without a sign of life, after which a scheduler counts as dead
@@ -84,3 +84,17 @@ class Schedulers(Database):
             connection.execute(delete(noticed).where(noticed.c.pipeline == pipeline))
             connection.execute(insert(noticed), [{"pipeline": pipeline, "due_until": due_until}])
             apply_change(connection, IndexChange(late=stale))
+
+    def source_seen(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
+        """Remember up to when a source was loaded when it was asked; None: it had no rows."""
+        with self._transaction() as connection:
+            connection.execute(delete(sources_seen).where(sources_seen.c.source == source))
+            row = {"source": source, "loaded_at": loaded_at, "seen_at": now}
+            connection.execute(insert(sources_seen), [row])
+
+    def loaded_at(self, source: str) -> datetime | None:
+        """Up to when a source was loaded when it was last asked; None: no rows, or never asked."""
+        query = select(sources_seen.c.loaded_at).where(sources_seen.c.source == source)
+        with self._transaction(reads_only=True) as connection:
+            found: datetime | None = connection.execute(query).scalar()
+        return found

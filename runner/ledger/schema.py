@@ -287,3 +287,12 @@ outbox = Table(
     Column("sent_at", Instant),
 )
 Index("outbox_by_sent", outbox.c.sent_at, outbox.c.id)
+
+# Up to when a source was loaded when it was last asked, for those who look without an engine.
+sources_seen = Table(
+    "sources_seen",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("loaded_at", Instant),
+    Column("seen_at", Instant, nullable=False),
+)

@@ -10,24 +10,25 @@ from runner.core.windows import Window
 from runner.core.world import Clock
 from runner.dbt.protocol import Engine
 from runner.pipelines import Pipeline
+from runner.scheduling.freshness import Freshness
 from runner.scheduling.waiting import ObstacleOf
 from runner.workspace import Workspace
 
 
 def obstacles_in(
-    workspace: Workspace,
-    engine: Callable[[], Engine] | None,  # noqa: ARG001
-    now: Clock,
+    workspace: Workspace, engine: Callable[[], Engine] | None, now: Clock
 ) -> ObstacleOf:
-    """What keeps windows of a workspace from running; without an engine no source is asked.
+    """What keeps windows of a workspace from running; without an engine no source is asked anew.
 
-    ``now`` is the time that files are looked at, whichever time a pass looks from.
+    ``now`` is the time at which files are looked at, whichever time a pass looks from.
     """
+    asked: list[Freshness] = []  # of this pass, once a window waits for a source
 
     def obstacle_of(pipeline: Pipeline, wait: WaitFor, window: Window) -> Obstacle | None:
-        zone = pipeline.calendar.zone
-        if wait.file is not None:
-            return file_obstacle(wait, window, zone, workspace.project_dir, now())
-        return None
+        if wait.source is None:
+            return file_obstacle(wait, window, pipeline.calendar.zone, workspace.project_dir, now())
+        if not asked:
+            asked.append(Freshness(workspace.project(), workspace.ledger, engine, now))
+        return asked[0].obstacle(wait.source, window, pipeline.config.timeout)
 
     return obstacle_of

@@ -1,0 +1,77 @@
+"""Whether a source is fresh for a window: loaded up to its end, give or take what it may lag.
+
+Only an engine can ask a source. Its last answer is kept, for those who look without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from runner.arrivals import Obstacle
+from runner.core.errors import ConfigError, EngineError, nearest
+from runner.core.windows import Window
+from runner.core.world import Clock
+from runner.dbt.protocol import Engine
+from runner.ledger import Ledger
+from runner.project import Node, Project
+
+
+class Freshness:
+    """The sources of a project, each asked at most once."""
+
+    def __init__(
+        self, project: Project, ledger: Ledger, engine: Callable[[], Engine] | None, now: Clock
+    ) -> None:
+        self._sources = {
+            node.unique_id.split(".", 2)[2]: node
+            for node in project.nodes.values()
+            if node.kind == "source"
+        }
+        self._ledger = ledger
+        self._engine = engine
+        self._now = now
+        self._answers: dict[str, datetime | Obstacle | None] = {}
+
+    def obstacle(self, source: str, window: Window, patience: timedelta) -> Obstacle | None:
+        """What is wrong with a source, for a window; None if it is fresh, or nobody knows.
+
+        Raises :class:`ConfigError` for a source that the project has not, or that cannot be asked.
+        """
+        lag = timedelta(seconds=self._lag(source))
+        if source not in self._answers:
+            self._answers[source] = self._asked(source, patience)
+        loaded_at = self._answers[source]
+        if isinstance(loaded_at, Obstacle):
+            return loaded_at
+        if loaded_at is not None and loaded_at >= window.end - lag:
+            return None
+        if loaded_at is None:
+            return Obstacle(f"{source} has no rows") if self._engine else None
+        wanted = window.end - lag
+        return Obstacle(
+            f"{source} is loaded up to {loaded_at:%Y-%m-%d %H:%M} UTC, "
+            f"not to {wanted:%Y-%m-%d %H:%M} UTC"
+        )
+
+    def _lag(self, source: str) -> float:
+        node: Node | None = self._sources.get(source)
+        if node is None:
+            hint = nearest(source, self._sources) or f" Known: {', '.join(sorted(self._sources))}"
+            raise ConfigError(f"wait_for: the project has no source {source!r}.{hint}")
+        if node.may_lag is None:
+            raise ConfigError(
+                f"wait_for: {source} does not say up to when it is loaded: give it a "
+                "`loaded_at_field` or a `loaded_at_query`, as for dbt source freshness"
+            )
+        return node.may_lag
+
+    def _asked(self, source: str, patience: timedelta) -> datetime | Obstacle | None:
+        if self._engine is None:
+            return self._ledger.loaded_at(source)
+        try:
+            loaded_at = self._engine().loaded_at(source, patience)
+        except EngineError as error:
+            return Obstacle(str(error))
+        self._ledger.source_seen(source, loaded_at, self._now())
+        return loaded_at
