@@ -12,28 +12,11 @@ from runner.core.walks import walk
 _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combination_of_columns"}
 
 
-_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
-
-
-def may_lag(source: Mapping[str, Any]) -> float | None:
-    """By how many seconds a source may lag; None if it does not say up to when it is loaded.
-
-    Its ``freshness.error_after``, else its ``warn_after``, else 0.
-
-    >>> late = {"count": 2, "period": "hour"}
-    >>> may_lag({"loaded_at_field": "at", "freshness": {"warn_after": late}})
-    7200.0
-    """
+def says_when_loaded(source: Mapping[str, Any]) -> bool:
+    """Whether a source can be asked up to when it is loaded, as dbt's own freshness does."""
     config = source.get("config") or {}
     asked = ("loaded_at_field", "loaded_at_query")
-    if not any(source.get(key) or config.get(key) for key in asked):
-        return None
-    freshness = source.get("freshness") or {}
-    for name in ("error_after", "warn_after"):
-        allowed = freshness.get(name) or {}
-        if allowed.get("count") is not None and allowed.get("period"):
-            return float(allowed["count"] * _SECONDS[allowed["period"]])
-    return 0.0
+    return any(source.get(key) or config.get(key) for key in asked)
 
 
 @dataclass(frozen=True)

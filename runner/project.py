@@ -21,7 +21,7 @@ from runner.core.errors import ProjectError
 from runner.core.walks import walk
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description
-from runner.declared import Declared, may_lag, tested_keys
+from runner.declared import Declared, says_when_loaded, tested_keys
 from runner.locations import location_of
 from runner.project_files import model_text, project_zone
 
@@ -49,9 +49,7 @@ class Node:
     reads_windows: bool = False  # whether a windowed model is among its ancestors
     location: str | None = None  # of a source or seed: its files; None: not to be seen
     declared: Declared | None = None  # of a model of the project itself, not of a package
-    may_lag: float | None = (
-        None  # of a source, seconds: freshness.error_after; None: cannot be asked
-    )
+    says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
 
     @property
     def is_windowed(self) -> bool:
@@ -183,7 +181,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 is_singular=raw["resource_type"] == "test" and not raw.get("test_metadata"),
                 check=_check_name(raw),
                 location=location_of(raw),
-                may_lag=may_lag(raw) if raw["resource_type"] == "source" else None,
+                says_when_loaded=raw["resource_type"] == "source" and says_when_loaded(raw),
                 declared=(
                     Declared.from_raw(raw, keys.get(unique_id, ()), macros)
                     if raw["resource_type"] == "model" and raw["package_name"] == own_package

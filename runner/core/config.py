@@ -129,6 +129,7 @@ class WaitFor(Strict):
     marker: Annotated[Text, AfterValidator(_template)] | None = None  # lands after the file
     settle: Duration = timedelta(minutes=1)  # unchanged for so long, the file is complete
     source: Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")] | None = None  # name.table
+    lag: Duration = timedelta(0)  # of a source: how long before the window's end it may stop
     timeout: Duration | None = None  # after due; then the window is missed
 
     @model_validator(mode="after")
@@ -137,6 +138,8 @@ class WaitFor(Strict):
             raise ValueError("each entry names either a file or a source")
         if self.marker is not None and self.file is None:
             raise ValueError("a marker belongs to a file")
+        if self.lag and self.source is None:
+            raise ValueError("a lag belongs to a source")
         return self
 
 

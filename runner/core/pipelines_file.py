@@ -34,6 +34,7 @@ _EXAMPLES = {
     "file": 'file: "data/{window:%Y-%m-%d}.csv"',
     "marker": 'marker: "data/{window:%Y-%m-%d}.done"',
     "settle": "settle: 1m",
+    "lag": "lag: 2h",
     "source": "source: landing.transactions",
     "max_catchup": "max_catchup: 366",
     "after": "after: [orders]",

@@ -1,4 +1,6 @@
-"""Whether a source is fresh for a window: loaded up to its end, give or take what it may lag.
+"""Whether a source is fresh for a window: loaded up to its end, but for the lag it is allowed.
+
+What dbt calls fresh says nothing of a window: a source loaded yesterday may pass `error_after`.
 
 Only an engine can ask a source. Its last answer is kept, for those who look without one.
 """
@@ -33,12 +35,14 @@ class Freshness:
         self._now = now
         self._answers: dict[str, datetime | Obstacle | None] = {}
 
-    def obstacle(self, source: str, window: Window, patience: timedelta) -> Obstacle | None:
+    def obstacle(
+        self, source: str, lag: timedelta, window: Window, patience: timedelta
+    ) -> Obstacle | None:
         """What is wrong with a source, for a window; None if it is fresh, or nobody knows.
 
         Raises :class:`ConfigError` for a source that the project has not, or that cannot be asked.
         """
-        lag = timedelta(seconds=self._lag(source))
+        self._require_known(source)
         if source not in self._answers:
             self._answers[source] = self._asked(source, patience)
         loaded_at = self._answers[source]
@@ -54,17 +58,16 @@ class Freshness:
             f"not to {wanted:%Y-%m-%d %H:%M} UTC"
         )
 
-    def _lag(self, source: str) -> float:
+    def _require_known(self, source: str) -> None:
         node: Node | None = self._sources.get(source)
         if node is None:
             hint = nearest(source, self._sources) or f" Known: {', '.join(sorted(self._sources))}"
             raise ConfigError(f"wait_for: the project has no source {source!r}.{hint}")
-        if node.may_lag is None:
+        if not node.says_when_loaded:
             raise ConfigError(
                 f"wait_for: {source} does not say up to when it is loaded: give it a "
                 "`loaded_at_field` or a `loaded_at_query`, as for dbt source freshness"
             )
-        return node.may_lag
 
     def _asked(self, source: str, patience: timedelta) -> datetime | Obstacle | None:
         if self._engine is None:

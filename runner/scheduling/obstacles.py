@@ -29,6 +29,6 @@ def obstacles_in(
             return file_obstacle(wait, window, pipeline.calendar.zone, workspace.project_dir, now())
         if not asked:
             asked.append(Freshness(workspace.project(), workspace.ledger, engine, now))
-        return asked[0].obstacle(wait.source, window, pipeline.config.timeout)
+        return asked[0].obstacle(wait.source, wait.lag, window, pipeline.config.timeout)
 
     return obstacle_of

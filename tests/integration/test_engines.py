@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from runner.core.errors import ProjectError
+from runner.core.errors import EngineError, ProjectError
 from runner.core.spans import Span
 from runner.dbt.plain import PlainEngine
 from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication
@@ -73,6 +73,15 @@ def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: E
     ]
     assert "seed.daybreak.store_closures" in described.selections["+daily_revenue"]
     assert described.selections["no_such_model"] == ()
+
+
+def test_a_source_says_up_to_when_it_is_loaded(engine: Engine):
+    newest = engine.loaded_at("landing.transactions", timedelta(minutes=1))
+    assert newest is not None
+    assert newest.tzinfo is UTC
+    assert engine.loaded_at("landing.products", timedelta(minutes=1)) is not None  # by its query
+    with pytest.raises(EngineError, match=r"there is no source landing\.nothing"):
+        engine.loaded_at("landing.nothing", timedelta(minutes=1))
 
 
 @pytest.fixture(scope="module")

@@ -191,6 +191,7 @@ pipelines:
         ),
         (["wait_for:", "  - {source: orders}"], 5, "should match pattern", "landing.transactions"),
         (["wait_for:", "  - {source: a.b, marker: x}"], 5, "a marker belongs to a file", "file:"),
+        (["wait_for:", "  - {file: x, lag: 1h}"], 5, "a lag belongs to a source", "file:"),
         (["after: [orders]"], 4, "leads back to itself", "take one name out"),
         (["after: [order]"], 4, "there is no pipeline 'order'", "Did you mean 'orders'"),
         (["max_catchup: 0"], 4, "greater than or equal to 1, not '0'", "max_catchup: 366"),
