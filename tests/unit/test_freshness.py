@@ -34,10 +34,9 @@ class Asked:
         return self.answer
 
 
-def source(name: str, says_when_loaded: bool) -> Node:
-    return Node(
-        f"source.shop.landing.{name}", name, "source", None, (), says_when_loaded=says_when_loaded
-    )
+def source(name: str, *, says: bool) -> Node:
+    unique_id = f"source.shop.landing.{name}"
+    return Node(unique_id, name, "source", None, (), says_when_loaded=says)
 
 
 def freshness(ledger: Ledger, engine: Asked | None) -> Freshness:

@@ -16,7 +16,7 @@
             {% if freshness.get('filter') %}where {{ freshness.filter }}{% endif %}
         {%- endset -%}
     {%- endif -%}
-    {%- set loaded_at = run_query(query).columns[0].values()[0] -%}
+    {%- set loaded_at = run_query(render(query)).columns[0].values()[0] -%}
     {%- do log('DAYBREAK_REPORT ' ~ tojson({
         'publications': [],
         'evidence': [],
