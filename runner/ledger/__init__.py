@@ -2,16 +2,17 @@
 
 Its rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`leases` says
 who holds what, :mod:`recording` takes what an invocation has brought, :mod:`index` knows what
-every model's windows are, :mod:`history` tells what ran, :mod:`controls` pauses and stops,
-:mod:`proofs` remembers what replaying has shown, :mod:`schedulers` keeps the scheduler's traces,
-:mod:`outbox` what people are told,
-:mod:`checkup` looks at the ledger itself.
+every model's windows are, :mod:`inputs` from which files they were made, :mod:`history` tells what
+ran, :mod:`controls` pauses and stops, :mod:`proofs` remembers what replaying has shown,
+:mod:`schedulers` keeps the scheduler's traces, :mod:`outbox` what people are told, :mod:`checkup`
+looks at the ledger itself.
 """
 
 from runner.ledger.checkup import Checkup
 from runner.ledger.controls import Controls
 from runner.ledger.history import History
 from runner.ledger.index import Index
+from runner.ledger.inputs import Inputs, Read
 from runner.ledger.leases import Leases
 from runner.ledger.outbox import Outbox, Unsent
 from runner.ledger.proofs import Proofs
@@ -20,7 +21,9 @@ from runner.ledger.records import (
     Entry,
     Finding,
     IndexChange,
+    InputFile,
     Kind,
+    Looked,
     ModelRun,
     Outcome,
     Pause,
@@ -36,11 +39,14 @@ __all__ = [
     "Entry",
     "Finding",
     "IndexChange",
+    "InputFile",
     "Kind",
     "Ledger",
+    "Looked",
     "ModelRun",
     "Outcome",
     "Pause",
+    "Read",
     "Run",
     "Unsent",
     "Usage",
@@ -49,5 +55,7 @@ __all__ = [
 ]
 
 
-class Ledger(Leases, Recording, Index, History, Controls, Proofs, Schedulers, Outbox, Checkup):
+class Ledger(
+    Leases, Recording, Index, History, Controls, Proofs, Schedulers, Outbox, Inputs, Checkup
+):
     """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""
