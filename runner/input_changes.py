@@ -55,7 +55,7 @@ class _Comparison:
         self, model: str, read: Read, file: Found, windows: Spans
     ) -> Iterator[tuple[Span, str]]:
         """For which of a file's windows it is another one than was read, or none was."""
-        recorded = read.files.get(file.path, Timeline[InputFile]())
+        recorded: Timeline[InputFile] = read.files.get(file.path, Timeline())
         if _is_as_recorded(recorded, file, windows):
             return
         late = windows - recorded.where(lambda _: True)
