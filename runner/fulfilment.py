@@ -15,8 +15,9 @@ from runner.core.world import World
 from runner.dbt.protocol import Engine
 from runner.doctor import require_warehouse
 from runner.execution.backfill import reaches_today, run_plan
-from runner.execution.job import Done, Job, Observer
+from runner.execution.job import Done, Job, Observer, nothing_seen
 from runner.execution.recovery import adopt, recover
+from runner.input_files import InputReader
 from runner.ledger import Kind
 from runner.planning import Planner, proofs_of
 from runner.safety.refusals import Allowance, disproved
@@ -57,6 +58,7 @@ def fulfil(
         observer=observer,
         warehouse=workspace.project(engine).warehouse,
         inputs=planner.inputs(world.now()),
+        look=InputReader(planner.files, workspace.ledger) if planner.files else nothing_seen,
     )
     observer.adopted(adopt(job))
     recover(job)

@@ -64,13 +64,18 @@ class Landings:
 
     def _landed(self, location: str) -> Iterable[tuple[date | None, str]]:
         if location not in self._files:
-            pattern = str(self._project_dir / location)
-            found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute
-            self._files[location] = [(_date_of(path), _facts(path)) for path in found]
+            found = listed(self._project_dir, location)
+            self._files[location] = [(date_of(path), _facts(path)) for path in found]
         return self._files[location]
 
 
-def _date_of(path: str) -> date | None:
+def listed(project_dir: Path, pattern: str) -> list[str]:
+    """The absolute paths that match a glob, which may be relative to the project."""
+    return sorted(glob.glob(str(project_dir / pattern), recursive=True))  # noqa: PTH207 - absolute
+
+
+def date_of(path: str) -> date | None:
+    """The date with which a file's name begins; None: it belongs to no day more than to another."""
     try:
         return date.fromisoformat(Path(path).name.partition(".")[0])
     except ValueError:

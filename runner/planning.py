@@ -13,6 +13,7 @@ from runner.core.requests import Request
 from runner.core.spans import Span, Spans
 from runner.core.standings import InputsOf, Subject
 from runner.core.timelines import Timeline
+from runner.input_files import InputFiles
 from runner.ledger import Ledger
 from runner.machine import memory
 from runner.pipelines import Pipeline
@@ -26,6 +27,7 @@ class Planner:
     pipeline: Pipeline
     ledger: Ledger
     inputs_of: Callable[[Node], InputsOf]
+    files: InputFiles | None = None  # that its models are made from; None: they cannot be seen
 
     def plan(self, request: Request, now: datetime, mine: Spans | None = None) -> Plan:
         """What would be done; ``mine`` is in flight in this process's own hands."""

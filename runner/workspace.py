@@ -17,6 +17,7 @@ from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, UsageError
 from runner.core.pipelines_file import parse_pipelines
 from runner.dbt.protocol import Engine
+from runner.input_files import InputFiles
 from runner.landings import Landings
 from runner.ledger import Ledger
 from runner.pipelines import find_config, make_pipeline
@@ -136,7 +137,8 @@ class Workspace:
         """The planner of a pipeline."""
         project = self.project(engine)
         pipeline = make_pipeline(name, find_config(name, self.configs), project)
-        return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of)
+        files = InputFiles(pipeline, project, self.project_dir)
+        return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of, files)
 
     def tracer(self, now: datetime) -> Tracer:
         """What looks at single windows, at a time."""

@@ -62,6 +62,7 @@ class Executor:
             ledger=job.ledger,
             agenda=self._agenda,
             inputs=job.inputs,
+            look_at=job.look,
             now=job.world.now,
             settled=job.observer.settled,
             tables_to_come=lambda: self._tables(len(self._statics.stages)),
@@ -213,6 +214,7 @@ class Executor:
 
     def _invoke(self, chunk: Chunk, stage: int, *, is_last: bool) -> Judgement:
         """Run one invocation and record what it settles."""
+        self._logbook.look(chunk)
         fence, judgement, _ = self._run(chunk, self._joining(stage, is_last=is_last))
         self._learn(chunk, judgement)
         self._logbook.write(fence, chunk, judgement)

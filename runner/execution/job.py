@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,18 @@ from runner.core.states import State
 from runner.core.windows import Window
 from runner.core.world import World
 from runner.dbt.protocol import Engine, Publication
-from runner.ledger import Kind, Ledger, Outcome
+from runner.ledger import Kind, Ledger, Looked, Outcome
 from runner.pipelines import Pipeline
 from runner.safety.refusals import Allowance
 from runner.warehouse import Holder, wait_until_free
 
+Looking = Callable[[Span, Iterable[str]], Looked]
 _TIMES_ASKED = 3
+
+
+def nothing_seen(_span: Span, _models: Iterable[str]) -> Looked:
+    """What is seen of files that cannot be seen."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ class Job:
     observer: Observer
     warehouse: Path | None  # the file that is written; None: no file that can be seen
     inputs: Mapping[str, InputsOf]  # by model: what its windows are made from
+    look: Looking = nothing_seen  # at the files of windows before they run
     allowed: tuple[Allowance, ...] = ()  # what a person lets unsafe models of the plan do
 
     def wait_for_warehouse(self) -> None:

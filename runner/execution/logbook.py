@@ -21,9 +21,19 @@ from runner.core.windows import Window
 from runner.core.world import Clock
 from runner.execution.agenda import Agenda
 from runner.execution.failures import Failure
+from runner.execution.job import Looking
 from runner.execution.judge import Judgement
 from runner.execution.results import reads_from
-from runner.ledger import Entry, IndexChange, Ledger, ModelRun, Outcome, total_rows
+from runner.ledger import (
+    Entry,
+    IndexChange,
+    InputFile,
+    Ledger,
+    Looked,
+    ModelRun,
+    Outcome,
+    total_rows,
+)
 from runner.pipelines import Pipeline
 from runner.project import Node
 
@@ -48,6 +58,7 @@ class Logbook:
     ledger: Ledger
     agenda: Agenda
     inputs: Mapping[str, InputsOf]  # by model: what its windows are made from
+    look_at: Looking  # the files of windows, before they run
     now: Clock
     settled: Callable[[Window, Outcome], None]
     tables_to_come: Callable[[], Sequence[Node]]  # made from the windows, when these are done
@@ -56,6 +67,8 @@ class Logbook:
     held_back: Window | None = None  # whose run waits for the tables at the end
     _last_words: Outcome | None = None  # of the run that was held back
     _accounts: dict[datetime, _Account] = field(default_factory=dict)
+    # By model and window: the files as they were before the last invocation that made it.
+    _seen: dict[str, dict[Span, tuple[InputFile, ...]]] = field(default_factory=dict)
 
     @property
     def published_as_incorrect(self) -> set[str]:
@@ -70,6 +83,11 @@ class Logbook:
                     bad.add(run.model)
         left = {m for m, spans in self.bad_before.items() if spans - Spans(done.get(m, ()))}
         return bad | left
+
+    def look(self, chunk: Chunk) -> None:
+        """Look at what the windows of an invocation will be made from, before it starts."""
+        for model, seen in self.look_at(chunk.span, chunk.models).items():
+            self._seen.setdefault(model, {}).update(seen)
 
     def write(self, fence: int, chunk: Chunk, judgement: Judgement) -> None:
         """Record an invocation."""
@@ -90,6 +108,7 @@ class Logbook:
             windows=self._painted({start: w.models for start, w in judgement.windows.items()}),
             outdated=self._outdated(chunk, judgement),
             late=judgement.late,
+            inputs=self._made_from(entries, chunk.models),
         )
         self._record(fence, self._without_last(entries), change)
 
@@ -107,7 +126,8 @@ class Logbook:
             outcome = replace(outcome, state=state, reason=failure.reason)
             entries[window.start] = Entry(runs, failure.findings, outcome)
         painted = self._painted({s: e.models for s, e in entries.items()}, failure)
-        self._record(fence, self._without_last(entries), IndexChange(windows=painted))
+        change = IndexChange(windows=painted, inputs=self._made_from(entries))
+        self._record(fence, self._without_last(entries), change)
 
     def write_tables(
         self, fence: int, window: Window, tables: Sequence[ModelRun], failure: str | None
@@ -189,6 +209,19 @@ class Logbook:
                     known = self._known(run, span, failure)
                     parts.setdefault(run.model, []).append((span, known))
         return {model: Timeline(found) for model, found in parts.items()}
+
+    def _made_from(
+        self, entries: Mapping[datetime, Entry], models: Iterable[str] | None = None
+    ) -> Looked:
+        """The files that were there for what some runs have brought of models; None: of all."""
+        wanted = self._seen.keys() if models is None else self._seen.keys() & set(models)
+        found: dict[str, dict[Span, tuple[InputFile, ...]]] = {}
+        for start, entry in entries.items():
+            span = self.pipeline.calendar.window_at(start).span
+            for run in entry.models:
+                if run.model in wanted and span in self._seen[run.model]:
+                    found.setdefault(run.model, {})[span] = self._seen[run.model][span]
+        return found
 
     def _known(self, run: ModelRun, span: Span, failure: Failure | None = None) -> Known:
         """What the index keeps; of a failure that will not pass by itself also what it read."""

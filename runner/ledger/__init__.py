@@ -2,11 +2,11 @@
 
 Its rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`leases` says
 who holds what, :mod:`recording` takes what an invocation has brought, :mod:`index` knows what
-every model's windows are, :mod:`history` tells what ran, :mod:`controls` pauses and stops,
-:mod:`proofs` remembers what replaying has shown, :mod:`schedulers` keeps the scheduler's traces,
-:mod:`outbox` what people are told,
-:mod:`pruning` forgets, :mod:`figures` counts, :mod:`checkup` looks at the ledger itself, and
-:mod:`upgrades` brings older ledgers to this version.
+every model's windows are, :mod:`inputs` from which files they were made, :mod:`history` tells what
+ran, :mod:`controls` pauses and stops, :mod:`proofs` remembers what replaying has shown,
+:mod:`schedulers` keeps the scheduler's traces, :mod:`outbox` what people are told, :mod:`pruning`
+forgets, :mod:`figures` counts, :mod:`checkup` looks at the ledger itself, and :mod:`upgrades` brings
+older ledgers to this version.
 """
 
 from runner.ledger.checkup import Checkup
@@ -14,6 +14,7 @@ from runner.ledger.controls import Controls
 from runner.ledger.figures import Counting, Figures
 from runner.ledger.history import History
 from runner.ledger.index import Index
+from runner.ledger.inputs import Inputs, Read
 from runner.ledger.leases import Leases
 from runner.ledger.outbox import Outbox, Unsent
 from runner.ledger.proofs import Proofs
@@ -23,7 +24,9 @@ from runner.ledger.records import (
     Entry,
     Finding,
     IndexChange,
+    InputFile,
     Kind,
+    Looked,
     ModelRun,
     Outcome,
     Pause,
@@ -41,11 +44,14 @@ __all__ = [
     "FileSize",
     "Finding",
     "IndexChange",
+    "InputFile",
     "Kind",
     "Ledger",
+    "Looked",
     "ModelRun",
     "Outcome",
     "Pause",
+    "Read",
     "Run",
     "Unsent",
     "Usage",
@@ -63,6 +69,7 @@ class Ledger(
     Proofs,
     Schedulers,
     Outbox,
+    Inputs,
     Pruning,
     Counting,
     Checkup,

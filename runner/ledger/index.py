@@ -14,6 +14,7 @@ from runner.core.spans import Span, Spans
 from runner.core.standings import Known, Standing
 from runner.core.timelines import Timeline
 from runner.ledger.database import Database
+from runner.ledger.inputs import write_inputs
 from runner.ledger.records import IndexChange
 from runner.ledger.schema import accepted_changes, ledger_version, model_windows, runs
 
@@ -116,6 +117,7 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
             for span, why in late:
                 found = found.changed(Spans([span]), partial(_outdated, why=why))
             _insert(connection, model, found)
+    write_inputs(connection, change.inputs)
 
 
 def _outdated(known: Known, why: str | None = None) -> Known:

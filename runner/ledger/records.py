@@ -152,6 +152,19 @@ class Entry:
     outcome: Outcome | None = None  # None: the run goes on
 
 
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file as it was before it was read."""
+
+    path: str  # relative to the project
+    size: int
+    mtime_ns: int
+    digest: str  # of its bytes
+
+
+Looked = Mapping[str, Mapping[Span, tuple[InputFile, ...]]]  # by model and window: all there was
+
+
 @dataclass(frozen=True)
 class IndexChange:
     """What becomes of the index of model windows."""
@@ -160,6 +173,7 @@ class IndexChange:
     whole: Mapping[str, tuple[Span, Known]] = field(default_factory=dict)  # all there is to say
     outdated: Mapping[str, Spans] = field(default_factory=dict)  # read what was published again
     late: Mapping[str, Timeline[str]] = field(default_factory=dict)  # have late rows; in words
+    inputs: Looked = field(default_factory=dict)  # what windows that were worked on are made from
 
 
 @dataclass(frozen=True)

@@ -296,3 +296,26 @@ sources_seen = Table(
     Column("loaded_at", Instant),
     Column("seen_at", Instant, nullable=False),
 )
+
+# The windows, as ranges, of which it is known from which files they were made: a file that is
+# there and not below has landed later.
+input_looks = Table(
+    "input_looks",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("window_start", Instant, primary_key=True),
+    Column("window_end", Instant, nullable=False),
+)
+
+# The files that a model's windows were made from, as they were before they were read.
+input_files = Table(
+    "input_files",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("path", String, primary_key=True),  # relative to the project
+    Column("window_start", Instant, primary_key=True),
+    Column("window_end", Instant, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("digest", String, nullable=False),  # blake2b of its bytes
+)

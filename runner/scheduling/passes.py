@@ -23,6 +23,7 @@ from runner.core.world import World
 from runner.dbt.protocol import Engine
 from runner.execution.job import Done, Observer
 from runner.fulfilment import Order, fulfil
+from runner.input_changes import changed_inputs
 from runner.pipelines import Pipeline
 from runner.planning import Planner
 from runner.scheduling.choosing import Choice, choose, noticed
@@ -76,6 +77,9 @@ class Scheduler:
         pause = ledger.paused(pipeline.name)
         if pause is not None:
             return Turn(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
+        changed = changed_inputs(planner, now)
+        if changed:
+            ledger.make_stale(changed)
         conditions = Conditions(planners, self.obstacle_of, now)
         choice = self._notice(planner, choose(planner, conditions), conditions)
         turn = Turn(

@@ -18,10 +18,11 @@ from runner.core.config import PipelineConfig, WaitFor
 from runner.core.errors import DaybreakError
 from runner.core.windows import Window
 from runner.execution.job import Observer
+from runner.input_files import InputFiles
 from runner.ledger import Ledger, Run
 from runner.pipelines import Pipeline
 from runner.planning import Planner
-from runner.project import Project
+from runner.project import Node, Project
 from runner.scheduling.absence import Absence, absence
 from runner.scheduling.passes import Scheduler, Turn
 from runner.scheduling.waiting import Conditions
@@ -43,6 +44,7 @@ class Town:
     pings: list[str] = field(default_factory=list)  # URLs that were fetched
     is_stopping: Callable[[], bool] = lambda: False
     project_dir: Path = Path()
+    locations: dict[str, str] = field(default_factory=dict)  # by model: where its files land
 
     def __post_init__(self) -> None:
         for name, pipeline in self.pipelines.items():
@@ -62,7 +64,24 @@ class Town:
         if name in self.broken:
             raise self.broken[name]
         self._now = name
-        return Planner(self.pipelines[name], self.ledger, lambda _: lambda _: "as landed")
+        pipeline = self.pipelines[name]
+        return Planner(pipeline, self.ledger, lambda _: lambda _: "as landed", self.files(pipeline))
+
+    def files(self, pipeline: Pipeline) -> InputFiles:
+        """The same pipeline with a source for every model whose files land somewhere."""
+        sources = {
+            model: Node(f"source.{model}", model, "source", None, (), location=location)
+            for model, location in self.locations.items()
+        }
+        nodes = tuple(
+            replace(node, parents=(*node.parents, sources[node.name].unique_id))
+            if node.name in sources
+            else node
+            for node in pipeline.nodes
+        )
+        known = {node.unique_id: node for node in (*nodes, *sources.values())}
+        project = Project(ZONE, known, {}, fingerprint="")
+        return InputFiles(replace(pipeline, nodes=nodes), project, self.project_dir)
 
     # Passes
 

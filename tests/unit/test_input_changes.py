@@ -1,0 +1,379 @@
+"""Files that change after their windows ran: those run again, once, and no others."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runner.arrivals import Obstacle
+from runner.core.config import WaitFor
+from runner.core.spans import Spans
+from runner.core.states import State
+from runner.core.windows import Grain
+from runner.input_changes import changed_inputs
+from runner.input_files import InputFiles
+from runner.ledger import Kind, Ledger
+from runner.pipelines import Pipeline
+from tests.unit.fake_dbt import FakeDbt, check, gate, shop, view, windowed
+from tests.unit.scheduling import Town, utc
+
+DAILY = "0 5 * * *"  # in New York, in March: 10:00 UTC, then 09:00
+WAITED = WaitFor(file="landing/{window:%Y-%m-%d}.csv")
+LANDED = "landing/*.csv"
+
+
+def chain(**config: object) -> Pipeline:
+    return shop(
+        windowed("stg"),
+        windowed("daily", "stg"),
+        gate("stg_ok", "stg"),
+        check("daily_ok", "daily"),
+        schedule=config.pop("schedule", DAILY),
+        **config,
+    )
+
+
+@dataclass
+class Landing:
+    """Passes over files that are really there; every pass five minutes after the one before."""
+
+    town: Town
+    ticks: int = 0
+
+    @property
+    def folder(self) -> Path:
+        return self.town.project_dir
+
+    def land(self, *paths: str, content: str = "rows", modified: int = 1) -> None:
+        for path in paths:
+            target = self.folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content)
+            os.utime(target, (modified, modified))
+
+    def passed(self) -> list[str]:
+        """What a pass runs, by label."""
+        before = len(self.town.labels())
+        at = utc(f"2017-03-05 10:{self.ticks:02}")
+        self.ticks += 5
+        assert [turn.error for turn in self.town.tick(at).values()] == [None]
+        return self.town.labels()[before:]
+
+    def changes(self) -> dict[str, list[tuple[str, str]]]:
+        """What has changed: label of the first window and reason, by model."""
+        planner = self.town.planner("shop")
+        found = changed_inputs(planner, utc("2017-03-05 11:00"))
+        label = self.town.pipelines["shop"].calendar.window_at
+        return {
+            model: [(label(span.start).label, reason) for span, reason in timeline]
+            for model, timeline in found.items()
+        }
+
+    @property
+    def dbt(self) -> FakeDbt:
+        return self.town.dbts["shop"]
+
+
+def landing(ledger: Ledger, folder: Path, pipeline: Pipeline | None = None) -> Landing:
+    pipeline = pipeline or chain()
+    place = Landing(Town({"shop": pipeline}, ledger, project_dir=folder))
+    place.town.locations["stg"] = LANDED
+    place.land(*(f"landing/2017-03-0{day}.csv" for day in range(1, 5)))
+    return place
+
+
+@pytest.fixture
+def place(ledger: Ledger, tmp_path: Path) -> Landing:
+    """Four days whose files have landed and that ran."""
+    place = landing(ledger, tmp_path)
+    assert len(place.passed()) == 4
+    return place
+
+
+def test_what_has_not_changed_does_not_run_again(place: Landing):
+    assert place.passed() == []
+    assert place.changes() == {}
+
+
+def test_other_bytes_make_exactly_their_window_run_again_once(place: Landing):
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
+    assert place.passed() == ["2017-03-02"]
+    run = place.town.runs()[-1]
+    assert (run.kind, run.state) == (Kind.EVENT, State.SUCCESS)
+    assert place.passed() == []
+
+
+def test_the_reason_is_said_of_the_stale_window(place: Landing):
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    place.town.ledger.make_stale(
+        changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"))
+    )
+    window = place.town.pipelines["shop"].calendar.labelled("2017-03-02")
+    known = place.town.ledger.known()["stg"].at(window.start)
+    assert known is not None
+    assert known.is_outdated
+    assert known.reason == "input changed: landing/2017-03-02.csv"
+
+
+def test_the_same_size_with_other_bytes_is_a_change(place: Landing):
+    place.land("landing/2017-03-02.csv", content="cows", modified=2)
+    assert place.passed() == ["2017-03-02"]
+
+
+def test_a_touched_file_is_no_change_and_is_read_only_once(
+    place: Landing, monkeypatch: pytest.MonkeyPatch
+):
+    place.land("landing/2017-03-02.csv", modified=2)
+    assert place.passed() == []
+    read: list[str] = []
+    monkeypatch.setattr(InputFiles, "digest", lambda _, path: read.append(path))
+    assert place.passed() == []
+    assert read == []
+
+
+def test_a_file_that_is_gone_is_no_change(place: Landing):
+    (place.folder / "landing/2017-03-02.csv").unlink()
+    assert place.passed() == []
+
+
+def test_a_file_that_lands_later_makes_its_window_run_again_once(place: Landing):
+    place.land("landing/2017-03-02.second.csv")
+    assert place.changes() == {
+        "stg": [("2017-03-02", "input landed later: landing/2017-03-02.second.csv")]
+    }
+    assert place.passed() == ["2017-03-02"]
+    assert place.passed() == []
+
+
+def test_a_file_without_a_date_makes_nothing_run_again(place: Landing):
+    place.land("landing/everything.csv")
+    assert place.passed() == []
+
+
+def test_a_file_that_cannot_be_read_makes_nothing_run_again(place: Landing):
+    """Else it would, at every pass."""
+    (place.folder / "landing/2017-03-02.x.csv").mkdir()
+    (place.folder / "landing/2017-03-02.y.csv").symlink_to("nowhere")
+    assert place.passed() == []
+
+
+def test_an_incorrect_window_runs_again_when_its_file_lands_and_not_before(
+    ledger: Ledger, tmp_path: Path
+):
+    place = landing(ledger, tmp_path)
+    (tmp_path / "landing/2017-03-03.csv").unlink()
+    place.dbt.bad["stg_ok"] = {"2017-03-03"}
+    assert "2017-03-03" in place.passed()
+    newest = {run.label: run.state for run in place.town.runs()}
+    assert newest["2017-03-03"] is State.INCORRECT
+    assert place.passed() == []
+    place.dbt.bad.clear()
+    assert place.passed() == []
+    place.land("landing/2017-03-03.csv")
+    assert place.passed() == ["2017-03-03"]
+    assert place.town.runs()[-1].state is State.SUCCESS
+    assert place.passed() == []
+
+
+def test_a_failed_window_runs_again_when_its_file_is_mended(ledger: Ledger, tmp_path: Path):
+    place = landing(ledger, tmp_path)
+    place.dbt.bad["stg"] = {"2017-03-03"}
+    place.passed()
+    assert State.FAILED in {run.state for run in place.town.runs()}
+    assert place.passed() == []
+    place.land("landing/2017-03-03.csv", content="mended", modified=2)
+    place.dbt.bad.clear()
+    assert place.passed() == ["2017-03-03"]
+    assert place.town.runs()[-1].state is State.SUCCESS
+
+
+def test_what_goes_wrong_again_is_not_run_at_every_pass(place: Landing):
+    place.land("landing/2017-03-02.csv", content="bad rows", modified=2)
+    place.dbt.bad["stg_ok"] = {"2017-03-02"}
+    assert place.passed() == ["2017-03-02"]
+    assert place.passed() == []
+
+
+def test_the_facts_are_those_from_before_the_reading(ledger: Ledger, tmp_path: Path):
+    """A file that is written while dbt reads it is another than the one that was read, perhaps."""
+    place = landing(ledger, tmp_path)
+    place.dbt.before = lambda _: place.land("landing/2017-03-02.csv", content="later", modified=2)
+    place.passed()
+    place.dbt.before = lambda _: None
+    assert place.passed() == ["2017-03-02"]
+    assert place.passed() == []
+
+
+def test_windows_that_did_not_run_are_not_stale(place: Landing):
+    place.land("landing/2017-03-05.csv", "landing/2017-02-28.csv")
+    assert place.changes() == {}
+
+
+def test_of_windows_whose_files_nobody_has_seen_nothing_is_said(ledger: Ledger, tmp_path: Path):
+    """What a crash has left, or another version: known from the markers, and its files are not."""
+    place = landing(ledger, tmp_path)
+    locations = dict(place.town.locations)
+    place.town.locations.clear()
+    place.passed()
+    place.town.locations.update(locations)
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    assert place.passed() == []
+
+
+def test_a_run_that_cannot_record_leaves_the_change_to_be_found(place: Landing):
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    before = place.changes()
+    place.town.ledger.make_stale(
+        changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"))
+    )
+    assert place.changes() == before
+
+
+def test_a_second_look_reads_only_what_has_changed(place: Landing, monkeypatch: pytest.MonkeyPatch):
+    read: list[str] = []
+    digest = InputFiles.digest
+
+    def noted(files: InputFiles, path: str) -> str | None:
+        read.append(path)
+        return digest(files, path)
+
+    monkeypatch.setattr(InputFiles, "digest", noted)
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    place.passed()
+    assert set(read) == {"landing/2017-03-02.csv"}
+
+
+# Files that are waited for
+
+
+def waiting(ledger: Ledger, folder: Path, file: str, grain: Grain = Grain.DAY) -> Landing:
+    pipeline = shop(
+        windowed("stg", grain=grain), check("ok", "stg"), wait_for=(WaitFor(file=file),)
+    )
+    place = Landing(Town({"shop": pipeline}, ledger, project_dir=folder))
+    place.town.locations["stg"] = "elsewhere/*.csv"
+    return place
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("in/{window:%Y-%m-%d}.csv", "in/2017-03-02.csv"),
+        ("./in/{window:%Y-%m-%d}.csv", "in/2017-03-02.csv"),
+        ("in/{window:%Y}/{window:%m/%d}/*.csv", "in/2017/03/02/a.csv"),
+        ("in/*{window:%Y%m%d}_[ab].csv", "in/shop20170302_a.csv"),
+        ("in/**/{window:%d%B}?.csv", "in/02March1.csv"),
+        ("in/shop.{window:%-d}.csv", "in/shop.2.csv"),
+    ],
+)
+def test_a_file_that_is_waited_for_is_watched_for_its_window(
+    ledger: Ledger, tmp_path: Path, template: str, path: str
+):
+    place = waiting(ledger, tmp_path, template)
+    place.land(path)
+    assert len(place.passed()) == 4
+    place.land(path, content="other rows", modified=2)
+    assert place.changes() == {"stg": [("2017-03-02", f"input changed: {path}")]}
+    assert place.passed() == ["2017-03-02"]
+    assert place.passed() == []
+
+
+def test_a_changed_file_is_waited_for_until_it_is_complete(ledger: Ledger, tmp_path: Path):
+    place = waiting(ledger, tmp_path, WAITED.file or "")
+    place.land("landing/2017-03-02.csv")
+    place.passed()
+    place.land("landing/2017-03-02.csv", content="half a", modified=2)
+    place.town.obstacles["2017-03-02"] = Obstacle("landing/2017-03-02.csv is being written")
+    assert place.passed() == []
+    place.town.obstacles.clear()
+    assert place.passed() == ["2017-03-02"]
+
+
+def test_a_file_that_is_a_source_and_waited_for_is_told_of_once(ledger: Ledger, tmp_path: Path):
+    place = landing(ledger, tmp_path, chain(wait_for=(WAITED,)))
+    place.passed()
+    place.land("landing/2017-03-02.csv", content="other rows", modified=2)
+    assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
+
+
+def test_who_reads_no_source_has_no_files(ledger: Ledger, tmp_path: Path):
+    place = landing(ledger, tmp_path, chain(wait_for=(WAITED,)))
+    place.passed()
+    place.land("landing/2017-03-02.csv", content="other rows", modified=2)
+    assert "daily" not in place.changes()
+
+
+# Other grains
+
+
+def test_the_hours_of_a_day_are_made_from_its_file(ledger: Ledger, tmp_path: Path):
+    pipeline = shop(windowed("stg", grain=Grain.HOUR), check("ok", "stg"), schedule="0 * * * *")
+    place = landing(ledger, tmp_path, pipeline)
+    place.passed()
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    again = place.passed()
+    assert (again[0], again[-1], len(again)) == ("2017-03-02T00", "2017-03-02T23", 24)
+    assert place.passed() == []
+
+
+def test_a_file_that_lands_within_its_day_is_late_for_the_hours_before(
+    ledger: Ledger, tmp_path: Path
+):
+    pipeline = shop(windowed("stg", grain=Grain.HOUR), check("ok", "stg"), schedule="0 * * * *")
+    place = landing(ledger, tmp_path, pipeline)
+    place.passed()
+    place.land("landing/2017-03-05.csv")
+    assert place.passed() == [f"2017-03-05T0{hour}" for hour in range(5)]
+    assert place.passed() == []
+
+
+def test_a_week_is_made_from_the_files_of_its_days(ledger: Ledger, tmp_path: Path):
+    pipeline = shop(windowed("stg", grain=Grain.WEEK), check("ok", "stg"), schedule="0 5 * * *")
+    place = landing(ledger, tmp_path, pipeline)
+    place.town.tick(utc("2017-03-13 12:00"))
+    assert place.town.labels() == ["2017-02-27", "2017-03-06"]
+    place.land("landing/2017-03-04.csv", content="more rows", modified=2)
+    place.land("landing/2017-03-05.csv")
+    place.town.tick(utc("2017-03-13 12:05"))
+    assert place.town.labels()[2:] == ["2017-02-27"]
+    place.town.tick(utc("2017-03-13 12:10"))
+    assert len(place.town.labels()) == 3
+
+
+# What the ledger keeps
+
+
+def test_equal_neighbours_are_kept_as_one(ledger: Ledger, tmp_path: Path):
+    pipeline = shop(windowed("stg", grain=Grain.HOUR), check("ok", "stg"), schedule="0 * * * *")
+    place = landing(ledger, tmp_path, pipeline)
+    place.passed()
+    read = ledger.read(["stg"])["stg"]
+    assert {path: len(list(parts)) for path, parts in read.files.items()} == {
+        f"landing/2017-03-0{day}.csv": 1 for day in range(1, 5)
+    }
+    assert len(list(read.looked)) == 1
+
+
+def test_a_window_that_runs_again_forgets_the_files_that_are_gone(place: Landing):
+    calendar = place.town.pipelines["shop"].calendar
+    (place.folder / "landing/2017-03-02.csv").unlink()
+    place.land("landing/2017-03-02.new.csv")
+    place.passed()
+    read = place.town.ledger.read(["stg"])["stg"]
+    second = Spans([calendar.labelled("2017-03-02").span])
+    there = {path for path, parts in read.files.items() if list(parts.within(second))}
+    assert there == {"landing/2017-03-02.new.csv"}
+    assert "landing/2017-03-02.csv" not in read.files
+
+
+def test_a_model_that_reads_through_a_view_has_its_files(ledger: Ledger, tmp_path: Path):
+    pipeline = shop(view("base"), windowed("stg", "base"), check("ok", "stg"), schedule=DAILY)
+    place = landing(ledger, tmp_path, pipeline)
+    place.town.locations = {"base": LANDED}
+    place.passed()
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
