@@ -5,8 +5,8 @@ who holds what, :mod:`recording` takes what an invocation has brought, :mod:`ind
 every model's windows are, :mod:`inputs` from which files they were made, :mod:`history` tells what
 ran, :mod:`controls` pauses and stops, :mod:`proofs` remembers what replaying has shown,
 :mod:`schedulers` keeps the scheduler's traces, :mod:`outbox` what people are told, :mod:`pruning`
-forgets, :mod:`figures` counts, :mod:`checkup` looks at the ledger itself, and :mod:`upgrades` brings
-older ledgers to this version.
+forgets, :mod:`figures` counts, :mod:`checkup` looks at the ledger itself, and :mod:`upgrades`
+brings older ledgers to this version.
 """
 
 from runner.ledger.checkup import Checkup
