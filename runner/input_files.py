@@ -54,9 +54,10 @@ class InputFiles:
         return sorted({source.location for source in self._sources(node) if source.location})
 
     def templates(self) -> list[Template]:
-        """The files that the pipeline waits for."""
+        """The files with the window in their name that the pipeline waits for."""
         files = [wait.file for wait in self.pipeline.config.wait_for if wait.file is not None]
-        return [Template(str(PurePath(file))) for file in files]
+        found = [Template(str(PurePath(file))) for file in files]
+        return [template for template in found if template.has_places]
 
     def named(self, path: str) -> str:
         """A path as a person says it; letters that are none are written in ASCII."""
