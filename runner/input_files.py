@@ -8,13 +8,15 @@ are not looked at: every new one would make all of them run again.
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path, PurePath
 
 from runner.core.spans import Span, Spans
+from runner.core.windows import Calendar
 from runner.landings import date_of, listed
 from runner.ledger import InputFile, Ledger, Looked
 from runner.pipelines import Pipeline
@@ -52,9 +54,10 @@ class InputFiles:
         return sorted({source.location for source in self._sources(node) if source.location})
 
     def templates(self) -> list[Template]:
-        """The files that the pipeline waits for."""
+        """The files with the window in their name that the pipeline waits for."""
         files = [wait.file for wait in self.pipeline.config.wait_for if wait.file is not None]
-        return [Template(str(PurePath(file))) for file in files]
+        found = [Template(str(PurePath(file))) for file in files]
+        return [template for template in found if template.has_places]
 
     def named(self, path: str) -> str:
         """A path as a person says it; letters that are none are written in ASCII."""
@@ -160,9 +163,8 @@ class InputReader:
             for file, spans in look.belonging(node, Spans([span])):
                 read = self._read(file)
                 if read is not None:
-                    for part in spans:
-                        for window in calendar.chunks(part, 1):
-                            by_window[window].append(read)
+                    for window in _windows(calendar, spans, by_window):
+                        by_window[window].append(read)
             found[node.name] = {window: tuple(files) for window, files in by_window.items()}
         return found
 
@@ -181,6 +183,15 @@ class InputReader:
             return None
         self._digests[file] = digest
         return InputFile(file.path, file.size, file.mtime_ns, digest)
+
+
+def _windows(calendar: Calendar, spans: Spans, windows: Container[Span]) -> Iterator[Span]:
+    """The windows in some spans; most spans are one."""
+    for span in spans:
+        if span in windows:
+            yield span
+        else:
+            yield from calendar.chunks(span, 1)
 
 
 def _hash() -> hashlib.blake2b:
@@ -202,7 +213,7 @@ def _by_date(windows: Iterable[tuple[Span, datetime]]) -> dict[date, list[Span]]
 def _found(path: str, name: str) -> Found | None:
     """A file with its facts; None if it is gone, or no file."""
     try:
-        facts = Path(path).stat()
+        facts = os.stat(path)  # noqa: PTH116 - a Path for each of thousands takes longer than this
     except OSError:
         return None
     if not stat.S_ISREG(facts.st_mode):

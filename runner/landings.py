@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -77,7 +78,7 @@ def listed(project_dir: Path, pattern: str) -> list[str]:
 def date_of(path: str) -> date | None:
     """The date with which a file's name begins; None: it belongs to no day more than to another."""
     try:
-        return date.fromisoformat(Path(path).name.partition(".")[0])
+        return date.fromisoformat(os.path.basename(path).partition(".")[0])  # noqa: PTH119 - fast
     except ValueError:
         return None
 

@@ -24,6 +24,11 @@ class Template:
 
     text: str
 
+    @property
+    def has_places(self) -> bool:
+        """Whether it names the window at all."""
+        return bool(self._specs)
+
     def key(self, start: datetime) -> tuple[str, ...]:
         """What stands in the places of the window that starts at a local time."""
         return tuple(format(start, spec) for spec in self._specs)

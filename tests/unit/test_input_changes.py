@@ -17,7 +17,7 @@ from runner.input_changes import changed_inputs
 from runner.input_files import InputFiles
 from runner.ledger import Kind, Ledger
 from runner.pipelines import Pipeline
-from tests.unit.fake_dbt import FakeDbt, check, gate, shop, view, windowed
+from tests.unit.fake_dbt import FakeDbt, Fault, check, gate, shop, view, windowed
 from tests.unit.scheduling import Town, utc
 
 DAILY = "0 5 * * *"  # in New York, in March: 10:00 UTC, then 09:00
@@ -224,12 +224,25 @@ def test_of_windows_whose_files_nobody_has_seen_nothing_is_said(ledger: Ledger, 
     assert place.passed() == []
 
 
-def test_a_run_that_cannot_record_leaves_the_change_to_be_found(place: Landing):
+def test_a_run_that_died_before_it_recorded_leaves_the_change_to_be_found(place: Landing):
+    """The warehouse vouches for what was published, and nobody for the bytes that were read."""
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     before = place.changes()
-    place.town.ledger.make_stale(
-        changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"))
-    )
+    place.dbt.faults = [Fault(KeyboardInterrupt(), after=None)]
+    with pytest.raises(KeyboardInterrupt):
+        place.passed()
+    assert place.changes() == before
+    again = [label for _ in range(4) for label in place.passed()]
+    assert set(again) == {"2017-03-02"}
+    assert place.changes() == {}
+    assert place.passed() == []
+
+
+def test_the_same_change_is_told_until_its_window_has_run(place: Landing):
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    before = place.changes()
+    found = changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"))
+    place.town.ledger.make_stale(found)
     assert place.changes() == before
 
 
@@ -279,6 +292,14 @@ def test_a_file_that_is_waited_for_is_watched_for_its_window(
     place.land(path, content="other rows", modified=2)
     assert place.changes() == {"stg": [("2017-03-02", f"input changed: {path}")]}
     assert place.passed() == ["2017-03-02"]
+    assert place.passed() == []
+
+
+def test_a_file_that_every_window_waits_for_makes_nothing_run_again(ledger: Ledger, tmp_path: Path):
+    place = waiting(ledger, tmp_path, "in/all.csv")
+    place.land("in/all.csv")
+    assert len(place.passed()) == 4
+    place.land("in/all.csv", content="other rows", modified=2)
     assert place.passed() == []
 
 
