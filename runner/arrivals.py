@@ -49,7 +49,7 @@ def file_obstacle(
     if wait.marker is not None:
         marker = _filled(wait.marker, window, zone)
         return None if _found(marker, folder) else Obstacle(f"{marker}, its marker, is not there")
-    found = (_of_file(folder / name, name, wait.settle, now) for name in names)
+    found = (unfinished(folder / name, name, wait.settle, now) for name in names)
     return next((obstacle for obstacle in found if obstacle is not None), None)
 
 
@@ -67,7 +67,8 @@ def _found(pattern: str, folder: Path) -> list[str]:
     return sorted(name for name in found if (folder / name).is_file())
 
 
-def _of_file(path: Path, name: str, settle: timedelta, now: datetime) -> Obstacle | None:
+def unfinished(path: Path, name: str, settle: timedelta, now: datetime) -> Obstacle | None:
+    """Why a file, called ``name`` by people, does not count as complete yet; None if it does."""
     try:
         before = path.stat()
         changed_at = datetime.fromtimestamp(before.st_ctime, UTC)

@@ -15,12 +15,13 @@ from runner.planning import Planner
 _MOST_FILES = 3  # that are told of one window
 
 
-def changed_inputs(planner: Planner, now: datetime) -> dict[str, Timeline[str]]:
+def changed_inputs(planner: Planner, now: datetime, files_at: datetime) -> dict[str, Timeline[str]]:
     """The windows, by model, of which a file has other bytes than those that were read; in words.
 
     Also those for which a file has landed since. One that was only touched is remembered as it is
     now; one that is gone says nothing: it may have been archived. Windows of which nobody knows
-    what they were made from are left alone.
+    what they were made from are left alone, and files that may still be written to at ``files_at``,
+    the time of the machine that they are on.
     """
     complete = planner.pipeline.complete(now)
     files = planner.files
@@ -28,7 +29,7 @@ def changed_inputs(planner: Planner, now: datetime) -> dict[str, Timeline[str]]:
         return {}
     nodes = files.readers()
     known = planner.ledger.read(node.name for node in nodes)
-    look, comparison = files.look(), _Comparison(files)
+    look, comparison = files.look(), _Comparison(files, files_at)
     changed: dict[str, Timeline[str]] = {}
     for node in nodes:
         read = known[node.name]
@@ -48,6 +49,7 @@ class _Comparison:
     """Compares files with what was read; each is read once, and only if it may have changed."""
 
     files: InputFiles
+    at: datetime  # of the machine that they are on
     touched: dict[str, list[InputFile]] = field(default_factory=dict)  # by model: the same bytes
     _digests: dict[Found, str | None] = field(default_factory=dict)
 
@@ -59,11 +61,13 @@ class _Comparison:
         if _is_as_recorded(recorded, file, windows):
             return
         late = windows - recorded.where(lambda _: True)
-        if late and self.files.is_readable(file.path):
+        if late and self.files.is_complete(file.path, self.at):
             for span in late:
                 yield span, f"input landed later: {file.path}"
         for span, before in recorded.within(windows):
             if (before.size, before.mtime_ns) == (file.size, file.mtime_ns):
+                continue
+            if not self.files.is_complete(file.path, self.at):
                 continue
             digest = self._digest(file)
             if digest == before.digest:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path, PurePath
 
+from runner.arrivals import unfinished
 from runner.core.spans import Span, Spans
 from runner.core.windows import Calendar
 from runner.landings import date_of, listed
@@ -22,6 +23,8 @@ from runner.ledger import InputFile, Ledger, Looked
 from runner.pipelines import Pipeline
 from runner.project import Node, Project
 from runner.templates import Template
+
+_SETTLE = timedelta(minutes=1)  # of files that no `wait_for` speaks of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +75,11 @@ class InputFiles:
         except OSError:
             return None
 
-    def is_readable(self, path: str) -> bool:
-        """Whether a file can be opened."""
-        try:
-            with (self.project_dir / path).open("rb"):
-                return True
-        except OSError:
-            return False
+    def is_complete(self, path: str, now: datetime) -> bool:
+        """Whether nobody writes a file any more, as for files that are waited for."""
+        settles = [wait.settle for wait in self.pipeline.config.wait_for if wait.file is not None]
+        settle = max(settles, default=_SETTLE)
+        return unfinished(self.project_dir / path, path, settle, now) is None
 
     def _sources(self, node: Node) -> list[Node]:
         return [found for found in self.project.read_by(node) if found.kind == "source"]

@@ -65,7 +65,7 @@ def tick(
     with Starting(workspace, engine) as starting:
         obstacle_of = obstacles_in(workspace, starting.engine, world.now)
         scheduler = Scheduler(
-            workspace, starting.engine, obstacle_of, world, log.observing, pinger_of
+            workspace, starting.engine, obstacle_of, world, world.now, log.observing, pinger_of
         )
         for turn in scheduler.turns(now):
             turns.append(turn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,7 +13,7 @@ from runner.core.plan import Plan
 from runner.core.spans import Span, Spans
 from runner.core.standings import Status
 from runner.core.states import State
-from runner.core.windows import Window
+from runner.core.windows import Calendar, Window
 from runner.execution.job import Done
 from runner.ledger import Outcome
 from runner.pipelines import Pipeline
@@ -28,6 +28,9 @@ _STYLES = {
     State.CANCELLED: "red",
 }
 _COUNTED = (State.SUCCESS, State.INCORRECT, State.UNCHECKED, State.FAILED, State.CANCELLED)
+
+
+_MOST_REASONS = 3  # that are told of what is stale
 
 
 class Progressing:
@@ -97,6 +100,8 @@ class Progressing:
         chunks = counted(len(plan.chunks), "chunk")
         where = span_in_words(self._calendar, plan.span)
         self._print(f"{runs} queued (one per {self._calendar.grain}) {where}, {chunks}")
+        for where, reason in list(_stale_reasons(self._calendar, plan))[:_MOST_REASONS]:
+            self._print(f"{where} runs again: {reason}")
         self._announce_statics(plan, reaches_today)
 
     def _hint(self, plan: Plan) -> str:
@@ -206,3 +211,14 @@ class Progressing:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _stale_reasons(calendar: Calendar, plan: Plan) -> Iterator[tuple[str, str]]:
+    """Why windows that were fine run again, each reason once."""
+    said: set[str] = set()
+    for model in plan.models:
+        for span in model.statuses.get(Status.STALE, Spans()) & model.runs:
+            reason = model.why(Status.STALE, span)
+            if reason is not None and reason not in said:
+                said.add(reason)
+                yield span_in_words(calendar, span), reason

@@ -58,11 +58,12 @@ def choose(planner: Planner, conditions: Conditions) -> Choice:
         pipeline.config.catchup,
         pipeline.config.max_catchup,
     )
-    again = tried - (_tried_already(planner, now) - _changed(plan))
+    changed = _changed(plan)
+    again = tried - (_tried_already(planner, now) - changed)
     windows = (plan.windows - missing - tried) | caught.windows | again
     waiting = conditions.waiting(pipeline, windows)
     ready = windows - waiting.where(lambda _: True)
-    is_event = pipeline.schedule is None or not ready & (missing | tried)
+    is_event = pipeline.schedule is None or not ready & (missing | (tried - changed))
     sizing = planner.sizing(None) if ready else request.sizing
     return Choice(
         request=replace(request, windows=ready, sizing=sizing),

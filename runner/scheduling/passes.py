@@ -19,7 +19,7 @@ from runner.core.spans import Spans
 from runner.core.states import State
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
-from runner.core.world import World
+from runner.core.world import Clock, World
 from runner.dbt.protocol import Engine
 from runner.execution.job import Done, Observer
 from runner.fulfilment import Order, fulfil
@@ -54,6 +54,7 @@ class Scheduler:
     engine: Callable[[], Engine]  # started when it is first needed
     obstacle_of: ObstacleOf
     world: World
+    files_now: Clock  # of the machine that files land on, whichever time a pass looks from
     observer: Callable[[Pipeline], AbstractContextManager[Observer]]
     pinger: Callable[[Pipeline], Pinger]
 
@@ -77,7 +78,7 @@ class Scheduler:
         pause = ledger.paused(pipeline.name)
         if pause is not None:
             return Turn(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
-        changed = changed_inputs(planner, now)
+        changed = changed_inputs(planner, now, self.files_now())
         if changed:
             ledger.make_stale(changed)
         conditions = Conditions(planners, self.obstacle_of, now)

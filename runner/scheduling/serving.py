@@ -120,6 +120,7 @@ class Server:
             loaded.engine,
             obstacle_of,
             self.world,
+            self.world.now,
             self.reporter.observing,
             self.pinger,
         )

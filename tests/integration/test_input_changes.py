@@ -7,6 +7,7 @@ import os
 import shutil
 from typing import Any
 
+import libfaketime
 import pytest
 
 from tests.conftest import REPOSITORY, Shop
@@ -88,7 +89,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     (folder / "data").mkdir()
-    shop = Shop(folder)
+    # An hour ahead, so that every file has settled.
+    _, faked = libfaketime.get_reload_information()
+    shop = Shop(folder, {**faked, "FAKETIME": "+1h"})
     for day in ("2026-03-01", "2026-03-02", "2026-03-03"):
         land(shop, day, 10)
     assert {run["window"]: run["state"] for run in tick(shop)} == {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,6 +92,7 @@ class Town:
             engine=lambda: self.dbts[self._now],
             obstacle_of=self.obstacle_of,
             world=replace(self.world.world, is_stopping=lambda: self.is_stopping()),
+            files_now=lambda: datetime.now(UTC) + timedelta(hours=1),  # all have settled
             observer=self.observing,
             pinger=lambda pipeline: Pinger.of(
                 pipeline.name, pipeline.config, {}, fetch=self.pings.append

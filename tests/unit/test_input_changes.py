@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.unit.scheduling import Town, utc
 DAILY = "0 5 * * *"  # in New York, in March: 10:00 UTC, then 09:00
 WAITED = WaitFor(file="landing/{window:%Y-%m-%d}.csv")
 LANDED = "landing/*.csv"
+SETTLED = datetime.now(UTC) + timedelta(days=1)
 
 
 def chain(**config: object) -> Pipeline:
@@ -51,7 +53,7 @@ class Landing:
         for path in paths:
             target = self.folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(content)
+            target.write_text(f"{content}\n")  # a line end: nothing is cut off
             os.utime(target, (modified, modified))
 
     def passed(self) -> list[str]:
@@ -65,7 +67,7 @@ class Landing:
     def changes(self) -> dict[str, list[tuple[str, str]]]:
         """What has changed: label of the first window and reason, by model."""
         planner = self.town.planner("shop")
-        found = changed_inputs(planner, utc("2017-03-05 11:00"))
+        found = changed_inputs(planner, utc("2017-03-05 11:00"), SETTLED)
         label = self.town.pipelines["shop"].calendar.window_at
         return {
             model: [(label(span.start).label, reason) for span, reason in timeline]
@@ -110,7 +112,7 @@ def test_other_bytes_make_exactly_their_window_run_again_once(place: Landing):
 def test_the_reason_is_said_of_the_stale_window(place: Landing):
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     place.town.ledger.make_stale(
-        changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"))
+        changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"), SETTLED)
     )
     window = place.town.pipelines["shop"].calendar.labelled("2017-03-02")
     known = place.town.ledger.known()["stg"].at(window.start)
@@ -241,7 +243,7 @@ def test_a_run_that_died_before_it_recorded_leaves_the_change_to_be_found(place:
 def test_the_same_change_is_told_until_its_window_has_run(place: Landing):
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     before = place.changes()
-    found = changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"))
+    found = changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"), SETTLED)
     place.town.ledger.make_stale(found)
     assert place.changes() == before
 
@@ -398,3 +400,15 @@ def test_a_model_that_reads_through_a_view_has_its_files(ledger: Ledger, tmp_pat
     place.passed()
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
+
+
+def test_a_change_that_is_still_being_written_is_no_change_yet(ledger: Ledger, tmp_path: Path):
+    place = landing(ledger, tmp_path)
+    place.passed()
+    place.land("landing/2017-03-02.csv", content="more rows", modified=2)
+    planner, now = place.town.planner("shop"), utc("2017-03-05 11:00")
+    at_once = datetime.now(UTC)
+    assert changed_inputs(planner, now, at_once) == {}
+    assert changed_inputs(planner, now, at_once + timedelta(minutes=2)).keys() == {"stg"}
+    (tmp_path / "landing/2017-03-02.csv").write_text("cut o")
+    assert changed_inputs(planner, now, SETTLED) == {}
