@@ -19,7 +19,7 @@ from runner.dbt.protocol import Engine
 from runner.render import records
 from runner.scheduling.obstacles import obstacles_in
 from runner.scheduling.passes import Scheduler, Turn
-from runner.scheduling.telling import pinger_of, tell_everyone
+from runner.scheduling.telling import pinger_of, pings_nobody, tell_everyone
 from runner.scheduling.watching import look_around
 from runner.workspace import EngineKind, Workspace
 
@@ -60,19 +60,27 @@ def tick(
     now = None if timestamp is None else inputs.instant_of(timestamp, workspace.zone)
     console = Console(stderr=output is Format.JSON)
     log = PlainLog(console, world.now, workspace.zone, stamped=False)
-    workspace.ledger.beat(TICK, interval, world.now())
+    if now is None:
+        workspace.ledger.beat(TICK, interval, world.now())
     turns: list[Turn] = []
     with Starting(workspace, engine) as starting:
         obstacle_of = obstacles_in(workspace, starting.engine, world.now)
         scheduler = Scheduler(
-            workspace, starting.engine, obstacle_of, world, world.now, log.observing, pinger_of
+            workspace,
+            starting.engine,
+            obstacle_of,
+            world,
+            world.now,
+            log.observing,
+            pinger_of if now is None else pings_nobody,
         )
         for turn in scheduler.turns(now):
             turns.append(turn)
             log.turned(turn)
-        look = look_around(workspace, obstacle_of, now or world.now(), as_scheduler=True)
-        for line in tell_everyone(workspace, look, world, _PATIENCE):
-            log.told(line)
+        if now is None:  # nobody is woken for another time
+            look = look_around(workspace, obstacle_of, world.now(), as_scheduler=True)
+            for line in tell_everyone(workspace, look, world, _PATIENCE):
+                log.told(line)
     if output is Format.JSON:
         typer.echo(records.as_json([turn_record(turn) for turn in turns]))
     raise typer.Exit(exits.worst([_code(turn) for turn in turns]))

@@ -97,7 +97,7 @@ class PlainLog:
 
     def broken(self, error: DaybreakError) -> None:
         """Say that an edit cannot be read."""
-        self.say("serve", f"an edit cannot be read, going on as before: {error}")
+        self.say("serve", f"going on as before: {error}")
 
     def stopping(self) -> None:
         """Say that what runs is ended first."""

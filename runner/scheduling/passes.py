@@ -65,6 +65,8 @@ class Scheduler:
         """
         planners: dict[str, Planner] = {}
         for name in _in_order(self.workspace):
+            if self.world.is_stopping():
+                return
             try:
                 planners[name] = self.workspace.planner(name)
                 yield self._turn(planners, planners[name], now or self.world.now())

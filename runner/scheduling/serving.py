@@ -7,13 +7,13 @@ reported once, and the last good version goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from runner.alerting.pinging import Pinger
-from runner.core.errors import DaybreakError, EngineError
+from runner.core.errors import DaybreakError, EngineError, LedgerError
 from runner.core.world import World
 from runner.dbt.protocol import Engine
 from runner.execution.job import Observer
@@ -94,7 +94,8 @@ class Server:
     poll: timedelta  # between two looks for files, edits and other people's doings
     pinger: Callable[[Pipeline], Pinger]
     tell: Callable[[Workspace, Look, World], Iterable[str]]  # returns lines for the log
-    _refused: str | None = None  # fingerprint of the edit that was reported as broken
+    _refused: str | None = None  # version that cannot be used
+    _said: str | None = None  # what was last reported as wrong
 
     def serve(self) -> None:
         """Make passes until the world is stopping; raises what is wrong at the beginning."""
@@ -106,7 +107,8 @@ class Server:
                 while not self.world.is_stopping():
                     loaded = self._reloaded(loaded)
                     self._pass(loaded)
-            ledger.beat(SERVE, self.poll, self.world.now(), is_stopped=True)
+            with suppress(LedgerError):  # else it is missed in a minute, which is true as well
+                ledger.beat(SERVE, self.poll, self.world.now(), is_stopped=True)
             self.reporter.stopped()
         finally:
             loaded.close()
@@ -130,9 +132,12 @@ class Server:
             wake_at = min(wake_at, turn.next_at or wake_at)
             if isinstance(turn.error, EngineError):
                 loaded.close()  # perhaps it has died: the next pass starts another
-        look = look_around(workspace, obstacle_of, self.world.now(), as_scheduler=True)
-        for line in self.tell(workspace, look, self.world):
-            self.reporter.told(line)
+        try:
+            look = look_around(workspace, obstacle_of, self.world.now(), as_scheduler=True)
+            for line in self.tell(workspace, look, self.world):
+                self.reporter.told(line)
+        except DaybreakError as error:  # of the ledger; the next pass looks again
+            self._report(error)
         pause = (wake_at - self.world.now()).total_seconds()
         if pause > 0 and not self.world.is_stopping():
             self.world.sleep(pause)
@@ -141,15 +146,23 @@ class Server:
         """The newest version that is good."""
         try:
             found = self.find()
-            key = found.version
-            if key in (loaded.version, self._refused):
+            version = found.version
+            if version == self._refused:
                 return loaded
-            self._refused = key
+            self._refused = None if version == loaded.version else version
+            if self._refused is None:
+                self._said = None
+                return loaded
             fresh = Loaded(found, self.kind)
         except DaybreakError as error:
-            self.reporter.broken(error)
+            self._report(error)
             return loaded
-        self._refused = None
+        self._refused = self._said = None
         loaded.close()
         self.reporter.reloaded()
         return fresh
+
+    def _report(self, error: DaybreakError) -> None:
+        if str(error) != self._said:
+            self.reporter.broken(error)
+        self._said = str(error)

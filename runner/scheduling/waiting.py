@@ -22,6 +22,8 @@ from runner.workspace import Workspace
 
 ObstacleOf = Callable[[Pipeline, WaitFor, Window], Obstacle | None]
 ObstaclesIn = Callable[[Workspace, Callable[[], Engine] | None, Clock], ObstacleOf]
+# Of what knows no windows: one that only lags behind its code makes no window wrong.
+_BROKEN = (Status.FAILED, Status.BLOCKED, Status.INCORRECT, Status.IN_FLIGHT)
 _SIZES = tuple(Grain)  # from the finest to the coarsest
 
 
@@ -96,7 +98,7 @@ def lacking(planner: Planner, now: datetime) -> Spans:
         span
         for model in plan.models
         for status, spans in model.statuses.items()
-        if status is not Status.SUCCESS
+        if status is not Status.SUCCESS and (model.subject.is_windowed or status in _BROKEN)
         for span in spans
     )
 
