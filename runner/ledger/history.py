@@ -59,6 +59,23 @@ class History(Database):
         with self._transaction(reads_only=True) as connection:
             return Spans(Span(row[0], row[1]) for row in connection.execute(query))
 
+    def failing_since(self, pipeline: str, span: Span) -> datetime | None:
+        """When the windows of a span first ended badly after they were last a success (UTC)."""
+        mine = (
+            runs.c.pipeline == pipeline,
+            runs.c.window_start >= span.start,
+            runs.c.window_start < span.end,
+        )
+        good = select(func.max(runs.c.id)).where(*mine, runs.c.state == State.SUCCESS)
+        bad = select(func.min(runs.c.finished_at)).where(
+            *mine,
+            runs.c.state.in_((State.FAILED, State.INCORRECT)),
+            runs.c.id > func.coalesce(good.scalar_subquery(), 0),
+        )
+        with self._transaction(reads_only=True) as connection:
+            found: datetime | None = connection.execute(bad).scalar()
+        return found
+
     def usage(self, pipeline: str, models: Collection[str]) -> Usage | None:
         """What a window of some models took, on the average of the newest; None: unknown."""
         newest = (

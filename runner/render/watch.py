@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.render.words import minute, span_in_words, table
-from runner.scheduling.watching import Look
+from runner.scheduling.watching import Look, Missed
 
 
 def look_page(look: Look, told: Sequence[str], zone: ZoneInfo) -> str:
@@ -20,7 +20,7 @@ def look_page(look: Look, told: Sequence[str], zone: ZoneInfo) -> str:
             span_in_words(missed.pipeline.calendar, missed.span),
             missed.trouble.kind,
             late_in_words(missed.late),
-            missed.trouble.reason,
+            _why(missed, zone),
             missed.trouble.remedy,
         )
         for missed in look.missed
@@ -53,6 +53,7 @@ def look_record(look: Look, told: Sequence[str]) -> dict[str, Any]:
                 "is": missed.trouble.kind,
                 "late_seconds": missed.late.total_seconds(),
                 "why": missed.trouble.reason,
+                "failing_since": missed.failing_since,
                 "do": missed.trouble.remedy,
             }
             for missed in look.missed
@@ -61,6 +62,12 @@ def look_record(look: Look, told: Sequence[str]) -> dict[str, Any]:
         "errors": {name: str(error) for name, error in look.errors.items()},
         "told": list(told),
     }
+
+
+def _why(missed: Missed, zone: ZoneInfo) -> str:
+    if missed.failing_since is None:
+        return missed.trouble.reason
+    return f"since {minute(missed.failing_since.astimezone(zone))}: {missed.trouble.reason}"
 
 
 def what_is_wrong(look: Look) -> object:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.core.errors import DaybreakError
 from runner.core.spans import Span
-from runner.core.troubles import Trouble
+from runner.core.troubles import Trouble, TroubleKind
+from runner.ledger import Ledger
 from runner.pipelines import Pipeline
 from runner.planning import Planner
 from runner.scheduling.absence import Absence, absence, scheduler_in_words
@@ -24,6 +25,7 @@ class Missed:
     span: Span  # contiguous windows with the same trouble
     trouble: Trouble
     late: timedelta  # since the first of them should have been a success
+    failing_since: datetime | None  # UTC; None: it has not run, or not gone wrong
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,12 @@ class Look:
     absences: tuple[Absence, ...]  # of every pipeline whose windows come by themselves
     scheduler: str | None  # what is wrong with it, in one line; None: nothing that is known
     errors: dict[str, DaybreakError]  # of pipelines that could not be looked at
-
-    @property
-    def missed(self) -> Iterator[Missed]:
-        """What is past its deadline, pipeline by pipeline."""
-        for found in self.absences:
-            for span, trouble in found.overdue_troubles:
-                late = self.at - _expected_at(found.pipeline, span)
-                yield Missed(found.pipeline, span, trouble, late)
+    missed: tuple[Missed, ...]  # what is past its deadline, pipeline by pipeline
 
     @property
     def is_fine(self) -> bool:
         """Whether nobody has to do anything."""
-        return not self.errors and self.scheduler is None and not any(True for _ in self.missed)
+        return not self.errors and self.scheduler is None and not self.missed
 
 
 def look_around(
@@ -73,7 +68,18 @@ def look_around(
     beat = None if as_scheduler else workspace.ledger.last_beat()
     is_missed = beat is not None and any(p.pipeline.is_awaited for p in planners.values())
     scheduler = scheduler_in_words(beat, now) if is_missed else None
-    return Look(now, tuple(absences), scheduler, errors)
+    missed = tuple(_missed(workspace.ledger, absences, now))
+    return Look(now, tuple(absences), scheduler, errors, missed)
+
+
+def _missed(ledger: Ledger, absences: Iterable[Absence], now: datetime) -> Iterator[Missed]:
+    for found in absences:
+        for span, trouble in found.overdue_troubles:
+            name, since = found.pipeline.name, None
+            if trouble.kind is not TroubleKind.MISSED:
+                since = ledger.failing_since(name, span)
+            late = now - _expected_at(found.pipeline, span)
+            yield Missed(found.pipeline, span, trouble, late, since)
 
 
 def _expected_at(pipeline: Pipeline, span: Span) -> datetime:

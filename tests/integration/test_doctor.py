@@ -127,12 +127,22 @@ def test_a_marker_deleted_by_hand_is_found_and_runs_in_flight_keep_their_ledger(
     assert list(ledger_of(patient).parent.glob("*.bad")) == []
 
 
-def test_looking_at_the_status_imports_neither_dbt_nor_rich(published: Shop):
+@pytest.mark.parametrize(
+    ("command", "said", "imported"),
+    [
+        (["status", "--as-of", AS_OF], "next: nothing, every window is as it should be", []),
+        (["watch", "--once", "--as-of", AS_OF], "everything that should be a success", []),
+        (["tick", "--as-of", AS_OF], "nothing is due", ["rich"]),
+    ],
+)
+def test_looking_imports_neither_dbt_nor_duckdb(
+    published: Shop, command: list[str], said: str, imported: list[str]
+):
     code = (
         "import sys\n"
         "from runner.cli import main\n"
         "try:\n"
-        f"    sys.argv = ['runner', 'status', '--as-of', '{AS_OF}']\n"
+        f"    sys.argv = ['runner', *{command!r}]\n"
         "    main()\n"
         "finally:\n"
         "    print(sorted({'dbt', 'rich', 'duckdb'} & set(sys.modules)))\n"
@@ -145,5 +155,5 @@ def test_looking_at_the_status_imports_neither_dbt_nor_rich(published: Shop):
         text=True,
         check=True,
     )
-    assert looked.stdout.splitlines()[-1] == "[]"
-    assert "next: nothing, every window is as it should be" in looked.stdout
+    assert looked.stdout.splitlines()[-1] == str(imported)
+    assert said in looked.stdout

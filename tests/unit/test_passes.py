@@ -307,6 +307,35 @@ def test_a_year_of_mornings_makes_every_window_due_exactly_once(zone: str, grain
     assert five - until < timedelta(days=32)
 
 
+@pytest.mark.parametrize("schedule", ["30 2 * * *", "30 1 * * *", "*/30 * * * *", "0 5 * * MON"])
+@pytest.mark.parametrize("grain", Grain)
+@pytest.mark.parametrize("zone", ZONES)
+def test_where_clocks_are_set_a_window_is_due_from_its_tick_on(
+    zone: str, grain: Grain, schedule: str
+):
+    """Of the windows around every change of the clocks in a year, in the gap and the overlap."""
+    clock = ZoneInfo(zone)
+    pipeline = shop(windowed("daily", grain=grain), zone=clock, schedule=schedule)
+    assert pipeline.schedule is not None
+    for change in clock_changes(clock):
+        for shift in range(-30, 31, 3):
+            window = pipeline.calendar.window_at(change + timedelta(hours=shift))
+            due_at = pipeline.schedule.due_at(window)
+            assert due_at >= window.end
+            assert _due_until(pipeline, due_at) >= window.end
+            assert _due_until(pipeline, due_at - timedelta.resolution) < window.end
+
+
+def clock_changes(zone: ZoneInfo) -> Iterator[datetime]:
+    """The hours of a year in which a zone's offset changes."""
+    hour = timedelta(hours=1)
+    at = datetime(2017, 4, 2, tzinfo=UTC)
+    for _ in range(365 * 24):
+        if at.astimezone(zone).utcoffset() != (at + hour).astimezone(zone).utcoffset():
+            yield at
+        at += hour
+
+
 @pytest.mark.parametrize(
     "zone", [ZONES[2], *(pytest.param(zone, marks=pytest.mark.chaos) for zone in ZONES)]
 )
