@@ -18,6 +18,8 @@ from runner.render.words import counted, minute, span_in_words
 from runner.scheduling.passes import Turn
 from runner.workspace import Workspace
 
+_MOST_WAITING = 3  # that are told of one pipeline
+
 
 def turn_lines(turn: Turn, zone: ZoneInfo) -> list[str]:
     """What is to be said of a pipeline's turn, beyond the lines of its windows."""
@@ -35,8 +37,13 @@ def turn_lines(turn: Turn, zone: ZoneInfo) -> list[str]:
 
 
 def waiting_lines(turn: Turn, calendar: Calendar) -> list[str]:
-    """What windows wait for."""
-    return [f"{span_in_words(calendar, span)} {value.text}" for span, value in turn.waiting]
+    """What windows wait for, the newest first; of many only the first few."""
+    waiting = list(turn.waiting)[::-1]
+    lines = [
+        f"{span_in_words(calendar, span)} {value.text}" for span, value in waiting[:_MOST_WAITING]
+    ]
+    more = sum(calendar.count(span) for span, _ in waiting[_MOST_WAITING:])
+    return [*lines, f"and {counted(more, 'window')} more that wait"] if more else lines
 
 
 def turn_record(turn: Turn) -> dict[str, Any]:
