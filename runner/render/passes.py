@@ -43,7 +43,7 @@ def waiting_lines(turn: Turn, calendar: Calendar) -> list[str]:
         f"{span_in_words(calendar, span)} {value.text}" for span, value in waiting[:_MOST_WAITING]
     ]
     more = sum(calendar.count(span) for span, _ in waiting[_MOST_WAITING:])
-    return [*lines, f"and {counted(more, 'window')} more that wait"] if more else lines
+    return [*lines, f"and {more:,} more"] if more else lines
 
 
 def turn_record(turn: Turn) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def said(found: Freshness, name: str = "landing.lines") -> str | None:
         (utc("2026-06-19 23:00"), None),  # it is allowed a lag of an hour
         (
             utc("2026-06-19 22:59"),
-            "landing.lines is loaded up to 2026-06-19 22:59 UTC, not to 2026-06-19 23:00 UTC",
+            "landing.lines is loaded only up to 2026-06-19 22:59 UTC",
         ),
         (None, "landing.lines has no rows"),
         (
@@ -83,7 +83,7 @@ def test_a_source_is_asked_once_in_a_pass(ledger: Ledger):
 def test_who_has_no_engine_goes_by_the_last_answer(ledger: Ledger):
     assert said(freshness(ledger, None)) is None  # nobody knows
     said(freshness(ledger, Asked(utc("2026-06-19 12:00"))))
-    assert "loaded up to 2026-06-19 12:00 UTC" in (said(freshness(ledger, None)) or "")
+    assert "loaded only up to 2026-06-19 12:00 UTC" in (said(freshness(ledger, None)) or "")
     said(freshness(ledger, Asked(utc("2026-06-20 12:00"))))
     assert said(freshness(ledger, None)) is None
 
