@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -103,6 +104,22 @@ class Workspace:
         from runner.dbt.warm import WarmEngine
 
         return WarmEngine(self.project_dir, environment)
+
+    @contextmanager
+    def engine_on_demand(self, kind: EngineKind) -> Iterator[Callable[[], Engine]]:
+        """An engine that is started when somebody first asks for it, and closed at the end."""
+        started: list[Engine] = []
+
+        def engine() -> Engine:
+            if not started:
+                started.append(self.start_engine(kind))
+            return started[0]
+
+        try:
+            yield engine
+        finally:
+            for one in started:
+                one.close()
 
     def project(self, engine: Engine | None = None) -> Project:
         """The parsed project: that of the last parse while it holds, else parsed anew.

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 
 from runner.cli import exits, inputs
 from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app
 from runner.cli.stopping import Stop
-from runner.dbt.protocol import Engine
 from runner.render import records
 from runner.scheduling.obstacles import obstacles_in
 from runner.scheduling.passes import Scheduler, Turn
@@ -63,11 +60,11 @@ def tick(
     if now is None:
         workspace.ledger.beat(TICK, interval, world.now())
     turns: list[Turn] = []
-    with Starting(workspace, engine) as starting:
-        obstacle_of = obstacles_in(workspace, starting.engine, world.now)
+    with workspace.engine_on_demand(engine) as running:
+        obstacle_of = obstacles_in(workspace, running, world.now)
         scheduler = Scheduler(
             workspace,
-            starting.engine,
+            running,
             obstacle_of,
             world,
             world.now,
@@ -122,33 +119,6 @@ def serve(
         tell=tell_everyone,
     )
     server.serve()
-
-
-class Starting(AbstractContextManager["Starting"]):
-    """An engine that is started when somebody needs it, and ended with the command."""
-
-    def __init__(self, workspace: Workspace, kind: EngineKind) -> None:
-        self._workspace = workspace
-        self._kind = kind
-        self._engine: Engine | None = None
-
-    def engine(self) -> Engine:
-        """The engine."""
-        if self._engine is None:
-            self._engine = self._workspace.start_engine(self._kind)
-        return self._engine
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._engine is not None:
-            self._engine.close()
 
 
 def _code(turn: Turn) -> int:

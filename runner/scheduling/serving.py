@@ -19,7 +19,7 @@ from runner.dbt.protocol import Engine
 from runner.execution.job import Observer
 from runner.pipelines import Pipeline, make_pipeline
 from runner.scheduling.passes import Scheduler, Turn
-from runner.scheduling.pulse import Pulse
+from runner.scheduling.pulse import pulse
 from runner.scheduling.waiting import ObstaclesIn
 from runner.scheduling.watching import Look, look_around
 from runner.workspace import EngineKind, Workspace
@@ -102,7 +102,7 @@ class Server:
         loaded = Loaded(self.find(), self.kind)
         ledger = loaded.workspace.ledger
         try:
-            with Pulse(lambda: ledger.beat(SERVE, self.poll, self.world.now()), self.poll):
+            with pulse(lambda: ledger.beat(SERVE, self.poll, self.world.now()), self.poll):
                 self.reporter.started(loaded.workspace)
                 while not self.world.is_stopping():
                     loaded = self._reloaded(loaded)
