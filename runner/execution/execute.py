@@ -286,6 +286,7 @@ class Executor:
         policy = self._job.pipeline.config.retries
         seconds = retries.delay(attempt, policy, self._job.world.random).total_seconds()
         self._job.observer.retrying(span, reason, seconds)
+        self._job.ledger.retried(self._job.pipeline.name)
         self._job.world.sleep(seconds)
 
     def _may_go_on(self) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
 from runner.core.states import State
 from runner.ledger.database import Database
-from runner.ledger.schema import UNFINISHED, runs
+from runner.ledger.schema import UNFINISHED, retries, runs
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Figures:
     seconds: float  # that those took, all together
     newest_seconds: float | None  # that the one took that finished last; None: none has
     last_success: datetime | None  # UTC; when a run last ended as a success; None: none has
+    retries: int  # invocations, ever, that came after a failure that might pass by itself
 
 
 class Counting(Database):
@@ -35,6 +36,7 @@ class Counting(Database):
         took = select(func.count(), func.sum(runs.c.seconds)).where(*timed)
         newest = select(runs.c.seconds).where(*timed).order_by(runs.c.finished_at.desc())
         success = select(func.max(runs.c.finished_at)).where(mine, runs.c.state == State.SUCCESS)
+        again = select(retries.c.count).where(retries.c.pipeline == pipeline)
         with self._transaction(reads_only=True) as connection:
             counts = {row[0]: row[1] for row in connection.execute(by_state)}
             row = connection.execute(took).one()
@@ -45,4 +47,13 @@ class Counting(Database):
                 seconds=seconds or 0.0,
                 newest_seconds=connection.execute(newest.limit(1)).scalar(),
                 last_success=connection.execute(success).scalar(),
+                retries=connection.execute(again).scalar() or 0,
             )
+
+    def retried(self, pipeline: str) -> None:
+        """Count that something of a pipeline is tried again."""
+        mine = retries.c.pipeline == pipeline
+        with self._transaction() as connection:
+            counted = update(retries).where(mine).values(count=retries.c.count + 1)
+            if not connection.execute(counted).rowcount:
+                connection.execute(insert(retries), [{"pipeline": pipeline, "count": 1}])

@@ -319,3 +319,11 @@ input_files = Table(
     Column("mtime_ns", BigInteger, nullable=False),
     Column("digest", String, nullable=False),  # blake2b of its bytes
 )
+
+# How often something of a pipeline was tried again because it might pass by itself.
+retries = Table(
+    "retries",
+    metadata,
+    Column("pipeline", String, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)

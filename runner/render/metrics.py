@@ -101,6 +101,12 @@ def _of_runs(pipelines: Mapping[str, Metered]) -> Iterator[Family]:
         ),
     )
     yield Family(
+        "daybreak_retries_total",
+        "counter",
+        "Invocations that came after a failure that might pass by itself.",
+        tuple(Sample(_of(name), one.retries) for name, one in figures.items()),
+    )
+    yield Family(
         "daybreak_run_duration_seconds",
         "summary",
         "What finished runs took that the ledger remembers: the share of each in its invocation.",

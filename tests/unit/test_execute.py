@@ -485,6 +485,7 @@ def test_a_locked_warehouse_is_tried_again_with_backoff_and_only_what_is_left(op
     ]
     # Half of 10 and of 20 seconds; meanwhile the ledger says that they wait.
     assert runner.witness.waits == [5.0, 10.0]
+    assert runner.ledger.figures("shop").retries == 2
     assert states == [{State.RETRYING}, {State.RETRYING}]
     assert len(runner.runs()) == 7
 

@@ -29,7 +29,7 @@ from tests.unit.ledger_fixtures import (
 )
 from tests.unit.test_status import drawn
 
-NO_RUNS = Figures(dict.fromkeys(State, 0), 0, 0.0, None, None)
+NO_RUNS = Figures(dict.fromkeys(State, 0), 0, 0.0, None, None, 0)
 STAND = Stand({**dict.fromkeys(Status, 0), Status.SUCCESS: 3, Status.IN_FLIGHT: 1}, timedelta(1))
 
 Labels = tuple[tuple[str, str], ...]
