@@ -169,4 +169,4 @@ def test_every_family_says_what_it_is():
     )
     for family in text_string_to_metric_families(metrics_text(metrics) + "\n"):
         assert family.documentation.endswith(".")
-        assert family.type in ("gauge", "summary")
+        assert family.type in ("gauge", "summary", "counter")
