@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -13,6 +13,7 @@ import typer
 from runner.cli import exits, inputs
 from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app
 from runner.cli.stopping import Stop
+from runner.ledger import Ledger
 from runner.render import records
 from runner.scheduling.obstacles import obstacles_in
 from runner.scheduling.passes import Scheduler, Turn
@@ -58,7 +59,7 @@ def tick(
     console = Console(stderr=output is Format.JSON)
     log = PlainLog(console, world.now, workspace.zone, stamped=False)
     if now is None:
-        workspace.ledger.beat(TICK, interval, world.now())
+        _beat(workspace.ledger, interval, world.now())
     turns: list[Turn] = []
     with workspace.engine_on_demand(engine) as running:
         obstacle_of = obstacles_in(workspace, running, world.now)
@@ -119,6 +120,13 @@ def serve(
         tell=tell_everyone,
     )
     server.serve()
+
+
+def _beat(ledger: Ledger, interval: timedelta | None, now: datetime) -> None:
+    """Give a sign of life; one tick by hand does not stand in for a scheduler that has died."""
+    before = ledger.last_beat()
+    if interval is not None or before is None or before.interval is None:
+        ledger.beat(TICK, interval, now)
 
 
 def _code(turn: Turn) -> int:

@@ -7,15 +7,16 @@ success is missed, whether its scheduler is late, dead, or was never started.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from runner.core.catchup import expected
 from runner.core.plan import Plan
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status
+from runner.core.standings import Standing, Status
 from runner.core.timelines import Timeline
 from runner.core.troubles import Trouble, TroubleKind
+from runner.core.windows import EPOCH
 from runner.ledger import Beat
 from runner.pipelines import Pipeline
 from runner.planning import Planner
@@ -23,6 +24,8 @@ from runner.scheduling.choosing import having
 from runner.scheduling.waiting import Conditions, Waiting
 
 _MOST_WINDOWS = 366  # that are looked at one by one for what they wait for
+_EVER = Span(EPOCH, datetime(9000, 1, 1, tzinfo=UTC))
+_GOOD = (Standing.SUCCESS, Standing.UNCHECKED)
 _BY_ITSELF = "runs by itself as soon as that is there"
 _WRONG = {  # what is painted last is said
     TroubleKind.INCORRECT: (Status.INCORRECT,),
@@ -50,7 +53,7 @@ def absence(planner: Planner, conditions: Conditions) -> Absence:
     pipeline, now = planner.pipeline, conditions.now
     awaited = pipeline.awaited(now)
     if awaited is None:
-        return Absence(pipeline, Timeline(), Spans(), Spans())
+        return Absence(pipeline, Timeline(), Spans(), Spans([_EVER]))
     plan = planner.plan(Request(Spans([awaited]), takes=frozenset()), now)
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (Status.IN_FLIGHT,))
@@ -62,9 +65,13 @@ def absence(planner: Planner, conditions: Conditions) -> Absence:
     overdue = _waited_too_long(pipeline, now, waiting)
     overdue |= Spans([found] if (found := pipeline.overdue(now)) else [])
     missed = _missed(planner, now, absent & overdue & awaited_still, waiting)
-    late = _running_too_long(planner, running & overdue & awaited_still, now)
+    # A window that was a success and is run again is there all the while.
+    first_run = running - _was_good(plan)
+    late = _running_too_long(planner, first_run & overdue & awaited_still, now)
     troubles = wrong.painted(missed).painted(late)
-    undecided = (running | absent) - troubles.where(_always)
+    # Nor has anything recovered that lies beyond: of a clock that was set back, another `end`.
+    beyond = Spans([_EVER]) - Spans([awaited])
+    undecided = (running | absent | beyond) - troubles.where(_always)
     return Absence(pipeline, troubles, overdue, undecided)
 
 
@@ -133,6 +140,16 @@ def _running_too_long(planner: Planner, late: Spans, now: datetime) -> Timeline[
             reason = f"{run.state} for {minutes} min: {run.run_id}"
             found.append((span, Trouble(TroubleKind.MISSED, reason, f"runner list-runs {name}")))
     return Timeline(found)
+
+
+def _was_good(plan: Plan) -> Spans:
+    """The windows of which the last that is known is good, of every model."""
+    found: Spans | None = None
+    for model in plan.models:
+        if model.subject.is_windowed:
+            good = model.subject.known.where(lambda known: known.standing in _GOOD)
+            found = good if found is None else found & good
+    return found or Spans()
 
 
 def _waited_too_long(pipeline: Pipeline, now: datetime, waiting: Timeline[Waiting]) -> Spans:

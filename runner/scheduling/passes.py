@@ -141,5 +141,10 @@ def _in_order(workspace: Workspace) -> list[str]:
 def _next(pipeline: Pipeline, choice: Choice, now: datetime) -> datetime | None:
     """When the next window is due, or what one waits for may be there."""
     schedule, calendar = pipeline.schedule, pipeline.calendar
-    due_at = schedule.next_due(calendar, now)[1] if schedule else calendar.window_at(now).end
-    return min([due_at, *(value.until for _, value in choice.waiting if value.until)])
+    window, due_at = calendar.window_at(now), None
+    if schedule is not None:
+        window, due_at = schedule.next_due(calendar, now)
+    times = [value.until for _, value in choice.waiting if value.until]
+    if pipeline.last is None or window.end <= pipeline.last:
+        times.append(due_at or window.end)
+    return min(times, default=None)

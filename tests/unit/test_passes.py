@@ -247,6 +247,13 @@ def test_the_next_pass_is_when_something_is_due_or_may_be_there(ledger: Ledger):
     assert place.tick(soon)["shop"].next_at == utc("2017-03-03 10:00")
 
 
+def test_a_pipeline_that_has_ended_waits_for_nothing(ledger: Ledger):
+    place = town(ledger, chain(end=date(2017, 3, 3)))
+    assert place.tick(utc("2017-03-03 10:00"))["shop"].next_at == utc("2017-03-04 10:00")
+    assert place.tick(utc("2017-03-04 10:00"))["shop"].next_at is None
+    assert place.labels() == ["2017-03-01", "2017-03-02", "2017-03-03"]
+
+
 def test_told_to_stop_a_pass_starts_no_further_chunk(ledger: Ledger):
     place = town(ledger, shop(windowed("stg"), table("all_days", "stg"), schedule=DAILY))
     place.is_stopping = lambda: bool(place.dbts["shop"].asked)
