@@ -44,7 +44,7 @@ def try_alerts(
             f"nobody is told of {pipeline or 'any pipeline'}: write `alerts:` or `ping:` in "
             "pipelines.yml, see docs/alerts.md"
         )
-    show(tried_page(tried), [tried_record(one) for one in tried], output)
+    show(lambda: tried_page(tried), lambda: [tried_record(one) for one in tried], output)
     if any(one.problem for one in tried):
         raise typer.Exit(1)
 
@@ -60,4 +60,4 @@ def list_alerts(
     names = workspace.named(pipeline)
     found = workspace.ledger.unsent()
     chosen = [one for one in found if pipeline is None or one.pipeline in names]
-    show(unsent_page(chosen), [unsent_record(one) for one in chosen], output)
+    show(lambda: unsent_page(chosen), lambda: [unsent_record(one) for one in chosen], output)

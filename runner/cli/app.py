@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +81,6 @@ AllowUnsafe = Annotated[
 ]
 
 
-def show(text: str, record: object, output: Format) -> None:
-    """Print a result once, as a table or as JSON."""
-    typer.echo(records.as_json(record) if output is Format.JSON else text)
+def show(text: Callable[[], str], record: Callable[[], object], output: Format) -> None:
+    """Print a result once, as a table or as JSON; only what is printed is made."""
+    typer.echo(records.as_json(record()) if output is Format.JSON else text())

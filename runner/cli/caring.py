@@ -34,11 +34,11 @@ def see_doctor(
     workspace = Workspace.find(project_dir)
     if rebuild:
         done = rebuilding.rebuild(workspace, engine, inputs.now(), _asking)
-        show(rebuilt_page(done), rebuilt_record(done), output)
+        show(lambda: rebuilt_page(done), lambda: rebuilt_record(done), output)
         return
     found = doctor.examine(workspace, engine, _asking)
     terminal = Terminal.behind(sys.stdout, os.environ)
-    show(doctor_page(found, terminal), doctor_record(found), output)
+    show(lambda: doctor_page(found, terminal), lambda: doctor_record(found), output)
     if any(line.verdict is Verdict.WRONG for line in found):
         raise typer.Exit(1)
 

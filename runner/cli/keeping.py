@@ -36,8 +36,8 @@ def prune(
     rows = ledger.prunable(before) if dry_run else ledger.prune(before)
     size = None if dry_run else ledger.compact()
     show(
-        pruned_page(rows, before, size, is_dry=dry_run),
-        pruned_record(rows, before, size, is_dry=dry_run),
+        lambda: pruned_page(rows, before, size, is_dry=dry_run),
+        lambda: pruned_record(rows, before, size, is_dry=dry_run),
         output,
     )
 

@@ -23,6 +23,10 @@ def lint(
     workspace = Workspace.find(project_dir)
     names = [name for words in select or () for name in words.replace(",", " ").split()]
     found = linting.lint(workspace.project(), workspace.project_dir, names)
-    show(findings.findings_page(found), [findings.finding_record(one) for one in found], output)
+    show(
+        lambda: findings.findings_page(found),
+        lambda: [findings.finding_record(one) for one in found],
+        output,
+    )
     if any(one.finding.severity is Severity.ERROR for one in found):
         raise typer.Exit(1)

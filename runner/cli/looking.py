@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -29,10 +30,12 @@ from runner.cli.app import (
     show,
 )
 from runner.cli.wishes import Wish, wish_for_dates
+from runner.core.plan import Plan
+from runner.core.proofs import Proof
 from runner.core.requests import TAKEN, Reprocess
 from runner.core.states import State
 from runner.doctor import require_warehouse
-from runner.pipelines import find_config, make_pipeline
+from runner.pipelines import Pipeline, find_config, make_pipeline
 from runner.planning import proofs_of
 from runner.render import records, tables
 from runner.render.ink import Terminal
@@ -65,18 +68,15 @@ def show_plan(
         chunk=inputs.chunk_size(chunk),
     )
     workspace = Workspace.find(project_dir)
-    pages, found = [], {}
+    found = {}
     for name in workspace.named(pipeline):
         planner = workspace.planner(name)
-        plan = wish.planned(planner)
         proofs = proofs_of(planner.pipeline, workspace.ledger)
-        pages.append(tables.plan_page(planner.pipeline, plan, proofs))
-        record = records.plan_record(planner.pipeline, plan)
-        found[name] = {**record, "proofs": standings_record(proofs)}
+        found[name] = planner.pipeline, wish.planned(planner), proofs
     require_warehouse(workspace.project(), workspace.ledger)
     show(
-        "\n\n".join(pages),
-        records.per_pipeline(pipeline, found, dict),
+        lambda: "\n\n".join(tables.plan_page(*planned) for planned in found.values()),
+        lambda: records.per_pipeline(pipeline, found, lambda planned: _plan_record(*planned)),
         output,
     )
 
@@ -103,8 +103,8 @@ def status(
     require_warehouse(workspace.project(), workspace.ledger)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(
-        "\n\n".join(status_page(found, terminal, windows) for found in pictures.values()),
-        records.per_pipeline(pipeline, pictures, records.status_record),
+        lambda: "\n\n".join(status_page(found, terminal, windows) for found in pictures.values()),
+        lambda: records.per_pipeline(pipeline, pictures, records.status_record),
         output,
     )
 
@@ -127,7 +127,7 @@ def list_pipelines(
         newest, pause = ledger.runs(name, limit=1), ledger.paused(name)
         proofs = proofs_of(found, ledger)
         found_records.append(records.pipeline_record(found, now, newest, pause, proofs))
-    show(tables.pipelines_table(found_records), found_records, output)
+    show(lambda: tables.pipelines_table(found_records), lambda: found_records, output)
 
 
 @app.command("list-runs")
@@ -142,7 +142,7 @@ def list_runs(
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
     runs = workspace.ledger.runs(pipeline, limit, state)
-    show(tables.runs_table(runs), [records.run_record(run) for run in runs], output)
+    show(lambda: tables.runs_table(runs), lambda: [records.run_record(run) for run in runs], output)
 
 
 @app.command("show-run")
@@ -160,7 +160,14 @@ def show_run(
     models, findings = ledger.model_runs(shown), ledger.findings(shown)
     allowed = ledger.allowances(shown)
     show(
-        tables.run_page(shown, models, findings, allowed, workspace.zone),
-        records.run_page_record(shown, models, findings, allowed),
+        lambda: tables.run_page(shown, models, findings, allowed, workspace.zone),
+        lambda: records.run_page_record(shown, models, findings, allowed),
         output,
     )
+
+
+def _plan_record(
+    pipeline: Pipeline, plan: Plan, proofs: Mapping[str, Proof | None]
+) -> dict[str, object]:
+    """A plan for JSON, with what is proved of its models."""
+    return {**records.plan_record(pipeline, plan), "proofs": standings_record(proofs)}

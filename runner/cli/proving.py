@@ -87,7 +87,7 @@ def prove_pipeline(
             interrupted.what_is_left = "nothing was changed: the same command starts anew"
             raise interrupted from error.__cause__
     workspace.ledger.keep_proofs(_proofs(report))
-    show(proof_page(report), proof_record(report), output)
+    show(lambda: proof_page(report), lambda: proof_record(report), output)
     if set(report.verdicts.values()) != {ProofVerdict.PROVED}:
         raise typer.Exit(3)
 

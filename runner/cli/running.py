@@ -70,7 +70,9 @@ def backfill(
         planner = workspace.planner(pipeline)
         plan, found = wish.planned(planner), planner.pipeline
         allowances(workspace, planner, plan, wish.allow_unsafe)
-        show(tables.plan_table(found, plan), records.plan_record(found, plan), output)
+        show(
+            lambda: tables.plan_table(found, plan), lambda: records.plan_record(found, plan), output
+        )
     else:
         _execute(workspace, pipeline, engine, wish, Kind.BACKFILL, output)
 

@@ -33,7 +33,7 @@ def show_schema(
 ) -> None:
     """Show the columns of a source beside those that were recorded last."""
     found = _look(source, engine, project_dir, accept=False)
-    show(schema_page(found), schema_record(found), output)
+    show(lambda: schema_page(found), lambda: schema_record(found), output)
 
 
 @schema_app.command("accept")
@@ -45,7 +45,7 @@ def accept_schema(
 ) -> None:
     """Say that a source is right as it is now; columns_match compares with that from now on."""
     found = _look(source, engine, project_dir, accept=True)
-    show(accepted_page(found), schema_record(found), output)
+    show(lambda: accepted_page(found), lambda: schema_record(found), output)
 
 
 def _look(source: str, kind: EngineKind, project_dir: Path, *, accept: bool) -> SourceSchema:

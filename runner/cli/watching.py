@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, NoReturn
@@ -43,7 +43,7 @@ def watch(
         look = look_around(workspace, obstacles_in(workspace, None, world.now), now)
         # Who looks from another time asks what was; nobody is woken for that.
         lines = tell_everyone(workspace, look, world, _PATIENCE) if timestamp is None else []
-        show(look_page(look, lines, workspace.zone), look_record(look, lines), output)
+        _show(look, lines, workspace, output)
         raise typer.Exit(_code(look))
     _go_on(partial(Workspace.find, project_dir), interval.total_seconds(), world, output)
 
@@ -59,7 +59,7 @@ def _go_on(find: Callable[[], Workspace], seconds: float, world: World, output: 
             look = look_around(workspace, obstacles_in(workspace, None, world.now), world.now())
             lines = tell_everyone(workspace, look, world)
             if lines or what_is_wrong(look) != shown:
-                show(look_page(look, lines, workspace.zone), look_record(look, lines), output)
+                _show(look, lines, workspace, output)
             shown = what_is_wrong(look)
             workspace.ledger.close()
         except DaybreakError as error:  # an edit that is not finished, a ledger that is busy
@@ -68,6 +68,10 @@ def _go_on(find: Callable[[], Workspace], seconds: float, world: World, output: 
             shown = str(error)
         stop.wait(seconds)
     raise typer.Exit
+
+
+def _show(look: Look, told: Sequence[str], workspace: Workspace, output: Format) -> None:
+    show(lambda: look_page(look, told, workspace.zone), lambda: look_record(look, told), output)
 
 
 def _code(look: Look) -> int:
