@@ -24,7 +24,12 @@ def bin_of(peer: str) -> Path:
         print(f"making the environment of {peer}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         install = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-c", constraints, *WANTED[peer]], check=True)
+        done = subprocess.run(
+            [*install, "-c", constraints, *WANTED[peer]],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise SystemExit(f"the environment of {peer} cannot be made:\n{done.stderr[-2000:]}")
         ready.touch()
     return folder / "bin"
 
