@@ -19,7 +19,7 @@ from pathlib import Path
 from measuring import Goal, Row, Sheet, others_busy
 from peers.environments import own_bin
 from peers.landing import land_real
-from peers.peers import QUARTER, Ours, Range, Theirs, answer_of, require_same
+from peers.peers import PIPELINE, QUARTER, Ours, Range, Theirs, answer_of, require_same
 
 PATIENCE = 120  # seconds for a day that has landed
 
@@ -32,7 +32,7 @@ def measure(folder: Path, repeats: int) -> Sheet:
     landing = land_real(folder / "landing", QUARTER)
     ours = Ours(folder / "daybreak", landing, days).set_up()
     wait_for_files(ours)
-    ours.runner("run", "orders_pipeline", codes=(0, 1))
+    ours.runner("backfill", PIPELINE, *QUARTER.dates)
     day_row = Row("scheduled day", "runner serve --poll 1s")
     busy = 0.0
     with serving(ours):
