@@ -73,7 +73,8 @@ def _land_day(
                 + to_seconds(57500 - (o * 7919) % 57000))) as transaction_timestamp,
             timezone('UTC', timezone('America/New_York', {day} + interval '26 hours'))
                 as extracted_at
-        from range({per_day}) as orders(o), range({LINES_PER_ORDER}) as lines(l)
+        from range({per_day}) as orders(o)
+        cross join range({LINES_PER_ORDER}) as lines(l)
         inner join catalogue on catalogue.place = (o * 7919 + l * 97) % {PRODUCTS}
         """
     )
