@@ -26,6 +26,7 @@ class Spent:
     """What one process took."""
 
     seconds: float
+    cpu: float
     peak_mb: float
     code: int
     output: str
@@ -38,6 +39,7 @@ class Row:
     name: str
     command: str
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)  # seconds of it and its children, all cores
     peak_mb: list[float] = field(default_factory=list)
     times: float = 1.0  # a sample is scaled by this
     note: str = ""
@@ -124,7 +126,8 @@ def run(
     if process.returncode not in codes:
         shown = " ".join(str(part) for part in command)
         raise SystemExit(f"{shown}\nended with {process.returncode}:\n{said[-4000:]}")
-    return Spent(seconds, usage.ru_maxrss / 1024, process.returncode, said)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Spent(seconds, cpu, usage.ru_maxrss / 1024, process.returncode, said)
 
 
 def side_by_side(
@@ -142,6 +145,7 @@ def side_by_side(
             row, spent = measure()
             kept = rows.setdefault(name, row)
             kept.seconds.append(round(spent.seconds, 4))
+            kept.cpu.append(round(spent.cpu, 4))
             kept.peak_mb.append(round(spent.peak_mb, 1))
             print(f"  {repeat + 1}/{repeats} {name:<42} {spent.seconds:8.2f} s", flush=True)
     return list(rows.values()), round(busiest, 3)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 from collections.abc import Iterable
-from pathlib import Path
 
 from measuring import RESULTS, Goal, Row, Sheet
 from peers.environments import BENCH
@@ -64,8 +64,8 @@ def section(sheet: Sheet) -> list[str]:
         "",
         f"Taken {sheet.taken_at}{load}. The same answer of all: {sheet.answer}.",
         "",
-        "| | command | median | least … most | runs | memory | |",
-        "|---|---|---|---|---|---|---|",
+        "| | command | median | least … most | runs | CPU | memory | |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     return lines + [line_of(row) for row in sheet.rows]
 
@@ -73,10 +73,11 @@ def section(sheet: Sheet) -> list[str]:
 def line_of(row: Row) -> str:
     """One peer's line."""
     spread = f"{min(row.seconds) * row.times:.2f} … {max(row.seconds) * row.times:.2f} s"
+    cpu = f"{statistics.median(row.cpu) * row.times:.2f} s" if row.cpu else ""
     memory = f"{max(row.peak_mb):,.0f} MB" if row.peak_mb else ""
     return (
         f"| {row.name} | `{row.command}` | {row.median:.2f} s | {spread} | {len(row.seconds)} "
-        f"| {memory} | {row.note} |"
+        f"| {cpu} | {memory} | {row.note} |"
     )
 
 
@@ -100,7 +101,7 @@ def versions() -> list[str]:
             if package in VERSIONS:
                 found.setdefault(package, version)
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
+        ["/usr/bin/env", "git", "rev-parse", "--short", "HEAD"],
         cwd=BENCH, capture_output=True, text=True, check=False,
     ).stdout.strip()  # fmt: skip
     return [f"{name} {version}" for name, version in found.items()] + [f"Daybreak at {commit}"]

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+
 from peers.environments import PROJECT
 from peers.peers import Range
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 from measuring import Row, Spent, run
+
 from peers.environments import BENCH, PROJECT, bin_of, clean_environment, own_bin
 
 PARTS = (
@@ -186,7 +187,7 @@ class Theirs:
         build = f"{bin_of(self.peer) / 'dbt'} build --quiet --event-time-start $d --event-time-end"
         loop = (
             f"d={self.days.first}; for i in $(seq {days}); do "
-            f"n=$(date -I -d \"$d + 1 day\"); {build} $n || exit 1; d=$n; done"
+            f'n=$(date -I -d "$d + 1 day"); {build} $n || exit 1; d=$n; done'
         )
         return run(["/bin/bash", "-c", loop], self.folder, clean_environment())
 
@@ -217,12 +218,13 @@ def require_same(answers: Mapping[str, Mapping[str, object]]) -> str:
     (first, expected), *others = answers.items()
     for name, found in others:
         if found != expected:
-            differ = {key: (expected[key], found[key]) for key in expected if expected[key] != found[key]}
+            differ = {key: (e, found[key]) for key, e in expected.items() if e != found[key]}
             raise SystemExit(f"{name} differs from {first}: {differ}")
     return (
-        f"{int(str(expected['lines'])):,} lines worth {expected['sold']}, {expected['orders']} orders, "
-        f"{expected['days']} days, {expected['department_days']} department days; content hashes of "
-        f"all tables equal ({', '.join(answers)})"
+        f"{int(str(expected['lines'])):,} lines worth {expected['sold']}, "
+        f"{expected['orders']} orders, {expected['days']} days, "
+        f"{expected['department_days']} department days; content hashes of the marts equal "
+        f"({', '.join(answers)})"
     )
 
 

@@ -41,6 +41,6 @@ def measure(folder: Path, repeats: int) -> Sheet:
         f"{answers[many.name]['lines']} lines worth {answers[many.name]['sold']}, "
         f"{answers[many.name]['orders']} orders in both"
     )
-    goals = [Goal("× the time of 92 windows", 1.5, many.median / few.median)]
+    goals = [Goal("times the time of 92 windows", 1.5, many.median / few.median)]
     title = "3,650 windows against 92 with the same rows"
     return Sheet("S3", title, rows, goals, answer, busy)

@@ -49,7 +49,9 @@ def measure(folder: Path, repeats: int) -> Sheet:
     goals = [Goal("s above its SQL by hand", 0.3, day_row.median - script_row.median)]
     whole = Theirs(folder / "script", everything, days, "", "dbt").set_up()
     whole.script()
-    answer = require_same({n: answer_of(p.warehouse) for n, p in {"serve": ours, "script": whole}.items()})
+    answer = require_same(
+        {"serve": answer_of(ours.warehouse), "script": answer_of(whole.warehouse)}
+    )
     title = "a scheduled day in a warm serve, from queued to finished"
     return Sheet("S5", title, [day_row, script_row], goals, answer, busy)
 
@@ -57,8 +59,8 @@ def measure(folder: Path, repeats: int) -> Sheet:
 def wait_for_files(ours: Ours) -> None:
     """Let every window wait for its file."""
     path = ours.folder / "pipelines.yml"
-    wait = f'    wait_for:\n      - file: "{ours.landing}/transactions/{{window:%Y-%m-%d}}.parquet"\n'
-    path.write_text(path.read_text() + wait)
+    file = f"{ours.landing}/transactions/{{window:%Y-%m-%d}}.parquet"
+    path.write_text(f'{path.read_text()}    wait_for:\n      - file: "{file}"\n')
 
 
 @contextmanager

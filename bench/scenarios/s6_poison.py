@@ -11,6 +11,7 @@ import duckdb
 from measuring import Goal, Row, Sheet, Spent, side_by_side
 from peers.landing import land_real
 from peers.peers import Ours, Range, answer_of, require_same, row
+from peers.script import DAY_OF
 
 YEAR = Range(date(2017, 1, 1), date(2017, 12, 31))
 POISONED = ("2017-02-14", "2017-06-19", "2017-10-05")
@@ -37,7 +38,7 @@ def measure(folder: Path, repeats: int) -> Sheet:
     rows, busy = side_by_side(min(repeats, 3), peers)
     clean, poisoned = rows
     goals = [
-        Goal("× the clean time", 4, poisoned.median / clean.median),
+        Goal("times the clean time", 4, poisoned.median / clean.median),
         Goal("windows published", 362, float(published(shops["poisoned"])), is_lower_better=False),
         Goal("windows named", 3, float(named(shops["poisoned"])), is_lower_better=False),
     ]
@@ -81,7 +82,6 @@ def same_but_for_poison(shops: dict[str, Ours]) -> str:
     """Take the poisoned days out of the clean tables: then both must say the same."""
     with duckdb.connect(str(shops["clean"].warehouse)) as connection:
         days = ", ".join(f"date '{day}'" for day in POISONED)
-        for table in ("stg_transactions", "fct_orders", "daily_revenue", "daily_department_revenue"):
-            day = "sale_date" if table.startswith("daily") else "business_date"
+        for table, day in DAY_OF.items():
             connection.execute(f"delete from {table} where {day} in ({days})")
     return require_same({name: answer_of(shop.warehouse) for name, shop in shops.items()})

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from measuring import Goal, Row, Sheet, Spent, side_by_side
 from peers.environments import PROJECT
 from peers.peers import PIPELINE, Ours, Range, row
+
 from runner.workspace import Workspace
 
 MODELS, WINDOWS = 100, 10_000
@@ -38,7 +39,8 @@ models:
 """,
     "pipelines.yml": """
 pipelines:
-  orders_pipeline: {select: "path:models", schedule: "0 5 * * *", start: 1990-01-01, end: 2017-05-18}
+  orders_pipeline:
+    {select: "path:models", schedule: "0 5 * * *", start: 1990-01-01, end: 2017-05-18}
 """,
 }
 
@@ -73,7 +75,8 @@ def set_up(folder: Path) -> Ours:
     (folder / "models").mkdir()
     for number in range(MODELS):
         before = f"model_{number - 1:03}"
-        source = f"{{{{ ref('{before}') }}}}" if number % 10 else "(select current_date as day) as t"
+        first = "(select current_date as day) as t"
+        source = f"{{{{ ref('{before}') }}}}" if number % 10 else first
         text = f"select day from {source} where {{{{ in_window('day') }}}}\n"
         (folder / "models" / f"model_{number:03}.sql").write_text(text)
     days = Range(FIRST, FIRST + timedelta(days=WINDOWS - 1))

@@ -29,6 +29,6 @@ def measure(folder: Path, repeats: int) -> Sheet:
 
     rows, busy = side_by_side(min(repeats, 3), {"one clean run": once, "prove": proved})
     clean, proof = rows
-    goals = [Goal("× one clean run", 10, proof.median / clean.median)]
+    goals = [Goal("times one clean run", 10, proof.median / clean.median)]
     answer = require_same({"before": before, "after": answer_of(ours.warehouse)})
     return Sheet("S8", "prove the whole pipeline on 3 windows", rows, goals, answer, busy)
