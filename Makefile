@@ -14,7 +14,7 @@ help:
 	@echo "make format        let ruff and sqlfluff mend what they can"
 	@echo "make prove-chunks  backfill the quarter in chunks of 1, 7 and all, and compare"
 	@echo "make bench         time what should be fast, beside others that do the same"
-	@echo "make clean         remove the environment and what dbt compiled; data/ and .daybreak/ stay"
+	@echo "make clean         remove the environments and what dbt compiled; data/ and .daybreak/ stay"
 
 # One environment for all; made again when what it holds is declared anew.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -59,4 +59,4 @@ bench: $(VENV)/.ready
 	$(BIN)/python bench/run.py $(ONLY) --repeats $(or $(REPEATS),5)
 
 clean:
-	rm -rf $(VENV) target logs
+	rm -rf $(VENV) bench/.venvs target logs
