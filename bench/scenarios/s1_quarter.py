@@ -47,7 +47,7 @@ def measure(folder: Path, repeats: int) -> Sheet:
         )
         return row("shell loop", command, spent, times=QUARTER.days / SAMPLE, note="scaled")
 
-    backfill = f"runner backfill {' '.join(QUARTER.dates)}"
+    backfill = f"runner backfill orders_pipeline {' '.join(QUARTER.dates)}"
     build = "dbt build --event-time-start 2017-03-01 --event-time-end 2017-06-01"
     plan = "sqlmesh plan --auto-apply --no-prompts"
     whole = lambda: micro.dbt_build(QUARTER.first, QUARTER.end)  # noqa: E731

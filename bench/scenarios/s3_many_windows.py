@@ -28,7 +28,7 @@ def measure(folder: Path, repeats: int) -> Sheet:
             shops[name].forget(parse=False)
             spent = shops[name].backfill()
             answers[name] = answer_of(shops[name].warehouse)
-            return row(name, f"runner backfill {' '.join(shops[name].days.dates)}", spent)
+            return row(name, f"runner backfill orders_pipeline {' '.join(shops[name].days.dates)}", spent)
 
         return measured
 

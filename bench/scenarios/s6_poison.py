@@ -30,7 +30,7 @@ def measure(folder: Path, repeats: int) -> Sheet:
         def measured() -> tuple[Row, Spent]:
             shops[name].forget(parse=False)
             spent = shops[name].backfill(codes=codes)
-            return row(name, f"runner backfill {' '.join(YEAR.dates)}", spent)
+            return row(name, f"runner backfill orders_pipeline {' '.join(YEAR.dates)}", spent)
 
         return measured
 
