@@ -55,6 +55,7 @@ def land_generated(target: Path, days: Range, lines: int) -> Path:
 def _land_day(
     connection: duckdb.DuckDBPyConnection, target: Path, days: Range, number: int, per_day: int
 ) -> None:
+    first = number * per_day  # orders are numbered through, so that the days may be cut anyhow
     day = f"(date '{days.first}' + {number})"
     connection.execute(
         f"""
@@ -62,7 +63,7 @@ def _land_day(
         select
             1 + o % 2500 as household_id,
             1 + o % 400 as store_id,
-            1000000000 + {number}::bigint * {per_day} + o as basket_id,
+            1000000000 + o as basket_id,
             catalogue.product_id,
             1 + (o + l) % 3 as quantity,
             (100 + (o * 31 + l * 17) % 900) / 100.0::double as sales_value,
@@ -71,10 +72,10 @@ def _land_day(
             0.0::double as coupon_match_disc,
             1 + {number} // 7 as week,
             timezone('UTC', timezone('America/New_York', {day} + interval '8 hours'
-                + to_seconds(57500 - (o * 7919) % 57000))) as transaction_timestamp,
+                + to_seconds(57500 - ((o - {first}) * 7919) % 57000))) as transaction_timestamp,
             timezone('UTC', timezone('America/New_York', {day} + interval '26 hours'))
                 as extracted_at
-        from range({per_day}) as orders(o)
+        from range({first}, {first + per_day}) as orders(o)
         cross join range({LINES_PER_ORDER}) as lines(l)
         inner join catalogue on catalogue.place = (o * 7919 + l * 97) % {PRODUCTS}
         """

@@ -28,7 +28,8 @@ def measure(folder: Path, repeats: int) -> Sheet:
             shops[name].forget(parse=False)
             spent = shops[name].backfill()
             answers[name] = answer_of(shops[name].warehouse)
-            return row(name, f"runner backfill orders_pipeline {' '.join(shops[name].days.dates)}", spent)
+            command = f"runner backfill orders_pipeline {' '.join(shops[name].days.dates)}"
+            return row(name, command, spent)
 
         return measured
 
