@@ -13,8 +13,8 @@ help:
 	@echo "make lint          ruff, mypy, import-linter, runner lint, sqlfluff"
 	@echo "make format        let ruff and sqlfluff mend what they can"
 	@echo "make prove-chunks  backfill the quarter in chunks of 1, 7 and all, and compare"
-	@echo "make bench         time what should be fast"
-	@echo "make clean         remove the environment and what dbt compiled; data/ and .daybreak/ stay"
+	@echo "make bench         time what should be fast, beside others that do the same"
+	@echo "make clean         remove the environments and what dbt compiled; data/ and .daybreak/ stay"
 
 # One environment for all; made again when what it holds is declared anew.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -54,8 +54,9 @@ format: $(VENV)/.ready
 prove-chunks: $(VENV)/.ready
 	$(BIN)/python scripts/prove_chunks.py
 
+# The peers get environments of their own. Some scenarios: make bench ONLY="S1 S4" REPEATS=3
 bench: $(VENV)/.ready
-	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py $(ONLY) --repeats $(or $(REPEATS),5)
 
 clean:
-	rm -rf $(VENV) target logs
+	rm -rf $(VENV) bench/.venvs target logs

@@ -1,0 +1,1 @@
+"""The peers: projects of their own, each written as its users would."""

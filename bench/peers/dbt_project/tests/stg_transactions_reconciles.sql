@@ -1,0 +1,22 @@
+-- Every day has what the source says it had.
+with actual as (
+    select business_date as day, count(*) as line_count, count(distinct order_id) as basket_count, sum(sales_value) as sales_value
+    from {{ ref('stg_transactions') }}
+    where business_date >= {{ first_day() }} and business_date < {{ end_day() }}
+    group by 1
+),
+
+expected as (
+    select business_date as day, sum(line_count) as line_count, sum(basket_count) as basket_count, sum(sales_value) as sales_value
+    from {{ ref('stg_control_totals') }}
+    where business_date >= {{ first_day() }} and business_date < {{ end_day() }}
+    group by 1
+)
+
+select coalesce(actual.day, expected.day) as day
+from actual
+full join expected on actual.day = expected.day
+where
+    coalesce(actual.line_count, 0) != coalesce(expected.line_count, 0)
+    or coalesce(actual.basket_count, 0) != coalesce(expected.basket_count, 0)
+    or coalesce(actual.sales_value, 0) != coalesce(expected.sales_value, 0)

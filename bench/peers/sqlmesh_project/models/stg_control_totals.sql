@@ -1,0 +1,27 @@
+MODEL (
+  name main.stg_control_totals,
+  kind VIEW,
+  audits (
+    not_null(columns := (line_count, basket_count, sales_value, business_date)),
+    unique_values(columns := (business_date))
+  )
+);
+
+with source as (
+
+    select * from read_csv('landing/control_totals.csv')
+
+),
+
+renamed as (
+
+    select
+        cast(line_count as bigint) as line_count,
+        cast(basket_count as bigint) as basket_count,
+        cast(sales_value as decimal(18, 2)) as sales_value,
+        cast(business_date as date) as business_date
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,1 @@
+"""The scenarios, one file each: ``measure(folder, repeats)`` gives a sheet."""

@@ -1,0 +1,80 @@
+"""S1: a cold backfill of the real quarter, 92 windows, checks on, beside every peer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from measuring import Goal, Row, Sheet, Spent, side_by_side
+from peers.landing import land_real
+from peers.peers import QUARTER, Ours, Theirs, answer_of, require_same, row
+
+SAMPLE = 3  # days of the shell loop
+Measured = tuple[Row, Spent]
+
+
+def measure(folder: Path, repeats: int) -> Sheet:
+    """Everybody from nothing, then everybody with the parse of before."""
+    landing = land_real(folder / "landing", QUARTER)
+    ours = Ours(folder / "daybreak", landing, QUARTER).set_up()
+    mesh = Theirs(folder / "sqlmesh", landing, QUARTER, "sqlmesh_project", "sqlmesh").set_up()
+    micro = Theirs(folder / "microbatch", landing, QUARTER, "dbt_project", "dbt").set_up()
+    loop = Theirs(folder / "loop", landing, QUARTER, "dbt_project", "dbt").set_up()
+    floor = Theirs(folder / "script", landing, QUARTER, "", "dbt").set_up()
+    answers: dict[str, dict[str, object]] = {}
+
+    def from_nothing(name: str, command: str, peer: Ours | Theirs, act: Callable[[], Spent]):
+        def measured() -> Measured:
+            peer.forget(parse=True)
+            spent = act()
+            answers[name] = answer_of(peer.warehouse)
+            return row(name, command, spent)
+
+        return measured
+
+    def parsed(name: str, command: str, peer: Ours | Theirs, act: Callable[[], Spent]):
+        def measured() -> Measured:
+            peer.forget(parse=False)
+            return row(name, command, act(), note="parse of before kept")
+
+        return measured
+
+    def looped() -> Measured:
+        loop.forget(parse=True)
+        spent = loop.shell_loop(SAMPLE)
+        command = (
+            f"for each day: dbt build (a sample of {SAMPLE} days, times {QUARTER.days}/{SAMPLE})"
+        )
+        return row("shell loop", command, spent, times=QUARTER.days / SAMPLE, note="scaled")
+
+    backfill = f"runner backfill orders_pipeline {' '.join(QUARTER.dates)}"
+    build = "dbt build --event-time-start 2017-03-01 --event-time-end 2017-06-01"
+    plan = "sqlmesh plan --auto-apply --no-prompts"
+    whole = lambda: micro.dbt_build(QUARTER.first, QUARTER.end)  # noqa: E731
+    peers = {
+        "script": from_nothing("script", "python bench/peers/script.py", floor, floor.script),
+        "Daybreak": from_nothing("Daybreak", backfill, ours, ours.backfill),
+        "Daybreak, parsed": parsed("Daybreak, parsed", backfill, ours, ours.backfill),
+        "SQLMesh": from_nothing("SQLMesh", plan, mesh, mesh.sqlmesh_plan),
+        "SQLMesh, parsed": parsed("SQLMesh, parsed", plan, mesh, mesh.sqlmesh_plan),
+        "microbatch": from_nothing("microbatch", build, micro, whole),
+        "microbatch, parsed": parsed("microbatch, parsed", build, micro, whole),
+        "shell loop": looped,
+    }
+    rows, busy = side_by_side(repeats, peers)
+    at = {found.name: found.median for found in rows}
+    goals = [
+        Goal("of SQLMesh's time, both from nothing", 0.9, at["Daybreak"] / at["SQLMesh"]),
+        Goal("of SQLMesh's time, both parsed before", 0.9,
+             at["Daybreak, parsed"] / at["SQLMesh, parsed"]),
+        Goal("times faster than microbatch, both from nothing", 4,
+             at["microbatch"] / at["Daybreak"], is_lower_better=False),
+        Goal("times faster than microbatch, both parsed before", 4,
+             at["microbatch, parsed"] / at["Daybreak, parsed"], is_lower_better=False),
+        Goal("times faster than the shell loop", 60,
+             at["shell loop"] / at["Daybreak"], is_lower_better=False),
+        Goal("times faster than the shell loop, ours parsed before", 60,
+             at["shell loop"] / at["Daybreak, parsed"], is_lower_better=False),
+    ]  # fmt: skip
+    title = "cold backfill of the real quarter: 92 windows, 371,207 lines, checks on"
+    return Sheet("S1", title, rows, goals, require_same(answers), busy)
