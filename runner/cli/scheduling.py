@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -13,10 +14,12 @@ import typer
 from runner.cli import exits, inputs
 from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app
 from runner.cli.stopping import Stop
+from runner.core.world import World
 from runner.ledger import Ledger
 from runner.render import records
 from runner.scheduling.obstacles import obstacles_in
 from runner.scheduling.passes import Scheduler, Turn
+from runner.scheduling.pulse import pulse
 from runner.scheduling.telling import pinger_of, pings_nobody, tell_everyone
 from runner.scheduling.watching import look_around
 from runner.workspace import EngineKind, Workspace
@@ -58,10 +61,11 @@ def tick(
     now = None if timestamp is None else inputs.instant_of(timestamp, workspace.zone)
     console = Console(stderr=output is Format.JSON)
     log = PlainLog(console, world.now, workspace.zone, stamped=False)
-    if now is None:
-        _beat(workspace.ledger, interval, world.now())
     turns: list[Turn] = []
-    with workspace.engine_on_demand(engine) as running:
+    with (
+        _alive(workspace.ledger, interval if now is None else None, world),
+        workspace.engine_on_demand(engine) as running,
+    ):
         obstacle_of = obstacles_in(workspace, running, world.now)
         scheduler = Scheduler(
             workspace,
@@ -76,7 +80,9 @@ def tick(
             turns.append(turn)
             log.turned(turn)
         if now is None:  # nobody is woken for another time
-            look = look_around(workspace, obstacle_of, world.now(), as_scheduler=True)
+            look = look_around(
+                workspace, obstacle_of, world.now(), as_scheduler=interval is not None
+            )
             for line in tell_everyone(workspace, look, world, _PATIENCE):
                 log.told(line)
     if output is Format.JSON:
@@ -122,11 +128,13 @@ def serve(
     server.serve()
 
 
-def _beat(ledger: Ledger, interval: timedelta | None, now: datetime) -> None:
-    """Give a sign of life; one tick by hand does not stand in for a scheduler that has died."""
-    before = ledger.last_beat()
-    if interval is not None or before is None or before.interval is None:
-        ledger.beat(TICK, interval, now)
+def _alive(
+    ledger: Ledger, interval: timedelta | None, world: World
+) -> AbstractContextManager[None]:
+    """Give signs of life all the while; a tick by hand is no scheduler, and gives none."""
+    if interval is None:
+        return nullcontext()
+    return pulse(lambda: ledger.beat(TICK, interval, world.now()), interval)
 
 
 def _code(turn: Turn) -> int:

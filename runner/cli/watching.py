@@ -75,6 +75,6 @@ def _show(look: Look, told: Sequence[str], workspace: Workspace, output: Format)
 
 
 def _code(look: Look) -> int:
-    if look.errors:
-        return exits.worst([exits.of_error(error) for error in look.errors.values()])
-    return 0 if look.is_fine else exits.MISSED
+    if look.missed or look.scheduler is not None:
+        return exits.MISSED
+    return exits.worst([exits.of_error(error) for error in look.errors.values()])

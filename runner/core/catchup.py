@@ -26,7 +26,7 @@ def caught_up(
     - `latest`: the newest that is due; those before it are left to a person;
     - `none`: that one only while it is not ``overdue``.
 
-    More than ``most`` windows at once are refused, whatever the policy.
+    More than ``most`` windows at once are refused.
     """
     windows = missing & expected(calendar, due, policy)
     if policy is Catchup.NONE:

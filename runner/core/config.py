@@ -5,7 +5,7 @@ See :mod:`runner.core.pipelines_file` for the text and its errors.
 
 import re
 import string
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -28,6 +28,7 @@ from runner.core.windows import Grain
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _UTC = ZoneInfo("UTC")
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=_UTC)
 
 
 def parsed_duration(value: object) -> timedelta:
@@ -83,6 +84,10 @@ def _template(path: str) -> str:
     for _, name, _, conversion in string.Formatter().parse(path):
         if name not in (None, "window") or conversion:
             raise ValueError(f"'{{{name}}}' is not known; the only placeholder is {{window:…}}")
+    try:
+        path.format(window=_ANY_TIME)
+    except (KeyError, IndexError, AttributeError, TypeError) as error:
+        raise ValueError("what stands in {window:…} is no format of a time") from error
     return path
 
 

@@ -99,7 +99,7 @@ class InvocationResult:
     publications: tuple[Publication, ...] = ()  # those it wrote, judged, or could not judge
     evidence: tuple[Evidence, ...] = ()
     schema: SourceSchema | None = None  # what it was asked of a source
-    loaded_at: tuple[datetime | None, ...] = ()  # up to when the source is loaded that it asked
+    loaded_at: tuple[str | None, ...] = ()  # up to when a source is loaded, as its driver writes it
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0
 

@@ -90,13 +90,13 @@ def invocation_result(
     publications: tuple[Publication, ...] = ()
     evidence = tuple(found for node in results for found in _gate_evidence(node.message))
     schema = None
-    loaded_at: tuple[datetime | None, ...] = ()
+    loaded_at: tuple[str | None, ...] = ()
     if report is not None:
         told = json.loads(report.removeprefix(REPORT_PREFIX))
         publications = tuple(_publication(row) for row in told["publications"])
         evidence += tuple(_evidence(found) for found in told["evidence"])
         schema = _schema(told["schema"]) if "schema" in told else None
-        loaded_at = tuple(_loaded_at(text) for text in told.get("loaded_at", ()))
+        loaded_at = tuple(told.get("loaded_at", ()))
     return InvocationResult(results, publications, evidence, schema, loaded_at, error, seconds)
 
 
@@ -163,11 +163,18 @@ def schema_told(source: str, result: InvocationResult) -> SourceSchema:
 
 
 def loaded_told(source: str, result: InvocationResult) -> datetime | None:
-    """What was told of a source's loading; :class:`EngineError` if dbt did not get through."""
+    """Up to when a source is loaded; :class:`EngineError` if not told, or no instant."""
     if not result.loaded_at:
         why = _why_not(result) or "dbt said nothing of it"
         raise EngineError(f"{source} cannot be asked up to when it is loaded: {why}")
-    return result.loaded_at[0]
+    text = result.loaded_at[0]
+    try:
+        return _loaded_at(text)
+    except ValueError as error:
+        raise EngineError(
+            f"{source} is loaded up to {text!r}, which is no date or timestamp: let its "
+            "`loaded_at_field` or `loaded_at_query` be one, such as to_timestamp(…) of a number"
+        ) from error
 
 
 def _why_not(result: InvocationResult) -> str | None:

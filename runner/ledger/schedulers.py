@@ -1,20 +1,16 @@
-"""What the scheduler leaves behind: signs of life, and up to where it has noticed what is due."""
+"""What the scheduler leaves behind: signs of life, and what it was told of sources."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import Row, delete, insert, select
 
-from runner.core.timelines import Timeline
 from runner.ledger import owners
 from runner.ledger.database import Database
-from runner.ledger.index import apply_change
-from runner.ledger.records import IndexChange
-from runner.ledger.schema import heartbeats, noticed, sources_seen
+from runner.ledger.schema import heartbeats, sources_seen
 
 _NAME = "scheduler"
 _INTERVALS = 2  # without a sign of life, after which a scheduler counts as dead
@@ -68,22 +64,6 @@ class Schedulers(Database):
         with self._transaction(reads_only=True) as connection:
             row = connection.execute(select(heartbeats)).one_or_none()
         return None if row is None else Beat.from_row(row)
-
-    def noticed_until(self, pipeline: str) -> datetime | None:
-        """The end (UTC) of the newest window that was noticed to be due; None if none was."""
-        query = select(noticed.c.due_until).where(noticed.c.pipeline == pipeline)
-        with self._transaction(reads_only=True) as connection:
-            found: datetime | None = connection.execute(query).scalar()
-        return found
-
-    def notice(
-        self, pipeline: str, due_until: datetime, stale: Mapping[str, Timeline[str]]
-    ) -> None:
-        """Remember up to where windows are due, and what becomes stale by that: both or neither."""
-        with self._transaction() as connection:
-            connection.execute(delete(noticed).where(noticed.c.pipeline == pipeline))
-            connection.execute(insert(noticed), [{"pipeline": pipeline, "due_until": due_until}])
-            apply_change(connection, IndexChange(late=stale))
 
     def source_seen(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
         """Remember up to when a source was loaded when it was asked; None: it had no rows."""

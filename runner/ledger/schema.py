@@ -250,14 +250,6 @@ heartbeats = Table(
     Column("is_stopped", Boolean, nullable=False),  # it was told to stop, and did
 )
 
-# Up to where a pipeline's schedule has been noticed: what lookback makes stale is due once.
-noticed = Table(
-    "noticed",
-    metadata,
-    Column("pipeline", String, primary_key=True),
-    Column("due_until", Instant, nullable=False),
-)
-
 # What a person has been told of each pipeline's windows, as ranges: no row, no trouble.
 told = Table(
     "told",

@@ -8,7 +8,7 @@ soon as something that they read has changed. What changed code makes stale is l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from runner.core.catchup import caught_up
@@ -33,6 +33,7 @@ class Choice:
     request: Request  # of windows that may run now; there may be none
     kind: Kind
     waiting: Timeline[Waiting]
+    new: Spans = field(default_factory=Spans)  # windows to run of which nothing is known yet
     note: str | None = None  # why not everything is caught up on, in one line
 
 
@@ -69,6 +70,7 @@ def choose(planner: Planner, conditions: Conditions) -> Choice:
         request=replace(request, windows=ready, sizing=sizing),
         kind=Kind.EVENT if is_event else Kind.SCHEDULED,
         waiting=waiting,
+        new=ready - _known(plan),
         note=_too_many(pipeline, caught.refused) if caught.refused else None,
     )
 
@@ -83,34 +85,16 @@ def having(plan: Plan, statuses: Iterable[Status]) -> Spans:
     )
 
 
-@dataclass(frozen=True)
-class Notice:
-    """What it means that windows are new."""
-
-    until: datetime  # UTC; the end of the newest
-    stale: Span | None  # what `lookback` makes run again with them; None: there is nothing before
-
-
-def noticed(
-    pipeline: Pipeline, choice: Choice, before: datetime | None, now: datetime
-) -> Notice | None:
-    """The windows that are new since ``before``, the end of the newest at that time; None if none.
-
-    A window is new once it may run, and not while it waits: late rows come with its files.
-    """
-    awaited = pipeline.awaited(now)
-    if not pipeline.config.lookback or awaited is None:
-        return None
-    calendar = pipeline.calendar
-    known = before or calendar.before(awaited.end).start
-    until = min([awaited.end, *(s.start for s, _ in choice.waiting if s.start >= known)])
-    if until <= known:
-        return None
-    first = calendar.window_at(known)
-    for _ in range(pipeline.config.lookback):
-        first = calendar.before(first.start)
-    start, end = max(first.start, pipeline.first), calendar.before(until).start
-    return Notice(until, Span(start, end) if start < end else None)
+def looked_back_at(pipeline: Pipeline, new: Spans) -> Spans:
+    """The windows that `lookback` makes run again with some that are new: those before each."""
+    calendar, found = pipeline.calendar, []
+    for span in new if pipeline.config.lookback else ():
+        first = calendar.window_at(span.start)
+        for _ in range(pipeline.config.lookback):
+            first = calendar.before(first.start)
+        start, end = max(first.start, pipeline.first), calendar.before(span.end).start
+        found += [Span(start, end)] if start < end else []
+    return Spans(found)
 
 
 def _tried_already(planner: Planner, now: datetime) -> Spans:
@@ -118,6 +102,16 @@ def _tried_already(planner: Planner, now: datetime) -> Spans:
     schedule = planner.pipeline.schedule
     since = schedule.tick_at_or_before(now) if schedule else EPOCH
     return planner.ledger.tried_since(planner.pipeline.name, since)
+
+
+def _known(plan: Plan) -> Spans:
+    """The windows of which anything is known, of any windowed model."""
+    return Spans(
+        span
+        for model in plan.models
+        if model.subject.is_windowed
+        for span, _ in model.subject.known
+    )
 
 
 def _changed(plan: Plan) -> Spans:

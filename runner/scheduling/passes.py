@@ -13,7 +13,7 @@ from datetime import datetime
 from graphlib import TopologicalSorter
 
 from runner.alerting.pinging import Pinger
-from runner.core.errors import DaybreakError
+from runner.core.errors import DaybreakError, PausedError
 from runner.core.plan import Plan
 from runner.core.spans import Spans
 from runner.core.states import State
@@ -26,7 +26,7 @@ from runner.fulfilment import Order, fulfil
 from runner.input_changes import changed_inputs
 from runner.pipelines import Pipeline
 from runner.planning import Planner
-from runner.scheduling.choosing import Choice, choose, noticed
+from runner.scheduling.choosing import Choice, choose, looked_back_at
 from runner.scheduling.waiting import Conditions, ObstacleOf, Waiting
 from runner.workspace import Workspace
 
@@ -70,6 +70,8 @@ class Scheduler:
             try:
                 planners[name] = self.workspace.planner(name)
                 yield self._turn(planners, planners[name], now or self.world.now())
+            except PausedError as pause:
+                yield Turn(name, note=str(pause))
             except DaybreakError as error:
                 yield Turn(name, error=error)
 
@@ -84,7 +86,7 @@ class Scheduler:
         if changed:
             ledger.make_stale(changed)
         conditions = Conditions(planners, self.obstacle_of, now)
-        choice = self._notice(planner, choose(planner, conditions), conditions)
+        choice = self._looked_back(planner, choose(planner, conditions), conditions)
         turn = Turn(
             pipeline=pipeline.name,
             calendar=pipeline.calendar,
@@ -102,6 +104,8 @@ class Scheduler:
             is_well = all(state is State.SUCCESS for state in done.states.values())
             pings.append(pinger.success() if is_well else pinger.fail())
             turn = replace(turn, plan=plan, done=done)
+        except PausedError:  # meanwhile
+            raise
         except DaybreakError as error:
             pings.append(pinger.fail())
             turn = replace(turn, error=error)
@@ -117,17 +121,15 @@ class Scheduler:
         with self.observer(planner.pipeline) as observer:
             return fulfil(self.workspace, self.engine(), planner, order, self.world, observer)
 
-    def _notice(self, planner: Planner, choice: Choice, conditions: Conditions) -> Choice:
+    def _looked_back(self, planner: Planner, choice: Choice, conditions: Conditions) -> Choice:
         """Let new windows make those before them stale, as `lookback` says; choose again then."""
-        pipeline, ledger = planner.pipeline, self.workspace.ledger
-        before = ledger.noticed_until(pipeline.name)
-        found = noticed(pipeline, choice, before, conditions.now)
-        if found is None:
+        pipeline = planner.pipeline
+        stale = looked_back_at(pipeline, choice.new)
+        if not stale:
             return choice
-        why = f"looked back at from {pipeline.calendar.before(found.until).label}"
-        late = Timeline([(found.stale, why)] if found.stale else [])
-        stale = {node.name: late for node in pipeline.windowed}
-        ledger.notice(pipeline.name, found.until, stale)
+        newest = pipeline.calendar.before(list(choice.new)[-1].end).label
+        late = Timeline((span, f"looked back at from {newest}") for span in stale)
+        self.workspace.ledger.make_stale({node.name: late for node in pipeline.windowed})
         return choose(planner, conditions)
 
 

@@ -25,6 +25,7 @@ from runner.scheduling.watching import Look, look_around
 from runner.workspace import EngineKind, Workspace
 
 SERVE = "serve"
+_SHORTEST_PAUSE = 0.1  # seconds, between passes that always have something to wait for
 
 
 class Reporter(Protocol):
@@ -138,9 +139,9 @@ class Server:
                 self.reporter.told(line)
         except DaybreakError as error:  # of the ledger; the next pass looks again
             self._report(error)
-        pause = (wake_at - self.world.now()).total_seconds()
-        if pause > 0 and not self.world.is_stopping():
-            self.world.sleep(pause)
+        if not self.world.is_stopping():
+            pause = (wake_at - self.world.now()).total_seconds()
+            self.world.sleep(max(pause, _SHORTEST_PAUSE))
 
     def _reloaded(self, loaded: Loaded) -> Loaded:
         """The newest version that is good."""

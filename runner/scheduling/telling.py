@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from runner.alerting.delivering import Post
 from runner.alerting.pinging import Pinger
@@ -20,7 +21,6 @@ from runner.pipelines import Pipeline
 from runner.scheduling.watching import Look
 from runner.workspace import Workspace
 
-THE_SCHEDULER = "the scheduler"  # no pipeline can be called so
 _START_IT = "start it: runner serve, or what runs runner tick"
 _ALWAYS = Span(EPOCH, EPOCH + timedelta(hours=1))  # it has no windows
 
@@ -46,25 +46,46 @@ def tell_everyone(
     for found in look.absences:
         tell(ledger, found.pipeline, found.troubles, found.undecided, look.at)
     configs = dict(workspace.configs)
-    to_tell = next((config for config in configs.values() if config.alerts), None)
-    if to_tell is not None:
-        _tell_of_scheduler(workspace, look)
-        configs[THE_SCHEDULER] = PipelineConfig(select=THE_SCHEDULER, alerts=to_tell.alerts)
+    for matter in _matters(workspace.configs, look):
+        if matter.alerts:
+            _tell_of(workspace, matter, look.at)
+            configs[matter.name] = PipelineConfig(select=matter.name, alerts=matter.alerts)
     return list(Post(ledger, configs, os.environ, world).deliver(patience).lines)
 
 
-def _tell_of_scheduler(workspace: Workspace, look: Look) -> None:
-    """Tell whoever comes first in the file that the scheduler is dead, or that it is back."""
+@dataclass(frozen=True)
+class _Matter:
+    """Something that has no windows, and may be in trouble all the same."""
+
+    name: str  # no pipeline can be called so
+    alerts: tuple[str, ...]  # of whoever is told
+    trouble: str | None  # in one line; None: it is well
+    remedy: str
+
+
+def _matters(configs: Mapping[str, PipelineConfig], look: Look) -> Iterator[_Matter]:
+    """The scheduler, of which whoever comes first in the file is told, and what cannot be read."""
+    first = next((config.alerts for config in configs.values() if config.alerts), ())
+    if look.watches_scheduler:
+        yield _Matter("the scheduler", first, look.scheduler, _START_IT)
+    for name, config in configs.items():
+        error = look.errors.get(name)
+        trouble = f"{name} cannot be looked at: {error}" if error else None
+        yield _Matter(f"reading {name}", config.alerts, trouble, "mend that; nothing of it runs")
+
+
+def _tell_of(workspace: Workspace, matter: _Matter, at: datetime) -> None:
+    """Tell that something is in trouble, or that it is well again."""
+
+    def composed(news: Sequence[News], _open_now: object) -> Iterable[Message]:
+        for item in news:
+            if item.trouble is None:
+                yield Message(Tone.SUCCESS, f"{matter.name} is back", "It is well again.")
+            else:
+                yield Message(Tone.FAILURE, item.trouble.reason, f"do: {item.trouble.remedy}")
+
     current: Timeline[Trouble] = Timeline()
-    if look.scheduler is not None:
-        current = Timeline([(_ALWAYS, Trouble(TroubleKind.MISSED, look.scheduler, _START_IT))])
-    workspace.ledger.tell(THE_SCHEDULER, current, Spans(), _composed, look.at)
-
-
-def _composed(news: Sequence[News], _open_now: object) -> Iterable[Message]:
-    for item in news:
-        if item.trouble is None:
-            yield Message(Tone.SUCCESS, f"{THE_SCHEDULER} is back", "It has been seen again.")
-        else:
-            body = f"Nothing runs by itself until it is back.\n\ndo: {item.trouble.remedy}"
-            yield Message(Tone.FAILURE, item.trouble.reason, body)
+    if matter.trouble is not None:
+        trouble = Trouble(TroubleKind.MISSED, matter.trouble, matter.remedy)
+        current = Timeline([(_ALWAYS, trouble)])
+    workspace.ledger.tell(matter.name, current, Spans(), composed, at)

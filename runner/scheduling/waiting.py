@@ -50,7 +50,8 @@ class Conditions:
         left = windows
         for name in pipeline.config.after:
             if name not in self.planners:  # the pass has said why
-                return Timeline((span, Waiting(f"waiting for {name}: unreadable")) for span in left)
+                found += [(span, Waiting(f"waiting for {name}: unreadable")) for span in left]
+                return Timeline(found)
             late = left & self._behind(pipeline, name)
             found += [(span, Waiting(f"waiting for {name}: not a success there")) for span in late]
             left -= late

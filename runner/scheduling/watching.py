@@ -37,6 +37,7 @@ class Look:
     scheduler: str | None  # what is wrong with it, in one line; None: nothing that is known
     errors: dict[str, DaybreakError]  # of pipelines that could not be looked at
     missed: tuple[Missed, ...]  # what is past its deadline, pipeline by pipeline
+    watches_scheduler: bool  # whether it was looked for: who is one himself need not
 
     @property
     def is_fine(self) -> bool:
@@ -65,11 +66,11 @@ def look_around(
             absences.append(absence(planner, conditions))
         except DaybreakError as error:
             errors[name] = error
-    beat = None if as_scheduler else workspace.ledger.last_beat()
+    beat = workspace.ledger.last_beat()
     is_missed = beat is not None and any(p.pipeline.is_awaited for p in planners.values())
-    scheduler = scheduler_in_words(beat, now) if is_missed else None
+    scheduler = scheduler_in_words(beat, now) if is_missed and not as_scheduler else None
     missed = tuple(_missed(workspace.ledger, absences, now))
-    return Look(now, tuple(absences), scheduler, errors, missed)
+    return Look(now, tuple(absences), scheduler, errors, missed, beat is not None)
 
 
 def _missed(ledger: Ledger, absences: Iterable[Absence], now: datetime) -> Iterator[Missed]:

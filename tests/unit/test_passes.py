@@ -170,6 +170,30 @@ def test_looking_back_waits_for_the_file_of_the_new_window(ledger: Ledger):
     assert place.labels() == ["2017-03-01", "2017-03-02", "2017-03-01", "2017-03-02", "2017-03-03"]
 
 
+def test_a_file_that_never_comes_does_not_end_looking_back(ledger: Ledger):
+    place = town(ledger, chain(lookback=1, wait_for=(FILE,)))
+    place.tick(utc("2017-03-03 10:00"))
+    place.obstacles["2017-03-03"] = Obstacle("landing/2017-03-03.csv is not there")
+    place.tick(utc("2017-03-05 10:00"))
+    assert place.labels() == ["2017-03-01", "2017-03-02", "2017-03-04"]
+    place.tick(utc("2017-03-06 10:00"))
+    assert place.labels()[3:] == ["2017-03-04", "2017-03-05"]
+
+
+def test_a_model_that_is_added_makes_nothing_look_back(ledger: Ledger):
+    place = town(ledger, chain(lookback=2))
+    place.tick(utc("2017-03-05 10:00"))
+    ran = len(place.labels())
+    nodes = (windowed("stg"), windowed("daily", "stg"), check("daily_ok", "daily"))
+    more = shop(*nodes, windowed("added", "stg"), schedule=DAILY, lookback=2)
+    place.pipelines = {"shop": more}
+    place.dbts["shop"].pipeline = more
+    place.tick(utc("2017-03-05 10:05"))
+    built = place.dbts["shop"].built
+    assert [label for model, label in built if model == "added"] == place.labels()[ran:]
+    assert {model for model, _ in built[-4:]} == {"added"}
+
+
 def test_downtime_looks_back_from_the_first_new_window(ledger: Ledger):
     place = town(ledger, chain(lookback=1))
     place.tick(utc("2017-03-03 10:00"))
@@ -218,6 +242,20 @@ def test_one_broken_pipeline_does_not_keep_the_others(ledger: Ledger):
     assert turns["second"].plan is None
     assert [value.text for _, value in turns["second"].waiting] == ["waiting for first: unreadable"]
     assert place.labels("shop") == ["2017-03-01"]
+
+
+def test_what_waits_for_one_waits_on_although_another_is_broken(ledger: Ledger):
+    late = shop(windowed("late"), check("ok", "late"), name="a", schedule=DAILY)
+    last = chain(name="last", after=("a", "b"))
+    place = town(ledger, late, shop(windowed("b_model"), name="b", schedule=DAILY), last)
+    place.dbts["a"].bad["ok"] = {"2017-03-01"}
+    place.broken["b"] = ProjectError("b is broken: mend it")
+    turn = place.tick(utc("2017-03-03 10:00"))["last"]
+    assert turn.plan is None
+    assert [value.text for _, value in turn.waiting] == [
+        "waiting for a: not a success there",
+        "waiting for b: unreadable",
+    ]
 
 
 def test_a_paused_pipeline_has_no_turn(ledger: Ledger):
