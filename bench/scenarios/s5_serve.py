@@ -58,7 +58,7 @@ def wait_for_files(ours: Ours) -> None:
     """Let every window wait for its file."""
     path = ours.folder / "pipelines.yml"
     file = f"{ours.landing}/transactions/{{window:%Y-%m-%d}}.parquet"
-    path.write_text(f'{path.read_text()}    wait_for:\n      - file: "{file}"\n')
+    path.write_text(f'{path.read_text()}    wait_for:\n      - {{file: "{file}", settle: 0s}}\n')
 
 
 @contextmanager
