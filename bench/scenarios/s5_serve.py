@@ -57,8 +57,10 @@ def measure(folder: Path, repeats: int) -> Sheet:
 def wait_for_files(ours: Ours) -> None:
     """Let every window wait for its file."""
     path = ours.folder / "pipelines.yml"
+    text = path.read_text()
+    source = next(line for line in text.splitlines() if "- source:" in line)
     file = f"{ours.landing}/transactions/{{window:%Y-%m-%d}}.parquet"
-    path.write_text(f'{path.read_text()}    wait_for:\n      - {{file: "{file}", settle: 0s}}\n')
+    path.write_text(text.replace(source, f'      - {{file: "{file}", settle: 0s}}'))
 
 
 @contextmanager
