@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +13,7 @@ from typing import Any
 
 from runner.core.crash_points import reached
 from runner.core.errors import EngineError, ProjectError
+from runner.dbt import ahead
 from runner.dbt.engine import DbtEngine
 from runner.dbt.lines import LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
@@ -33,23 +29,23 @@ from runner.dbt.reports import (
 class WarmEngine(DbtEngine):
     """Speaks to a server (see :mod:`runner.dbt.server`) that forks once per invocation.
 
-    Starting it returns at once: dbt is imported while the caller goes on. The server lives in a
-    session of its own, so a Ctrl-C reaches the runner alone, which then ends it.
+    Starting it returns at once: dbt is imported while the caller goes on. In ``home`` is kept what
+    makes the next one faster; ``environment`` is added to that of this process.
     """
 
-    def __init__(self, project_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, project_dir: Path, home: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
-        self._channel, theirs = socket.socketpair()
-        self._server = subprocess.Popen(
-            [sys.executable, "-P", "-m", "runner.dbt.server", str(theirs.fileno())],
-            cwd=project_dir,
-            env={**os.environ, "DO_NOT_TRACK": "1", **(environment or {})},
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
+        self._server = ahead.take()
+        self._lines = LineReader(self._server.channel.fileno())
+        self._ask(
+            {
+                "project_dir": str(project_dir),
+                "templates": str(home / "templates"),
+                "environment": dict(environment or {}),
+            }
         )
-        theirs.close()
-        self._lines = LineReader(self._channel.fileno())
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
@@ -94,10 +90,7 @@ class WarmEngine(DbtEngine):
     def close(self) -> None:
         """Kill a running invocation and end the server."""
         self.kill()
-        self._channel.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._server.pid, signal.SIGKILL)
-        self._server.wait()
+        self._server.end()
 
     def _messages_of_build(self, deadline: float | None) -> Iterator[dict[str, Any]]:
         """Messages up to the child's end; :class:`TimeoutError` when the time is over."""
@@ -121,7 +114,7 @@ class WarmEngine(DbtEngine):
 
     def _ask(self, request: dict[str, Any]) -> None:
         try:
-            self._channel.sendall((json.dumps(request) + "\n").encode())
+            self._server.channel.sendall((json.dumps(request) + "\n").encode())
         except OSError as error:
             raise self._ended() from error
 
