@@ -1,15 +1,15 @@
 """The warm engine's other half: imports dbt and parses once, then forks for every invocation.
 
 Run as ``python -m runner.dbt.server FD`` with one end of a socket pair; requests and replies are
-lines of JSON. The first request says which project it is for; dbt is imported before. The server stays single-threaded and never opens the warehouse, so that a fork is
-safe and no lock outlives it; each child leads its own process group and ends with its parent.
+lines of JSON. The first request says which project it is for; dbt is imported before. The server
+stays single-threaded and never opens the warehouse, so that a fork is safe and no lock outlives
+it; each child leads its own process group and ends with its parent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import json
 import os
 import signal
@@ -21,11 +21,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.core.crash_points import reached
+from runner.dbt import lean
+from runner.dbt.arguments import QUIET
 from runner.dbt.kept_templates import KeptTemplates
+from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
 from runner.dbt.target import CONNECT_ONCE, leave_warehouse, warehouse_file
 
 _PR_SET_PDEATHSIG = 1
-NODE_EVENTS = ("NodeStart", "NodeFinished")
+_NODE_EVENTS = ("NodeStart", "NodeFinished")
+_LOGGED = ("JinjaLogInfo", "JinjaLogDebug")
+_HEARD = (*_NODE_EVENTS, *_LOGGED, *OPERATION_ERRORS)
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -111,6 +116,7 @@ class Server:
         if self._manifest is None:
             self._parse()
         server = os.getpid()
+        lean.leave_to_children()
         child = os.fork()
         if child == 0:
             _run_child(self._manifest, self._templates, arguments, self._send, server)
@@ -173,19 +179,16 @@ def _run_child(
 def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
     from dbt.cli.main import dbtRunner
 
-    from runner.dbt.arguments import QUIET
-    from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
-
     def listen(event: Any) -> None:
         name = event.info.name
-        if name in NODE_EVENTS:
+        if name in _NODE_EVENTS:
             info = event.data.node_info
             status = "started" if name == "NodeStart" else info.node_status
             send({"node": [info.unique_id, status]})
             reached("node-started" if name == "NodeStart" else "node-finished")
         elif name in OPERATION_ERRORS:  # its result has no message
             send({"error": event.data.exc})
-        elif name.startswith("JinjaLog") and event.data.msg.startswith(REPORT_PREFIX):
+        elif name in _LOGGED and event.data.msg.startswith(REPORT_PREFIX):
             send({"report": event.data.msg})
 
     runner = dbtRunner(manifest=manifest, callbacks=[listen])
@@ -213,18 +216,6 @@ def _unique_id(result: Any) -> str:
     return str(node.unique_id)
 
 
-def _import_dbt() -> None:
-    """Import dbt, a tenth faster without looks for garbage, and a sixth without serializers.
-
-    What is imported stays; of the serializers that dbt's classes have, few are ever used.
-    """
-    from mashumaro.config import BaseConfig
-
-    gc.disable()
-    BaseConfig.lazy_compilation = True
-    import dbt.cli.main  # noqa: F401
-
-
 def main() -> None:
     """Serve on the socket whose descriptor is the only argument."""
     die_with_parent()
@@ -233,7 +224,8 @@ def main() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
         os.dup2(nowhere.fileno(), sys.stderr.fileno())
     server = Server(channel)
-    _import_dbt()
+    lean.import_dbt()
+    lean.hear_only(_HEARD)
     server.prepare()
     server.serve()
 
