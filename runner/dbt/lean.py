@@ -60,7 +60,7 @@ def hear_only(names: Collection[str]) -> None:
 
 def _fill_on_demand(event: type[Any]) -> None:
     """Let an event turn its values into a message when somebody asks for one of them."""
-    fill, read, write = event.__init__, event.__getattr__, event.__setattr__
+    fill, read, write = (getattr(event, n) for n in ("__init__", "__getattr__", "__setattr__"))
 
     def keep(self: Any, *values: Any, **named: Any) -> None:
         self.__dict__["_values"] = values, named
@@ -71,6 +71,11 @@ def _fill_on_demand(event: type[Any]) -> None:
             fill(self, *values, **named)
         return self
 
-    event.__init__ = keep
-    event.__getattr__ = lambda self, name: read(filled(self), name)
-    event.__setattr__ = lambda self, name, value: write(filled(self), name, value)
+    def get(self: Any, name: str) -> Any:
+        return read(filled(self), name)
+
+    def put(self: Any, name: str, value: Any) -> None:
+        write(filled(self), name, value)
+
+    for name, method in (("__init__", keep), ("__getattr__", get), ("__setattr__", put)):
+        setattr(event, name, method)

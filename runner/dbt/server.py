@@ -49,7 +49,7 @@ class Server:
         self._requests = channel.makefile("r", encoding="utf-8")
         self._manifest: Any = None
         self._is_fresh = False  # parsed, and not yet described
-        self._templates: KeptTemplates
+        self._templates: KeptTemplates | None = None
 
     def prepare(self) -> None:
         """Take over a project, and parse it while nobody waits for it yet.
@@ -62,7 +62,8 @@ class Server:
         request = json.loads(told)
         os.chdir(request["project_dir"])
         os.environ.update(request["environment"])
-        self._templates = KeptTemplates(Path(request["templates"])).install()
+        if request["templates"]:
+            self._templates = KeptTemplates(Path(request["templates"])).install()
         with contextlib.suppress(Exception):
             self._parse()
 
@@ -149,7 +150,7 @@ def _end_of(child: int) -> int:
 
 
 def _run_child(
-    manifest: Any, templates: KeptTemplates, arguments: list[str], send: Send, server: int
+    manifest: Any, templates: KeptTemplates | None, arguments: list[str], send: Send, server: int
 ) -> NoReturn:
     """Run dbt in the forked child and leave without touching what the parent still needs."""
     code = 1
@@ -163,7 +164,8 @@ def _run_child(
             _invoke(manifest, arguments, send)
         finally:
             leave_warehouse()
-        templates.save()
+        if templates:
+            templates.save()
         code = 0
     except BaseException as error:
         with contextlib.suppress(OSError):

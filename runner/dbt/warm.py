@@ -29,12 +29,15 @@ from runner.dbt.reports import (
 class WarmEngine(DbtEngine):
     """Speaks to a server (see :mod:`runner.dbt.server`) that forks once per invocation.
 
-    Starting it returns at once: dbt is imported while the caller goes on. In ``home`` is kept what
-    makes the next one faster; ``environment`` is added to that of this process.
+    Starting it returns at once: dbt is imported while the caller goes on. ``environment`` is
+    added to that of this process; ``templates`` is a file for :mod:`runner.dbt.kept_templates`.
     """
 
     def __init__(
-        self, project_dir: Path, home: Path, environment: Mapping[str, str] | None = None
+        self,
+        project_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        templates: Path | None = None,
     ) -> None:
         super().__init__()
         self._server = ahead.take()
@@ -42,7 +45,7 @@ class WarmEngine(DbtEngine):
         self._ask(
             {
                 "project_dir": str(project_dir),
-                "templates": str(home / "templates"),
+                "templates": str(templates) if templates else None,
                 "environment": dict(environment or {}),
             }
         )

@@ -30,7 +30,7 @@ from runner.execution.job import Job
 from runner.execution.judge import Judgement, judge
 from runner.execution.logbook import Logbook
 from runner.execution.results import reads_from
-from runner.execution.statics import Statics
+from runner.execution.statics import Statics, unit_tested
 from runner.project import Node
 
 
@@ -55,7 +55,8 @@ class Executor:
         self._calendar = job.pipeline.calendar
         self._newest_first = plan.request.newest_first
         self._sizing: Sizing = plan.request.sizing
-        self._statics = Statics(job.pipeline, plan.request.select, with_snapshots)
+        tested = unit_tested(job.pipeline, job.ledger.known())
+        self._statics = Statics(job.pipeline, plan.request.select, with_snapshots, tested)
         self._agenda = Agenda(job.pipeline, plan.pieces)
         self._logbook = Logbook(
             pipeline=job.pipeline,

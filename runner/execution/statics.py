@@ -12,11 +12,26 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from runner.core.chunks import Chunk
+from runner.core.standings import Known, Standing
+from runner.core.timelines import Timeline
 from runner.dbt.protocol import InvocationResult
 from runner.pipelines import Pipeline
 from runner.project import Node
 
 _PASSED = frozenset({"pass", "warn"})
+
+
+def unit_tested(pipeline: Pipeline, known: Mapping[str, Timeline[Known]]) -> set[str]:
+    """The names of models whose code, as it is now, has been a success on real windows.
+
+    Their unit tests have passed before that, and would pass again: they know no data.
+    """
+    return {
+        node.name
+        for node in pipeline.data_nodes
+        for _, part in known.get(node.name, ())
+        if part.standing is Standing.SUCCESS and part.code_hash == node.code_hash
+    }
 
 
 @dataclass
@@ -26,8 +41,8 @@ class Statics:
     pipeline: Pipeline
     select: frozenset[str] | None  # names; None: all
     with_snapshots: bool
+    unit_tested: set[str] = field(default_factory=set)  # names
     _built: set[str] = field(default_factory=set)  # unique ids
-    _unit_tested: set[str] = field(default_factory=set)  # names
 
     @cached_property
     def stages(self) -> Sequence[frozenset[str]]:
@@ -84,14 +99,14 @@ class Statics:
             p for node in self.pipeline.nodes if node.kind == "unit_test" for p in node.parents
         }
         with_tests = {n.name for n in self.pipeline.data_nodes if n.unique_id in tested}
-        return not self._unit_tested.issuperset(with_tests.intersection(models))
+        return not self.unit_tested.issuperset(with_tests.intersection(models))
 
     def remember(self, result: InvocationResult, models: Sequence[str]) -> None:
         """Strike out what is built and whose tests have passed; ``models`` were to be built."""
         statuses = {node.unique_id: node.status for node in result.nodes}
         unit_tests = [statuses[n] for n in statuses if n.startswith("unit_test.")]
         if statuses and all(status == "pass" for status in unit_tests):
-            self._unit_tested.update(models)
+            self.unit_tested.update(models)
         for node in self._wanted:
             if statuses.get(node.unique_id) == "success" and self._has_passed(node, statuses):
                 self._built.add(node.unique_id)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from runner.core.chunks import Chunk
+from runner.core.standings import Known, Standing
+from runner.core.timelines import Timeline
 from runner.dbt.protocol import InvocationResult, NodeResult
-from runner.execution.statics import Statics
+from runner.execution.statics import Statics, unit_tested
 from tests.unit.fake_dbt import (
     check,
     days,
@@ -129,3 +131,17 @@ def test_an_invocation_that_told_nothing_has_tested_nothing():
     found = statics()
     found.remember(InvocationResult((), error="dbt ended without a result (signal 9)"), ["lines"])
     assert found.needs_unit_tests(["lines"])
+
+
+def test_code_that_has_been_a_success_is_not_unit_tested_again():
+    hashes = {node.name: node.code_hash for node in SHOP.data_nodes}
+    span = days(SHOP, 1)
+    known = {
+        "lines": Timeline([(span, Known(Standing.SUCCESS, hashes["lines"]))]),
+        "shares": Timeline([(span, Known(Standing.INCORRECT, hashes["shares"]))]),
+        "totals": Timeline([(span, Known(Standing.SUCCESS, "of other code"))]),
+    }
+    assert unit_tested(SHOP, known) == {"lines"}
+    found = Statics(SHOP, None, with_snapshots=False, unit_tested={"lines"})
+    assert not found.needs_unit_tests(["lines"])
+    assert found.needs_unit_tests(["lines", "shares"])

@@ -1,0 +1,64 @@
+"""What is left out of dbt changes nothing of what dbt says to those who listen."""
+
+import json
+import subprocess
+import sys
+
+ASKED = """
+import json
+from runner.dbt import lean
+lean.import_dbt()
+lean.hear_only(["JinjaLogInfo"])
+from dbt_common.events.event_manager_client import get_event_manager
+from dbt_common.events.functions import fire_event, warn_or_error
+from dbt.events.types import JinjaLogDebug, JinjaLogInfo, JinjaLogWarning, MainEncounteredError
+from dbt_common.exceptions.events import EventCompilationError
+from dbt_common.helper_types import WarnErrorOptions
+
+heard = []
+manager = get_event_manager()
+manager.add_callback(lambda message: heard.append([message.info.name, message.data.msg]))
+fire_event(JinjaLogDebug(msg="nobody listens"))
+fire_event(JinjaLogInfo(msg="told"))
+fire_event(JinjaLogWarning(msg="a warning"))
+unread = JinjaLogDebug(msg="read later")
+unread.msg = unread.msg + ", and changed"
+heard.append([unread.message(), unread.to_dict()["msg"]])
+manager.warn_error = True
+try:
+    warn_or_error(JinjaLogWarning(msg="as an error"))
+except EventCompilationError as error:
+    heard.append(["raised", str(error).split()[-1]])
+print(json.dumps(heard))
+"""
+USED = """
+import json, gc
+from runner.dbt import lean
+lean.import_dbt()
+lean.leave_to_children()
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+told = {"database": "shop", "schema": "main", "path": "shop.duckdb"}
+found = DuckDBCredentials.from_dict(told)
+told = [found.path, found.to_dict()["schema"]]
+print(json.dumps([*told, gc.isenabled(), gc.get_freeze_count() > 0]))
+"""
+
+
+def said(program: str) -> object:
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_who_listens_hears_what_he_listens_to_and_every_warning():
+    assert said(ASKED) == [
+        ["JinjaLogInfo", "told"],
+        ["JinjaLogWarning", "a warning"],
+        ["read later, and changed", "read later, and changed"],
+        ["raised", "error"],
+    ]
+
+
+def test_dbts_classes_are_read_and_written_and_garbage_is_looked_for():
+    assert said(USED) == ["shop.duckdb", "main", True, True]
