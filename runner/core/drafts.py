@@ -78,7 +78,7 @@ def drafted(
     # Several ways through views may lead to the same parent.
     upstream = list(dict.fromkeys(held for parent in parents for held in parent.bad))
     held = [
-        Held(span, bad.parent, bad.status) for bad in upstream for span in todo & Spans([bad.span])
+        Held(span, bad.parent, bad.status) for bad in upstream for span in todo.inside(bad.span)
     ]
     todo -= Spans(found.span for found in held)
     # Who asks for what is done already asks to have it built again, not judged.

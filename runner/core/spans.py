@@ -4,10 +4,14 @@ Every instant is a timezone-aware ``datetime`` in UTC; a naive one is a ``ValueE
 zone is converted.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Self
 
 
 def as_utc(instant: datetime) -> datetime:
@@ -25,10 +29,16 @@ class Span:
     end: datetime  # first instant after, UTC
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start", as_utc(self.start))
-        object.__setattr__(self, "end", as_utc(self.end))
+        # There are a hundred thousand of them in a large ledger's plan.
+        if self.start.tzinfo is not UTC or self.end.tzinfo is not UTC:
+            object.__setattr__(self, "start", as_utc(self.start))
+            object.__setattr__(self, "end", as_utc(self.end))
         if self.start >= self.end:
             raise ValueError(f"{self.start} is not before {self.end}: a span is never empty")
+
+
+_start = attrgetter("start")
+_end = attrgetter("end")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -48,52 +58,66 @@ class Spans:
 
     def __init__(self, spans: Iterable[Span] = ()) -> None:
         merged: list[Span] = []
-        for span in sorted(spans):
-            if merged and span.start <= merged[-1].end:
-                merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
-            else:
+        for span in sorted(spans, key=_start):
+            if not merged or merged[-1].end < span.start:
                 merged.append(span)
+            elif merged[-1].end < span.end:
+                merged[-1] = Span(merged[-1].start, span.end)
         object.__setattr__(self, "_spans", tuple(merged))
+
+    @classmethod
+    def _of(cls, spans: Iterable[Span]) -> Self:
+        """Spans that are sorted, disjoint and do not touch already."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "_spans", tuple(spans))
+        return made
 
     def __iter__(self) -> Iterator[Span]:
         return iter(self._spans)
 
-    def __bool__(self) -> bool:
-        return bool(self._spans)
+    def __len__(self) -> int:
+        """How many ranges it is kept as."""
+        return len(self._spans)
 
-    def __or__(self, other: "Spans") -> "Spans":
+    def __or__(self, other: Spans) -> Spans:
+        if not self or not other:
+            return self or other
         return Spans((*self, *other))
 
-    def __and__(self, other: "Spans") -> "Spans":
-        return self._swept(other, lambda left, right: left and right)
+    def __and__(self, other: Spans) -> Spans:
+        few, many = sorted((self, other), key=len)
+        return Spans._of(part for span in few for part in many.inside(span))
 
-    def __sub__(self, other: "Spans") -> "Spans":
-        return self._swept(other, lambda left, right: left and not right)
+    def __sub__(self, other: Spans) -> Spans:
+        return Spans._of(part for span in self for part in other.outside(span))
 
     def __contains__(self, item: Span) -> bool:
         """Whether every instant of ``item`` is in the set."""
-        index = bisect_right(self._spans, item.start, key=lambda span: span.start)
+        index = bisect_right(self._spans, item.start, key=_start)
         return index > 0 and item.end <= self._spans[index - 1].end
 
     def meets(self, span: Span) -> bool:
         """Whether any instant of ``span`` is in the set."""
-        index = bisect_right(self._spans, span.start, key=lambda found: found.end)
+        index = bisect_right(self._spans, span.start, key=_end)
         return index < len(self._spans) and self._spans[index].start < span.end
 
-    def _swept(self, other: "Spans", keep: Callable[[bool, bool], bool]) -> "Spans":
-        """Sweep over both sets' bounds; ``keep`` decides from (in self, in other)."""
-        bounds = sorted(
-            (bound, side)
-            for side, spans in enumerate((self, other))
-            for span in spans
-            for bound in (span.start, span.end)
-        )
-        inside = [False, False]
-        kept: list[Span] = []
-        previous = None
-        for bound, side in bounds:
-            if previous is not None and previous < bound and keep(*inside):
-                kept.append(Span(previous, bound))
-            inside[side] = not inside[side]
-            previous = bound
-        return Spans(kept)
+    def inside(self, span: Span) -> Iterator[Span]:
+        """The parts of a span that are in the set, in order."""
+        index = bisect_right(self._spans, span.start, key=_end)
+        while index < len(self._spans) and (found := self._spans[index]).start < span.end:
+            is_whole = span.start <= found.start and found.end <= span.end
+            start, end = max(found.start, span.start), min(found.end, span.end)
+            yield found if is_whole else Span(start, end)
+            index += 1
+
+    def outside(self, span: Span) -> Iterator[Span]:
+        """The parts of a span that are not in the set, in order."""
+        start = span.start
+        for found in self.inside(span):
+            if start < found.start:
+                yield Span(start, found.start)
+            start = found.end
+        if start == span.start:
+            yield span
+        elif start < span.end:
+            yield Span(start, span.end)

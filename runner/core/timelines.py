@@ -33,11 +33,12 @@ class Timeline(Generic[T]):
     def __init__(self, parts: Iterable[tuple[Span, T]] = ()) -> None:
         """Take spans in any order; ValueError if two of them overlap."""
         joined: list[tuple[Span, T]] = []
-        for span, value in sorted(parts, key=lambda part: part[0]):
-            if joined and span.start < joined[-1][0].end:
-                raise ValueError(f"{span} overlaps {joined[-1][0]}: an instant has one value")
-            if joined and joined[-1] == (Span(joined[-1][0].start, span.start), value):
-                joined[-1] = (Span(joined[-1][0].start, span.end), value)
+        for span, value in sorted(parts, key=lambda part: part[0].start):
+            before = joined[-1] if joined else None
+            if before is not None and span.start < before[0].end:
+                raise ValueError(f"{span} overlaps {before[0]}: an instant has one value")
+            if before is not None and before[0].end == span.start and before[1] == value:
+                joined[-1] = (Span(before[0].start, span.end), value)
             else:
                 joined.append((span, value))
         object.__setattr__(self, "_parts", tuple(joined))
@@ -77,11 +78,11 @@ class Timeline(Generic[T]):
 
     def within(self, spans: Spans) -> Timeline[T]:
         """The part of it that lies in some spans."""
-        return Timeline((part, value) for span, value in self for part in spans & Spans([span]))
+        return Timeline((part, value) for span, value in self for part in spans.inside(span))
 
     def changed(self, spans: Spans, change: Callable[[T], T]) -> Timeline[T]:
         """The same timeline with the values within ``spans`` replaced by what they change to."""
         touched = ((span, value) for span, value in self if spans.meets(span))
         return self.painted(
-            (part, change(value)) for span, value in touched for part in spans & Spans([span])
+            (part, change(value)) for span, value in touched for part in spans.inside(span)
         )

@@ -45,7 +45,7 @@ def run_plan(job: Job, plan: Plan, plan_again: Callable[[Spans], Plan]) -> Done:
 def _within(plan: Plan, held: Spans) -> Plan:
     """The part of a plan whose windows this process holds."""
     pieces = [
-        replace(piece, span=span) for piece in plan.pieces for span in Spans([piece.span]) & held
+        replace(piece, span=span) for piece in plan.pieces for span in held.inside(piece.span)
     ]
     return replace(plan, pieces=tuple(pieces))
 

@@ -280,7 +280,7 @@ class Executor:
 
     def _settle(self, span: Span, failure: Failure) -> None:
         """Let a failure be the last word on what is left of a range."""
-        for part in self._agenda.spans & Spans([span]):
+        for part in self._agenda.spans.inside(span):
             self._logbook.fail(self._claim(part), part, failure)
 
     def _wait(self, span: Span, reason: str, attempt: int) -> None:

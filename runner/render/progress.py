@@ -90,7 +90,7 @@ class Progressing:
             self._print(f"{count} skipped {where}: {skip.reason}")
         for model in plan.models:
             for held in model.held:
-                for span in plan.windows & Spans([held.span]):
+                for span in plan.windows.inside(held.span):
                     where = span_in_words(self._calendar, span)
                     self._print(f"{model.subject.name} held back {where}: {held_in_words(held)}")
         if plan.span is None:

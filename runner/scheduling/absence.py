@@ -134,7 +134,7 @@ def _running_too_long(planner: Planner, late: Spans, now: datetime) -> Timeline[
     name = planner.pipeline.name
     found = []
     for run in planner.ledger.unfinished(name):
-        for span in Spans([run.span]) & late:
+        for span in late.inside(run.span):
             since = run.started_at or run.queued_at
             minutes = int((now - since).total_seconds() // 60)
             reason = f"{run.state} for {minutes} min: {run.run_id}"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.errors import UsageError
-from runner.core.spans import Span, Spans
+from runner.core.spans import Span
 from runner.core.windows import Calendar, Grain, Window
 
 ZONES = [
@@ -307,56 +307,3 @@ def test_the_hours_of_a_year_are_those_found_one_by_one(zone: str):
     span = Span(found[0].start, found[-1].end)
     assert list(hours.windows(span)) == found
     assert hours.count(span) == len(found)
-
-
-# Spans against a model: sets of whole hours
-
-BASE = utc("2026-06-19")
-hour_sets = st.frozensets(st.integers(0, 30))
-
-
-def spans(hours: frozenset[int]) -> Spans:
-    return Spans(Span(BASE + hour * HOUR, BASE + (hour + 1) * HOUR) for hour in hours)
-
-
-def hours_of(found: Spans) -> frozenset[int]:
-    return frozenset(
-        hour
-        for span in found
-        for hour in range((span.start - BASE) // HOUR, (span.end - BASE) // HOUR)
-    )
-
-
-@given(hour_sets, hour_sets)
-def test_spans_behave_like_sets_of_hours(left: frozenset[int], right: frozenset[int]):
-    for found, expected in (
-        (spans(left) | spans(right), left | right),
-        (spans(left) & spans(right), left & right),
-        (spans(left) - spans(right), left - right),
-    ):
-        assert hours_of(found) == expected
-        assert bool(found) == bool(expected)
-        assert found == spans(expected)
-        assert hash(found) == hash(spans(expected))
-        assert all(one.end < other.start for one, other in pairwise(found))
-    assert (spans(left) == spans(right)) == (left == right)
-
-
-@given(hour_sets, st.integers(0, 30), st.integers(1, 4))
-def test_a_span_or_window_is_in_a_set_when_all_of_it_is(
-    hours: frozenset[int], first: int, length: int
-):
-    inside = set(range(first, first + length)) <= hours
-    start, end = BASE + first * HOUR, BASE + (first + length) * HOUR
-    assert (Span(start, end) in spans(hours)) == inside
-
-
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9))))
-def test_overlapping_spans_merge_in_any_order(pairs: list[tuple[int, int]]):
-    made = Spans(Span(BASE + at * HOUR, BASE + (at + size) * HOUR) for at, size in pairs)
-    assert made == spans(frozenset(h for at, size in pairs for h in range(at, at + size)))
-
-
-def test_spans_cannot_be_changed():
-    with pytest.raises(AttributeError):
-        spans(frozenset({1}))._spans = ()  # type: ignore[misc]
