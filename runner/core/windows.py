@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
@@ -102,16 +103,7 @@ class Calendar:
         >>> weekly.window_at(datetime(2026, 6, 19, 5, tzinfo=UTC)).label
         '2026-06-15'
         """
-        instant = as_utc(instant)
-        if self.grain is Grain.HOUR:
-            start = self._hour_at_or_before(instant)
-            return Window(start, self._hour_after(start), self._hour_label(start))
-        first = self._first_day(instant.astimezone(self.zone).date())
-        while instant < self._midnight(first):  # a shift can carry midnight past the date's
-            first = self._first_day(first - DAY)
-        while instant >= (end := self._midnight(self._next_first_day(first))):
-            first = self._next_first_day(first)
-        return Window(self._midnight(first), end, first.isoformat())
+        return _window_around(self, as_utc(instant))
 
     def labelled(self, label: str) -> Window:
         """Return the window called ``label``; UsageError if there is none.
@@ -230,6 +222,17 @@ class Calendar:
         article = "an" if self.grain is Grain.HOUR else "a"
         return f"{article} {self.grain} in {self.zone.key}"
 
+    def _window_around(self, instant: datetime) -> Window:
+        if self.grain is Grain.HOUR:
+            start = self._hour_at_or_before(instant)
+            return Window(start, self._hour_after(start), self._hour_label(start))
+        first = self._first_day(instant.astimezone(self.zone).date())
+        while instant < self._midnight(first):  # a shift can carry midnight past the date's
+            first = self._first_day(first - DAY)
+        while instant >= (end := self._midnight(self._next_first_day(first))):
+            first = self._next_first_day(first)
+        return Window(self._midnight(first), end, first.isoformat())
+
     # Days, weeks and months: a window is the local date of its first midnight.
 
     def _date_at(self, bound: datetime) -> date:
@@ -312,3 +315,9 @@ class Calendar:
             both = " or ".join(f"'{self._hour_label(start)}'" for start in sorted(starts))
             raise UsageError(f"'{label}' happened twice in {self.zone.key}: write {both}.")
         return self.window_at(starts.pop())
+
+
+# The models of a pipeline share their windows' bounds: a large ledger asks for each often.
+@lru_cache(maxsize=32_768)
+def _window_around(calendar: Calendar, instant: datetime) -> Window:
+    return calendar._window_around(instant)  # noqa: SLF001 - its own, remembered
