@@ -2,7 +2,8 @@
 
 The SQL of the ledger is plain and the same for every database. Values are named: ``:pipeline``,
 and ``in :models`` for any number of them. ``ledger_now(:seconds)`` is the database's own clock,
-plus some seconds: leases trust no other. Neither ``::`` nor ``%`` is in it.
+plus some seconds: leases trust no other. What a database could take for the name of a value, as
+``::``, ``%``, or a colon in a literal, is refused.
 """
 
 from __future__ import annotations
@@ -110,5 +111,5 @@ class Connection:
         if values:
             cursor.execute(self.dialect.translated(sql), self.dialect.bound(values))
         else:
-            cursor.execute(self.dialect.translated(sql))
+            cursor.execute(sql)
         return cursor

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: float = 10  # with another process that writes
 _WAL_ATTEMPTS = 200
 _WRITERS = 0x6461796272656B  # "daybrek": the advisory lock of all who write to a Postgres ledger
-_FOREIGN = re.compile("::|%")
+_LITERAL = re.compile("'[^']*'")
+_FOREIGN = ("::", "%", "--")
 _AMONG = re.compile(r"\bin :(\w+)")
 _NOW = re.compile(r"\bledger_now\((:\w+)\)")
 _NAME = re.compile(r":(\w+)")
@@ -124,8 +125,9 @@ def _for_sqlite(sql: str) -> str:
 
 
 def _plain(sql: str) -> str:
-    if _FOREIGN.search(sql):
-        raise ValueError(f"write it without :: and %, which databases read differently: {sql}")
+    """The same SQL; ValueError if it holds what could be taken for the name of a value."""
+    if any(sign in sql for sign in _FOREIGN) or ":" in "".join(_LITERAL.findall(sql)):
+        raise ValueError(f"write it without ::, %, comments, and colons in literals: {sql}")
     return sql
 
 
