@@ -15,7 +15,6 @@ from runner.ledger.database import Database
 from runner.ledger.inputs import write_inputs
 from runner.ledger.records import IndexChange, span_of
 
-_KNOWN = ("standing", "code_hash", "is_outdated", "reason", "inputs", "has_rows")
 _TOUCHING = "where model = :model and window_start <= :last and window_end >= :first"
 _INSERT = """
     insert into model_windows (
@@ -180,15 +179,23 @@ class _Knowns:
 
     def of(self, row: Row) -> Known:
         """The only conversion from a row of ``model_windows``."""
-        facts = tuple(row[column] for column in _KNOWN)
+        facts = (
+            row["standing"],
+            row["code_hash"],
+            row["is_outdated"],
+            row["reason"],
+            row["inputs"],
+            row["has_rows"],
+        )
         known = self._found.get(facts)
         if known is None:
+            standing, code_hash, is_outdated, reason, inputs, has_rows = facts
             known = self._found[facts] = Known(
-                standing=Standing(row["standing"]),
-                code_hash=row["code_hash"],
-                is_outdated=bool(row["is_outdated"]),
-                reason=row["reason"],
-                inputs=row["inputs"],
-                has_rows=bool(row["has_rows"]),
+                standing=Standing(standing),
+                code_hash=code_hash,
+                is_outdated=bool(is_outdated),
+                reason=reason,
+                inputs=inputs,
+                has_rows=bool(has_rows),
             )
         return known
