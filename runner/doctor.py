@@ -20,7 +20,7 @@ from runner.core.timelines import Timeline
 from runner.dbt.protocol import Engine
 from runner.diagnoses import Diagnosis, Verdict
 from runner.ledger import Ledger, Run
-from runner.ledger.checkup import ledger_file
+from runner.ledger.addresses import ledger_file
 from runner.project import Project
 from runner.warehouse import holder, stray_engines
 from runner.workspace import EngineKind, Workspace

@@ -19,7 +19,8 @@ from runner.core.timelines import Timeline
 from runner.dbt.protocol import Engine, Publication
 from runner.doctor import PATIENCE
 from runner.ledger import Ledger, Run
-from runner.ledger.checkup import file_version, ledger_file
+from runner.ledger.addresses import ledger_file
+from runner.ledger.checkup import file_version
 from runner.ledger.schema import VERSION
 from runner.pipelines import readers_of
 from runner.project import Project

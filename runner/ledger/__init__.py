@@ -1,14 +1,19 @@
 """The ledger: which window of which pipeline ran when, under which lease, with which verdict.
 
-Its rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`leases` says
-who holds what, :mod:`recording` takes what an invocation has brought, :mod:`index` knows what
-every model's windows are, :mod:`inputs` from which files they were made, :mod:`history` tells what
-ran, :mod:`controls` pauses and stops, :mod:`proofs` remembers what replaying has shown,
-:mod:`schedulers` keeps the scheduler's traces, :mod:`outbox` what people are told, :mod:`pruning`
-forgets, :mod:`figures` counts, :mod:`checkup` looks at the ledger itself, and :mod:`upgrades`
-brings older ledgers to this version.
+Its rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`addresses`
+knows where it is kept, :mod:`dialects` all that differs between the databases, :mod:`connection`
+how SQL is spoken to either, :mod:`pool` what is kept open, :mod:`values` how values are kept, and
+:mod:`schema` the tables.
+
+:mod:`leases` says who holds what, :mod:`abandonment` what nobody holds any more, :mod:`recording`
+takes what an invocation has brought, :mod:`index` knows what every model's windows are,
+:mod:`inputs` from which files they were made, :mod:`history` tells what ran, :mod:`controls` pauses
+and stops, :mod:`proofs` remembers what replaying has shown, :mod:`schedulers` keeps the scheduler's
+traces, :mod:`outbox` what people are told, :mod:`pruning` forgets, :mod:`figures` counts,
+:mod:`checkup` looks at the ledger itself, and :mod:`upgrades` brings older ledgers to this version.
 """
 
+from runner.ledger.abandonment import Abandonment
 from runner.ledger.checkup import Checkup
 from runner.ledger.controls import Controls
 from runner.ledger.figures import Counting, Figures
@@ -62,6 +67,7 @@ __all__ = [
 
 class Ledger(
     Leases,
+    Abandonment,
     Recording,
     Index,
     History,

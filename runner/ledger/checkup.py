@@ -6,12 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import make_url, or_, select
-from sqlalchemy.exc import ArgumentError
-
 from runner.ledger.database import Database
 from runner.ledger.records import Run
-from runner.ledger.schema import UNFINISHED, runs
 
 _MOST_PROBLEMS = 5
 
@@ -21,31 +17,22 @@ class Checkup(Database):
 
     def open_ends(self) -> list[Run]:
         """The runs of all pipelines that have not ended, or ended with a question left open."""
-        query = select(runs).where(or_(runs.c.state.in_(UNFINISHED), runs.c.is_unsettled))
+        query = """
+            select * from runs
+            where state in ('queued', 'running', 'retrying') or is_unsettled
+            order by pipeline, window_start
+        """
         with self._transaction(reads_only=True) as connection:
-            found = connection.execute(query.order_by(runs.c.pipeline, runs.c.window_start))
-            return [Run.from_row(row) for row in found]
+            return [Run.from_row(row) for row in connection.rows(query)]
 
     def journal(self) -> tuple[str, int] | None:
         """SQLite's journal mode and its `synchronous` (2 is FULL); None on another database."""
-        if self._engine.dialect.name != "sqlite":
+        if self._pool.dialect.file is None:
             return None
         with self._transaction(reads_only=True) as connection:
-            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
-            synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+            mode = connection.value("PRAGMA journal_mode")
+            synchronous = connection.value("PRAGMA synchronous")
         return str(mode), int(synchronous or 0)
-
-
-def ledger_file(location: Path | str) -> Path | None:
-    """The file of an SQLite ledger; None for another database."""
-    if isinstance(location, Path):
-        return location
-    try:
-        url = make_url(location)
-    except ArgumentError:
-        return None  # opening it says what is wrong
-    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(str(url.database)).absolute() if is_file else None
 
 
 def file_problems(path: Path) -> list[str]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
-
-from runner.core.states import State
 from runner.ledger.database import Database
 from runner.ledger.records import Pause
-from runner.ledger.schema import UNFINISHED, pauses, runs
+from runner.ledger.values import instant
 
 
 class Controls(Database):
@@ -18,39 +15,43 @@ class Controls(Database):
     def pause(self, pipeline: str, reason: str, now: datetime) -> None:
         """Start nothing more of a pipeline; the latest reason stands."""
         with self._transaction() as connection:
-            connection.execute(delete(pauses).where(pauses.c.pipeline == pipeline))
-            row = {"pipeline": pipeline, "reason": reason, "paused_at": now}
-            connection.execute(insert(pauses), [row])
+            connection.change("delete from pauses where pipeline = :pipeline", pipeline=pipeline)
+            connection.change(
+                """
+                insert into pauses (pipeline, reason, paused_at)
+                values (:pipeline, :reason, :now)
+                """,
+                pipeline=pipeline,
+                reason=reason,
+                now=now,
+            )
 
     def resume(self, pipeline: str) -> bool:
         """Let a pipeline start again; False if it was not paused."""
+        ended = "delete from pauses where pipeline = :pipeline"
         with self._transaction() as connection:
-            ended = connection.execute(delete(pauses).where(pauses.c.pipeline == pipeline))
-            return bool(ended.rowcount)
+            return bool(connection.change(ended, pipeline=pipeline))
 
     def paused(self, pipeline: str) -> Pause | None:
         """The pause of a pipeline, None if it may start."""
+        query = "select reason, paused_at from pauses where pipeline = :pipeline"
         with self._transaction(reads_only=True) as connection:
-            query = select(pauses).where(pauses.c.pipeline == pipeline)
-            row = connection.execute(query).one_or_none()
-        return Pause(row.reason, row.paused_at) if row else None
+            row = connection.row(query, pipeline=pipeline)
+            return Pause(row["reason"], instant(row["paused_at"])) if row else None
 
     def cancel_all(self, pipeline: str, reason: str, now: datetime) -> int:
         """End every unfinished run, whoever holds it; returns how many there were.
 
         Who holds one finds out with its next heartbeat, and kills its child.
         """
-        mine = runs.c.pipeline == pipeline, runs.c.state.in_(UNFINISHED)
+        cancelled = """
+            update runs
+            set state = 'cancelled',
+                reason = :reason,
+                finished_at = :now,
+                lease_until = null,
+                is_unsettled = (state = 'running')
+            where pipeline = :pipeline and state in ('queued', 'running', 'retrying')
+        """
         with self._transaction() as connection:
-            ended = connection.execute(
-                update(runs)
-                .where(*mine)
-                .values(
-                    state=State.CANCELLED,
-                    reason=reason,
-                    finished_at=now,
-                    lease_until=None,
-                    is_unsettled=runs.c.state == State.RUNNING,
-                )
-            )
-            return int(ended.rowcount)
+            return connection.change(cancelled, pipeline=pipeline, reason=reason, now=now)

@@ -6,11 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
-
 from runner.core.states import State
 from runner.ledger.database import Database
-from runner.ledger.schema import UNFINISHED, retries, runs
+from runner.ledger.values import maybe_instant
+
+_TOOK = """
+    select count(*) as runs, sum(seconds) as seconds
+    from runs
+    where pipeline = :pipeline
+        and state not in ('queued', 'running', 'retrying')
+        and seconds is not null
+"""
+_NEWEST = """
+    select seconds
+    from runs
+    where pipeline = :pipeline
+        and state not in ('queued', 'running', 'retrying')
+        and seconds is not null
+    order by finished_at desc
+    limit 1
+"""
+_RETRIES = "select count from retries where pipeline = :pipeline"
 
 
 @dataclass(frozen=True)
@@ -30,30 +46,30 @@ class Counting(Database):
 
     def figures(self, pipeline: str) -> Figures:
         """The figures of a pipeline; zeros for one that never ran."""
-        mine = runs.c.pipeline == pipeline
-        timed = (mine, runs.c.state.not_in(UNFINISHED), runs.c.seconds.is_not(None))
-        by_state = select(runs.c.state, func.count()).where(mine).group_by(runs.c.state)
-        took = select(func.count(), func.sum(runs.c.seconds)).where(*timed)
-        newest = select(runs.c.seconds).where(*timed).order_by(runs.c.finished_at.desc())
-        success = select(func.max(runs.c.finished_at)).where(mine, runs.c.state == State.SUCCESS)
-        again = select(retries.c.count).where(retries.c.pipeline == pipeline)
+        by_state = """
+            select state, count(*) as runs from runs where pipeline = :pipeline group by state
+        """
+        success = """
+            select max(finished_at) from runs where pipeline = :pipeline and state = 'success'
+        """
         with self._transaction(reads_only=True) as connection:
-            counts = {row[0]: row[1] for row in connection.execute(by_state)}
-            row = connection.execute(took).one()
-            count, seconds = row[0], row[1]
+            found = connection.rows(by_state, pipeline=pipeline)
+            counts = {row["state"]: row["runs"] for row in found}
+            (took,) = connection.rows(_TOOK, pipeline=pipeline)
+            last_success = connection.value(success, pipeline=pipeline)
             return Figures(
                 runs={state: counts.get(state, 0) for state in State},
-                timed=count,
-                seconds=seconds or 0.0,
-                newest_seconds=connection.execute(newest.limit(1)).scalar(),
-                last_success=connection.execute(success).scalar(),
-                retries=connection.execute(again).scalar() or 0,
+                timed=took["runs"],
+                seconds=took["seconds"] or 0.0,
+                newest_seconds=connection.value(_NEWEST, pipeline=pipeline),
+                last_success=maybe_instant(last_success),
+                retries=connection.value(_RETRIES, pipeline=pipeline) or 0,
             )
 
     def retried(self, pipeline: str) -> None:
         """Count that something of a pipeline is tried again."""
-        mine = retries.c.pipeline == pipeline
+        again = "update retries set count = count + 1 where pipeline = :pipeline"
+        first = "insert into retries (pipeline, count) values (:pipeline, 1)"
         with self._transaction() as connection:
-            counted = update(retries).where(mine).values(count=retries.c.count + 1)
-            if not connection.execute(counted).rowcount:
-                connection.execute(insert(retries), [{"pipeline": pipeline, "count": 1}])
+            if not connection.change(again, pipeline=pipeline):
+                connection.change(first, pipeline=pipeline)

@@ -6,17 +6,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
-
-from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from runner.core.spans import Span, Spans
 from runner.core.standings import Known, Standing
 from runner.core.timelines import Timeline
+from runner.ledger.connection import Connection, Row
 from runner.ledger.database import Database
 from runner.ledger.inputs import write_inputs
-from runner.ledger.records import IndexChange
-from runner.ledger.schema import accepted_changes, ledger_version, model_windows, runs
+from runner.ledger.records import IndexChange, span_of
+
+_TOUCHING = "where model = :model and window_start <= :last and window_end >= :first"
+_INSERT = """
+    insert into model_windows (
+        model, window_start, window_end, standing, code_hash, is_outdated, reason, inputs, has_rows
+    )
+    values (
+        :model, :window_start, :window_end, :standing, :code_hash, :is_outdated, :reason, :inputs,
+        :has_rows
+    )
+"""
 
 
 class Index(Database):
@@ -26,8 +34,9 @@ class Index(Database):
         """What is known, by model."""
         with self._transaction(reads_only=True) as connection:
             parts: dict[str, list[tuple[Span, Known]]] = {}
-            for row in connection.execute(select(model_windows)):
-                parts.setdefault(row.model, []).append(_part(row))
+            known = _Knowns()
+            for row in connection.rows("select * from model_windows order by model, window_start"):
+                parts.setdefault(row["model"], []).append((span_of(row), known.of(row)))
             return {model: Timeline(found) for model, found in parts.items()}
 
     def replace_index(
@@ -60,39 +69,45 @@ class Index(Database):
 
     def accept(self, model: str, old: Iterable[str], new: str, now: datetime) -> None:
         """Record that what older code of a model published is as good as by its code now."""
-        to_this = accepted_changes.c.model == model, accepted_changes.c.new_hash == new
+        query = """
+            select old_hash from accepted_changes where model = :model and new_hash = :new
+        """
+        inserted = """
+            insert into accepted_changes (model, old_hash, new_hash, accepted_at)
+            values (:model, :old, :new, :now)
+        """
         with self._transaction() as connection:
-            query = select(accepted_changes.c.old_hash).where(*to_this)
-            earlier: set[str] = set(connection.execute(query).scalars())
-            accepted = [
-                {"model": model, "old_hash": code_hash, "new_hash": new, "accepted_at": now}
-                for code_hash in set(old) - earlier
-            ]
-            if accepted:
-                connection.execute(insert(accepted_changes), accepted)
+            earlier = set(connection.column(query, model=model, new=new))
+            connection.change_each(
+                inserted,
+                [
+                    {"model": model, "old": code_hash, "new": new, "now": now}
+                    for code_hash in set(old) - earlier
+                ],
+            )
 
     def accepted(self) -> dict[str, list[tuple[str, str]]]:
         """The accepted changes by model: old and new code hash."""
+        query = "select model, old_hash, new_hash from accepted_changes"
         with self._transaction(reads_only=True) as connection:
-            rows = connection.execute(select(accepted_changes)).all()
+            rows = connection.rows(query)
         found: dict[str, list[tuple[str, str]]] = {}
         for row in rows:
-            found.setdefault(row.model, []).append((row.old_hash, row.new_hash))
+            found.setdefault(row["model"], []).append((row["old_hash"], row["new_hash"]))
         return found
 
 
 def _is_empty(connection: Connection) -> bool:
-    keys = (runs.c.id, model_windows.c.model)
-    return all(connection.execute(select(key).limit(1)).first() is None for key in keys)
+    queries = ("select id from runs limit 1", "select model from model_windows limit 1")
+    return all(connection.row(query) is None for query in queries)
 
 
 def _replace(
     connection: Connection, windows: Iterable[tuple[str, Timeline[Known]]], highest_fence: int
 ) -> None:
-    is_lower = ledger_version.c.highest_fence < highest_fence
-    raised = update(ledger_version).values(highest_fence=highest_fence)
-    connection.execute(raised.where(is_lower))
-    connection.execute(delete(model_windows))
+    raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
+    connection.change(raised, fence=highest_fence)
+    connection.change("delete from model_windows")
     for model, timeline in windows:
         _insert(connection, model, timeline)
 
@@ -104,7 +119,7 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
         if spans:
             _insert(connection, model, _taken_out(connection, model, spans).painted(painted))
     for model, (span, known) in change.whole.items():
-        connection.execute(delete(model_windows).where(model_windows.c.model == model))
+        connection.change("delete from model_windows where model = :model", model=model)
         _insert(connection, model, Timeline([(span, known)]))
     for model, spans in change.outdated.items():
         if spans:
@@ -130,15 +145,11 @@ def _outdated(known: Known, why: str | None = None) -> Known:
 def _taken_out(connection: Connection, model: str, spans: Spans) -> Timeline[Known]:
     """Take out of the table what lies in the range of ``spans``, its neighbours included."""
     bounds = [bound for span in spans for bound in (span.start, span.end)]
-    touching = (
-        model_windows.c.model == model,
-        model_windows.c.window_start <= bounds[-1],
-        model_windows.c.window_end >= bounds[0],
-    )
-    found = Timeline(
-        _part(row) for row in connection.execute(select(model_windows).where(*touching))
-    )
-    connection.execute(delete(model_windows).where(*touching))
+    touching: dict[str, object] = {"model": model, "first": bounds[0], "last": bounds[-1]}
+    rows = connection.rows(f"select * from model_windows {_TOUCHING}", **touching)
+    known = _Knowns()
+    found = Timeline((span_of(row), known.of(row)) for row in rows)
+    connection.change(f"delete from model_windows {_TOUCHING}", **touching)
     return found
 
 
@@ -157,18 +168,34 @@ def _insert(connection: Connection, model: str, timeline: Timeline[Known]) -> No
         }
         for span, known in timeline
     ]
-    if rows:
-        connection.execute(insert(model_windows), rows)
+    connection.change_each(_INSERT, rows)
 
 
-def _part(row: Row[Any]) -> tuple[Span, Known]:
-    """The only conversion from a row of ``model_windows``."""
-    known = Known(
-        standing=Standing(row.standing),
-        code_hash=row.code_hash,
-        is_outdated=row.is_outdated,
-        reason=row.reason,
-        inputs=row.inputs,
-        has_rows=row.has_rows,
-    )
-    return Span(row.window_start, row.window_end), known
+class _Knowns:
+    """What is known of windows; the same of many, which are rows of few kinds."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[object, ...], Known] = {}
+
+    def of(self, row: Row) -> Known:
+        """The only conversion from a row of ``model_windows``."""
+        facts = (
+            row["standing"],
+            row["code_hash"],
+            row["is_outdated"],
+            row["reason"],
+            row["inputs"],
+            row["has_rows"],
+        )
+        known = self._found.get(facts)
+        if known is None:
+            standing, code_hash, is_outdated, reason, inputs, has_rows = facts
+            known = self._found[facts] = Known(
+                standing=Standing(standing),
+                code_hash=code_hash,
+                is_outdated=bool(is_outdated),
+                reason=reason,
+                inputs=inputs,
+                has_rows=bool(has_rows),
+            )
+        return known

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from sqlalchemy import Connection, Row, Table, bindparam, delete, insert, select, update
 
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
+from runner.ledger.connection import Connection, Row
 from runner.ledger.database import Database
-from runner.ledger.records import InputFile, Looked
-from runner.ledger.schema import input_files, input_looks
+from runner.ledger.records import InputFile, Looked, span_of
+
+_TOUCHING = "where model = :model and window_start <= :last and window_end >= :first"
+_INSERT_FILE = """
+    insert into input_files (model, path, window_start, window_end, size, mtime_ns, digest)
+    values (:model, :path, :window_start, :window_end, :size, :mtime_ns, :digest)
+"""
+_INSERT_LOOK = """
+    insert into input_looks (model, window_start, window_end)
+    values (:model, :window_start, :window_end)
+"""
 
 
 @dataclass(frozen=True)
@@ -31,13 +38,13 @@ class Inputs(Database):
         names = list(models)
         spans: dict[str, list[Span]] = {name: [] for name in names}
         files: dict[str, dict[str, list[tuple[Span, InputFile]]]] = {name: {} for name in names}
-        looks = select(input_looks).where(input_looks.c.model.in_(names))
-        facts = select(input_files).where(input_files.c.model.in_(names))
+        looks = "select * from input_looks where model in :models"
+        facts = "select * from input_files where model in :models"
         with self._transaction(reads_only=True) as connection:
-            for row in connection.execute(looks):
-                spans[row.model].append(Span(row.window_start, row.window_end))
-            for row in connection.execute(facts):
-                files[row.model].setdefault(row.path, []).append(_part(row))
+            for row in connection.rows(looks, models=names):
+                spans[row["model"]].append(span_of(row))
+            for row in connection.rows(facts, models=names):
+                files[row["model"]].setdefault(row["path"], []).append(_part(row))
         return {
             name: Read(
                 Spans(spans[name]), {path: Timeline(found) for path, found in files[name].items()}
@@ -47,20 +54,20 @@ class Inputs(Database):
 
     def refresh_inputs(self, touched: Mapping[str, Iterable[InputFile]]) -> None:
         """Remember when files, by model, were written again with the same bytes."""
+        again = """
+            update input_files
+            set mtime_ns = :mtime_ns
+            where model = :model and path = :path and digest = :digest
+        """
         rows = [
-            {"of_model": model, "of_path": f.path, "same": f.digest, "mtime_ns": f.mtime_ns}
+            {"model": model, "path": f.path, "digest": f.digest, "mtime_ns": f.mtime_ns}
             for model, files in touched.items()
             for f in files
         ]
         if not rows:
             return
-        again = update(input_files).where(
-            input_files.c.model == bindparam("of_model"),
-            input_files.c.path == bindparam("of_path"),
-            input_files.c.digest == bindparam("same"),
-        )
         with self._transaction() as connection:
-            connection.execute(again, rows)
+            connection.change_each(again, rows)
 
 
 def write_inputs(connection: Connection, looked: Looked) -> None:
@@ -74,14 +81,11 @@ def _write(
     connection: Connection, model: str, looked: Mapping[Span, tuple[InputFile, ...]]
 ) -> None:
     spans = Spans(looked)
-    earlier = Spans(
-        Span(row.window_start, row.window_end)
-        for row in _taken(connection, input_looks, model, spans)
-    )
+    earlier = Spans(span_of(row) for row in _taken(connection, "input_looks", model, spans))
     looks = [_bounds(model, span) for span in earlier | spans]
-    connection.execute(insert(input_looks), looks)
+    connection.change_each(_INSERT_LOOK, looks)
     parts: dict[str, list[tuple[Span, InputFile]]] = {}
-    for row in _taken(connection, input_files, model, spans):
+    for row in _taken(connection, "input_files", model, spans):
         before, file = _part(row)
         for rest in Spans([before]) - spans:
             parts.setdefault(file.path, []).append((rest, file))
@@ -99,30 +103,27 @@ def _write(
         for path, found in parts.items()
         for span, file in Timeline(found)
     ]
-    if rows:
-        connection.execute(insert(input_files), rows)
+    connection.change_each(_INSERT_FILE, rows)
 
 
 def _bounds(model: str, span: Span) -> dict[str, object]:
     return {"model": model, "window_start": span.start, "window_end": span.end}
 
 
-def _part(row: Row[Any]) -> tuple[Span, InputFile]:
+def _part(row: Row) -> tuple[Span, InputFile]:
     """The only conversion from a row of ``input_files``."""
-    file = InputFile(row.path, row.size, row.mtime_ns, row.digest)
-    return Span(row.window_start, row.window_end), file
+    file = InputFile(row["path"], row["size"], row["mtime_ns"], row["digest"])
+    return span_of(row), file
 
 
-def _taken(
-    connection: Connection, table: Table, model: str, spans: Spans
-) -> Sequence[Row[tuple[Any, ...]]]:
+def _taken(connection: Connection, table: str, model: str, spans: Spans) -> list[Row]:
     """Take out of a table what lies in the range of ``spans``, its neighbours included."""
     bounds = list(spans)
-    touching = (
-        table.c.model == model,
-        table.c.window_start <= bounds[-1].end,
-        table.c.window_end >= bounds[0].start,
-    )
-    found = connection.execute(select(table).where(*touching)).all()
-    connection.execute(delete(table).where(*touching))
+    touching: dict[str, object] = {
+        "model": model,
+        "first": bounds[0].start,
+        "last": bounds[-1].end,
+    }
+    found = connection.rows(f"select * from {table} {_TOUCHING}", **touching)
+    connection.change(f"delete from {table} {_TOUCHING}", **touching)
     return found

@@ -9,19 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
-
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from typing import Self
 
 from runner.core.messages import Message, Tone
-from runner.core.spans import Span, Spans
+from runner.core.spans import Spans
 from runner.core.timelines import Timeline
 from runner.core.troubles import Comparison, News, Trouble, TroubleKind, compared
 from runner.ledger import owners
+from runner.ledger.connection import Connection, Row
 from runner.ledger.database import Database
-from runner.ledger.schema import database_now, outbox, told
+from runner.ledger.records import span_of
+from runner.ledger.values import instant, maybe_instant
 
 SENDING_SECONDS = 180  # longer than a channel may take
+_INSERT = """
+    insert into outbox (pipeline, tone, title, body, created_at, attempts)
+    values (:pipeline, :tone, :title, :body, :created_at, :attempts)
+"""
+_REMEMBER = """
+    insert into told (pipeline, window_start, window_end, kind)
+    values (:pipeline, :window_start, :window_end, :kind)
+"""
 
 Compose = Callable[[Sequence[News], Timeline[TroubleKind]], Iterable[Message]]
 
@@ -39,16 +47,16 @@ class Unsent:
     last_error: str | None  # in our own words
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """The only conversion from a row of ``outbox``."""
         return cls(
-            key=row.id,
-            pipeline=row.pipeline,
-            message=Message(Tone(row.tone), row.title, row.body),
-            created_at=row.created_at,
-            attempts=row.attempts,
-            not_before=row.not_before,
-            last_error=row.last_error,
+            key=row["id"],
+            pipeline=row["pipeline"],
+            message=Message(Tone(row["tone"]), row["title"], row["body"]),
+            created_at=instant(row["created_at"]),
+            attempts=row["attempts"],
+            not_before=maybe_instant(row["not_before"]),
+            last_error=row["last_error"],
         )
 
 
@@ -83,14 +91,14 @@ class Outbox(Database):
             messages = tuple(compose(found.news, found.told))
             _remember(connection, pipeline, found)
             for message in messages:
-                connection.execute(insert(outbox), [_row_of(pipeline, message, now)])
+                connection.change(_INSERT, **_row_of(pipeline, message, now))
             return messages
 
     def unsent(self) -> tuple[Unsent, ...]:
         """The messages that have yet to be sent, the oldest first."""
-        query = select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.id)
+        query = "select * from outbox where sent_at is null order by id"
         with self._transaction(reads_only=True) as connection:
-            return tuple(map(Unsent.from_row, connection.execute(query)))
+            return tuple(map(Unsent.from_row, connection.rows(query)))
 
     def take_message(self, pipeline: str, now: datetime, longest_wait: timedelta) -> Unsent | None:
         """Take the oldest unsent message of a pipeline, to send it; None if it has to wait.
@@ -98,78 +106,77 @@ class Outbox(Database):
         None also while another process sends it: the messages of a pipeline stay in order.
         One that waits for longer than ``longest_wait`` was put off by a clock that was wrong.
         """
-        oldest = (
-            select(
-                outbox,
-                (outbox.c.lease_until < database_now()).label("is_expired"),
-                (outbox.c.lease_until > database_now(2 * SENDING_SECONDS)).label("is_impossible"),
-            )
-            .where(outbox.c.pipeline == pipeline, outbox.c.sent_at.is_(None))
-            .order_by(outbox.c.id)
-            .limit(1)
-        )
+        oldest = """
+            select
+                *,
+                lease_until < ledger_now(:no_time) as is_expired,
+                lease_until > ledger_now(:too_long) as is_impossible
+            from outbox
+            where pipeline = :pipeline and sent_at is null
+            order by id
+            limit 1
+        """
+        taken = """
+            update outbox set owner = :owner, lease_until = ledger_now(:seconds) where id = :key
+        """
         with self._transaction() as connection:
-            row = connection.execute(oldest).one_or_none()
+            row = connection.row(oldest, pipeline=pipeline, no_time=0, too_long=2 * SENDING_SECONDS)
             if row is None or _is_held(row):
                 return None
-            if row.not_before is not None and now < row.not_before <= now + longest_wait:
+            found = Unsent.from_row(row)
+            if found.not_before is not None and now < found.not_before <= now + longest_wait:
                 return None
-            connection.execute(
-                update(outbox)
-                .where(outbox.c.id == row.id)
-                .values(
-                    owner=owners.this_process(),
-                    lease_until=database_now(SENDING_SECONDS),
-                )
-            )
-            return Unsent.from_row(row)
+            me = owners.this_process()
+            connection.change(taken, key=found.key, owner=me, seconds=SENDING_SECONDS)
+            return found
 
     def message_sent(self, key: int, now: datetime) -> None:
         """Mark a message as sent."""
-        waits = outbox.c.id == key, outbox.c.sent_at.is_(None)
+        sent = """
+            update outbox
+            set sent_at = :now, last_error = null, owner = null, lease_until = null
+            where id = :key and sent_at is null
+        """
         with self._transaction() as connection:
-            connection.execute(
-                update(outbox)
-                .where(*waits)
-                .values(sent_at=now, last_error=None, owner=None, lease_until=None)
-            )
+            connection.change(sent, key=key, now=now)
 
     def message_failed(self, key: int, attempts: int, not_before: datetime, error: str) -> None:
         """Put a message that this process could not send back; ``error`` in our own words."""
-        mine = (
-            outbox.c.id == key,
-            outbox.c.sent_at.is_(None),
-            outbox.c.owner == owners.this_process(),
-        )
+        failed = """
+            update outbox
+            set attempts = :attempts,
+                not_before = :not_before,
+                last_error = :error,
+                owner = null,
+                lease_until = null
+            where id = :key and sent_at is null and owner = :owner
+        """
         with self._transaction() as connection:
-            connection.execute(
-                update(outbox)
-                .where(*mine)
-                .values(
-                    attempts=attempts,
-                    not_before=not_before,
-                    last_error=error,
-                    owner=None,
-                    lease_until=None,
-                )
+            connection.change(
+                failed,
+                key=key,
+                owner=owners.this_process(),
+                attempts=attempts,
+                not_before=not_before,
+                error=error,
             )
 
 
-def _is_held(row: Row[Any]) -> bool:
+def _is_held(row: Row) -> bool:
     """Whether a living process is sending it."""
-    if row.owner is None or row.is_expired or owners.is_dead(row.owner):
+    if row["owner"] is None or row["is_expired"] or owners.is_dead(row["owner"]):
         return False
     # A lease that ends so late was given before the clock was set back.
-    return not row.is_impossible
+    return not row["is_impossible"]
 
 
 def _told(connection: Connection, pipeline: str) -> Timeline[TroubleKind]:
-    rows = connection.execute(select(told).where(told.c.pipeline == pipeline))
-    return Timeline((Span(row.window_start, row.window_end), TroubleKind(row.kind)) for row in rows)
+    rows = connection.rows("select * from told where pipeline = :pipeline", pipeline=pipeline)
+    return Timeline((span_of(row), TroubleKind(row["kind"])) for row in rows)
 
 
 def _remember(connection: Connection, pipeline: str, found: Comparison) -> None:
-    connection.execute(delete(told).where(told.c.pipeline == pipeline))
+    connection.change("delete from told where pipeline = :pipeline", pipeline=pipeline)
     rows = [
         {
             "pipeline": pipeline,
@@ -179,8 +186,7 @@ def _remember(connection: Connection, pipeline: str, found: Comparison) -> None:
         }
         for span, kind in found.told
     ]
-    if rows:
-        connection.execute(insert(told), rows)
+    connection.change_each(_REMEMBER, rows)
 
 
 def _row_of(pipeline: str, message: Message, now: datetime) -> dict[str, object]:

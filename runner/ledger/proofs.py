@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Row, delete, insert, select
-
 from runner.core.proofs import Proof, ProofVerdict, Property
+from runner.ledger.connection import Row
 from runner.ledger.database import Database
-from runner.ledger.schema import proofs
+from runner.ledger.values import instant
+
+_INSERT = """
+    insert into proofs (model, code_hash, verdict, failed, windows, proved_at)
+    values (:model, :code_hash, :verdict, :failed, :windows, :proved_at)
+"""
 
 
 class Proofs(Database):
@@ -20,28 +24,28 @@ class Proofs(Database):
         But one counterexample is the last word on a code: other windows cannot take it back.
         """
         with self._transaction() as connection:
-            query = select(proofs.c.model, proofs.c.code_hash)
-            disproved = {
-                tuple(row)
-                for row in connection.execute(
-                    query.where(proofs.c.verdict == ProofVerdict.DISPROVED)
-                )
-            }
+            query = "select model, code_hash from proofs where verdict = :disproved"
+            rows = connection.rows(query, disproved=ProofVerdict.DISPROVED)
+            disproved = {(row["model"], row["code_hash"]) for row in rows}
             for proof in found:
                 is_known = (proof.model, proof.code_hash) in disproved
                 if is_known and proof.verdict is ProofVerdict.PROVED:
                     continue
-                same = proofs.c.model == proof.model, proofs.c.code_hash == proof.code_hash
-                connection.execute(delete(proofs).where(*same))
-                connection.execute(insert(proofs), [_row_of(proof)])
+                connection.change(
+                    "delete from proofs where model = :model and code_hash = :code_hash",
+                    model=proof.model,
+                    code_hash=proof.code_hash,
+                )
+                connection.change(_INSERT, **_row_of(proof))
 
     def proofs(self) -> dict[str, tuple[Proof, ...]]:
         """By model, the newest first."""
+        query = "select * from proofs order by proved_at desc, code_hash"
         with self._transaction(reads_only=True) as connection:
-            query = select(proofs).order_by(proofs.c.proved_at.desc(), proofs.c.code_hash)
             found: dict[str, tuple[Proof, ...]] = {}
-            for row in connection.execute(query):
-                found[row.model] = (*found.get(row.model, ()), _from_row(row))
+            for row in connection.rows(query):
+                proof = _from_row(row)
+                found[proof.model] = (*found.get(proof.model, ()), proof)
             return found
 
 
@@ -56,12 +60,12 @@ def _row_of(proof: Proof) -> dict[str, object]:
     }
 
 
-def _from_row(row: Row[tuple[object, ...]]) -> Proof:
+def _from_row(row: Row) -> Proof:
     return Proof(
-        model=row.model,
-        code_hash=row.code_hash,
-        verdict=ProofVerdict(row.verdict),
-        failed=tuple(Property(name) for name in row.failed.split(",") if name),
-        windows=row.windows,
-        proved_at=row.proved_at,
+        model=row["model"],
+        code_hash=row["code_hash"],
+        verdict=ProofVerdict(row["verdict"]),
+        failed=tuple(Property(name) for name in row["failed"].split(",") if name),
+        windows=row["windows"],
+        proved_at=instant(row["proved_at"]),
     )

@@ -8,18 +8,14 @@ published it.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, union_all
-
+from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.schema import UNFINISHED, model_runs, outbox, runs
 
 _BATCH = 500  # rows in one transaction: a writer waits for no more than that
 _MUCH = 4  # a file of which less than this part is free is left as it is: SQLite fills it again
@@ -30,9 +26,40 @@ class Room:
     """A table that forgets; its children go with its rows."""
 
     rows: str  # what they are called
-    key: ColumnElement[int]
-    is_over: Callable[[datetime], ColumnElement[bool]]  # may be forgotten, looked at by itself
-    kept: Select[Any] | None = None  # keys of rows that stay, however old
+    table: str
+    is_over: str  # SQL: a row may be forgotten, looked at by itself
+    kept: str = "select 0"  # SQL: the keys of rows that stay, however old
+
+
+# What `list` and `why` show of a window: its newest run, and of each model the last that worked
+# on it and the last that published it.
+_KEPT_RUNS = """
+    select max(id) from runs group by pipeline, window_start
+    union all
+    select max(model_runs.run)
+    from model_runs
+    join runs on runs.id = model_runs.run
+    group by runs.pipeline, runs.window_start, model_runs.model
+    union all
+    select max(model_runs.run)
+    from model_runs
+    join runs on runs.id = model_runs.run
+    where model_runs.row_count is not null
+    group by runs.pipeline, runs.window_start, model_runs.model
+"""
+_ROOMS = (
+    Room(
+        "runs",
+        "runs",
+        """
+        state not in ('queued', 'running', 'retrying')
+            and not is_unsettled
+            and finished_at < :before
+        """,
+        _KEPT_RUNS,
+    ),
+    Room("messages", "outbox", "sent_at < :before"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,32 +68,6 @@ class FileSize:
 
     before: int  # bytes, its write-ahead log included
     after: int
-
-
-def _kept_runs() -> Select[Any]:
-    """The runs that tell of a window what `list` and `why` show of it."""
-    worked = (
-        select(func.max(model_runs.c.run))
-        .join(runs, runs.c.id == model_runs.c.run)
-        .group_by(runs.c.pipeline, runs.c.window_start, model_runs.c.model)
-    )
-    newest = select(func.max(runs.c.id)).group_by(runs.c.pipeline, runs.c.window_start)
-    published = worked.where(model_runs.c.row_count.is_not(None))
-    kept = union_all(newest, worked, published).subquery()
-    return select(kept.c[0])
-
-
-_ROOMS = (
-    Room(
-        "runs",
-        runs.c.id,
-        lambda before: (
-            runs.c.state.not_in(UNFINISHED) & ~runs.c.is_unsettled & (runs.c.finished_at < before)
-        ),
-        _kept_runs(),
-    ),
-    Room("messages", outbox.c.id, lambda before: outbox.c.sent_at < before),
-)
 
 
 class Pruning(Database):
@@ -88,12 +89,12 @@ class Pruning(Database):
         with self._transaction(reads_only=True) as connection:
             keys = _keys(connection, room, before)
         forgotten = 0
+        # Looked at again: meanwhile one may have become a question for the markers.
+        over = f"delete from {room.table} where id in :keys and {room.is_over}"
         for start in range(0, len(keys), _BATCH):
-            batch = room.key.in_(keys[start : start + _BATCH])
-            # Looked at again: meanwhile one may have become a question for the markers.
-            over = delete(room.key.table).where(batch, room.is_over(before))
+            batch = keys[start : start + _BATCH]
             with self._transaction() as connection:
-                forgotten += connection.execute(over).rowcount
+                forgotten += connection.change(over, keys=batch, before=before)
         return forgotten
 
     def compact(self) -> FileSize | None:
@@ -102,28 +103,29 @@ class Pruning(Database):
         The write-ahead log is emptied into the file. The file is written anew only if a good part
         of it is free: writers wait for that, and it takes as much room again meanwhile.
         """
-        name = self._engine.url.database
-        if self._engine.dialect.name != "sqlite" or not name or name == ":memory:":
+        dialect = self._pool.dialect
+        if dialect.file is None:
             return None
-        before = _size(Path(name))
+        before = _size(dialect.file)
         try:
-            with closing(self._engine.raw_connection()) as connection:
-                cursor = connection.cursor()
-                pages = cursor.execute("PRAGMA page_count").fetchone()[0]
-                free = cursor.execute("PRAGMA freelist_count").fetchone()[0]
-                if free * _MUCH >= pages:
-                    cursor.execute("VACUUM")
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except sqlite3.Error as error:
+            with closing(dialect.open()) as raw:
+                connection = Connection(raw, dialect)  # neither of these is for a transaction
+                free = connection.value("PRAGMA freelist_count")
+                if free * _MUCH >= connection.value("PRAGMA page_count"):
+                    connection.change("VACUUM")
+                connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        except dialect.errors as error:
             raise self._unusable(error) from error
-        return FileSize(before, _size(Path(name)))
+        return FileSize(before, _size(dialect.file))
 
 
 def _keys(connection: Connection, room: Room, before: datetime) -> list[int]:
-    query = select(room.key).where(room.is_over(before)).order_by(room.key)
-    if room.kept is not None:
-        query = query.where(room.key.not_in(room.kept))
-    return list(connection.execute(query).scalars())
+    query = f"""
+        select id from {room.table}
+        where {room.is_over} and id not in ({room.kept})
+        order by id
+    """
+    return connection.column(query, before=before)
 
 
 def _size(file: Path) -> int:

@@ -5,16 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
-
 from runner.core.crash_points import reached
 from runner.core.errors import FencedOffError
-from runner.core.states import State
+from runner.ledger.connection import Connection
 from runner.ledger.database import Database
 from runner.ledger.index import apply_change
 from runner.ledger.leases import FENCED_OFF
 from runner.ledger.records import Entry, IndexChange, Run
-from runner.ledger.schema import findings, model_runs, runs
+from runner.ledger.values import as_lines, instant
+
+_END = """
+    update runs
+    set state = :state,
+        row_count = :row_count,
+        check_count = :check_count,
+        seconds = :seconds,
+        reason = :reason,
+        finished_at = :now,
+        lease_until = null
+    where id = :key
+"""
+_INSERT_MODEL = """
+    insert into model_runs (run, model, standing, row_count, code_hash, reason)
+    values (:run, :model, :standing, :row_count, :code_hash, :reason)
+"""
+_INSERT_FINDING = """
+    insert into findings (run, model, check_name, severity, expected, actual, sample)
+    values (:run, :model, :check_name, :severity, :expected, :actual, :sample)
+"""
 
 
 class Recording(Database):
@@ -41,35 +59,37 @@ class Recording(Database):
                 raise FencedOffError(FENCED_OFF)
             _write_runs(connection, keys, entries, now)
             _write_models(connection, keys, entries)
-            rows = list(_finding_rows(keys, entries))
-            if rows:
-                connection.execute(insert(findings), rows)
+            connection.change_each(_INSERT_FINDING, _finding_rows(keys, entries))
             apply_change(connection, change)
             reached("before-commit")
 
     def settle(self, asked: Iterable[Run]) -> None:
         """Remember that the markers have been asked about these runs, which were cut off."""
-        rows = [{"key": run.key} for run in asked]
         with self._transaction() as connection:
-            if rows:
-                settled = update(runs).where(runs.c.id == bindparam("key"))
-                connection.execute(settled.values(is_unsettled=False), rows)
+            connection.change_each(
+                "update runs set is_unsettled = false where id = :key",
+                [{"key": run.key} for run in asked],
+            )
 
 
 def _running_keys(connection: Connection, pipeline: str, fence: int) -> dict[datetime, int]:
     """The runs of an invocation that goes on, by the start of their windows."""
-    query = select(runs.c.window_start, runs.c.id).where(
-        runs.c.pipeline == pipeline, runs.c.fence == fence, runs.c.state == State.RUNNING
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    query = """
+        select window_start, id from runs
+        where pipeline = :pipeline and fence = :fence and state = 'running'
+    """
+    rows = connection.rows(query, pipeline=pipeline, fence=fence)
+    return {instant(row["window_start"]): row["id"] for row in rows}
 
 
 def _is_unsettled(connection: Connection, pipeline: str, fence: int) -> bool:
     """Whether an invocation was cut off, and nobody has asked the markers about it since."""
-    query = select(runs.c.id).where(
-        runs.c.pipeline == pipeline, runs.c.fence == fence, runs.c.is_unsettled
-    )
-    return connection.execute(query.limit(1)).first() is not None
+    query = """
+        select id from runs
+        where pipeline = :pipeline and fence = :fence and is_unsettled
+        limit 1
+    """
+    return connection.row(query, pipeline=pipeline, fence=fence) is not None
 
 
 def _write_runs(
@@ -86,20 +106,14 @@ def _write_runs(
             "check_count": entry.outcome.check_count,
             "seconds": entry.outcome.seconds,
             "reason": entry.outcome.reason,
-            "finished_at": now,
-            "lease_until": None,
+            "now": now,
         }
         for start, entry in entries.items()
         if entry.outcome is not None
     ]
-    waiting = [
-        {"key": keys[start], "state": State.RETRYING}
-        for start, entry in entries.items()
-        if entry.outcome is None
-    ]
-    for rows in (ended, waiting):
-        if rows:
-            connection.execute(update(runs).where(runs.c.id == bindparam("key")), rows)
+    waiting = [{"key": keys[start]} for start, entry in entries.items() if entry.outcome is None]
+    connection.change_each(_END, ended)
+    connection.change_each("update runs set state = 'retrying' where id = :key", waiting)
 
 
 def _write_models(
@@ -117,14 +131,10 @@ def _write_models(
         for start, entry in entries.items()
         for model in entry.models
     ]
-    if not rows:
-        return
     # A model that runs again within its run replaces what was said of it.
-    again = delete(model_runs).where(
-        model_runs.c.run == bindparam("of_run"), model_runs.c.model == bindparam("of_model")
-    )
-    connection.execute(again, [{"of_run": row["run"], "of_model": row["model"]} for row in rows])
-    connection.execute(insert(model_runs), rows)
+    again = "delete from model_runs where run = :run and model = :model"
+    connection.change_each(again, [{"run": row["run"], "model": row["model"]} for row in rows])
+    connection.change_each(_INSERT_MODEL, rows)
 
 
 def _finding_rows(
@@ -139,5 +149,5 @@ def _finding_rows(
                 "severity": finding.severity,
                 "expected": finding.expected,
                 "actual": finding.actual,
-                "sample": finding.sample or None,
+                "sample": as_lines(finding.sample) if finding.sample else None,
             }

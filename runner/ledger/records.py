@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
-
-from sqlalchemy import Row
+from typing import Self
 
 from runner.core.spans import Span, Spans
 from runner.core.standings import Known, Standing
 from runner.core.states import State
 from runner.core.timelines import Timeline
+from runner.ledger.connection import Row
+from runner.ledger.values import instant, lines, maybe_instant
 
 
 class Kind(StrEnum):
@@ -48,26 +48,26 @@ class Run:
     is_unsettled: bool  # cut off in an invocation: ask the markers what that published
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """The only conversion from a row of ``runs``."""
         return cls(
-            key=row.id,
-            pipeline=row.pipeline,
-            run_id=row.run_id,
-            kind=Kind(row.kind),
-            window_start=row.window_start,
-            window_end=row.window_end,
-            label=row.label,
-            state=State(row.state),
-            fence=row.fence,
-            row_count=row.row_count,
-            check_count=row.check_count,
-            seconds=row.seconds,
-            reason=row.reason,
-            queued_at=row.queued_at,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            is_unsettled=row.is_unsettled,
+            key=row["id"],
+            pipeline=row["pipeline"],
+            run_id=row["run_id"],
+            kind=Kind(row["kind"]),
+            window_start=instant(row["window_start"]),
+            window_end=instant(row["window_end"]),
+            label=row["label"],
+            state=State(row["state"]),
+            fence=row["fence"],
+            row_count=row["row_count"],
+            check_count=row["check_count"],
+            seconds=row["seconds"],
+            reason=row["reason"],
+            queued_at=instant(row["queued_at"]),
+            started_at=maybe_instant(row["started_at"]),
+            finished_at=maybe_instant(row["finished_at"]),
+            is_unsettled=bool(row["is_unsettled"]),
         )
 
     @property
@@ -87,9 +87,15 @@ class ModelRun:
     reason: str | None = None  # why it failed, in one line
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """The only conversion from a row of ``model_runs``."""
-        return cls(row.model, Standing(row.standing), row.row_count, row.code_hash, row.reason)
+        return cls(
+            row["model"],
+            Standing(row["standing"]),
+            row["row_count"],
+            row["code_hash"],
+            row["reason"],
+        )
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,16 @@ class Work:
     at: datetime | None  # UTC; when the run ended, None if it goes on
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """The only conversion from a row of ``model_runs`` joined with ``runs``."""
-        span = Span(row.window_start, row.window_end)
-        return cls(ModelRun.from_row(row), row.pipeline, row.run_id, span, row.finished_at)
+        span = span_of(row)
+        return cls(
+            ModelRun.from_row(row),
+            row["pipeline"],
+            row["run_id"],
+            span,
+            maybe_instant(row["finished_at"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -121,10 +133,15 @@ class Finding:
     sample: tuple[str, ...] = ()  # up to five rows in words
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """The only conversion from a row of ``findings``."""
         return cls(
-            row.model, row.check_name, row.severity, row.expected, row.actual, row.sample or ()
+            row["model"],
+            row["check_name"],
+            row["severity"],
+            row["expected"],
+            row["actual"],
+            lines(row["sample"]),
         )
 
 
@@ -190,6 +207,11 @@ class Pause:
 
     reason: str
     paused_at: datetime  # UTC
+
+
+def span_of(row: Row) -> Span:
+    """The window that a row is about."""
+    return Span(instant(row["window_start"]), instant(row["window_end"]))
 
 
 def total_rows(models: Iterable[ModelRun]) -> int | None:

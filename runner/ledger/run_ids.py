@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Integer, cast, func, select
-
 from runner.core.windows import Window
+from runner.ledger.connection import Connection
 from runner.ledger.records import Kind
-from runner.ledger.schema import runs
 
 
 def last_numbers(connection: Connection, pipeline: str, kind: Kind) -> dict[str, int]:
@@ -14,14 +12,21 @@ def last_numbers(connection: Connection, pipeline: str, kind: Kind) -> dict[str,
 
     Read from the ids: earlier runs may have been forgotten, and no id is given twice.
     """
-    after = func.length(runs.c.label) + len(f"{kind}__.") + 1
-    number = cast(func.nullif(func.substr(runs.c.run_id, after), ""), Integer)
-    query = (
-        select(runs.c.label, func.max(func.coalesce(number, 1)))
-        .where(runs.c.pipeline == pipeline, runs.c.kind == kind)
-        .group_by(runs.c.label)
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    query = """
+        select
+            label,
+            max(
+                coalesce(
+                    cast(nullif(substr(run_id, length(label) + :after), '') as integer), 1
+                )
+            ) as number
+        from runs
+        where pipeline = :pipeline and kind = :kind
+        group by label
+    """
+    after = len(f"{kind}__.") + 1
+    rows = connection.rows(query, after=after, pipeline=pipeline, kind=kind)
+    return {row["label"]: row["number"] for row in rows}
 
 
 def run_id(kind: Kind, window: Window, last: int) -> str:

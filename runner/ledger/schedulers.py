@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
-
-from sqlalchemy import Row, delete, insert, select
+from typing import Self
 
 from runner.ledger import owners
+from runner.ledger.connection import Row
 from runner.ledger.database import Database
-from runner.ledger.schema import heartbeats, sources_seen
+from runner.ledger.values import instant, maybe_instant
 
 _NAME = "scheduler"
 _INTERVALS = 2  # without a sign of life, after which a scheduler counts as dead
+_BEAT = """
+    insert into heartbeats (name, kind, owner, seen_at, interval_seconds, is_stopped)
+    values (:name, :kind, :owner, :seen_at, :interval_seconds, :is_stopped)
+"""
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class Beat:
     is_stopped: bool  # it was told to stop, and did
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """The only conversion from a row of ``heartbeats``."""
-        seconds = row.interval_seconds
+        seconds = row["interval_seconds"]
         interval = None if seconds is None else timedelta(seconds=seconds)
-        return cls(row.kind, row.owner, row.seen_at, interval, row.is_stopped)
+        return cls(
+            row["kind"], row["owner"], instant(row["seen_at"]), interval, bool(row["is_stopped"])
+        )
 
     def is_dead(self, now: datetime) -> bool:
         """Whether it stopped, or has given no sign of life for two of its intervals."""
@@ -56,25 +61,31 @@ class Schedulers(Database):
             "is_stopped": is_stopped,
         }
         with self._transaction() as connection:
-            connection.execute(delete(heartbeats))
-            connection.execute(insert(heartbeats), [row])
+            connection.change("delete from heartbeats")
+            connection.change(_BEAT, **row)
 
     def last_beat(self) -> Beat | None:
         """The last sign of life; None if there never was one."""
         with self._transaction(reads_only=True) as connection:
-            row = connection.execute(select(heartbeats)).one_or_none()
-        return None if row is None else Beat.from_row(row)
+            row = connection.row("select * from heartbeats")
+            return None if row is None else Beat.from_row(row)
 
     def source_seen(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
         """Remember up to when a source was loaded when it was asked; None: it had no rows."""
         with self._transaction() as connection:
-            connection.execute(delete(sources_seen).where(sources_seen.c.source == source))
-            row = {"source": source, "loaded_at": loaded_at, "seen_at": now}
-            connection.execute(insert(sources_seen), [row])
+            connection.change("delete from sources_seen where source = :source", source=source)
+            connection.change(
+                """
+                insert into sources_seen (source, loaded_at, seen_at)
+                values (:source, :loaded_at, :now)
+                """,
+                source=source,
+                loaded_at=loaded_at,
+                now=now,
+            )
 
     def loaded_at(self, source: str) -> datetime | None:
         """Up to when a source was loaded when it was last asked; None: no rows, or never asked."""
-        query = select(sources_seen.c.loaded_at).where(sources_seen.c.source == source)
+        query = "select loaded_at from sources_seen where source = :source"
         with self._transaction(reads_only=True) as connection:
-            found: datetime | None = connection.execute(query).scalar()
-        return found
+            return maybe_instant(connection.value(query, source=source))

@@ -12,13 +12,12 @@ from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
-from sqlalchemy import Connection, update
-
-from runner.ledger.schema import VERSION, ledger_version, metadata
+from runner.ledger.connection import Connection
+from runner.ledger.schema import VERSION, create_tables
 
 # What turns a version into the next one. Ledgers that are older than the first are rebuilt.
 _STEPS: Mapping[int, Callable[[Connection], None]] = MappingProxyType(
-    {3: metadata.create_all}  # 4 only adds tables; create_all leaves alone those that are there
+    {3: create_tables}  # 4 only adds tables; those that are there are left alone
 )
 
 
@@ -31,7 +30,7 @@ def upgrade(connection: Connection, version: int) -> None:
     """Bring the tables from ``version`` to this one, within a transaction that only writes this."""
     for step in range(version, VERSION):
         _STEPS[step](connection)
-    connection.execute(update(ledger_version).values(version=VERSION))
+    connection.change("update ledger_version set version = :version", version=VERSION)
 
 
 def keep_copy(file: Path, version: int) -> Path:

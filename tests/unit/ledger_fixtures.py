@@ -14,14 +14,11 @@ from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
-
 from runner.core.spans import Span
 from runner.core.states import State
 from runner.core.windows import Calendar, Grain, Window
 from runner.ledger import Entry, IndexChange, Kind, Ledger, Outcome, Run, owners
 from runner.ledger.index import apply_change
-from runner.ledger.schema import database_now, runs
 
 PIPELINE = "orders"
 NOW = datetime(2026, 6, 19, 5, tzinfo=UTC)
@@ -81,9 +78,12 @@ def states(ledger: Ledger) -> list[State]:
 
 def lease_ends(ledger: Ledger, owner: str, seconds: int) -> None:
     """Let the lease of an owner end in some seconds, by the database's own clock."""
+    leased = """
+        update runs set lease_until = ledger_now(:seconds)
+        where owner = :owner and lease_until is not null
+    """
     with ledger._transaction() as connection:
-        leased = update(runs).where(runs.c.owner == owner, runs.c.lease_until.is_not(None))
-        connection.execute(leased.values(lease_until=database_now(seconds)))
+        connection.change(leased, owner=owner, seconds=seconds)
 
 
 def expire(ledger: Ledger, owner: str) -> None:

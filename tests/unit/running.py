@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
-
-from sqlalchemy import event
 
 from runner.core.chunks import Chunk, Sizing
 from runner.core.plan import Plan
@@ -23,6 +21,7 @@ from runner.execution.backfill import run_plan
 from runner.execution.job import Done, Job
 from runner.execution.recovery import recover
 from runner.ledger import Kind, Ledger, Outcome, Run
+from runner.ledger.dialects import Sqlite
 from runner.pipelines import Pipeline
 from runner.planning import Planner
 from runner.project import Node
@@ -38,12 +37,10 @@ L = TypeVar("L", bound=Ledger)
 def open_ledger(path: Path, kind: type[L]) -> L:
     """A ledger in a file, which no power loss threatens: the disk need not be waited for."""
     ledger = kind.open(path)
-    ledger._engine.dispose()
-    event.listen(
-        ledger._engine,
-        "connect",
-        lambda connection, _: connection.execute("PRAGMA synchronous=OFF"),
-    )
+    ledger.close()
+    dialect = ledger._pool.dialect
+    assert isinstance(dialect, Sqlite)
+    ledger._pool.dialect = replace(dialect, pragmas=("synchronous=OFF", "foreign_keys=ON"))
     return ledger
 
 

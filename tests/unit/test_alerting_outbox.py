@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
 
 from runner.core.messages import Message, Tone
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
 from runner.core.troubles import News, Trouble, TroubleKind
 from runner.ledger import Ledger, Unsent
-from runner.ledger.schema import database_now, outbox
 from tests.unit.ledger_fixtures import (
     NOW,
     PIPELINE,
@@ -30,6 +28,8 @@ FAILED = Trouble(TroubleKind.FAILED, "no file", "runner retry orders")
 ALL_WEEK = Timeline([(span(WEEK), FAILED)])
 NOTHING: Timeline[Trouble] = Timeline()
 LONGEST = timedelta(minutes=15)
+
+LEASED = "update outbox set lease_until = ledger_now(:seconds)"
 
 
 def tell(ledger: Ledger, current: Timeline[Trouble], undecided: Spans | None = None) -> int:
@@ -164,7 +164,7 @@ def test_a_lease_of_another_machine(ledger: Ledger, seconds: int, is_free: bool)
     with acting("elsewhere:1:1"):
         taken(ledger)
     with ledger._transaction() as connection:
-        connection.execute(update(outbox).values(lease_until=database_now(seconds)))
+        connection.change(LEASED, seconds=seconds)
     assert (take(ledger) is not None) is is_free
 
 
@@ -173,7 +173,7 @@ def test_who_was_too_slow_does_not_undo_what_another_did(ledger: Ledger):
     with acting("elsewhere:1:1"):
         slow = taken(ledger)
     with ledger._transaction() as connection:
-        connection.execute(update(outbox).values(lease_until=database_now(-1)))
+        connection.change(LEASED, seconds=-1)
     quick = taken(ledger)
     with acting("elsewhere:1:1"):
         ledger.message_failed(slow.key, 1, NOW, "timed out")

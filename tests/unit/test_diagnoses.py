@@ -22,7 +22,8 @@ from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
 from runner.diagnoses import Diagnosis, Verdict
 from runner.ledger import Kind, Ledger, Pause
-from runner.ledger.checkup import file_version, ledger_file
+from runner.ledger.addresses import ledger_file
+from runner.ledger.checkup import file_version
 from runner.ledger.schema import VERSION
 from runner.markers import Differences
 from runner.project import Node, Project

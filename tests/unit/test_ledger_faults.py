@@ -6,18 +6,17 @@ import os
 import random
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
-from sqlalchemy import event, text, update
 
 from runner.core.errors import DaybreakError, LedgerError, UsageError
 from runner.core.standings import Known, Standing
 from runner.core.timelines import Timeline
 from runner.ledger import Entry, Finding, IndexChange, Kind, Ledger, ModelRun, Outcome
-from runner.ledger.schema import ledger_version
+from runner.ledger.dialects import Sqlite
 from tests.postgres import Server
 from tests.unit.ledger_fixtures import (
     NOTHING,
@@ -81,7 +80,7 @@ def used(ledger: Ledger) -> None:
 
 def test_a_ledger_of_a_newer_daybreak_is_left_alone(location: Location):
     with opened(location) as ledger, ledger._transaction() as connection:
-        connection.execute(update(ledger_version).values(version=99))
+        connection.change("update ledger_version set version = 99")
     message = error_of(location)
     assert "has version 99" in message
     assert "upgrade Daybreak" in message
@@ -205,18 +204,17 @@ def test_a_full_disk_keeps_what_was_there_and_says_so(tmp_path: Path):
         runs, known = ledger.runs(PIPELINE), ledger.known()
     ledger = Ledger.open(path)
     ledger.close()  # so that the next connection is made under the limit
-
-    def fill(connection: Any, _record: object) -> None:
-        connection.execute("PRAGMA max_page_count = 1")  # never below what there is
-
-    event.listen(ledger._engine, "connect", fill)
+    roomy = ledger._pool.dialect
+    assert isinstance(roomy, Sqlite)
+    full = (*roomy.pragmas, "max_page_count=1")  # never below what there is
+    ledger._pool.dialect = replace(roomy, pragmas=full)
     with pytest.raises(LedgerError, match="database or disk is full") as error:
         fill_up(ledger)
     assert "make room on its disk" in str(error.value)
     assert str(error.value).isprintable()
     assert ledger.known() == known
     assert [run for run in ledger.runs(PIPELINE) if run.state is runs[0].state] == runs
-    event.remove(ledger._engine, "connect", fill)
+    ledger._pool.dialect = roomy
     ledger.close()
     ledger.give_up(PIPELINE, "the disk was full", NOW)
     used(ledger)  # there is room again
@@ -228,8 +226,8 @@ def test_a_record_that_fills_the_disk_is_undone(tmp_path: Path):
     with opened(path) as ledger:
         fence = started(ledger, WEEK)
         with ledger._transaction() as connection:
-            pages = connection.execute(text("PRAGMA page_count")).scalar()
-            connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+            pages = connection.value("PRAGMA page_count")
+            connection.rows(f"PRAGMA max_page_count = {pages}")
         huge = Entry(outcome=Outcome(SUCCESS.state, 1, 1, 0.1, "x" * 100_000))
         entries = {**ended(WEEK[:6]), WEEK[6].start: huge}
         with pytest.raises(LedgerError, match="database or disk is full"):
@@ -277,7 +275,7 @@ def test_a_folder_that_is_a_file(tmp_path: Path):
 def test_a_writer_that_never_ends_is_waited_for_and_named(
     location: Location, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("runner.ledger.database._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("runner.ledger.dialects.PATIENCE_SECONDS", 0.05)
     with opened(location) as other, ledger._transaction():
         with pytest.raises(LedgerError, match="another process keeps it busy"):
             other.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
@@ -327,7 +325,7 @@ def test_a_connection_that_broke_is_made_again(postgres: Server):
     with opened(postgres.new_schema()) as ledger:
         started(ledger, WEEK)
         with ledger._transaction(reads_only=True) as connection:
-            mine = connection.execute(text("select pg_backend_pid()")).scalar()
+            mine = connection.value("select pg_backend_pid()")
         with postgres.connect() as other:
             other.execute("select pg_terminate_backend(%s, 10000)", (mine,))
         assert len(ledger.runs(PIPELINE)) == 7

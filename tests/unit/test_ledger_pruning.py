@@ -7,7 +7,6 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from sqlalchemy import func, insert, select, update
 
 from runner.core.spans import Span
 from runner.core.standings import Known, Standing
@@ -15,7 +14,6 @@ from runner.core.states import State
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
 from runner.ledger import Entry, Finding, IndexChange, Kind, Ledger, ModelRun, Run
-from runner.ledger.schema import allowances, findings, model_runs, outbox, runs
 from runner.safety.refusals import Allowance
 from tests.unit.ledger_fixtures import (
     FAILED,
@@ -48,9 +46,9 @@ def worked(ledger: Ledger, windows: list[Window], *models: ModelRun) -> Run:
     return ledger.runs(PIPELINE, limit=1)[0]
 
 
-def rows(ledger: Ledger, table: object) -> int:
+def rows(ledger: Ledger, table: str) -> int:
     with ledger._transaction(reads_only=True) as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+        return int(connection.value(f"select count(*) from {table}"))
 
 
 def published(model: str) -> ModelRun:
@@ -82,7 +80,8 @@ def test_what_belongs_to_a_run_goes_with_it(ledger: Ledger):
         entry = Entry((published("a"),), (FINDING,), SUCCESS)
         ledger.record(PIPELINE, fence, {window[0].start: entry}, NOTHING, NOW)
     ledger.prune(KEPT)
-    assert [rows(ledger, table) for table in (runs, model_runs, findings, allowances)] == [1] * 4
+    tables = ("runs", "model_runs", "findings", "allowances")
+    assert [rows(ledger, table) for table in tables] == [1] * 4
 
 
 def test_what_is_not_old_stays(ledger: Ledger):
@@ -93,12 +92,14 @@ def test_what_is_not_old_stays(ledger: Ledger):
 
 
 def test_messages_go_that_were_sent(ledger: Ledger):
-    common = {"pipeline": "p", "tone": "bad", "title": "t", "body": "b", "attempts": 0}
-    written = [{**common, "created_at": NOW, "sent_at": sent} for sent in (None, NOW, LATER)]
+    written = """
+        insert into outbox (pipeline, tone, title, body, attempts, created_at, sent_at)
+        values ('p', 'bad', 't', 'b', 0, :now, :sent)
+    """
     with ledger._transaction() as connection:
-        connection.execute(insert(outbox), written)
+        connection.change_each(written, [{"now": NOW, "sent": sent} for sent in (None, NOW, LATER)])
     assert ledger.prune(KEPT) == {"runs": 0, "messages": 1}
-    assert rows(ledger, outbox) == 2
+    assert rows(ledger, "outbox") == 2
 
 
 def test_a_batch_at_a_time_forgets_as_much(ledger: Ledger):
@@ -128,7 +129,7 @@ def test_a_run_that_becomes_unsettled_meanwhile_stays(ledger: Ledger):
     old = ledger.run(PIPELINE, "backfill__2026-06-01")
 
     with ledger._transaction() as connection:
-        connection.execute(update(runs).where(runs.c.id == old.key).values(is_unsettled=True))
+        connection.change("update runs set is_unsettled = true where id = :key", key=old.key)
 
     with mock.patch("runner.ledger.pruning._keys", return_value=[old.key]):
         assert ledger.prune(KEPT)["runs"] == 0
@@ -215,7 +216,7 @@ def test_a_file_that_is_much_smaller_gives_its_room_back(tmp_path: Path):
 
 
 def test_a_server_sees_to_its_own_disk(ledger: Ledger):
-    is_file = ledger._engine.dialect.name == "sqlite"
+    is_file = ledger._pool.dialect.file is not None
     assert (ledger.compact() is not None) == is_file
 
 
@@ -224,7 +225,7 @@ def test_no_age_makes_an_unfinished_run_forgotten(ledger: Ledger, state: State):
     finished(ledger, WEEK[:1])
     finished(ledger, WEEK[:1])
     with ledger._transaction() as connection:
-        oldest = select(func.min(runs.c.id)).scalar_subquery()
-        connection.execute(update(runs).where(runs.c.id == oldest).values(state=state))
+        oldest = "select min(id) from runs"
+        connection.change(f"update runs set state = :state where id = ({oldest})", state=state)
     assert ledger.prune(KEPT)["runs"] == 0
     assert Span(WEEK[0].start, WEEK[0].end) in ledger.in_flight(PIPELINE)

@@ -8,14 +8,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
 
 from runner.core.errors import FencedOffError, LedgerError
 from runner.core.spans import Spans
 from runner.core.states import State
 from runner.core.windows import Window
 from runner.ledger import Kind, Ledger, Run, owners
-from runner.ledger.schema import ledger_version, runs
 from tests.unit.ledger_fixtures import (
     FORK,
     NOTHING,
@@ -72,7 +70,7 @@ def test_processes_that_race_make_one_ledger_and_queue_each_window_once(
         found = in_children([lambda order=order: race(order) for order in orders])  # type: ignore[misc]
         assert sorted(start for part in found for start in part) == starts(WEEK)
         with opened(location) as ledger, ledger._transaction(reads_only=True) as connection:
-            assert len(connection.execute(select(ledger_version)).all()) == 1
+            assert len(connection.rows("select * from ledger_version")) == 1
 
 
 def test_of_those_who_race_to_take_over_one_does(location: Location, ledger: Ledger):
@@ -122,21 +120,27 @@ def test_fences_of_processes_that_race_are_different(location: Location, ledger:
 def test_a_window_is_never_in_two_hands_even_if_a_program_thinks_so(ledger: Ledger):
     """The database itself refuses it; the message is one line for a person."""
     started(ledger, WEEK[:1])
-    twice = {
-        "pipeline": PIPELINE,
-        "run_id": "manual__2026-06-01",
-        "kind": Kind.MANUAL,
-        "window_start": WEEK[0].start,
-        "window_end": WEEK[0].end,
-        "label": "2026-06-01",
-        "state": State.RUNNING,
-        "owner": owners.this_process(),
-        "queued_at": NOW,
-    }
+    twice = """
+        insert into runs (
+            pipeline, run_id, kind, window_start, window_end, label, state, owner, queued_at,
+            is_unsettled
+        )
+        values (
+            :pipeline, 'manual__2026-06-01', 'manual', :start, :end, '2026-06-01', 'running',
+            :owner, :now, false
+        )
+    """
     with (
         pytest.raises(LedgerError, match="cannot be used") as error,
         ledger._transaction() as connection,
     ):
-        connection.execute(insert(runs).values(twice))
+        connection.change(
+            twice,
+            pipeline=PIPELINE,
+            start=WEEK[0].start,
+            end=WEEK[0].end,
+            owner=owners.this_process(),
+            now=NOW,
+        )
     assert str(error.value).isprintable()
     assert len(ledger.runs(PIPELINE)) == 1

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select, text
 
 from runner.core.errors import FencedOffError, LedgerError, UsageError
 from runner.core.spans import Spans
@@ -24,7 +23,6 @@ from runner.ledger import (
     Usage,
     owners,
 )
-from runner.ledger.schema import findings, model_runs
 from tests.unit.ledger_fixtures import (
     FAILED,
     NOTHING,
@@ -54,7 +52,8 @@ PAINTED = IndexChange(windows={"daily_revenue": Timeline([(span(WEEK[:2]), DONE)
 def leftovers(ledger: Ledger) -> list[object]:
     """Whatever there is beside the runs."""
     with ledger._transaction(reads_only=True) as connection:
-        rows = [*connection.execute(select(model_runs)), *connection.execute(select(findings))]
+        tables = ("model_runs", "findings")
+        rows = [row for table in tables for row in connection.rows(f"select * from {table}")]
     return [*rows, *ledger.known()]
 
 
@@ -272,9 +271,14 @@ def test_counts_and_fences_may_be_large(ledger: Ledger):
     (run,) = ledger.runs(PIPELINE)
     assert (run.row_count, run.fence) == (10**10, int(NOW.timestamp() * 1000))
     with ledger._transaction() as connection:
-        connection.execute(text("update runs set id = 5000000000"))
-        row = {"run": 5 * 10**9, "model": "m", "standing": "success", "row_count": 10**12}
-        connection.execute(insert(model_runs).values(row))
+        connection.change("update runs set id = 5000000000")
+        connection.change(
+            """
+            insert into model_runs (run, model, standing, row_count)
+            values (5000000000, 'm', 'success', :count)
+            """,
+            count=10**12,
+        )
     (run,) = ledger.runs(PIPELINE)
     assert run.key == 5 * 10**9
     assert ledger.model_runs(run) == [ModelRun("m", Standing.SUCCESS, 10**12, None)]

@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import update
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.config import PipelineConfig
@@ -25,7 +24,6 @@ from runner.core.states import State
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
 from runner.ledger import Entry, IndexChange, Kind, Ledger, ModelRun, Outcome
-from runner.ledger.schema import database_now, runs
 from runner.machine import memory
 from runner.pipelines import Pipeline, make_pipeline
 from runner.planning import Planner, equal_hashes, proofs_of
@@ -271,7 +269,7 @@ def test_what_this_process_holds_itself_is_in_its_way_no_more_than_it_says(ledge
 def test_what_a_dead_process_left_behind_is_not_in_flight(ledger: Ledger):
     queue(ledger, days(6, 7))
     with ledger._transaction() as connection:
-        connection.execute(update(runs).values(lease_until=database_now(-1)))
+        connection.change("update runs set lease_until = ledger_now(:seconds)", seconds=-1)
     assert built(plan(ledger, ORDERS)) == {"orders": Spans([days(5, 11)])}
 
 

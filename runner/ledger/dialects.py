@@ -1,0 +1,224 @@
+"""The two databases that a ledger may be kept in, and all that differs between them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+from runner.ledger.connection import Raw
+from runner.ledger.values import as_text, bindable
+
+if TYPE_CHECKING:
+    from psycopg import Cursor
+
+PATIENCE_SECONDS: float = 10  # with another process that writes
+_WAL_ATTEMPTS = 200
+_WRITERS = 0x6461796272656B  # "daybrek": the advisory lock of all who write to a Postgres ledger
+_LITERAL = re.compile("'[^']*'")
+_FOREIGN = ("::", "%", "--")
+_AMONG = re.compile(r"\bin :(\w+)")
+_NOW = re.compile(r"\bledger_now\((:\w+)\)")
+_NAME = re.compile(r":(\w+)")
+
+
+class Dialect(ABC):
+    """One of the databases."""
+
+    name: str  # what a person knows the ledger by: its file, or its URL without passwords
+    file: Path | None  # None: another process holds the data
+    types: Mapping[str, str]  # by their names in the schema
+    has_table: str  # SQL that answers with a row if there is a table :name
+    errors: tuple[type[Exception], ...]  # what the database raises
+
+    @abstractmethod
+    def open(self) -> Raw:
+        """A new connection."""
+
+    @abstractmethod
+    def begin(self, raw: Raw, *, reads_only: bool) -> None:
+        """Begin a transaction: who writes is alone, who only reads sees one state."""
+
+    @abstractmethod
+    def is_broken(self, raw: Raw) -> bool:
+        """Whether a connection has met its end."""
+
+    @abstractmethod
+    def translated(self, sql: str) -> str:
+        """The ledger's SQL in the words of this database."""
+
+    @abstractmethod
+    def bound(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Values in the types of this database."""
+
+
+@dataclass(frozen=True)
+class Sqlite(Dialect):
+    """A file of this machine."""
+
+    file: Path  # absolute
+    name: str = field(init=False)
+    pragmas: tuple[str, ...] = ("synchronous=FULL", "foreign_keys=ON")  # FULL outlives power loss
+
+    types = MappingProxyType({"key": "INTEGER", "instant": "DATETIME"})
+    has_table = "select 1 from sqlite_master where type = 'table' and name = :name"
+    errors = (sqlite3.Error,)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", str(self.file))
+
+    def open(self) -> Raw:
+        """A new connection; threads may take turns with it."""
+        raw = sqlite3.connect(
+            str(self.file), PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            raw.row_factory = sqlite3.Row
+            for pragma in self.pragmas:
+                raw.execute(f"PRAGMA {pragma}")
+            _use_wal(raw)
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+    def begin(self, raw: Raw, *, reads_only: bool) -> None:
+        """Take the write lock at once: a transaction that has read could not always upgrade."""
+        with closing(raw.cursor()) as cursor:
+            cursor.execute("begin" if reads_only else "begin immediate")
+
+    def is_broken(self, raw: Raw) -> bool:  # noqa: ARG002
+        """A file does not hang up."""
+        return False
+
+    def translated(self, sql: str) -> str:
+        """Sets of values are lists in JSON, and instants are texts."""
+        return _for_sqlite(sql)
+
+    def bound(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Values in SQLite's types."""
+        return {name: _for_file(bindable(value)) for name, value in values.items()}
+
+
+def _for_file(value: object) -> object:
+    if isinstance(value, datetime):
+        return as_text(value)
+    if isinstance(value, list):
+        return json.dumps([bindable(one) for one in value])
+    return value
+
+
+@cache
+def _for_sqlite(sql: str) -> str:
+    sql = _AMONG.sub(r"in (select value from json_each(:\1))", _plain(sql))
+    return _NOW.sub(r"strftime('%Y-%m-%d %H:%M:%f', 'now', (\1) || ' seconds')", sql)
+
+
+def _plain(sql: str) -> str:
+    """The same SQL; ValueError if it holds what could be taken for the name of a value."""
+    if any(sign in sql for sign in _FOREIGN) or ":" in "".join(_LITERAL.findall(sql)):
+        raise ValueError(f"write it without ::, %, comments, and colons in literals: {sql}")
+    return sql
+
+
+def _use_wal(raw: sqlite3.Connection) -> None:
+    """Let readers read while one writes; two who switch a new file at once wait for no timeout."""
+    for attempt in range(_WAL_ATTEMPTS):
+        try:
+            raw.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or attempt == _WAL_ATTEMPTS - 1:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+@dataclass(frozen=True)
+class Postgres(Dialect):
+    """A server that runners on several machines share; ImportError without its driver."""
+
+    name: str
+    options: Mapping[str, str] = field(repr=False)  # as libpq names them; a password is among them
+
+    file = None
+    types = MappingProxyType({"key": "BIGSERIAL", "instant": "TIMESTAMP WITH TIME ZONE"})
+    has_table = "select 1 where to_regclass(:name) is not null"
+
+    def __post_init__(self) -> None:
+        import psycopg  # a ledger in a file needs no driver
+
+        object.__setattr__(self, "errors", (psycopg.Error,))
+
+    def open(self) -> Raw:
+        """A new connection."""
+        import psycopg
+
+        options: dict[str, Any] = {"connect_timeout": str(int(PATIENCE_SECONDS)), **self.options}
+        return cast(Raw, psycopg.connect(**options, autocommit=True, row_factory=_rows_of))
+
+    def begin(self, raw: Raw, *, reads_only: bool) -> None:
+        """Be the only writer, as on SQLite; statements see what was committed before each of them.
+
+        Said outright, as a server may have other defaults: a snapshot that is older than the lock
+        would not show what the writer before has done.
+        """
+        begin = (
+            "begin isolation level repeatable read, read only"
+            if reads_only
+            else "begin isolation level read committed, read write;"
+            f"set local lock_timeout = '{PATIENCE_SECONDS}s';"
+            f"select pg_advisory_xact_lock({_WRITERS})"
+        )
+        with closing(raw.cursor()) as cursor:
+            cursor.execute(begin)
+
+    def is_broken(self, raw: Raw) -> bool:
+        """Whether the server has hung up."""
+        return bool(cast(Any, raw).closed)
+
+    def translated(self, sql: str) -> str:
+        """Names of values are written in another way."""
+        return _for_postgres(sql)
+
+    def bound(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Values in the types that psycopg knows."""
+        return {
+            name: [bindable(one) for one in value] if isinstance(value, list) else bindable(value)
+            for name, value in values.items()
+        }
+
+
+@cache
+def _for_postgres(sql: str) -> str:
+    sql = _AMONG.sub(r"= any(:\1)", _plain(sql))
+    sql = _NOW.sub(r"(clock_timestamp() + make_interval(secs => \1))", sql)
+    return _NAME.sub(r"%(\1)s", sql)
+
+
+class _Row:
+    """A row with named columns, as SQLite's own."""
+
+    __slots__ = ("_at", "_values")
+
+    def __init__(self, at: Mapping[str, int], values: tuple[Any, ...]) -> None:
+        self._at = at
+        self._values = values
+
+    def __getitem__(self, column: str | int) -> Any:
+        return self._values[self._at[column] if isinstance(column, str) else column]
+
+
+def _rows_of(cursor: Cursor[Any]) -> Any:
+    at = {column.name: number for number, column in enumerate(cursor.description or ())}
+    return lambda values: _Row(at, tuple(values))
