@@ -1,28 +1,31 @@
-"""What a pipeline may be told in ``pipelines.yml``, as values: pydantic judges them.
+"""What a pipeline may be told in ``pipelines.yml``, as values, and how each is read.
 
 See :mod:`runner.core.pipelines_file` for the text and its errors.
 """
 
 import re
 import string
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-
 from runner.core.errors import UsageError, nearest
+from runner.core.readers import (
+    BadNameError,
+    Path,
+    Record,
+    UnfitError,
+    key,
+    many,
+    maybe,
+    one_of,
+    record,
+    text,
+    whole,
+    words,
+)
 from runner.core.schedules import Schedule
 from runner.core.windows import Grain
 
@@ -33,22 +36,21 @@ _ANY_TIME = datetime(2000, 1, 1, tzinfo=_UTC)
 
 def parsed_duration(value: object) -> timedelta:
     """Turn '30s', '15m', '2h' or '1d' into a timedelta; ValueError for anything else."""
-    if isinstance(value, timedelta):
-        return value
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", value) if isinstance(value, str) else None
     if not match:
         raise ValueError("a duration is a whole number and one of s, m, h, d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _positive(duration: timedelta) -> timedelta:
+def _positive(value: object) -> timedelta:
+    duration = parsed_duration(value)
     if not duration:
         raise ValueError("the duration must be longer than zero")
     return duration
 
 
-def _day(value: object) -> object:
-    """Accept a date, or one in quotes; never a number, which pydantic reads as seconds."""
+def _day(value: object) -> date:
+    """Read a date, or one in quotes; never one with a time."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         return date.fromisoformat(value)
     if type(value) is date:
@@ -56,14 +58,15 @@ def _day(value: object) -> object:
     raise ValueError("a date is written YYYY-MM-DD")
 
 
-def _cron(expression: str) -> str:
+def _cron(value: object) -> str:
     try:
-        return Schedule(expression, _UTC).expression
+        return Schedule(words(value), _UTC).expression
     except UsageError as error:
         raise ValueError(str(error)) from error
 
 
-def _zone(name: str) -> str:
+def _zone(value: object) -> str:
+    name = words(value)
     try:
         return ZoneInfo(name).key
     except (ValueError, OSError, LookupError) as error:
@@ -71,16 +74,18 @@ def _zone(name: str) -> str:
         raise ValueError(f"there is no time zone {name!r}{hint and '.' + hint}") from error
 
 
-def _selection(select: str) -> str:
-    """Check that a selection holds no option of dbt's: those are the runner's to give."""
+def _selection(value: object) -> str:
+    """Read a selection; it holds no option of dbt's, which are the runner's to give."""
+    select = text(value)
     option = next((word for word in select.split() if word.startswith("-")), None)
     if option is not None:
         raise ValueError(f"{option!r} is an option, not a selection; leave it out")
     return select
 
 
-def _template(path: str) -> str:
-    """Check that a path's only placeholder is ``{window:…}``."""
+def _template(value: object) -> str:
+    """Read a path; its only placeholder is ``{window:…}``."""
+    path = text(value)
     for _, name, _, conversion in string.Formatter().parse(path):
         if name not in (None, "window") or conversion:
             raise ValueError(f"'{{{name}}}' is not known; the only placeholder is {{window:…}}")
@@ -91,11 +96,17 @@ def _template(path: str) -> str:
     return path
 
 
-Duration = Annotated[timedelta, BeforeValidator(parsed_duration)]
-PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-Day = Annotated[date, BeforeValidator(_day)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-PipelineName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+def _source(value: object) -> str:
+    if not re.fullmatch(r"\w+\.\w+", words(value)):
+        raise UnfitError("the name of a source and of its table, with a dot between")
+    return words(value)
+
+
+def pipeline_name(value: object) -> str:
+    """Read the name of a pipeline."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", words(value)):
+        raise BadNameError
+    return words(value)
 
 
 class Catchup(StrEnum):
@@ -106,75 +117,68 @@ class Catchup(StrEnum):
     NONE = "none"
 
 
-class Strict(BaseModel):
-    """Takes no key that it does not know, and never changes."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
-
-
-class Retries(Strict):
+@dataclass(frozen=True, kw_only=True)
+class Retries(Record):
     """How often a transient failure is tried again, and how patiently."""
 
-    attempts: int = Field(default=3, ge=1, strict=True)  # the first one included
-    backoff: Duration = timedelta(seconds=30)  # before the second attempt
-    max_backoff: Duration = Field(default=timedelta(minutes=15), validate_default=True)
+    attempts: int = key(whole(least=1), 3)  # the first one included
+    backoff: timedelta = key(parsed_duration, timedelta(seconds=30))  # before the second attempt
+    max_backoff: timedelta = key(parsed_duration, timedelta(minutes=15))
 
-    @field_validator("max_backoff")
-    @classmethod
-    def _not_below_backoff(cls, value: timedelta, info: ValidationInfo) -> timedelta:
-        if value < info.data.get("backoff", value):
-            raise ValueError("max_backoff is shorter than backoff")
-        return value
+    def contradictions(self) -> Iterator[tuple[Path, str]]:
+        """See :class:`Record`."""
+        if self.max_backoff < self.backoff:
+            yield ("max_backoff",), "max_backoff is shorter than backoff"
 
 
-class WaitFor(Strict):
+@dataclass(frozen=True, kw_only=True)
+class WaitFor(Record):
     """Something that must be there, complete, before a window runs: a file, or a fresh source."""
 
-    file: Annotated[Text, AfterValidator(_template)] | None = None  # a glob, per window
-    marker: Annotated[Text, AfterValidator(_template)] | None = None  # lands after the file
-    settle: Duration = timedelta(minutes=1)  # unchanged for so long, the file is complete
-    source: Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")] | None = None  # name.table
-    lag: Duration = timedelta(0)  # of a source: how long before the window's end it may stop
-    timeout: Duration | None = None  # after due; then the window is missed
+    file: str | None = key(maybe(_template), None)  # a glob, per window
+    marker: str | None = key(maybe(_template), None)  # lands after the file
+    settle: timedelta = key(parsed_duration, timedelta(minutes=1))  # unchanged so long: complete
+    source: str | None = key(maybe(_source), None)  # name.table
+    # Of a source: how long before the window's end it may stop.
+    lag: timedelta = key(parsed_duration, timedelta(0))
+    timeout: timedelta | None = key(maybe(parsed_duration), None)  # after due; then it is missed
 
-    @model_validator(mode="after")
-    def _either(self) -> Self:
+    def contradictions(self) -> Iterator[tuple[Path, str]]:
+        """See :class:`Record`."""
         if (self.file is None) == (self.source is None):
-            raise ValueError("each entry names either a file or a source")
+            yield (), "each entry names either a file or a source"
         if self.marker is not None and self.file is None:
-            raise ValueError("a marker belongs to a file")
+            yield (), "a marker belongs to a file"
         if self.lag and self.source is None:
-            raise ValueError("a lag belongs to a source")
-        return self
+            yield (), "a lag belongs to a source"
 
 
-class PipelineConfig(Strict):
+@dataclass(frozen=True, kw_only=True)
+class PipelineConfig(Record):
     """One pipeline as a person wrote it; what is None is taken from its models, or absent."""
 
-    select: Annotated[Text, AfterValidator(_selection)]  # dbt's selection syntax
-    description: str | None = None
-    schedule: Annotated[str, AfterValidator(_cron)] | None = None  # cron, in `timezone`
-    grain: Grain | None = None
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None  # an IANA name
-    start: Day | None = None  # first local date
-    end: Day | None = None  # last local date, inclusive
-    deadline: Duration | None = None  # after due; then the window is missed
-    lookback: int = Field(default=0, ge=0, strict=True)  # windows made stale for late rows
-    catchup: Catchup = Catchup.ALL
-    max_catchup: int = Field(default=366, ge=1, strict=True)  # windows; beyond: a clock that jumped
-    after: tuple[PipelineName, ...] = ()  # whose windows must be success first
-    retries: Retries = Retries()
-    timeout: PositiveDuration = timedelta(hours=1)  # of one attempt
-    lock_timeout: Duration = timedelta(minutes=10)  # patience with another writer; 0s: none
-    wait_for: tuple[WaitFor, ...] = ()
+    select: str = key(_selection)  # dbt's selection syntax
+    description: str | None = key(maybe(words), None)
+    schedule: str | None = key(maybe(_cron), None)  # cron, in `timezone`
+    grain: Grain | None = key(maybe(one_of(Grain)), None)
+    timezone: str | None = key(maybe(_zone), None)  # an IANA name
+    start: date | None = key(maybe(_day), None)  # first local date
+    end: date | None = key(maybe(_day), None)  # last local date, inclusive
+    deadline: timedelta | None = key(maybe(parsed_duration), None)  # after due; then it is missed
+    lookback: int = key(whole(least=0), 0)  # windows made stale for late rows
+    catchup: Catchup = key(one_of(Catchup), Catchup.ALL)
+    max_catchup: int = key(whole(least=1), 366)  # windows; beyond: a clock that jumped
+    after: tuple[str, ...] = key(many(pipeline_name), ())  # whose windows must be success first
+    retries: Retries = key(record(Retries), Retries())
+    timeout: timedelta = key(_positive, timedelta(hours=1))  # of one attempt
+    # Patience with another writer; 0s: none.
+    lock_timeout: timedelta = key(parsed_duration, timedelta(minutes=10))
+    wait_for: tuple[WaitFor, ...] = key(many(record(WaitFor)), ())
     # URLs, which may hold a password, as they were written: '${NAME}' is replaced when used.
-    alerts: tuple[Text, ...] = Field(default=(), repr=False)  # Apprise's, first choice first
-    ping: Text | None = Field(default=None, repr=False)  # of a dead-man's switch
+    alerts: tuple[str, ...] = key(many(text), (), is_secret=True)  # Apprise's, first choice first
+    ping: str | None = key(maybe(text), None, is_secret=True)  # of a dead-man's switch
 
-    @field_validator("end")
-    @classmethod
-    def _not_before_start(cls, end: date | None, info: ValidationInfo) -> date | None:
-        start = info.data.get("start")
-        if start and end and end < start:
-            raise ValueError(f"end {end} is before start {start}")
-        return end
+    def contradictions(self) -> Iterator[tuple[Path, str]]:
+        """See :class:`Record`."""
+        if self.start and self.end and self.end < self.start:
+            yield ("end",), f"end {self.end} is before start {self.start}"

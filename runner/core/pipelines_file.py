@@ -5,12 +5,22 @@ place. A wrong value never runs anything.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 
-from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
-
-from runner.core.config import PipelineConfig, PipelineName, Retries, Strict, WaitFor
+from runner.core.config import PipelineConfig, Retries, WaitFor, pipeline_name
 from runner.core.errors import ConfigError, UsageError, nearest
+from runner.core.readers import (
+    BadNameError,
+    MissingKeyError,
+    Mistake,
+    MistakesError,
+    Record,
+    UnfitError,
+    UnknownKeyError,
+    key,
+    named,
+    record,
+)
 from runner.core.walks import walk
 from runner.core.yaml_lines import YamlReader, shown
 
@@ -44,20 +54,14 @@ _EXAMPLES = {
     "pipelines": 'pipelines: {orders: {select: "+daily_revenue"}}',
 }
 
-_EXPECTED = {  # in a person's words, by pydantic's kind of error
-    "dict_type": "keys and values",
-    "int_type": "a whole number",
-    "model_type": "keys and values",
-    "string_too_short": "longer than nothing",
-    "string_type": "text (put it in quotes)",
-    "too_short": "at least one pipeline",
-    "tuple_type": "a list",
-}
 _SECRET = ("alerts", "ping")  # whose URLs may hold a password
 
 
-class _File(Strict):
-    pipelines: dict[PipelineName, PipelineConfig] = Field(min_length=1)
+@dataclass(frozen=True)
+class _File(Record):
+    pipelines: dict[str, PipelineConfig] = key(
+        named(pipeline_name, record(PipelineConfig), least="at least one pipeline")
+    )
 
 
 def parse_pipelines(text: str, source: str = "pipelines.yml") -> dict[str, PipelineConfig]:
@@ -72,15 +76,16 @@ def parse_pipelines(text: str, source: str = "pipelines.yml") -> dict[str, Pipel
         message = f"the file is empty: write `{_EXAMPLES['pipelines']}`."
         raise ConfigError(message, source, line=1)
     try:
-        pipelines = _File.model_validate(value).pipelines
-    except ValidationError as invalid:
-        errors = invalid.errors(include_url=False)
+        pipelines = record(_File)(value).pipelines
+    except MistakesError as wrong:
         # A missing key has no line, and is often one that is there, misspelt.
-        first = min(errors, key=lambda e: (e["type"] == "missing", reader.line(e["loc"])))
-        line = reader.line(first["loc"])
-        raise ConfigError(_explained(first), source, line) from invalid
-    for name, wrong in _impossible_orders(pipelines):
-        raise ConfigError(wrong, source, reader.line(("pipelines", name, "after")))
+        first = min(wrong.found, key=lambda m: (_is_missing(m), reader.line(m.path)))
+        raise ConfigError(_explained(first), source, reader.line(first.path)) from wrong
+    except UnfitError as unfit:
+        first = Mistake((), value, unfit)
+        raise ConfigError(_explained(first), source, line=1) from unfit
+    for name, why in _impossible_orders(pipelines):
+        raise ConfigError(why, source, reader.line(("pipelines", name, "after")))
     return pipelines
 
 
@@ -96,37 +101,39 @@ def _impossible_orders(pipelines: Mapping[str, PipelineConfig]) -> Iterator[tupl
             yield name, f"'after' of pipeline '{name}' leads back to itself: take one name out."
 
 
-def _explained(error: ErrorDetails) -> str:
-    """Say in one line what is wrong at ``error["loc"]`` and what to write instead."""
-    path = [part for part in error["loc"] if isinstance(part, str)]
-    kind, given, key = error["type"], shown(error["input"]), path[-1] if path else "pipelines"
-    if key in _SECRET and isinstance(error["input"], str):
+def _is_missing(mistake: Mistake) -> bool:
+    return isinstance(mistake.error, MissingKeyError)
+
+
+def _explained(mistake: Mistake) -> str:
+    """Say in one line what is wrong, and what to write instead."""
+    path = [part for part in mistake.path if isinstance(part, str)]
+    error, given, name = mistake.error, shown(mistake.given), path[-1] if path else "pipelines"
+    if name in _SECRET and isinstance(mistake.given, str):
         given = "a text"
     place = f" of pipeline '{path[1]}'" if len(path) > 2 else ""
-    if key == "[key]":
+    if isinstance(error, BadNameError):
         return f"{given} cannot name a pipeline: use a-z, 0-9 and _, beginning with a letter."
-    if kind == "extra_forbidden":
+    if isinstance(error, UnknownKeyError):
         known = _known_keys(path)
-        hint = nearest(key, known) or f" The keys here are: {', '.join(known)}."
-        return f"unknown key {key!r}{place}.{hint}"
+        hint = nearest(name, known) or f" The keys here are: {', '.join(known)}."
+        return f"unknown key {name!r}{place}.{hint}"
     if len(path) == 2:
         return (
-            f"pipeline '{key}' must be keys and values: write `{key}: {{{_EXAMPLES['select']}}}`."
+            f"pipeline '{name}' must be keys and values: write `{name}: {{{_EXAMPLES['select']}}}`."
         )
-    example = f"write it like `{_EXAMPLES[key]}`."
-    if kind == "missing":
-        return f"'{key}'{place} is missing: {example}"
-    if kind == "value_error":
-        cause = error["ctx"]["error"]
-        if isinstance(cause.__cause__, UsageError):  # which says what to do next
-            return f"'{key}'{place}: {cause}"
-        return f"'{key}'{place}: {cause}{'' if str(cause).endswith('?') else ';'} {example}"
-    expected = _EXPECTED.get(kind) or error["msg"].removeprefix("Input should be ")
-    return f"'{key}'{place} must be {expected}, not {given}: {example}"
+    example = f"write it like `{_EXAMPLES[name]}`."
+    if isinstance(error, MissingKeyError):
+        return f"'{name}'{place} is missing: {example}"
+    if isinstance(error, UnfitError):
+        return f"'{name}'{place} must be {error}, not {given}: {example}"
+    if isinstance(error.__cause__, UsageError):  # which says what to do next
+        return f"'{name}'{place}: {error}"
+    return f"'{name}'{place}: {error}{'' if str(error).endswith('?') else ';'} {example}"
 
 
 def _known_keys(path: list[str]) -> list[str]:
     """Return the keys that may stand where the last of ``path`` does."""
-    owners: dict[str, type[Strict]] = {"retries": Retries, "wait_for": WaitFor}
+    owners: dict[str, type[Record]] = {"retries": Retries, "wait_for": WaitFor}
     owner = owners.get(path[-2], PipelineConfig) if len(path) > 1 else _File
-    return list(owner.model_fields)
+    return [one.name for one in fields(owner)]  # type: ignore[arg-type]

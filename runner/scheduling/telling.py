@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.alerting.delivering import Post
@@ -32,7 +32,7 @@ def pinger_of(pipeline: Pipeline) -> Pinger:
 
 def pings_nobody(pipeline: Pipeline) -> Pinger:
     """For passes that look from another time: they must not vouch for the scheduler."""
-    return Pinger.of(pipeline.name, pipeline.config.model_copy(update={"ping": None}), {})
+    return Pinger.of(pipeline.name, replace(pipeline.config, ping=None), {})
 
 
 def tell_everyone(

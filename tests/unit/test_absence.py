@@ -21,7 +21,7 @@ DAILY = "0 5 * * *"  # in New York: 10:00 UTC in winter
 
 def chain(**config: object) -> Pipeline:
     nodes = (windowed("stg"), windowed("daily", "stg"), check("stg_ok", "stg"))
-    defaults = {"schedule": DAILY, "deadline": "2h"}
+    defaults = {"schedule": DAILY, "deadline": timedelta(hours=2)}
     return shop(*nodes, check("daily_ok", "daily"), **{**defaults, **config})
 
 
@@ -107,7 +107,7 @@ def test_a_scheduler_is_dead_after_two_of_its_intervals(ledger: Ledger):
 
 
 def test_a_file_that_does_not_come_is_named_after_its_timeout(ledger: Ledger):
-    wait = WaitFor(file="landing/{window:%Y-%m-%d}.csv", timeout="30m")
+    wait = WaitFor(file="landing/{window:%Y-%m-%d}.csv", timeout=timedelta(minutes=30))
     place = town(ledger, chain(wait_for=(wait,)))
     place.obstacles["2017-03-01"] = Obstacle("landing/2017-03-01.csv is not there")
     place.tick(utc("2017-03-02 10:00"))

@@ -503,7 +503,7 @@ def test_a_lock_that_stays_is_an_obstacle_after_the_last_attempt(open_runner: Op
 
 
 def test_waits_grow_up_to_the_longest_and_never_beyond(open_runner: Open):
-    patient = RETRIES.model_copy(update={"attempts": 7})
+    patient = replace(RETRIES, attempts=7)
     runner = open_runner(shop(*NODES, retries=patient), broken={"lines": SHAKY})
     runner.backfill(1)
     assert runner.world.slept == [10.0, 20.0, 40.0, 60.0, 60.0, 60.0]

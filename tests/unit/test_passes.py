@@ -70,7 +70,7 @@ def test_nothing_is_due_before_the_tick_and_everything_once_after_it(ledger: Led
 )
 def test_three_days_of_downtime(ledger: Ledger, policy: Catchup, at: str, caught: list[str]):
     """The scheduler ran on the 2nd and comes back on the 6th, late or in time for the newest."""
-    place = town(ledger, chain(catchup=policy, deadline="2h"))
+    place = town(ledger, chain(catchup=policy, deadline=timedelta(hours=2)))
     place.tick(utc("2017-03-02 10:00"))
     place.tick(utc(at))
     assert place.labels() == ["2017-03-01", *caught]

@@ -291,7 +291,7 @@ def test_a_wish_decides_how_much_runs_at_once(ledger: Ledger):
 
 
 def test_without_a_history_nobody_knows_what_a_window_takes(ledger: Ledger):
-    sizing = planner_of(ledger, ORDERS, timeout="30m").sizing(None)
+    sizing = planner_of(ledger, ORDERS, timeout=timedelta(minutes=30)).sizing(None)
     assert sizing == Sizing(timeout=timedelta(minutes=30), row_budget=sizing.row_budget)
     assert sizing.row_budget == memory() // SHARE_OF_MEMORY // BYTES_PER_ROW
 

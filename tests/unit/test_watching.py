@@ -19,7 +19,13 @@ DAILY = "0 5 * * *"  # in New York: 10:00 UTC in winter
 
 @pytest.fixture
 def town(ledger: Ledger) -> Town:
-    orders = shop(windowed("stg"), check("ok", "stg"), name="orders", schedule=DAILY, deadline="1h")
+    orders = shop(
+        windowed("stg"),
+        check("ok", "stg"),
+        name="orders",
+        schedule=DAILY,
+        deadline=timedelta(hours=1),
+    )
     stores = shop(windowed("visits"), name="stores", schedule=DAILY)
     return Town({"orders": orders, "stores": stores}, ledger)
 
