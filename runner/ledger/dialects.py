@@ -164,8 +164,14 @@ class Postgres(Dialect):
         """A new connection."""
         import psycopg
 
-        options: dict[str, Any] = {"connect_timeout": str(int(PATIENCE_SECONDS)), **self.options}
-        return cast(Raw, psycopg.connect(**options, autocommit=True, row_factory=_rows_of))
+        options: dict[str, Any] = {
+            "connect_timeout": str(int(PATIENCE_SECONDS)),
+            **self.options,
+            "autocommit": True,
+            # A statement that was prepared would fail once after an upgrade has changed a table.
+            "prepare_threshold": None,
+        }
+        return cast(Raw, psycopg.connect(**options, row_factory=_rows_of))
 
     def begin(self, raw: Raw, *, reads_only: bool) -> None:
         """Be the only writer, as on SQLite; statements see what was committed before each of them.
