@@ -8,8 +8,13 @@ tests of this module.
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection
+import os
+import sys
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any
+
+from runner.dbt.kept import Kept
 
 
 def import_dbt() -> None:
@@ -30,6 +35,73 @@ def leave_to_children() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+def keep_templates(kept: Kept) -> None:
+    """Compile no template whose code is kept: 1.0 of 4.1 seconds.
+
+    Jinja itself keeps the code of templates that were loaded from files, but not of those that
+    were made from a text, as dbt's are.
+    """
+    import jinja2
+
+    compile_text = jinja2.Environment.compile
+
+    def compiled(
+        environment: jinja2.Environment,
+        source: Any,
+        name: str | None = None,
+        filename: str | None = None,
+        *rest: Any,
+        **more: Any,
+    ) -> Any:
+        # What has a name or a file is told apart by more than its text.
+        if rest or more or name is not None or filename is not None:
+            return compile_text(environment, source, name, filename, *rest, **more)
+        key = "template", type(environment).__qualname__, str(source)
+        return kept.of(key, lambda: compile_text(environment, source))
+
+    jinja2.Environment.compile = compiled  # type: ignore[assignment,method-assign]
+
+
+def keep_schemas(kept: Kept) -> None:
+    """Derive no schema of dbt's classes that is kept: 0.25 of 0.75 seconds of an unchanged parse.
+
+    A class is known by its name, and by the age of the files that it and its parents are in.
+    """
+    from dbt_common.dataclass_schema import dbtClassMixin
+
+    derive = dbtClassMixin.json_schema.__func__  # type: ignore[attr-defined]
+
+    @lru_cache
+    def schema(cls: type) -> Any:
+        key = "schema", cls.__module__, cls.__qualname__, *_ages(cls)
+        return kept.of(key, lambda: derive(cls))
+
+    dbtClassMixin.json_schema = classmethod(schema)  # type: ignore[method-assign,assignment,arg-type]
+
+
+def _ages(cls: type) -> list[int]:
+    files = {getattr(sys.modules.get(one.__module__), "__file__", None) for one in cls.__mro__}
+    return [os.stat(file).st_mtime_ns for file in sorted(filter(None, files))]  # noqa: PTH116
+
+
+def share_type_testers() -> None:
+    """Let results with the same columns share what guesses their types: 0.1 of 2.1 seconds.
+
+    Each would make a parser of dates of its own, which knows the words of many languages.
+    """
+    from dbt_common.clients import agate_helper
+
+    make = lru_cache(agate_helper.build_type_tester)
+
+    def shared(
+        text_columns: Iterable[str], string_null_values: Iterable[str] | None = ("null", "")
+    ) -> Any:
+        nothing = None if string_null_values is None else tuple(string_null_values)
+        return make(tuple(text_columns), nothing)
+
+    agate_helper.build_type_tester = shared
 
 
 def hear_only(names: Collection[str]) -> None:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from runner.core.crash_points import reached
 from runner.dbt import lean
 from runner.dbt.arguments import QUIET
-from runner.dbt.kept_templates import KeptTemplates
+from runner.dbt.kept import Kept
 from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
 from runner.dbt.target import CONNECT_ONCE, leave_warehouse, warehouse_file
 
@@ -49,7 +49,7 @@ class Server:
         self._requests = channel.makefile("r", encoding="utf-8")
         self._manifest: Any = None
         self._is_fresh = False  # parsed, and not yet described
-        self._templates: KeptTemplates | None = None
+        self._kept: Kept | None = None
 
     def prepare(self) -> None:
         """Take over a project, and parse it while nobody waits for it yet.
@@ -62,8 +62,10 @@ class Server:
         request = json.loads(told)
         os.chdir(request["project_dir"])
         os.environ.update(request["environment"])
-        if request["templates"]:
-            self._templates = KeptTemplates(Path(request["templates"])).install()
+        if request["kept"]:
+            self._kept = Kept(Path(request["kept"]))
+            lean.keep_templates(self._kept)
+            lean.keep_schemas(self._kept)
         with contextlib.suppress(Exception):
             self._parse()
 
@@ -120,7 +122,7 @@ class Server:
         lean.leave_to_children()
         child = os.fork()
         if child == 0:
-            _run_child(self._manifest, self._templates, arguments, self._send, server)
+            _run_child(self._manifest, self._kept, arguments, self._send, server)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpgid(child, child)
         self._send({"child": child})
@@ -150,7 +152,7 @@ def _end_of(child: int) -> int:
 
 
 def _run_child(
-    manifest: Any, templates: KeptTemplates | None, arguments: list[str], send: Send, server: int
+    manifest: Any, kept: Kept | None, arguments: list[str], send: Send, server: int
 ) -> NoReturn:
     """Run dbt in the forked child and leave without touching what the parent still needs."""
     code = 1
@@ -164,8 +166,8 @@ def _run_child(
             _invoke(manifest, arguments, send)
         finally:
             leave_warehouse()
-        if templates:
-            templates.save()
+        if kept:
+            kept.save()
         code = 0
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -228,6 +230,7 @@ def main() -> None:
     server = Server(channel)
     lean.import_dbt()
     lean.hear_only(_HEARD)
+    lean.share_type_testers()
     server.prepare()
     server.serve()
 

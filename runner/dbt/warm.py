@@ -30,14 +30,14 @@ class WarmEngine(DbtEngine):
     """Speaks to a server (see :mod:`runner.dbt.server`) that forks once per invocation.
 
     Starting it returns at once: dbt is imported while the caller goes on. ``environment`` is
-    added to that of this process; ``templates`` is a file for :mod:`runner.dbt.kept_templates`.
+    added to that of this process; ``kept`` is a file for :mod:`runner.dbt.kept`.
     """
 
     def __init__(
         self,
         project_dir: Path,
         environment: Mapping[str, str] | None = None,
-        templates: Path | None = None,
+        kept: Path | None = None,
     ) -> None:
         super().__init__()
         self._server = ahead.take()
@@ -45,7 +45,7 @@ class WarmEngine(DbtEngine):
         self._ask(
             {
                 "project_dir": str(project_dir),
-                "templates": str(templates) if templates else None,
+                "kept": str(kept) if kept else None,
                 "environment": dict(environment or {}),
             }
         )

@@ -62,3 +62,22 @@ def test_who_listens_hears_what_he_listens_to_and_every_warning():
 
 def test_dbts_classes_are_read_and_written_and_garbage_is_looked_for():
     assert said(USED) == ["shop.duckdb", "main", True, True]
+
+
+TYPED = """
+import json
+from runner.dbt import lean
+lean.share_type_testers()
+from dbt_common.clients import agate_helper
+rows = [{"day": "2026-06-19", "code": "007", "amount": 1}, {"day": "", "code": "", "amount": 2}]
+flat = agate_helper.table_from_data_flat(rows, ["day", "code", "amount"])
+free = agate_helper.table_from_rows([["2026-06-19", "1"], ["", "2"]], ["day", "amount"])
+print(json.dumps([[str(v) for r in flat.rows for v in r], [str(v) for r in free.rows for v in r]]))
+"""
+
+
+def test_results_keep_their_types():
+    assert said(TYPED) == [
+        ["2026-06-19", "007", "1", "", "", "2"],
+        ["2026-06-19", "1", "None", "2"],
+    ]

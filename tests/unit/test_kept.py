@@ -1,5 +1,6 @@
-"""Compiled templates: taken from the file, and never from a file that is not whole."""
+"""What is kept of dbt: taken from the file, and never from a file that is not whole."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ RENDER = """
 import sys
 import jinja2
 from pathlib import Path
-from runner.dbt.kept_templates import KeptTemplates
+from runner.dbt import lean
+from runner.dbt.kept import Kept
 
 compiled = []
 original = jinja2.Environment._compile
@@ -18,7 +20,8 @@ def counted(self, source, filename):
     compiled.append(source)
     return original(self, source, filename)
 jinja2.Environment._compile = counted
-kept = KeptTemplates(Path(sys.argv[1])).install()
+kept = Kept(Path(sys.argv[1]))
+lean.keep_templates(kept)
 for text in sys.argv[2:]:
     print(jinja2.Environment().from_string(text).render(name="rows"))
 kept.save()
@@ -35,7 +38,7 @@ def rendered(path: Path, *texts: str) -> list[str]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "home" / "templates"
+    return tmp_path / "home" / "kept"
 
 
 def test_what_was_compiled_is_not_compiled_again(path: Path):
@@ -61,9 +64,47 @@ def test_a_damaged_file_counts_as_empty_and_is_written_anew(path: Path, damage):
 
 def test_a_folder_that_cannot_be_written_is_no_harm(tmp_path: Path):
     (tmp_path / "file").write_text("no folder")
-    assert rendered(tmp_path / "file" / "templates", HELLO) == ["rowsrows", "1"]
+    assert rendered(tmp_path / "file" / "kept", HELLO) == ["rowsrows", "1"]
 
 
 def test_nothing_but_the_file_is_left(path: Path):
     rendered(path, HELLO)
-    assert [found.name for found in path.parent.iterdir()] == ["templates"]
+    assert [found.name for found in path.parent.iterdir()] == ["kept"]
+
+
+SCHEMA = """
+import json, sys
+from pathlib import Path
+import dbt_common.dataclass_schema as mixin
+from runner.dbt import lean
+from runner.dbt.kept import Kept
+
+derived = []
+original = mixin.build_json_schema
+mixin.build_json_schema = lambda cls: derived.append(cls.__name__) or original(cls)
+kept = Kept(Path(sys.argv[1]))
+lean.keep_schemas(kept)
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.contracts.project import Project
+from dbt_common.dataclass_schema import ValidationError
+found = DuckDBCredentials.json_schema()
+Project.json_schema()
+try:
+    DuckDBCredentials.validate({"database": "shop", "schema": 1})
+    wrong = None
+except ValidationError as error:
+    wrong = error.message
+kept.save()
+print(json.dumps([found["title"], sorted(derived), wrong]))
+"""
+
+
+def test_schemas_are_derived_once_and_still_refuse(path: Path):
+    arguments = [sys.executable, "-c", SCHEMA, str(path)]
+    first, second = (
+        json.loads(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
+        for _ in range(2)
+    )
+    assert first == ["DuckDBCredentials", ["DuckDBCredentials", "Project"], second[2]]
+    assert second[:2] == ["DuckDBCredentials", []]
+    assert "is not of type 'string'" in second[2]
