@@ -60,7 +60,7 @@ class _Comparison:
         recorded: Timeline[InputFile] = read.files.get(file.path, Timeline())
         if _is_as_recorded(recorded, file, windows):
             return
-        late = windows - recorded.where(lambda _: True)
+        late = windows - recorded.covered
         if late and self.files.is_complete(file.path, self.at):
             for span in late:
                 yield span, f"input landed later: {file.path}"

@@ -69,7 +69,7 @@ def differences(
         right = index.where(lambda k: k.standing in (Standing.SUCCESS, Standing.UNCHECKED))
         is_there = Spans(marked.get(model, ()))
         lost[model] = believed - is_there - unsettled
-        anything = Spans(span for span, _ in index)
+        anything = index.covered
         unknown[model] = Spans(by_runners.get(model, ())) - anything - unsettled
         unverified[model] = (right & is_there) - Spans(judged.get(model, ())) - unsettled
     return Differences(*map(_kept, (lost, unknown, unverified)))

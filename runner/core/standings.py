@@ -130,7 +130,7 @@ def assess(subject: Subject, calendar: Calendar, in_flight: Spans) -> Mapping[St
     known[Status.IN_FLIGHT] = in_flight
     if subject.desired is not None:
         left = subject.desired
-        covered = _whole_windows(calendar, Spans(span for span, _ in subject.known))
+        covered = _whole_windows(calendar, subject.known.covered)
     else:  # without windows: it has failed in the name of one, or is right as a whole
         wrong = subject.known.where(lambda known: known.standing.state is not State.SUCCESS)
         left = covered = _touched_windows(calendar, wrong)

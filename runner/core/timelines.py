@@ -46,6 +46,11 @@ class Timeline(Generic[T]):
     def __iter__(self) -> Iterator[tuple[Span, T]]:
         return iter(self._parts)
 
+    @property
+    def covered(self) -> Spans:
+        """Where there is a value."""
+        return Spans(span for span, _ in self)
+
     def at(self, instant: datetime) -> T | None:
         """The value at an instant, None if there is none."""
         index = bisect_right(self._parts, instant, key=lambda part: part[0].start)

@@ -58,14 +58,14 @@ def news(told: Timeline[TroubleKind], current: Timeline[Trouble]) -> Iterator[Ne
     03-05 None -> missed
     """
     found: list[tuple[Span, tuple[Trouble | None, TroubleKind | None]]] = []
-    covered = current.where(lambda _: True)
+    in_trouble = current.covered
     for span, trouble in current:
         known = told.within(Spans([span]))
-        rest = Spans([span]) - known.where(lambda _: True)
+        rest = known.covered.outside(span)
         found += [(part, (trouble, None)) for part in rest]
         found += [(part, (trouble, kind)) for part, kind in known if kind is not trouble.kind]
     for span, kind in told:
-        found += [(part, (None, kind)) for part in Spans([span]) - covered]
+        found += [(part, (None, kind)) for part in in_trouble.outside(span)]
     for span, (now, before) in Timeline(found):
         yield News(span, now, before)
 

@@ -115,7 +115,7 @@ def _replace(
 def apply_change(connection: Connection, change: IndexChange) -> None:
     """Apply a change within a transaction of the ledger."""
     for model, painted in change.windows.items():
-        spans = Spans(span for span, _ in painted)
+        spans = painted.covered
         if spans:
             _insert(connection, model, _taken_out(connection, model, spans).painted(painted))
     for model, (span, known) in change.whole.items():
@@ -126,7 +126,7 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
             found = _taken_out(connection, model, spans)
             _insert(connection, model, found.changed(spans, _outdated))
     for model, late in change.late.items():
-        spans = Spans(span for span, _ in late)
+        spans = late.covered
         if spans:
             found = _taken_out(connection, model, spans)
             for span, why in late:

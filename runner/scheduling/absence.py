@@ -57,7 +57,7 @@ def absence(planner: Planner, conditions: Conditions) -> Absence:
     plan = planner.plan(Request(Spans([awaited]), takes=frozenset()), now)
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (Status.IN_FLIGHT,))
-    absent = having(plan, (Status.MISSING, Status.PUBLISHED)) - wrong.where(_always) - running
+    absent = having(plan, (Status.MISSING, Status.PUBLISHED)) - wrong.covered - running
     awaited_still = expected(pipeline.calendar, awaited, pipeline.config.catchup)
     waiting: Timeline[Waiting] = Timeline()
     if pipeline.config.wait_for or pipeline.config.after:
@@ -71,7 +71,7 @@ def absence(planner: Planner, conditions: Conditions) -> Absence:
     troubles = wrong.painted(missed).painted(late)
     # Nor has anything recovered that lies beyond: of a clock that was set back, another `end`.
     beyond = Spans([_EVER]) - Spans([awaited])
-    undecided = (running | absent | beyond) - troubles.where(_always)
+    undecided = (running | absent | beyond) - troubles.covered
     return Absence(pipeline, troubles, overdue, undecided)
 
 
@@ -165,7 +165,3 @@ def _newest(pipeline: Pipeline, spans: Spans) -> Spans:
     """The newest windows of some: of a long past nobody asks one by one what it waits for."""
     windows = [window for span in spans for window in pipeline.calendar.windows(span)]
     return Spans(window.span for window in windows[-_MOST_WINDOWS:])
-
-
-def _always(_: object) -> bool:
-    return True

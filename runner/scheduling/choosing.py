@@ -63,7 +63,7 @@ def choose(planner: Planner, conditions: Conditions) -> Choice:
     again = tried - (_tried_already(planner, now) - changed)
     windows = (plan.windows - missing - tried) | caught.windows | again
     waiting = conditions.waiting(pipeline, windows)
-    ready = windows - waiting.where(lambda _: True)
+    ready = windows - waiting.covered
     is_event = pipeline.schedule is None or not ready & (missing | (tried - changed))
     sizing = planner.sizing(None) if ready else request.sizing
     return Choice(
