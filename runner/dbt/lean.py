@@ -32,7 +32,6 @@ def import_dbt() -> None:
 
 def leave_to_children() -> None:
     """Keep what is in memory out of every later look for garbage: a child shares it unchanged."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 
