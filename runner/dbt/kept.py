@@ -27,7 +27,7 @@ Key = tuple[Any, ...]  # of texts and numbers
 
 
 class Kept:
-    """Code objects and plain values by their keys, in a file.
+    """Code objects and texts by their keys, in a file.
 
     A file that was cut off, or written by other versions, counts as empty.
     """
@@ -49,8 +49,8 @@ class Kept:
         """Write what was made since it was read; that it cannot be kept is no harm."""
         if not self._is_changed:
             return
-        kept = marshal.dumps(self._values)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # ValueError: marshal knows no such value
+            kept = marshal.dumps(self._values)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self._path.parent, delete=False) as file:
                 file.write(self._seal(kept) + kept)

@@ -8,6 +8,7 @@ tests of this module.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from collections.abc import Collection, Iterable
@@ -75,7 +76,10 @@ def keep_schemas(kept: Kept) -> None:
     @lru_cache
     def schema(cls: type) -> Any:
         key = "schema", cls.__module__, cls.__qualname__, *_ages(cls)
-        return kept.of(key, lambda: derive(cls))
+        try:
+            return json.loads(kept.of(key, lambda: json.dumps(derive(cls))))
+        except TypeError:  # a default that JSON has no word for
+            return derive(cls)
 
     dbtClassMixin.json_schema = classmethod(schema)  # type: ignore[method-assign,assignment,arg-type]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.dbt.kept import Kept
+
 RENDER = """
 import sys
 import jinja2
@@ -85,10 +87,12 @@ mixin.build_json_schema = lambda cls: derived.append(cls.__name__) or original(c
 kept = Kept(Path(sys.argv[1]))
 lean.keep_schemas(kept)
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.artifacts.resources.v1.config import NodeConfig
 from dbt.contracts.project import Project
 from dbt_common.dataclass_schema import ValidationError
 found = DuckDBCredentials.json_schema()
 Project.json_schema()
+NodeConfig.json_schema()
 try:
     DuckDBCredentials.validate({"database": "shop", "schema": 1})
     wrong = None
@@ -105,6 +109,13 @@ def test_schemas_are_derived_once_and_still_refuse(path: Path):
         json.loads(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
         for _ in range(2)
     )
-    assert first == ["DuckDBCredentials", ["DuckDBCredentials", "Project"], second[2]]
+    assert first == ["DuckDBCredentials", ["DuckDBCredentials", "NodeConfig", "Project"], second[2]]
     assert second[:2] == ["DuckDBCredentials", []]
     assert "is not of type 'string'" in second[2]
+
+
+def test_what_cannot_be_written_is_no_harm(path: Path):
+    kept = Kept(path)
+    assert kept.of(("a",), object) is kept.of(("a",), object)
+    kept.save()
+    assert not path.exists()
