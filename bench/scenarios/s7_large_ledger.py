@@ -50,6 +50,7 @@ def measure(folder: Path, repeats: int) -> Sheet:
     shop = set_up(folder / "shop")
     shop.runner("list")  # parses
     count = fill(shop)
+    shop.runner("list")  # parses again: to fill it was another environment
     peers = {
         name: lambda command=command, name=name: measured(shop, name, command)
         for name, command in {
