@@ -231,6 +231,9 @@ def main() -> None:
     lean.import_dbt()
     lean.hear_only(_HEARD)
     lean.share_type_testers()
+    from runner.dbt.together import ask_tests_together  # after dbt
+
+    ask_tests_together()
     server.prepare()
     server.serve()
 
