@@ -63,8 +63,10 @@ class Server:
         os.chdir(request["project_dir"])
         os.environ.update(request["environment"])
         if request["kept"]:
-            self._kept = Kept(Path(request["kept"]))
+            path, cache = request["kept"]
+            self._kept = Kept(Path(path), Path(cache) if cache else None)
             lean.keep_templates(self._kept)
+            lean.keep_trees(self._kept)
             lean.keep_schemas(self._kept)
         with contextlib.suppress(Exception):
             self._parse()

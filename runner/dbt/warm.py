@@ -26,6 +26,14 @@ from runner.dbt.reports import (
 )
 
 
+def _cache() -> str | None:
+    """The user's folder for what all projects share; None for a user without a home."""
+    from platformdirs import user_cache_path  # while dbt is imported elsewhere
+
+    folder = user_cache_path("daybreak")
+    return str(folder) if folder.is_absolute() else None
+
+
 class WarmEngine(DbtEngine):
     """Speaks to a server (see :mod:`runner.dbt.server`) that forks once per invocation.
 
@@ -45,7 +53,7 @@ class WarmEngine(DbtEngine):
         self._ask(
             {
                 "project_dir": str(project_dir),
-                "kept": str(kept) if kept else None,
+                "kept": [str(kept), _cache()] if kept else None,
                 "environment": dict(environment or {}),
             }
         )

@@ -22,7 +22,7 @@ def counted(self, source, filename):
     compiled.append(source)
     return original(self, source, filename)
 jinja2.Environment._compile = counted
-kept = Kept(Path(sys.argv[1]))
+kept = Kept(Path(sys.argv[1]), None)
 lean.keep_templates(kept)
 for text in sys.argv[2:]:
     print(jinja2.Environment().from_string(text).render(name="rows"))
@@ -84,7 +84,7 @@ from runner.dbt.kept import Kept
 derived = []
 original = mixin.build_json_schema
 mixin.build_json_schema = lambda cls: derived.append(cls.__name__) or original(cls)
-kept = Kept(Path(sys.argv[1]))
+kept = Kept(Path(sys.argv[1]), None)
 lean.keep_schemas(kept)
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.artifacts.resources.v1.config import NodeConfig
@@ -115,7 +115,55 @@ def test_schemas_are_derived_once_and_still_refuse(path: Path):
 
 
 def test_what_cannot_be_written_is_no_harm(path: Path):
-    kept = Kept(path)
+    kept = Kept(path, None)
     assert kept.of(("a",), object) is kept.of(("a",), object)
     kept.save()
     assert not path.exists()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def keep(path: Path, cache: Path | None, *names: str) -> list[str]:
+    """Which of the names had to be made."""
+    made: list[str] = []
+    kept = Kept(path, cache)
+    for name in names:
+        kept.of((name,), lambda name=name: made.append(name) or name)
+    kept.save()
+    return made
+
+
+def test_another_project_begins_with_what_the_first_has_left(tmp_path: Path, cache: Path):
+    assert keep(tmp_path / "one", cache, "a", "b") == ["a", "b"]
+    assert keep(tmp_path / "two", cache, "a", "c") == ["c"]
+    assert keep(tmp_path / "two", cache, "a", "b", "c") == []
+
+
+def test_a_project_that_began_so_needs_the_cache_no_more(tmp_path: Path, cache: Path):
+    keep(tmp_path / "one", cache, "a")
+    assert keep(tmp_path / "two", cache, "a") == []
+    assert keep(tmp_path / "two", None, "a") == []
+
+
+def test_the_copy_stays_as_the_first_has_left_it(tmp_path: Path, cache: Path):
+    keep(tmp_path / "one", cache, "a")
+    left = [(path.name, path.read_bytes()) for path in cache.iterdir()]
+    keep(tmp_path / "one", cache, "a", "b")
+    keep(tmp_path / "two", cache, "c")
+    assert [(path.name, path.read_bytes()) for path in cache.iterdir()] == left
+
+
+def test_a_damaged_copy_counts_as_none_and_is_made_anew(tmp_path: Path, cache: Path):
+    keep(tmp_path / "one", cache, "a")
+    (copy,) = cache.iterdir()
+    copy.write_bytes(copy.read_bytes()[:-1])
+    assert keep(tmp_path / "two", cache, "a") == ["a"]
+    assert keep(tmp_path / "three", cache, "a") == []
+
+
+def test_no_project_needs_a_cache(path: Path):
+    assert keep(path, None, "a") == ["a"]
+    assert keep(path, None, "a") == []
