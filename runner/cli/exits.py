@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from runner.core.errors import DaybreakError, UsageError
 from runner.core.plan import Plan
 from runner.core.standings import Status
 from runner.core.states import State
-from runner.execution.job import Done
+
+if TYPE_CHECKING:
+    from runner.execution.job import Done
 
 FAILED = 1
 USAGE = 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -16,13 +18,18 @@ from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, Proje
 from runner.cli.stopping import Stop
 from runner.core.world import World
 from runner.ledger import Ledger
+from runner.pipelines import Pipeline
 from runner.render import records
+from runner.render.passes import PlainLog, turn_record
 from runner.scheduling.obstacles import obstacles_in
 from runner.scheduling.passes import Scheduler, Turn
 from runner.scheduling.pulse import pulse
 from runner.scheduling.telling import pinger_of, pings_nobody, tell_everyone
 from runner.scheduling.watching import look_around
 from runner.workspace import EngineKind, Workspace
+
+if TYPE_CHECKING:
+    from runner.execution.job import Observer
 
 TICK = "tick"
 _PATIENCE = timedelta(minutes=2)  # for a channel that is down: the next tick may be tomorrow's
@@ -50,17 +57,11 @@ def tick(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Run what is due and not done of every pipeline, once; safe from cron, and twice at once."""
-    # Only here: a fifth of the time of a command that only looks.
-    from rich.console import Console
-
-    from runner.render.passes import PlainLog, turn_record
-
     workspace, world = Workspace.find(project_dir), inputs.the_world()
     interval = None if every is None else inputs.duration(every, "--every")
     timestamp = inputs.parsed_timestamp(as_of)
     now = None if timestamp is None else inputs.instant_of(timestamp, workspace.zone)
-    console = Console(stderr=output is Format.JSON)
-    log = PlainLog(console, world.now, workspace.zone, stamped=False)
+    log = _plain_log(world, workspace.zone, is_stamped=False, to_stderr=output is Format.JSON)
     turns: list[Turn] = []
     with (
         _alive(workspace.ledger, interval if now is None else None, world),
@@ -100,17 +101,14 @@ def serve(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Run what is due when it is due, until told to stop; edits are taken up as they come."""
-    from rich.console import Console
-
     from runner.render.json_log import JsonLog
-    from runner.render.passes import PlainLog
     from runner.scheduling.serving import Server
 
     world = inputs.the_world()
     reporter = (
         JsonLog(partial(typer.echo), world.now)
         if log is LogFormat.JSON
-        else PlainLog(Console(), world.now, Workspace.find(project_dir).zone, stamped=True)
+        else _plain_log(world, Workspace.find(project_dir).zone, is_stamped=True)
     )
     stop = Stop(reporter.stopping)
     stop.listen()
@@ -126,6 +124,23 @@ def serve(
         tell=tell_everyone,
     )
     server.serve()
+
+
+def _plain_log(
+    world: World, zone: ZoneInfo, *, is_stamped: bool, to_stderr: bool = False
+) -> PlainLog:
+    """Lines for people."""
+
+    def show(pipeline: Pipeline, stamp: Callable[[], str]) -> AbstractContextManager[Observer]:
+        # Only when something runs: a tenth of the time of a tick with nothing to do.
+        from rich.console import Console
+
+        from runner.render.progress import Progressing
+
+        return Progressing(Console(stderr=to_stderr), pipeline.name, pipeline, stamp)
+
+    write = partial(typer.echo, err=to_stderr)
+    return PlainLog(write, show, world.now, zone, stamped=is_stamped)
 
 
 def _alive(

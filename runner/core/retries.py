@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from runner.core.config import Retries
 
@@ -34,9 +35,14 @@ class Rule:
     """One class of error, by its words."""
 
     name: str  # of the class of error, in a person's words
-    pattern: re.Pattern[str]  # matched at the start of what was said, its wrapping taken off
+    words: str  # a pattern, from the start of what was said, its wrapping taken off
     remedy: Remedy
     source: str  # where the words come from
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The words, compiled when something has gone wrong and not before."""
+        return re.compile(self.words, re.DOTALL)
 
 
 # What dbt, Python and DuckDB put before the error itself, in any order and number.
@@ -60,10 +66,7 @@ _BUSY = r"(?:408|429|5\d\d)"  # HTTP: timed out, too many requests, the server's
 
 
 def _rules(*rows: tuple[str, Remedy, str, str]) -> tuple[Rule, ...]:
-    return tuple(
-        Rule(name, re.compile(words, re.DOTALL), remedy, source)
-        for name, remedy, source, words in rows
-    )
+    return tuple(Rule(name, words, remedy, source) for name, remedy, source, words in rows)
 
 
 # The first match wins. What a person wrote or landed comes first, for only these messages quote
@@ -249,7 +252,7 @@ RULES = _rules(
         r"canceling statement due to (?:user request|statement timeout)",
     ),
 )
-UNKNOWN = Rule("unknown", re.compile(""), Remedy.PERMANENT, "no rule knows these words")
+UNKNOWN = Rule("unknown", "", Remedy.PERMANENT, "no rule knows these words")
 
 
 def classify(message: str) -> Rule:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
-
-from rich.console import Console
 
 from runner.core.errors import DaybreakError
 from runner.core.windows import Calendar
 from runner.core.world import Clock
-from runner.execution.job import Observer
 from runner.pipelines import Pipeline
-from runner.render.progress import Progressing
 from runner.render.words import counted, minute, span_in_words
 from runner.scheduling.passes import Turn
 from runner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from runner.execution.job import Observer
+
+# Who shows what happens to a pipeline's windows, with a stamp before every line.
+Show = Callable[["Pipeline", Callable[[], str]], AbstractContextManager["Observer"]]
 
 _MOST_WAITING = 3  # that are told of one pipeline
 
@@ -77,8 +80,11 @@ def turn_record(turn: Turn) -> dict[str, Any]:
 class PlainLog:
     """Lines for people, and for journald: each event once."""
 
-    def __init__(self, console: Console, now: Clock, zone: ZoneInfo, *, stamped: bool) -> None:
-        self._console = console
+    def __init__(
+        self, write: Callable[[str], None], show: Show, now: Clock, zone: ZoneInfo, *, stamped: bool
+    ) -> None:
+        self._write = write
+        self._show = show
         self._now = now
         self._zone = zone
         self._is_stamped = stamped
@@ -120,12 +126,11 @@ class PlainLog:
 
     def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
         """Who is told what happens to a pipeline's windows."""
-        return Progressing(self._console, pipeline.name, pipeline, self._stamp)
+        return self._show(pipeline, self._stamp)
 
     def say(self, word: str, text: str) -> None:
-        """Print one line."""
-        line = f"{self._stamp()}[{word}] {text}"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        """Write one line."""
+        self._write(f"{self._stamp()}[{word}] {text}")
 
     def _stamp(self) -> str:
         return (

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
 
 from runner.alerting.pinging import Pinger
 from runner.core.errors import DaybreakError, PausedError
@@ -21,14 +22,15 @@ from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 from runner.core.world import Clock, World
 from runner.dbt.protocol import Engine
-from runner.execution.job import Done, Observer
-from runner.fulfilment import Order, fulfil
 from runner.input_changes import changed_inputs
 from runner.pipelines import Pipeline
 from runner.planning import Planner
 from runner.scheduling.choosing import Choice, choose, looked_back_at
 from runner.scheduling.waiting import Conditions, ObstacleOf, Waiting
 from runner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from runner.execution.job import Done, Observer
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Scheduler:
 
     def _run(self, planner: Planner, choice: Choice, now: datetime) -> tuple[Plan, Done]:
         """Have what was chosen run."""
+        # Only now: most passes have nothing to do, and should be quick.
+        from runner.fulfilment import Order, fulfil
 
         def planned(planner: Planner, mine: Spans | None) -> Plan:
             return planner.plan(choice.request, now, mine)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +19,24 @@ def test_every_command_has_its_room():
 HEAVY = {"apprise", "asyncio", "dbt", "duckdb", "jinja2", "pydantic", "rich", "sqlglot", "ssl"}
 
 
+def imported(program: str, *arguments: str, cwd: Path | None = None) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)", *arguments],
+        cwd=cwd, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(done.stdout.splitlines()[-1].split())
+
+
 @pytest.mark.parametrize("command", ["list", "list-runs", "plan", "show-run", "status", "tick"])
 def test_who_only_looks_imports_nothing_heavy(command: str):
-    program = f"import sys; from runner.cli import load; load(['{command}']); print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert HEAVY.isdisjoint(loaded.stdout.split())
+    assert HEAVY.isdisjoint(imported(f"from runner.cli import load; load(['{command}'])"))
+
+
+def test_reading_a_command_line_imports_nothing_heavy(tmp_path: Path):
+    program = """
+import contextlib
+from runner.cli import main
+with contextlib.suppress(SystemExit):
+    main()
+"""
+    assert HEAVY.isdisjoint(imported(program, "tick", "--every", "5m", cwd=tmp_path))

@@ -137,7 +137,7 @@
         {{- return(rendered) -}}
     {%- elif value is not string -%}
         {{- return(value) -}}
-    {%- elif modules.re.match('^\s*(env_var|ref|var|source|doc)\s*\(.+\)\s*$', value) -%}
+    {%- elif modules.re.match('^\\s*(env_var|ref|var|source|doc)\\s*\\(.+\\)\\s*$', value) -%}
         {%- set value = '{{ ' ~ value ~ ' }}' -%}
     {%- endif -%}
     {%- set text = render(value) if '{{' in value or '{%' in value else value -%}
