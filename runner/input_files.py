@@ -56,6 +56,16 @@ class InputFiles:
         """Where the files of the sources lie that a model reads."""
         return sorted({source.location for source in self._sources(node) if source.location})
 
+    def landed_bytes(self) -> int | None:
+        """The size of all that has landed; None if windows are made from more than files."""
+        sources = {source.unique_id: source for n in self.readers() for source in self._sources(n)}
+        places = [source.location for source in sources.values()]
+        if not places or None in places:
+            return None
+        paths = {path for place in places if place for path in listed(self.project_dir, place)}
+        found = (_found(path, path) for path in paths)
+        return sum(file.size for file in found if file is not None)
+
     def templates(self) -> list[Template]:
         """The files with the window in their name that the pipeline waits for."""
         files = [wait.file for wait in self.pipeline.config.wait_for if wait.file is not None]

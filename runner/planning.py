@@ -79,7 +79,9 @@ class Planner:
             row_budget=memory() // SHARE_OF_MEMORY // BYTES_PER_ROW,
         )
         if usage is not None:
-            sizing = replace(sizing, rows_per_window=usage.rows, seconds_per_window=usage.seconds)
+            return replace(sizing, rows_per_window=usage.rows, seconds_per_window=usage.seconds)
+        if fixed is None and self.files is not None:
+            return replace(sizing, landed_bytes=self.files.landed_bytes())
         return sizing
 
     def _newest(self, node: Node, now: datetime) -> Span | None:

@@ -15,6 +15,8 @@ from runner.core.spans import Span
 from runner.core.windows import Calendar
 
 UNKNOWN_SIZE = 366  # windows of a chunk while nobody knows how many rows a window has
+EVERYTHING = 10**9  # windows
+LANDED_BYTES_PER_ROW = 5  # of a narrow row in a file that is well compressed
 BYTES_PER_ROW = 200  # of a wide row in DuckDB's memory, uncompressed
 SHARE_OF_MEMORY = 4  # a chunk may take a quarter of what the machine has
 SHARE_OF_TIMEOUT = 4  # and a quarter of the time after which it would be killed
@@ -39,6 +41,7 @@ class Sizing:
     seconds_per_window: float | None = None
     timeout: timedelta = timedelta(hours=1)  # after which an invocation is killed
     row_budget: int = 30_000_000  # rows that a chunk may hold
+    landed_bytes: int | None = None  # of all that windows are made from; None: not only of files
 
     @property
     def size(self) -> int:
@@ -46,6 +49,8 @@ class Sizing:
 
         >>> Sizing(fixed=7).size, Sizing().size
         (7, 366)
+        >>> Sizing(landed_bytes=30_000_000).size == EVERYTHING
+        True
         >>> Sizing(rows_per_window=1e6, row_budget=30_000_000).size
         30
         >>> Sizing(rows_per_window=1, seconds_per_window=90, timeout=timedelta(hours=1)).size
@@ -54,11 +59,17 @@ class Sizing:
         if self.fixed is not None:
             return self.fixed
         if self.rows_per_window is None:
-            return UNKNOWN_SIZE
+            return EVERYTHING if self._is_little else UNKNOWN_SIZE
         rows = self.row_budget / max(self.rows_per_window, 1)
         seconds = self.timeout.total_seconds() / SHARE_OF_TIMEOUT
         patience = seconds / max(self.seconds_per_window or 0, 1e-6)
-        return max(1, int(min(rows, patience, 1e9)))
+        return max(1, int(min(rows, patience, EVERYTHING)))
+
+    @property
+    def _is_little(self) -> bool:
+        """Whether all the rows that there can be fit into one chunk."""
+        landed = self.landed_bytes
+        return landed is not None and landed <= self.row_budget * LANDED_BYTES_PER_ROW
 
     def learned(self, windows: int, rows: int, seconds: float) -> Self:
         """The sizing after a chunk of so many windows took so many rows and seconds."""

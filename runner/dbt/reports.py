@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -93,7 +93,7 @@ def invocation_result(
     loaded_at: tuple[str | None, ...] = ()
     if report is not None:
         told = json.loads(report.removeprefix(REPORT_PREFIX))
-        publications = tuple(_publication(row) for row in told["publications"])
+        publications = tuple(p for group in told["publications"] for p in _publications(group))
         evidence += tuple(_evidence(found) for found in told["evidence"])
         schema = _schema(told["schema"]) if "schema" in told else None
         loaded_at = tuple(told.get("loaded_at", ()))
@@ -269,19 +269,22 @@ def _value_in_words(value: object) -> str:
     return "NULL" if value is None else str(value)
 
 
-def _publication(row: list[Any]) -> Publication:
-    model, window_start, window_end, row_count, verdict, fence, run_id, code_hash, at = row
-    return Publication(
-        model=model,
-        window_start=_utc(window_start),
-        window_end=_utc(window_end),
-        row_count=row_count,
-        verdict=verdict,
-        fence=fence,
-        run_id=run_id,
-        code_hash=code_hash,
-        published_at=_utc(at),
-    )
+def _publications(group: list[Any]) -> Iterator[Publication]:
+    """The windows of a model that one invocation has published, and judged alike."""
+    model, verdict, fence, run_id, code_hash, at, windows = group
+    published_at = _utc(at)
+    for window_start, window_end, row_count in windows:
+        yield Publication(
+            model=model,
+            window_start=_utc(window_start),
+            window_end=_utc(window_end),
+            row_count=row_count,
+            verdict=verdict,
+            fence=fence,
+            run_id=run_id,
+            code_hash=code_hash,
+            published_at=published_at,
+        )
 
 
 def _utc(text: str) -> datetime:

@@ -204,13 +204,7 @@ class Progressing:
             self._print(f"and the other {len(wrong) - 1} in: runner list-runs {name}")
 
     def _print(self, text: str, style: str | None = None) -> None:
-        self._console.print(
-            f"{self._stamp()}[{self._word}] {text}",
-            style=style,
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        self._console.out(f"{self._stamp()}[{self._word}] {text}", style=style, highlight=False)
 
 
 def _stale_reasons(calendar: Calendar, plan: Plan) -> Iterator[tuple[str, str]]:

@@ -23,10 +23,12 @@ def publish(trial: Trial, models: str, first: str, last: str, **more: Any) -> In
 
 
 def told(run: Invocation) -> list[list[Any]]:
-    """The publications of a report, without the instants that nobody can foretell."""
-    rows: list[list[Any]] = run.told_json("DAYBREAK_REPORT ")["publications"]
-    assert all(row[8].startswith("20") for row in rows)
-    return [row[:8] for row in rows]
+    """The windows of a report, without the instants that nobody can foretell."""
+    groups: list[list[Any]] = run.told_json("DAYBREAK_REPORT ")["publications"]
+    assert all(at.startswith("20") for *_, at, _ in groups)
+    return sorted(
+        [model, *window, *judged] for model, *judged, _, windows in groups for window in windows
+    )
 
 
 def one(model: str, day: int, verdict: str | None, rows: int = 1) -> list[Any]:

@@ -1,6 +1,7 @@
 """Messages as dbt-core 1.11 and dbt-duckdb 1.11 write them, copied from their results."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -191,12 +192,16 @@ def test_the_report_gives_publications_and_what_checks_found():
     told = {
         "publications": [
             [
-                *("daily_revenue", "2017-03-12 05:00:00", "2017-03-13 04:00:00", 17, "correct"),
-                *(7, "backfill__2017-03-12", "0123", "2026-03-08 06:00:00.25"),
+                *("daily_revenue", "correct", 7, "backfill__2017-03-12", "0123"),
+                "2026-03-08 06:00:00.25",
+                [
+                    ["2017-03-11 05:00:00", "2017-03-12 05:00:00", 18],
+                    ["2017-03-12 05:00:00", "2017-03-13 04:00:00", 17],
+                ],
             ],
             [
-                *("daily_revenue", "2017-03-13 04:00:00", "2017-03-14 04:00:00", 0, None),
-                *(0, None, None, "2026-03-08 06:00:00"),
+                *("daily_revenue", None, 0, None, None, "2026-03-08 06:00:00"),
+                [["2017-03-13 04:00:00", "2017-03-14 04:00:00", 0]],
             ],
         ],
         "evidence": [
@@ -211,18 +216,25 @@ def test_the_report_gives_publications_and_what_checks_found():
         ],
     }
     result = invocation_result([node(None, "success")], REPORT_PREFIX + json.dumps(told), None, 1.0)
+    second = Publication(
+        model="daily_revenue",
+        window_start=datetime(2017, 3, 12, 5, tzinfo=UTC),
+        window_end=datetime(2017, 3, 13, 4, tzinfo=UTC),
+        row_count=17,
+        verdict="correct",
+        fence=7,
+        run_id="backfill__2017-03-12",
+        code_hash="0123",
+        published_at=datetime(2026, 3, 8, 6, 0, 0, 250_000, tzinfo=UTC),
+    )
     assert result.publications == (
-        Publication(
-            model="daily_revenue",
-            window_start=datetime(2017, 3, 12, 5, tzinfo=UTC),
-            window_end=datetime(2017, 3, 13, 4, tzinfo=UTC),
-            row_count=17,
-            verdict="correct",
-            fence=7,
-            run_id="backfill__2017-03-12",
-            code_hash="0123",
-            published_at=datetime(2026, 3, 8, 6, 0, 0, 250_000, tzinfo=UTC),
+        replace(
+            second,
+            window_start=datetime(2017, 3, 11, 5, tzinfo=UTC),
+            window_end=datetime(2017, 3, 12, 5, tzinfo=UTC),
+            row_count=18,
         ),
+        second,
         Publication(
             model="daily_revenue",
             window_start=datetime(2017, 3, 13, 4, tzinfo=UTC),

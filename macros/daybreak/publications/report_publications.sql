@@ -20,35 +20,42 @@
     {%- do _report(publications, []) -%}
 {% endmacro %}
 
-{# The one line that the runner reads; rows are lists, as a lost ledger asks for thousands. #}
+{#
+    The one line that the runner reads. The publications are JSON already: a lost ledger asks for
+    thousands.
+#}
 {% macro _report(publications, evidence) %}
-    {%- set told = {'publications': publications, 'evidence': evidence} -%}
-    {%- do log('DAYBREAK_REPORT ' ~ tojson(told)) -%}
+    {%- do log(
+        'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "evidence": '
+        ~ tojson(evidence) ~ '}'
+    ) -%}
 {% endmacro %}
 
-{# A model's markers for the report, the first window first; instants are naive UTC as text. #}
+{#
+    A model's markers for the report, as the texts of JSON arrays: one for each invocation and
+    verdict, with the windows that it is about, the first first. Instants are naive UTC as text.
+#}
 {% macro _publications_of(node, condition) %}
     {%- set markers -%}
         select
-            cast(window_start as varchar) as window_start,
-            cast(window_end as varchar) as window_end,
-            row_count,
-            verdict,
-            fence,
-            run_id,
-            code_hash,
-            cast(published_at as varchar) as published_at
+            cast(json_array(
+                {{ _literal(node.name) }},
+                verdict,
+                fence,
+                run_id,
+                code_hash,
+                cast(published_at as varchar),
+                list(
+                    json_array(
+                        cast(window_start as varchar), cast(window_end as varchar), row_count
+                    )
+                    order by window_start
+                )
+            ) as varchar) as told
         from {{ publications_relation(node.database) }}
         where {{ _is_of(node) }} and {{ condition }}
-        order by 1
+        group by verdict, fence, run_id, code_hash, published_at
+        order by min(window_start)
     {%- endset -%}
-    {%- set rows = [] -%}
-    {%- for row in run_query(markers).rows -%}
-        {%- do rows.append([
-            node.name, row['window_start'], row['window_end'], row['row_count'] | int,
-            row['verdict'], row['fence'] | int, row['run_id'], row['code_hash'],
-            row['published_at'],
-        ]) -%}
-    {%- endfor -%}
-    {{- return(rows) -}}
+    {{- return(run_query(markers).columns['told'].values() | list) -}}
 {% endmacro %}

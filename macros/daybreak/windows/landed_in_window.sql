@@ -18,48 +18,48 @@
     {%- if not execute or not location or '(' in location -%}
         {{- return(source_relation) -}}
     {%- endif -%}
-    {%- set files = _landed_files(location) -%}
-    {%- if not files and flags.WHICH in ['build', 'run'] -%}
+    {%- set landed = _landed(location) -%}
+    {%- if not landed['last_file'] and flags.WHICH in ['build', 'run'] -%}
         {%- do _stop(
             'no landing file matches ' ~ location ~ ': land the files, or set DAYBREAK_LANDING'
         ) -%}
-    {%- elif not files -%}
+    {%- elif not landed['last_file'] -%}
         {{- return(source_relation) -}}
+    {%- elif landed['in_window'] -%}
+        {{- return(_read_files(landed['in_window'], landed['last_file'])) -}}
     {%- endif -%}
-    {%- set inside = files | selectattr('is_in_window') | map(attribute='name') | list -%}
-    {%- if inside -%}
-        {{- return(_read_files(inside)) -}}
-    {%- endif -%}
-    {{- return('(select * from ' ~ _read_files([files[-1].name]) ~ ' limit 0)') -}}
+    {%- set last_file = _literal(landed['last_file']) -%}
+    {{- return(
+        '(select * from ' ~ _read_files(last_file, landed['last_file']) ~ ' limit 0)'
+    ) -}}
 {% endmacro %}
 
-{# Every file that the location matches, by name, and whether its date lies in the window. #}
-{% macro _landed_files(location) %}
-    {%- set files = [] -%}
-    {%- set listed = run_query(
-        'select file, coalesce(' ~ in_window(landed_date('file')) ~ ', false) as is_in_window'
-        ~ ' from glob(' ~ location ~ ') order by file'
-    ) -%}
-    {%- for row in listed.rows -%}
-        {%- do files.append({'name': row['file'], 'is_in_window': row['is_in_window']}) -%}
-    {%- endfor -%}
-    {{- return(files) -}}
+{#
+    What the location matches: the last file by name, and those whose date lies in the window, as a
+    list of SQL literals, which the database writes: there may be thousands.
+#}
+{% macro _landed(location) %}
+    {%- set listed -%}
+        select
+            max(file) as last_file,
+            string_agg('''' || replace(file, '''', '''''') || '''', ', ' order by file)
+                filter (where {{ in_window(landed_date('file')) }}) as in_window
+        from glob({{ location }})
+    {%- endset -%}
+    {{- return(run_query(listed).rows[0]) -}}
 {% endmacro %}
 
-{% macro _read_files(names) %}
+{# The call that reads files, given as SQL literals; all are of the kind of the one named. #}
+{% macro _read_files(literals, name) %}
     {%- set reader = {
         'parquet': 'read_parquet', 'csv': 'read_csv', 'json': 'read_json',
-    }.get(names[0].split('.')[-1]) -%}
+    }.get(name.split('.')[-1]) -%}
     {%- if reader is none -%}
         {%- do _stop(
-            'landed_in_window cannot read ' ~ names[0] ~ ': land .parquet, .csv or .json files'
+            'landed_in_window cannot read ' ~ name ~ ': land .parquet, .csv or .json files'
         ) -%}
     {%- endif -%}
-    {%- set quoted = [] -%}
-    {%- for name in names -%}
-        {%- do quoted.append(_literal(name)) -%}
-    {%- endfor -%}
-    {{- return(reader ~ '([' ~ quoted | join(', ') ~ '], filename = true)') -}}
+    {{- return(reader ~ '([' ~ literals ~ '], filename = true)') -}}
 {% endmacro %}
 
 {% macro landed_date(filename) %}
