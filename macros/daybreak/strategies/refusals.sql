@@ -60,8 +60,9 @@
 {% macro _refuse_part_of_a_window() %}
     {%- set grain = config.get('batch_size') -%}
     {%- set bounds = _window_bounds() -%}
+    {%- set dates = _dates_that_begin(bounds) -%}
     {%- for bound, opens in [
-        (bounds.local_start, bounds.first_date), (bounds.local_end, bounds.end_date),
+        (bounds.local_start, dates.start), (bounds.local_end, dates.end),
     ] -%}
         {%- if grain == 'hour' -%}
             {%- set is_whole = bound.endswith(':00:00') -%}

@@ -52,9 +52,8 @@
     is the first of the two; one that never happens (Beirut in spring) is the moment the clock
     jumps: what datetime.combine(day, time.min, ZoneInfo(…)) says, and so the runner.
 #}
-{% macro _utc_of_local_date(day) %}
+{% macro _utc_of_local_date(day, zone) %}
     {%- set midnight = modules.datetime.datetime(day.year, day.month, day.day) -%}
-    {%- set zone = _zone() -%}
     {%- set first = zone.localize(midnight, is_dst=True) -%}
     {%- set second = zone.localize(midnight, is_dst=False) -%}
     {%- set exists = zone.normalize(first).replace(tzinfo=none) == midnight -%}

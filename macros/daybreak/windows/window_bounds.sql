@@ -1,20 +1,21 @@
 {#
-    The window of this invocation as text ('YYYY-MM-DD HH:MM:SS'), in UTC and in the project's
-    zone, and the local dates that begin at its bounds (none where no date does).
+    The window of this invocation: its two instants, and both as text ('YYYY-MM-DD HH:MM:SS') in
+    UTC and in the project's zone.
 
     The runner passes UTC instants as `window_start` and `window_end`; without them it is the
     project's range from `start_date` to `end_date`, local dates, the end exclusive.
 #}
 {% macro _window_bounds() %}
     {%- set instants = _window_of_vars() if _has_window_vars() else _window_of_project() -%}
+    {%- set zone = _zone() -%}
     {%- set text = '%Y-%m-%d %H:%M:%S' -%}
     {{- return({
+        'start': instants.start,
+        'end': instants.end,
         'utc_start': instants.start.strftime(text),
         'utc_end': instants.end.strftime(text),
-        'local_start': instants.start.astimezone(_zone()).strftime(text),
-        'local_end': instants.end.astimezone(_zone()).strftime(text),
-        'first_date': _date_that_begins_at(instants.start),
-        'end_date': _date_that_begins_at(instants.end),
+        'local_start': instants.start.astimezone(zone).strftime(text),
+        'local_end': instants.end.astimezone(zone).strftime(text),
     }) -}}
 {% endmacro %}
 
@@ -48,7 +49,8 @@
 {# The project's range, cut to the whole weeks or months of a model that has such windows. #}
 {% macro _window_of_project() %}
     {%- set grain = _grain_of_this_node() -%}
-    {%- set today = run_started_at.astimezone(_zone()).strftime('%Y-%m-%d') -%}
+    {%- set zone = _zone() -%}
+    {%- set today = run_started_at.astimezone(zone).strftime('%Y-%m-%d') -%}
     {%- set start = _date_of_var('start_date', var('start_date')) -%}
     {%- set end = _date_of_var('end_date', var('end_date', none) or today) -%}
     {%- if _first_date_before(end, grain) <= _first_date_after(start, grain) -%}
@@ -58,8 +60,8 @@
         ) -%}
     {%- endif -%}
     {{- return({
-        'start': _utc_of_local_date(_first_date_after(start, grain)),
-        'end': _utc_of_local_date(_first_date_before(end, grain)),
+        'start': _utc_of_local_date(_first_date_after(start, grain), zone),
+        'end': _utc_of_local_date(_first_date_before(end, grain), zone),
     }) -}}
 {% endmacro %}
 
@@ -68,20 +70,29 @@
     {{- return(node.config.get('batch_size') if node and _is_windowed(node) else none) -}}
 {% endmacro %}
 
-{# The local date whose first instant this is, as text; none if it is within a date. #}
-{% macro _date_that_begins_at(instant) %}
-    {%- set local_date = instant.astimezone(_zone()).date() -%}
-    {{- return(local_date.isoformat() if _utc_of_local_date(local_date) == instant else none) -}}
+{# The local dates that begin at the bounds of a window, as text; none where no date does. #}
+{% macro _dates_that_begin(bounds) %}
+    {%- set zone = _zone() -%}
+    {{- return({
+        'start': _date_that_begins_at(bounds.start, zone),
+        'end': _date_that_begins_at(bounds.end, zone),
+    }) -}}
+{% endmacro %}
+
+{% macro _date_that_begins_at(instant, zone) %}
+    {%- set day = instant.astimezone(zone).date() -%}
+    {{- return(day.isoformat() if _utc_of_local_date(day, zone) == instant else none) -}}
 {% endmacro %}
 
 {# The window as two dates, for what knows no smaller unit. #}
 {% macro _window_dates(bounds) %}
-    {%- if bounds.first_date is none or bounds.end_date is none -%}
-        {%- set odd = bounds.local_start if bounds.first_date is none else bounds.local_end -%}
+    {%- set dates = _dates_that_begin(bounds) -%}
+    {%- if dates.start is none or dates.end is none -%}
+        {%- set odd = bounds.local_start if dates.start is none else bounds.local_end -%}
         {%- do _stop(
             'the window bound ' ~ odd ~ ' (' ~ var('timezone') ~ ') is not where a date begins, so'
             ~ " it cannot cut dates: give in_window as='utc', 'local' or 'instant'"
         ) -%}
     {%- endif -%}
-    {{- return({'start': bounds.first_date, 'end': bounds.end_date}) -}}
+    {{- return(dates) -}}
 {% endmacro %}
