@@ -60,7 +60,8 @@
 
 {% macro _columns_of_file(file) %}
     {%- set columns = [] -%}
-    {%- for name, data_type in _columns_of(_read_files(_literal(file.name), file.name)) if name != 'filename' -%}
+    {%- set columns_read = _columns_of(_read_files(_literal(file.name), file.name)) -%}
+    {%- for name, data_type in columns_read if name != 'filename' -%}
         {#- Text tells no types: a file without rows, or with round amounts only, gives others. -#}
         {%- do columns.append([name, data_type if '.parquet' in file.name else 'untyped']) -%}
     {%- endfor -%}
