@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from runner import linting  # with the parser of SQL, imported while dbt is
 from runner.core.errors import PausedError
 from runner.core.plan import Plan
 from runner.core.spans import Spans
@@ -81,8 +82,6 @@ def allowances(
     workspace: Workspace, planner: Planner, plan: Plan, allow_unsafe: tuple[str, ...]
 ) -> tuple[Allowance, ...]:
     """What unsafe models of a plan are allowed to do; :class:`UsageError` if they are not."""
-    from runner import linting  # only here: the parser of SQL is slow to import
-
     pipeline = planner.pipeline
     return linting.allow(
         plan,
