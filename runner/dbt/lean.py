@@ -11,7 +11,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -19,16 +19,41 @@ from runner.dbt.kept import Kept
 
 
 def import_dbt() -> None:
-    """Import dbt 0.4 of 1.5 seconds faster.
+    """Import dbt in half of its 1.7 seconds.
 
     What is imported stays, so nobody looks for garbage in it; and of the serializers that its
     classes have, the few that are used are made when they are.
     """
-    from mashumaro.config import BaseConfig
+    from mashumaro.core.meta.mixin import compile_mixin_packer, compile_mixin_unpacker
+    from mashumaro.mixins import dict as mixins
 
     gc.disable()
-    BaseConfig.lazy_compilation = True
+    packer = _put_off(compile_mixin_packer, "to", lambda serializer: serializer)
+    unpacker = _put_off(compile_mixin_unpacker, "from", classmethod)
+    vars(mixins).update(compile_mixin_packer=packer, compile_mixin_unpacker=unpacker)
     import dbt.cli.main  # noqa: F401
+
+
+def _put_off(
+    make: Callable[..., None], direction: str, method: Callable[[Any], Any]
+) -> Callable[..., None]:
+    """Let a class have its serializer made by the first call of it.
+
+    mashumaro itself writes and compiles a function for every class and format even to put it off.
+    """
+    from mashumaro.core.meta.code.builder import InternalMethodName
+
+    def put_off(cls: type, **about: Any) -> None:
+        internal = InternalMethodName.from_public(f"{direction}_{about.get('format_name', 'dict')}")
+
+        def first(it: Any, *values: Any, **named: Any) -> Any:
+            make(cls, **about)
+            return getattr(it, internal)(*values, **named)
+
+        for name in (internal, internal.public):
+            setattr(cls, name, method(first))
+
+    return put_off
 
 
 def leave_to_children() -> None:

@@ -40,6 +40,9 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 told = {"database": "shop", "schema": "main", "path": "shop.duckdb"}
 found = DuckDBCredentials.from_dict(told)
 told = [found.path, found.to_dict()["schema"]]
+from dbt.artifacts.resources.v1.config import NodeConfig, TestConfig
+config = TestConfig.from_msgpack(TestConfig(where="id > 3").to_msgpack())
+told += [type(config).__name__, config.where, NodeConfig().to_dict(omit_none=True)["enabled"]]
 print(json.dumps([*told, gc.isenabled(), gc.get_freeze_count() > 0]))
 """
 
@@ -61,7 +64,8 @@ def test_who_listens_hears_what_he_listens_to_and_every_warning():
 
 
 def test_dbts_classes_are_read_and_written_and_garbage_is_looked_for():
-    assert said(USED) == ["shop.duckdb", "main", True, True]
+    said_of = ["shop.duckdb", "main", "TestConfig", "id > 3", True]
+    assert said(USED) == [*said_of, True, True]
 
 
 TYPED = """
