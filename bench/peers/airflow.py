@@ -6,6 +6,7 @@ begins, as they are in a team that has Airflow; its services end when the backfi
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import sqlite3
@@ -49,8 +50,8 @@ class Airflow:
     def backfill(self, days: int) -> Spent:
         """Backfill the first days; the time from queued to the last success.
 
-        The command that queues them is left out: it is there once, whatever the number of days,
-        and what is measured of a sample is scaled.
+        The command that queues them is left out: it runs once, however many days there are, and
+        a sample's time is scaled.
         """
         self._forget()
         port = free_port()
@@ -85,7 +86,7 @@ class Airflow:
             AIRFLOW__CORE__DAGS_FOLDER=str(self.folder / "dags"),
             AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
             AIRFLOW__CORE__LOAD_EXAMPLES="False",
-            # one day runs at a time; a worker is busy for some seconds after its task
+            # a day at a time needs more than one, as a worker lingers for seconds after its task
             AIRFLOW__CORE__PARALLELISM="4",
             AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"http://127.0.0.1:{port}/execution/",
             AIRFLOW__API_AUTH__JWT_SECRET="known to nobody but the bench" * 3,
@@ -118,10 +119,9 @@ class Airflow:
             runs = self._asked(RUNS, DAG)
             states = sorted(state for state, _, _ in runs)
             if states == ["success"] * days:
-                begun, ended = min(run[1] for run in runs), max(run[2] for run in runs)
-                return (
-                    datetime.fromisoformat(ended) - datetime.fromisoformat(begun)
-                ).total_seconds()
+                queued = min(datetime.fromisoformat(run[1]) for run in runs)
+                ended = max(datetime.fromisoformat(run[2]) for run in runs)
+                return (ended - queued).total_seconds()
             if len(runs) != days or "failed" in states or time.monotonic() > until:
                 raise SystemExit(f"Airflow's runs of {days} days: {states}\n{self._said(beside)}")
             time.sleep(LOOK)
@@ -131,11 +131,22 @@ class Airflow:
             return tables.execute(query, values).fetchall()
 
     def _said(self, beside: Services) -> str:
-        """The end of the newest task's log, else of the scheduler's."""
+        """The end of what the newest task said, else the scheduler."""
         logs = sorted(
             self.folder.glob("logs/dag_id=*/*/*/*.log"), key=lambda log: log.stat().st_mtime
         )
-        return logs[-1].read_text(errors="replace")[-4000:] if logs else beside.said("scheduler")
+        if not logs:
+            return beside.said("scheduler")
+        lines = logs[-1].read_text(errors="replace").splitlines()
+        return "\n".join(map(event, lines))[-4000:]
+
+
+def event(line: str) -> str:
+    """What a line of a task's log says; a line that is cut off is shown as it is."""
+    try:
+        return str(json.loads(line)["event"])
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def free_port() -> int:
