@@ -12,6 +12,7 @@ PROJECT = BENCH.parent
 WANTED = {
     "dbt": ("dbt-core~=1.11.0", "dbt-duckdb~=1.11.0"),
     "sqlmesh": ("sqlmesh[duckdb]",),
+    "airflow": ("apache-airflow",),  # its core and the standard provider; dbt is the dbt peer's
 }
 
 
