@@ -44,7 +44,9 @@ class Town:
     pings: list[str] = field(default_factory=list)  # URLs that were fetched
     is_stopping: Callable[[], bool] = lambda: False
     project_dir: Path = Path()
-    locations: dict[str, str] = field(default_factory=dict)  # by model: where its files land
+    locations: dict[str, str | None] = field(
+        default_factory=dict
+    )  # by model: where its files land; None: a table
 
     def __post_init__(self) -> None:
         for name, pipeline in self.pipelines.items():

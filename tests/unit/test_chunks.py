@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.chunks import (
+    EVERYTHING,
+    LANDED_BYTES_PER_ROW,
     SHARE_OF_TIMEOUT,
     UNKNOWN_SIZE,
     Chunk,
@@ -41,6 +43,15 @@ def test_a_persons_wish_beats_every_budget():
 def test_while_nobody_knows_a_chunk_holds_a_year():
     assert Sizing().size == UNKNOWN_SIZE == 366
     assert Sizing(seconds_per_window=90).size == UNKNOWN_SIZE
+
+
+def test_while_nobody_knows_a_chunk_holds_everything_that_cannot_be_much():
+    budget = 1_000_000
+    little = budget * LANDED_BYTES_PER_ROW
+    assert Sizing(row_budget=budget, landed_bytes=little).size == EVERYTHING
+    assert Sizing(row_budget=budget, landed_bytes=little + 1).size == UNKNOWN_SIZE
+    assert Sizing(row_budget=budget, landed_bytes=0, rows_per_window=budget / 10).size == 10
+    assert Sizing(fixed=3, landed_bytes=0).size == 3
 
 
 def test_a_chunk_holds_as_many_windows_as_its_rows_fit_into_the_budget():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.arrivals import Obstacle
+from runner.core.chunks import EVERYTHING, UNKNOWN_SIZE
 from runner.core.config import WaitFor
 from runner.core.spans import Spans
 from runner.core.states import State
@@ -93,6 +94,26 @@ def place(ledger: Ledger, tmp_path: Path) -> Landing:
     place = landing(ledger, tmp_path)
     assert len(place.passed()) == 4
     return place
+
+
+def test_the_first_chunk_holds_everything_if_little_has_landed(ledger: Ledger, tmp_path: Path):
+    place = landing(ledger, tmp_path)
+    files = place.town.files(chain())
+    assert files.landed_bytes() == 4 * len("rows\n")
+    assert place.town.planner("shop").sizing(None).size == EVERYTHING
+    assert place.town.planner("shop").sizing(7).size == 7
+    place.land("landing/2017-03-05.csv")
+    os.truncate(tmp_path / "landing/2017-03-05.csv", 2**40)  # a file with a hole, on no disk
+    assert place.town.planner("shop").sizing(None).size == UNKNOWN_SIZE
+
+
+def test_what_is_made_from_more_than_files_is_of_unknown_size(ledger: Ledger, tmp_path: Path):
+    place = landing(ledger, tmp_path)
+    place.town.locations["daily"] = None  # a table
+    assert place.town.files(chain()).landed_bytes() is None
+    place.town.locations.clear()
+    assert place.town.files(chain()).landed_bytes() is None
+    assert place.town.planner("shop").sizing(None).size == UNKNOWN_SIZE
 
 
 def test_what_has_not_changed_does_not_run_again(place: Landing):
