@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ import dbt.task.build
 from dbt.artifacts.resources.types import NodeType
 from dbt.context.providers import generate_runtime_model_context
 from dbt.task.test import TestResultData, TestRunner
+
+_MOST = 100  # tests in a statement: of more, a database's plan takes longer than the answers
 
 
 def ask_tests_together() -> None:
@@ -107,13 +110,10 @@ class BuildTogether(dbt.task.build.BuildTask):
 
     def _run_group(self, runners: list[OneOfMany]) -> list[Any]:
         asked = [runner for runner in runners if not runner.skip]
-        try:
-            if len(asked) > 1:
-                _ask(asked, self.manifest)
-        except Exception:
-            # Each is asked alone now, and dbt says what is wrong with whom.
-            for runner in asked:
-                runner.answer = None
+        for first in range(0, len(asked), _MOST):
+            # Those without an answer are asked alone, and dbt says what is wrong with whom.
+            with suppress(Exception):
+                _ask(asked[first : first + _MOST], self.manifest)
         return [self.call_runner(runner) for runner in runners]
 
 

@@ -164,6 +164,17 @@ def test_what_waits_for_the_same_relations_is_one_question(answers: tuple[Built,
     assert together.questions == 4 + 3 + 3
 
 
+def test_of_very_many_a_hundred_are_one_question(answers: tuple[Built, Built], tmp_path: Path):
+    many = {
+        f"tests/n{i}.sql": f"select * from {{{{ ref('thrice') }}}} where id < {i - 118}"
+        for i in range(120)
+    }
+    alone, together = built(tmp_path, many)
+    assert together.results == alone.results
+    assert [together.results[f"n{i}"][0] for i in (0, 118, 119)] == ["pass", "pass", "fail"]
+    assert together.questions == answers[1].questions + 1
+
+
 def test_one_that_cannot_be_asked_leaves_the_others_their_answers(tmp_path: Path):
     alone, together = built(tmp_path, UNASKABLE)
     assert together.results == alone.results
