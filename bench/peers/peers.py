@@ -105,6 +105,7 @@ class Ours:
             DAYBREAK_WAREHOUSE=str(self.warehouse),
             DAYBREAK_LANDING=str(self.landing),
             DAYBREAK_HOME=str(self.folder / ".daybreak"),
+            XDG_CACHE_HOME=str(self.folder / "cache"),  # a user's, whichever project he runs
         )
 
     @property
@@ -117,8 +118,10 @@ class Ours:
         """The SQLite file."""
         return self.folder / ".daybreak" / "ledger.db"
 
-    def forget(self, *, parse: bool) -> None:
-        """An empty warehouse and ledger; with ``parse`` also no parse is left."""
+    def forget(self, *, parse: bool, cache: bool = False) -> None:
+        """An empty warehouse and ledger; with ``parse`` a fresh clone, ``cache`` a new user."""
+        if cache:
+            shutil.rmtree(self.folder / "cache", ignore_errors=True)
         for path in (self.warehouse, self.warehouse.with_suffix(".duckdb.wal")):
             path.unlink(missing_ok=True)
         for path in self.ledger.parent.glob("ledger.db*"):

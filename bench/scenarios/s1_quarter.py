@@ -15,7 +15,7 @@ Measured = tuple[Row, Spent]
 
 
 def measure(folder: Path, repeats: int) -> Sheet:
-    """Everybody from nothing, then everybody with the parse of before."""
+    """Everybody from a fresh clone, then everybody with the parse of before."""
     landing = land_real(folder / "landing", QUARTER)
     ours = Ours(folder / "daybreak", landing, QUARTER).set_up()
     mesh = Theirs(folder / "sqlmesh", landing, QUARTER, "sqlmesh_project", "sqlmesh").set_up()
@@ -27,7 +27,14 @@ def measure(folder: Path, repeats: int) -> Sheet:
     answers: dict[str, dict[str, object]] = {}
     of_sample: dict[str, dict[str, object]] = {}
 
-    def from_nothing(name: str, command: str, peer: Ours | Theirs, act: Callable[[], Spent]):
+    def first_of_user(name: str, command: str):
+        def measured() -> Measured:
+            ours.forget(parse=True, cache=True)
+            return row(name, command, ours.backfill(), note="nothing of dbt compiled before")
+
+        return measured
+
+    def from_clone(name: str, command: str, peer: Ours | Theirs, act: Callable[[], Spent]):
         def measured() -> Measured:
             peer.forget(parse=True)
             spent = act()
@@ -60,12 +67,13 @@ def measure(folder: Path, repeats: int) -> Sheet:
     plan = "sqlmesh plan --auto-apply --no-prompts"
     whole = lambda: micro.dbt_build(QUARTER.first, QUARTER.end)  # noqa: E731
     peers = {
-        "script": from_nothing("script", "python bench/peers/script.py", floor, floor.script),
-        "Daybreak": from_nothing("Daybreak", backfill, ours, ours.backfill),
+        "script": from_clone("script", "python bench/peers/script.py", floor, floor.script),
+        "Daybreak, a user's first": first_of_user("Daybreak, a user's first", backfill),
+        "Daybreak": from_clone("Daybreak", backfill, ours, ours.backfill),
         "Daybreak, parsed": parsed("Daybreak, parsed", backfill, ours, ours.backfill),
-        "SQLMesh": from_nothing("SQLMesh", plan, mesh, mesh.sqlmesh_plan),
+        "SQLMesh": from_clone("SQLMesh", plan, mesh, mesh.sqlmesh_plan),
         "SQLMesh, parsed": parsed("SQLMesh, parsed", plan, mesh, mesh.sqlmesh_plan),
-        "microbatch": from_nothing("microbatch", build, micro, whole),
+        "microbatch": from_clone("microbatch", build, micro, whole),
         "microbatch, parsed": parsed("microbatch, parsed", build, micro, whole),
         "shell loop": sampled("shell loop", "for each day: dbt build", loop, loop.shell_loop),
         "Airflow": sampled(
@@ -79,14 +87,14 @@ def measure(folder: Path, repeats: int) -> Sheet:
     rows, busy = side_by_side(repeats, peers)
     at = {found.name: found.median for found in rows}
     goals = [
-        Goal("of SQLMesh's time, both from nothing", 0.9, at["Daybreak"] / at["SQLMesh"]),
+        Goal("of SQLMesh's time, both from a fresh clone", 0.9, at["Daybreak"] / at["SQLMesh"]),
         Goal("of SQLMesh's time, both parsed before", 0.9,
              at["Daybreak, parsed"] / at["SQLMesh, parsed"]),
-        Goal("times faster than microbatch, both from nothing", 4,
+        Goal("times faster than microbatch, both from a fresh clone", 4,
              at["microbatch"] / at["Daybreak"], is_lower_better=False),
         Goal("times faster than microbatch, both parsed before", 4,
              at["microbatch, parsed"] / at["Daybreak, parsed"], is_lower_better=False),
-        Goal("times faster than the shell loop", 60,
+        Goal("times faster than the shell loop, both from a fresh clone", 60,
              at["shell loop"] / at["Daybreak"], is_lower_better=False),
         Goal("times faster than the shell loop, ours parsed before", 60,
              at["shell loop"] / at["Daybreak, parsed"], is_lower_better=False),
