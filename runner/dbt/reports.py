@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -287,6 +288,7 @@ def _publications(group: list[Any]) -> Iterator[Publication]:
         )
 
 
+@lru_cache(2**16)  # models share their windows
 def _utc(text: str) -> datetime:
     """The warehouse speaks naive UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)

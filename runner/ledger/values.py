@@ -9,6 +9,7 @@ from enum import Enum
 from functools import lru_cache
 
 _BOUNDS = 2**16  # windows share their bounds, and models their windows
+_TEXTS = 2**10  # names and hashes come again with every window
 
 
 def instant(value: object) -> datetime:
@@ -54,6 +55,7 @@ def bindable(value: object) -> object:
     return value
 
 
+@lru_cache(_TEXTS)
 def keepable(text: str) -> str:
     r"""A text without what no database keeps.
 

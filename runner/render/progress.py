@@ -204,7 +204,12 @@ class Progressing:
             self._print(f"and the other {len(wrong) - 1} in: runner list-runs {name}")
 
     def _print(self, text: str, style: str | None = None) -> None:
-        self._console.out(f"{self._stamp()}[{self._word}] {text}", style=style, highlight=False)
+        line = f"{self._stamp()}[{self._word}] {text}"
+        if self._console.is_terminal:
+            self._console.out(line, style=style, highlight=False)
+        else:  # there may be thousands, and nobody sees colours
+            self._console.file.write(f"{line}\n")
+            self._console.file.flush()
 
 
 def _stale_reasons(calendar: Calendar, plan: Plan) -> Iterator[tuple[str, str]]:
