@@ -16,6 +16,9 @@ def main() -> NoReturn:
     """Start to import dbt if it will be needed, then be the command line."""
     if sys.argv[1:2] and sys.argv[1] in _RUN_DBT and not set(_DO_NOT) & set(sys.argv):
         ahead.start()
-    from runner.cli import main
+    try:
+        from runner.cli import main
 
-    main()
+        main()
+    finally:
+        ahead.end()

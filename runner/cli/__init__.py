@@ -62,8 +62,8 @@ def load(arguments: Iterable[str]) -> None:
 def main() -> NoReturn:
     """Run the command line; the only place that knows exit codes."""
     interrupts.listen()
-    load(sys.argv[1:])
     try:
+        load(sys.argv[1:])
         app()
     except DaybreakError as error:
         _fail(str(error), exits.of_error(error))

@@ -57,6 +57,12 @@ def start() -> None:
     _ahead.append(ServerProcess.start())
 
 
+def end() -> None:
+    """Kill what nobody has taken over: a command may end before it comes to it."""
+    while _ahead:
+        _ahead.pop().end()
+
+
 def take() -> ServerProcess:
     """The process that was started ahead, or a new one."""
     return _ahead.pop() if _ahead else ServerProcess.start()

@@ -43,7 +43,8 @@ class Series:
 
     def _disturbed_command(self) -> str:
         """A backfill in which somebody is killed until it ends; returns what it printed."""
-        size = str(self._random.choice(CHUNKS))
+        # Until somebody was killed, many small chunks: a large one may be over before.
+        size = str(self._random.choice(CHUNKS if self.kills else CHUNKS[:3]))
         order = self._random.choice([(), (), ("--newest-first",)])
         process = self.bakery.start("backfill", "bakery", "--chunk", size, *order)
         try:
@@ -60,7 +61,8 @@ class Series:
         """Wait for one of the events that matter, and then a little longer."""
         events = self._events()
         name = self._random.choice(tuple(events))
-        delay = self._random.choice([0.0, self._random.uniform(0, 1)])
+        # A whole backfill may be over in two seconds.
+        delay = self._random.choice([0.0, self._random.uniform(0, 0.5)])
         happened = events[name]
         until(lambda: process.poll() is not None or happened(), name)
         time.sleep(delay)
