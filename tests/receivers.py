@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from asyncio import AbstractServer
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -35,10 +36,16 @@ class Web:
         return [path for _, path, _ in self.requests]
 
 
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port on which nobody listens, kept from every other process until the end of the block.
+
+    A server that reuses addresses, as ``web_server`` does, may still open it.
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield int(keeper.getsockname()[1])
 
 
 @contextmanager
@@ -98,11 +105,23 @@ class Mailbox:
         )
 
 
+class PostOffice(Controller):
+    """A mail server on a socket that is bound before: a port that is looked up may be taken."""
+
+    def __init__(self, mailbox: Mailbox, bound: socket.socket) -> None:
+        super().__init__(mailbox, hostname="127.0.0.1", port=mailbox.port)
+        self._bound = bound
+
+    def _create_server(self) -> Awaitable[AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self._bound)
+
+
 @contextmanager
 def mail_server() -> Iterator[Mailbox]:
     """A mail server that runs until the end of the block."""
-    mailbox = Mailbox(free_port())
-    controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port)
+    bound = socket.create_server(("127.0.0.1", 0))
+    mailbox = Mailbox(int(bound.getsockname()[1]))
+    controller = PostOffice(mailbox, bound)
     controller.start()
     try:
         yield mailbox

@@ -31,6 +31,11 @@ class Chunk:
     checks: tuple[str, ...] = ()  # published already: only their checks are run
     reasons: tuple[str, ...] = ()  # what its windows are now: failed, incorrect, …, missing
 
+    @property
+    def is_for_tables(self) -> bool:
+        """Whether nothing is to do of its windows: what knows none is built in their name."""
+        return not self.models and not self.checks
+
 
 @dataclass(frozen=True)
 class Sizing:

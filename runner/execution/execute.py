@@ -174,11 +174,13 @@ class Executor:
     def _parts(self, stage: int, spans: Iterable[Span], like: _Part) -> list[_Part]:
         """What is left to do in some ranges, in the order in which it runs."""
         models = self._statics.stages[stage]
+        window = self._logbook.held_back  # all is done of it, until the tables come
+        held_back = {window.span} if window else set()
         return [
             replace(like, chunk=chunk)
             for span in spans
             for chunk in self._agenda.chunks(models, span)
-            if chunk.models or chunk.checks
+            if not chunk.is_for_tables or chunk.span not in held_back
         ]
 
     def _narrowed(self, part: _Part, stage: int, failure: Failure) -> list[Span]:

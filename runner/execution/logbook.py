@@ -92,13 +92,14 @@ class Logbook:
     def write(self, fence: int, chunk: Chunk, judgement: Judgement) -> None:
         """Record an invocation."""
         newest = max(judgement.windows)
+        failure = judgement.failure.reason if judgement.failure else None
         entries: dict[datetime, Entry] = {}
         for start, window in judgement.windows.items():
             self.agenda.told(start, window)
             runs = (*window.models, *(judgement.statics if start == newest else ()))
             self._add(start, runs, judgement)
-            failure = judgement.failure.reason if judgement.failure else None
-            outcome = None if self.agenda.left(start) else self._outcome(start, failure)
+            goes_on = self.agenda.left(start) or (failure and chunk.is_for_tables)
+            outcome = None if goes_on else self._outcome(start, failure)
             extra = judgement.static_findings if start == newest else ()
             entries[start] = Entry(runs, (*window.findings, *extra), outcome)
         span = self.pipeline.calendar.window_at(newest).span

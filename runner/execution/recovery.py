@@ -22,7 +22,7 @@ from runner.pipelines import Pipeline
 from runner.publications import STANDINGS
 
 _DIED = "its runner died before it was built"
-_VOUCHED = "its runner died after it was published and judged; the warehouse's markers say so"
+_VOUCHED = "published and judged before its runner was cut off; the warehouse's markers say so"
 _DONE = frozenset({Standing.SUCCESS, Standing.UNCHECKED})
 
 
@@ -50,11 +50,11 @@ def recover(job: Job) -> None:
             whole=_unbuilt(pipeline, span),
             outdated=outdated_by(pipeline, published),
         )
-        entries = _vouched(pipeline, [run for run in runs if run in abandoned], told)
+        entries = _vouched(pipeline, runs, told)
         reached("recovery-told")
         # Another runner may be recovering too; then it has recorded what we would.
         with suppress(FencedOffError):
-            ledger.record(pipeline.name, fence, entries, change, now)
+            ledger.testify(pipeline.name, fence, entries, change, now)
             settled += runs
     reached("recovery-recorded")
     ledger.release_abandoned(pipeline.name, now)

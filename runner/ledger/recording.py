@@ -25,6 +25,25 @@ _END = """
         lease_until = null
     where id = :key
 """
+_RUNNING = """
+    select window_start, id from runs
+    where pipeline = :pipeline and fence = :fence and state = 'running'
+"""
+_CUT_OFF = """
+    select window_start, id from runs
+    where pipeline = :pipeline and fence = :fence and (state = 'running' or is_unsettled)
+"""
+_LAST_WORDS = (
+    _CUT_OFF
+    + """
+    and not exists (
+        select 1 from runs as later
+        where later.pipeline = :pipeline
+            and later.window_start = runs.window_start
+            and later.id > runs.id
+    )
+"""
+)
 _INSERT_MODEL = """
     insert into model_runs (run, model, standing, row_count, code_hash, reason)
     values (:run, :model, :standing, :row_count, :code_hash, :reason)
@@ -49,19 +68,33 @@ class Recording(Database):
         """Record an invocation, by the UTC start of its windows, and change the index.
 
         A run whose entry has no outcome waits for its next invocation. Raises
-        :class:`FencedOffError` and records nothing if another process holds one by now, or has
-        settled the whole invocation.
+        :class:`FencedOffError` and records nothing if another process holds one by now.
         """
         with self._transaction() as connection:
-            keys = _running_keys(connection, pipeline, fence)
-            is_open = bool(keys) or _is_unsettled(connection, pipeline, fence)
-            if not is_open or not entries.keys() <= keys.keys():
+            keys = _keys(connection, _RUNNING, pipeline, fence)
+            if not keys or not entries.keys() <= keys.keys():
                 raise FencedOffError(FENCED_OFF)
-            _write_runs(connection, keys, entries, now)
-            _write_models(connection, keys, entries)
-            connection.change_each(_INSERT_FINDING, _finding_rows(keys, entries))
-            apply_change(connection, change)
-            reached("before-commit")
+            _write(connection, keys, entries, change, now)
+
+    def testify(
+        self,
+        pipeline: str,
+        fence: int,
+        entries: Mapping[datetime, Entry],
+        change: IndexChange,
+        now: datetime,
+    ) -> None:
+        """Record what the markers tell of an invocation that was cut off.
+
+        It may correct how a run has ended since, unless its window has run again. Raises
+        :class:`FencedOffError` and records nothing if another has settled the invocation.
+        """
+        with self._transaction() as connection:
+            if not _keys(connection, _CUT_OFF, pipeline, fence):
+                raise FencedOffError(FENCED_OFF)
+            keys = _keys(connection, _LAST_WORDS, pipeline, fence)
+            told = {start: entry for start, entry in entries.items() if start in keys}
+            _write(connection, keys, told, change, now)
 
     def settle(self, asked: Iterable[Run]) -> None:
         """Remember that the markers have been asked about these runs, which were cut off."""
@@ -72,24 +105,24 @@ class Recording(Database):
             )
 
 
-def _running_keys(connection: Connection, pipeline: str, fence: int) -> dict[datetime, int]:
-    """The runs of an invocation that goes on, by the start of their windows."""
-    query = """
-        select window_start, id from runs
-        where pipeline = :pipeline and fence = :fence and state = 'running'
-    """
+def _keys(connection: Connection, query: str, pipeline: str, fence: int) -> dict[datetime, int]:
+    """Some of the runs of an invocation, by the start of their windows."""
     rows = connection.rows(query, pipeline=pipeline, fence=fence)
     return {instant(row["window_start"]): row["id"] for row in rows}
 
 
-def _is_unsettled(connection: Connection, pipeline: str, fence: int) -> bool:
-    """Whether an invocation was cut off, and nobody has asked the markers about it since."""
-    query = """
-        select id from runs
-        where pipeline = :pipeline and fence = :fence and is_unsettled
-        limit 1
-    """
-    return connection.row(query, pipeline=pipeline, fence=fence) is not None
+def _write(
+    connection: Connection,
+    keys: Mapping[datetime, int],
+    entries: Mapping[datetime, Entry],
+    change: IndexChange,
+    now: datetime,
+) -> None:
+    _write_runs(connection, keys, entries, now)
+    _write_models(connection, keys, entries)
+    connection.change_each(_INSERT_FINDING, _finding_rows(keys, entries))
+    apply_change(connection, change)
+    reached("before-commit")
 
 
 def _write_runs(

@@ -50,7 +50,7 @@ class Series:
         try:
             while process.poll() is None:  # what it prints meanwhile fits into the pipe
                 self._await_a_moment(process)
-                self._strike(process, self._random.choice(VICTIMS))
+                self._strike(process)
         finally:
             process.kill()
         # Its children may still be dying when the next command starts.
@@ -78,9 +78,11 @@ class Series:
             "record": lambda: self._done() != done,
         }
 
-    def _strike(self, process: subprocess.Popen[str], victim: str) -> None:
+    def _strike(self, process: subprocess.Popen[str]) -> None:
         phase = self._phase(process)
         roles = self.bakery.processes()
+        living = {*roles.values(), "all"}
+        victim = self._random.choice([role for role in VICTIMS if role in living])
         struck = [kill(pid) for pid, role in sorted(roles.items()) if victim in (role, "all")]
         if any(struck):
             self.kills[f"{phase}, {victim}"] += 1

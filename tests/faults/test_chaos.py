@@ -28,7 +28,7 @@ def kill_and_compare(
 @pytest.mark.parametrize("seed", [1001, 1002])
 def test_a_few_kills(bakery: Bakery, undisturbed: Mapping[str, str], seed: int) -> None:
     series = kill_and_compare(bakery, undisturbed, seed, 6)
-    assert series.kills.total() >= 6 or series.commands > 1
+    assert series.kills  # fewer than six, if all is done before
 
 
 @pytest.mark.chaos

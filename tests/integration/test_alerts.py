@@ -26,7 +26,7 @@ from runner.core.world import World
 from runner.ledger import Ledger
 from tests.conftest import REPOSITORY
 from tests.integration.alert_child import FAILED, QUARTER, pipeline_telling
-from tests.receivers import Mailbox, Web, free_port, mail_server, web_server
+from tests.receivers import Mailbox, Web, mail_server, silent_port, web_server
 
 SECRET = "s3cret-t0ken"  # noqa: S105 - planted, to be looked for
 ALL_FAILED = Timeline([(QUARTER, FAILED)])
@@ -44,6 +44,13 @@ def web() -> Iterator[Web]:
 def mailbox() -> Iterator[Mailbox]:
     with mail_server() as mailbox:
         yield mailbox
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port on which nobody listens."""
+    with silent_port() as port:
+        yield port
 
 
 @pytest.fixture
@@ -107,12 +114,11 @@ def test_each_change_is_one_mail(location: Path, mailbox: Mailbox):
     assert "do: runner retry orders" in text
 
 
-def test_a_receiver_that_comes_back_is_told_in_order(location: Path):
-    port = free_port()
-    runner = Runner(location, (url_of(port),))
+def test_a_receiver_that_comes_back_is_told_in_order(location: Path, nobody: int):
+    runner = Runner(location, (url_of(nobody),))
     assert runner.look(ALL_FAILED) == 0
     assert runner.look(NOTHING) == 0
-    with web_server(port) as web:
+    with web_server(nobody) as web:
         web.status = 503
         runner.now += timedelta(minutes=1)
         assert runner.look(NOTHING) == 0
@@ -128,8 +134,8 @@ def test_a_receiver_that_comes_back_is_told_in_order(location: Path):
     ]
 
 
-def test_the_mail_arrives_when_the_web_is_down(location: Path, mailbox: Mailbox):
-    runner = Runner(location, (url_of(free_port()), mailbox.url))
+def test_the_mail_arrives_when_the_web_is_down(location: Path, mailbox: Mailbox, nobody: int):
+    runner = Runner(location, (url_of(nobody), mailbox.url))
     assert runner.look(ALL_FAILED, patience=timedelta(minutes=2)) == 1
     assert len(mailbox.mails) == 1
     assert len(runner.lines) == 4
@@ -218,7 +224,7 @@ def test_processes_at_once_send_each_message_once(location: Path, web: Web):
 
 def test_a_token_is_neither_logged_nor_kept(location: Path, tmp_path: Path, web: Web):
     web.status = 401
-    urls = (url_of(web.port), url_of(free_port()), f"slack://{SECRET}", "json://${UNSET}@h")
+    urls = (url_of(web.port), url_of(nobody), f"slack://{SECRET}", "json://${UNSET}@h")
     said = [ended(a_pass(location, "failed", *urls)) for _ in range(2)]
     assert said[0].count("not told by") >= 1
     assert SECRET not in "".join(said)
@@ -257,10 +263,10 @@ def test_a_switch_may_ask_for_a_password(web: Web):
     assert web.credentials == ["Basic " + b64encode(b"me:p@ss").decode()]
 
 
-def test_a_switch_out_of_order_is_one_line(web: Web):
+def test_a_switch_out_of_order_is_one_line(web: Web, nobody: int):
     for port, status, why in (
         (web.port, 404, "the server answered with status 404"),
-        (free_port(), 0, "nobody listens there"),
+        (nobody, 0, "nobody listens there"),
     ):
         web.status = status
         ping = f"http://me:{SECRET}@127.0.0.1:{port}/{SECRET}"
@@ -316,9 +322,9 @@ def test_trying_channels_that_work(project: Path, web: Web, mailbox: Mailbox):
     assert str(mailbox.mails[0]["Subject"]) == "orders: this is a test"
 
 
-def test_trying_channels_that_do_not(project: Path, web: Web):
+def test_trying_channels_that_do_not(project: Path, web: Web, nobody: int):
     web.status = 500
-    urls = [url_of(web.port), f"slack://{SECRET}", "${ALERT_URL}", url_of(free_port())]
+    urls = [url_of(web.port), f"slack://{SECRET}", "${ALERT_URL}", url_of(nobody)]
     configure(project, alerts=urls, ping="file:///etc/passwd")
     code, out, _ = runner_alerts(project, "test", "orders", "--format", "json")
     assert code == 1
@@ -341,12 +347,12 @@ def test_trying_where_nobody_is_told(project: Path):
     assert err.startswith("runner: nobody is told of returns: write `alerts:` or `ping:` in")
 
 
-def test_listing_what_waits(project: Path):
-    configure(project, alerts=[url_of(free_port())])
+def test_listing_what_waits(project: Path, nobody: int):
+    configure(project, alerts=[url_of(nobody)])
     code, out, _ = runner_alerts(project, "list")
     assert (code, out) == (0, "every message has been sent\n")
     home = project / ".daybreak" / "ledger.db"
-    runner = Runner(home, (url_of(free_port()),))
+    runner = Runner(home, (url_of(nobody),))
     runner.look(ALL_FAILED)
     code, out, _ = runner_alerts(project, "list", "orders")
     assert (code, out.splitlines()[2]) == (

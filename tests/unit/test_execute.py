@@ -463,6 +463,35 @@ def test_a_table_that_nobody_reads_fails_alone_and_is_tried_again(open_runner: O
     assert runner.backfill(6).asked == []
 
 
+def test_a_window_that_runs_for_a_table_alone_is_tried_again_if_dbt_is_killed(open_runner: Open):
+    runner = open_runner(
+        shop(seed("prices"), windowed("lines", "prices"), table("totals", "lines"))
+    )
+    runner.dbt.broken["totals"] = BROKEN
+    assert runner.backfill(2).of(State.FAILED) == {1}
+    runner.dbt.broken.clear()
+    runner.dbt.faults = [Fault(KILLED)]
+    done = runner.backfill(4)
+    assert [i.nodes for i in done.asked] == [
+        ("prices",),
+        ("prices",),
+        ("totals", "lines"),
+    ]
+    assert done.states == [State.SUCCESS] + [State.UNCHECKED] * 2
+    assert len(runner.witness.waits) == 1
+
+
+def test_who_is_killed_each_time_for_a_table_alone_has_failed(open_runner: Open):
+    runner = open_runner(shop(table("totals"), windowed("lines")), broken={"totals": BROKEN})
+    runner.backfill(2)
+    runner.dbt.broken.clear()
+    runner.dbt.faults = [Fault(KILLED), Fault(KILLED)]
+    done = runner.backfill(2)
+    assert (done.states, done.reasons) == ([State.FAILED], {KILLED})
+    assert len(done.asked) == 2
+    assert runner.backfill(2).states == [State.SUCCESS]
+
+
 # What may pass by itself
 
 

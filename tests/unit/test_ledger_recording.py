@@ -211,7 +211,7 @@ def test_what_the_markers_tell_is_recorded_until_it_is_settled(ledger: Ledger):
     fence = started(ledger, WEEK[:2])
     ledger.give_up(PIPELINE, "stopped", NOW)
     asked = ledger.unsettled(PIPELINE)
-    ledger.record(PIPELINE, fence, {}, PAINTED, NOW)
+    ledger.testify(PIPELINE, fence, {}, PAINTED, NOW)
     assert ledger.known() == PAINTED.windows
     ledger.settle(asked)
     # Another who has asked the same comes late: the index may know better by now.
@@ -219,11 +219,24 @@ def test_what_the_markers_tell_is_recorded_until_it_is_settled(ledger: Ledger):
         windows={"daily_revenue": Timeline([(span(WEEK[:2]), Known(REVENUE.standing))])}
     )
     with pytest.raises(FencedOffError):
-        ledger.record(PIPELINE, fence, {}, late, NOW)
+        ledger.testify(PIPELINE, fence, {}, late, NOW)
     assert ledger.known() == PAINTED.windows
 
 
 # Reading
+
+
+def test_the_markers_correct_how_a_run_has_ended_unless_its_window_has_run_again(ledger: Ledger):
+    fence = started(ledger, WEEK[:2])
+    ledger.give_up(PIPELINE, "stopped", NOW)
+    ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    ledger.testify(PIPELINE, fence, ended(WEEK[:2]), PAINTED, NOW)
+    found = [(run.window_start, run.state) for run in ledger.runs(PIPELINE)]
+    assert sorted(found) == [
+        (WEEK[0].start, State.CANCELLED),
+        (WEEK[0].start, State.QUEUED),
+        (WEEK[1].start, State.SUCCESS),
+    ]
 
 
 @pytest.mark.parametrize("state", UNFINISHED)

@@ -100,6 +100,19 @@ def test_a_run_that_the_markers_vouch_for_is_recorded_as_done(open_runner: Open)
     assert second.backfill(3).asked == []
 
 
+def test_a_run_that_was_stopped_when_all_was_published_and_judged_has_not_been_cancelled(
+    tmp_path: Path,
+):
+    ledger = open_ledger(tmp_path / "ledger.db", Ledger)
+    runner = Runner(SHOP, ledger, FakeDbt(SHOP, faults=[Fault(KeyboardInterrupt(), after=None)]))
+    with pytest.raises(KeyboardInterrupt):
+        runner.backfill(3)
+    assert {run.state for run in runner.runs()} == {State.CANCELLED}
+    assert runner.backfill(3).asked == []
+    assert {run.state for run in runner.runs()} == {State.SUCCESS}
+    ledger.close()
+
+
 def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
     first = open_runner(
         faults=[Fault(Killed(), after=None)],
