@@ -107,6 +107,16 @@ def test_who_has_a_verdict_keeps_it(trial: Trial, verdict: str, amount: int):
     assert trial.markers("halved", "*") == before
 
 
+def test_a_good_verdict_that_nobody_was_told_of_is_told_when_it_is_confirmed(trial: Trial):
+    publish(trial, "judged", MARCH_1, MARCH_3)
+    trial.sql("update daybreak_publications set verdict = 'correct'")
+    trial.sql("insert into judged (id, day) values (1, '2026-03-01'), (3, '2026-03-03')")
+    before = trial.markers("judged", "*")
+    checked = trial.run("judged_has_rows", MARCH_1, MARCH_3)
+    assert told(checked) == [one("judged", day, "correct", rows=0) for day in (1, 3)]
+    assert trial.markers("judged", "*") == before
+
+
 def test_a_built_window_alone_is_condemned_by_a_check_that_names_none(trial: Trial):
     trial.events("1, 'a', 101, 1, '2026-03-01'")
     run = trial.run("halved", MARCH_1, MARCH_1)

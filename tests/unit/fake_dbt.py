@@ -223,6 +223,7 @@ class _Running:
         self._messages: dict[str, str] = {}
         self._evidence: list[Evidence] = []
         self._named: dict[str, list[datetime]] = {}  # by a test's unique id
+        self._confirmed: set[tuple[str, datetime]] = set()
 
     def run(self, listener: NodeListener) -> bool:
         """Run every node that is selected; False if the invocation dies in the middle."""
@@ -383,14 +384,15 @@ class _Running:
     def _judge(self) -> None:
         for node in self._graph.nodes:
             if node.is_windowed and self._is_to_judge(node):
-                self._judge_model(node)
+                self._confirmed |= self._judge_model(node)
 
     def _is_to_judge(self, node: Node) -> bool:
         if node.unique_id in self._statuses:
             return self._statuses[node.unique_id] == "success"
         return any(test.unique_id in self._statuses for test in self._graph.later[node.unique_id])
 
-    def _judge_model(self, node: Node) -> None:
+    def _judge_model(self, node: Node) -> set[tuple[str, datetime]]:
+        """Judge a model; returns the windows that had a good verdict already and deserve it."""
         later = self._graph.later[node.unique_id]
         tested = [test for test in later if test.unique_id in self._statuses]
         known = {node.unique_id, *self._graph.ancestors[node.unique_id]}
@@ -408,11 +410,16 @@ class _Running:
         is_checked = bool(tested or self._graph.gates[node.unique_id])
         if is_condemned and len(self._windows) == 1:
             named.add(self._windows[0].start)
+        confirmed = set()
         for window in self._windows:
+            marker = self._dbt.markers.get((node.name, window.start))
             if window.start in named:
                 self._write_verdict(node, window, "incorrect")
             elif is_complete:
                 self._write_verdict(node, window, "correct" if is_checked else "unchecked")
+                if marker and marker.verdict in ("correct", "unchecked") and self._is_ours(marker):
+                    confirmed.add((node.name, window.start))
+        return confirmed
 
     def _write_verdict(self, node: Node, window: Window, verdict: str) -> None:
         key = (node.name, window.start)
@@ -422,8 +429,10 @@ class _Running:
             self._dbt._judged[key] = self._number
 
     def _awaits_verdict(self, marker: Publication) -> bool:
-        is_ours = marker.run_id is not None and marker.fence <= self._invocation.fence
-        return marker.verdict is None and is_ours
+        return marker.verdict is None and self._is_ours(marker)
+
+    def _is_ours(self, marker: Publication) -> bool:
+        return marker.run_id is not None and marker.fence <= self._invocation.fence
 
     def _told(self) -> Iterator[Publication]:
         for node in self._graph.nodes:
@@ -435,6 +444,7 @@ class _Running:
                         marker.published_at == self._at
                         or self._dbt._judged.get(key) == self._number
                         or self._awaits_verdict(marker)
+                        or key in self._confirmed
                     ):
                         yield marker
 

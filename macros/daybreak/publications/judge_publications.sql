@@ -11,9 +11,10 @@
         {%- set evidence = _failed_checks(results) -%}
         {%- set publications = [] -%}
         {%- for node in _windowed_models() if _is_to_judge(node, results) -%}
-            {%- do _judge_model(node, results, evidence) -%}
+            {%- set is_confirmed = _judge_model(node, results, evidence) -%}
             {%- set is_ours = _inside_window() ~ ' and (published_at = ' ~ _this_invocation()
-                ~ ' or judged_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict() ~ ')' -%}
+                ~ ' or judged_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict()
+                ~ ' or ' ~ is_confirmed ~ ')' -%}
             {%- do publications.extend(_publications_of(node, is_ours)) -%}
         {%- endfor -%}
         {%- do _report(publications, evidence) -%}
@@ -43,6 +44,10 @@
     {{- return(_results_about(node, results) | length > 0) -}}
 {% endmacro %}
 
+{#
+    Writes the verdicts of a model. Returns the predicate for the markers that had a good one already
+    and deserve it: whoever gave it was cut off before it could tell the runner.
+#}
 {% macro _judge_model(node, results, evidence) %}
     {%- set tested = _results_about(node, results) -%}
     {%- set state = namespace(
@@ -70,6 +75,10 @@
     {%- if state.bad_windows or state.is_condemned -%}
         {%- do _write_verdict(node, 'incorrect', is_bad) -%}
     {%- endif -%}
+    {{- return(
+        "(verdict in ('correct', 'unchecked') and " ~ _is_of_a_run() ~ ' and not ' ~ is_bad ~ ')'
+        if state.is_complete else 'false'
+    ) -}}
 {% endmacro %}
 
 {# Whether anything has judged the rows of a model: late_rows looks at others, yet to be read. #}
@@ -112,15 +121,18 @@
     {%- do run_query(update) -%}
 {% endmacro %}
 
-{#
-    The predicate for the markers that may be judged: those of a run (what a plain build publishes
-    stays unverified), without a verdict, and not of a newer run, whose rows the tests that have
-    just run may not have seen.
-#}
+{# The predicate for the markers that may be judged: those of a run, without a verdict. #}
 {% macro _awaits_verdict() %}
+    {{- return('(verdict is null and ' ~ _is_of_a_run() ~ ')') -}}
+{% endmacro %}
+
+{#
+    The predicate for the markers of a run (what a plain build publishes stays unverified), and not
+    of a newer one, whose rows the tests that have just run may not have seen.
+#}
+{% macro _is_of_a_run() %}
     {%- set fence = var('fence', none) -%}
     {{- return(
-        '(verdict is null and run_id is not null'
-        ~ ('' if fence is none else ' and fence <= ' ~ (fence | int)) ~ ')'
+        '(run_id is not null' ~ ('' if fence is none else ' and fence <= ' ~ (fence | int)) ~ ')'
     ) -}}
 {% endmacro %}
