@@ -133,7 +133,7 @@ def _warehouse(
     if held is not None:
         return
     asking()
-    told = visit.tried("markers", lambda: engine.published(None, None, PATIENCE))
+    told = visit.tried("markers", lambda: engine.published(None, PATIENCE))
     if told is not None and books.known is not None:
         found = markers.differences(books.known, told, names, books.unsettled)
         visit.add(diagnoses.compared(told, found, project))

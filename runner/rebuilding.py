@@ -118,7 +118,7 @@ def _told(project: Project, engine: Engine, asking: Callable[[], None]) -> tuple
             f"{file} is held by {held}: wait for it or end it, then run the same command again"
         )
     asking()
-    return engine.published(None, None, PATIENCE)
+    return engine.published(None, PATIENCE)
 
 
 def _replace(

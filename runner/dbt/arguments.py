@@ -33,14 +33,9 @@ def build_arguments(invocation: Invocation) -> list[str]:
     return arguments
 
 
-def report_arguments(span: Span | None, fence: int | None) -> list[str]:
-    """Arguments of the call that asks the warehouse for its markers; None: no restriction."""
-    values: dict[str, Any] = {}
-    if span is not None:
-        values |= _bounds(span)
-    if fence is not None:
-        values["fence"] = fence
-    asked = ["--vars", json.dumps(values, sort_keys=True)] if values else []
+def report_arguments(span: Span | None) -> list[str]:
+    """Arguments of the call that asks the warehouse for its markers; None: for all."""
+    asked = ["--vars", json.dumps(_bounds(span), sort_keys=True)] if span is not None else []
     return ["run-operation", "report_publications", *asked]
 
 

@@ -35,11 +35,9 @@ class DbtEngine(ABC):
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
         return self._run(build_arguments(invocation), invocation.timeout, listener)
 
-    def published(
-        self, span: Span | None, fence: int | None, timeout: timedelta
-    ) -> tuple[Publication, ...]:
+    def published(self, span: Span | None, timeout: timedelta) -> tuple[Publication, ...]:
         """Ask the warehouse for its markers; see :class:`runner.dbt.protocol.Engine`."""
-        result = self._run(report_arguments(span, fence), timeout, lambda *_: None)
+        result = self._run(report_arguments(span), timeout, lambda *_: None)
         return publications_told(result)
 
     def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:

@@ -128,14 +128,12 @@ class Engine(Protocol):
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
 
-    def published(
-        self, span: Span | None, fence: int | None, timeout: timedelta
-    ) -> tuple[Publication, ...]:
+    def published(self, span: Span | None, timeout: timedelta) -> tuple[Publication, ...]:
         """What the warehouse says is published: markers of every windowed model of the project.
 
-        Those whose window touches ``span`` and that were written under ``fence``; None asks for
-        all. A warehouse without markers, or without a file yet, answers ``()``; DuckDB makes an
-        empty file of it. Raises :class:`runner.core.errors.EngineError` if it cannot be asked.
+        Those whose window touches ``span``; None asks for all. A warehouse without markers, or
+        without a file yet, answers ``()``; DuckDB makes an empty file of it. Raises
+        :class:`runner.core.errors.EngineError` if it cannot be asked.
         """
 
     def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:

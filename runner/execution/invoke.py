@@ -84,9 +84,12 @@ class Invoker:
     def _with_testimony(
         self, result: InvocationResult, chunk: Chunk, fence: int
     ) -> InvocationResult:
-        """What died could not report; the markers tell what it had published."""
+        """What died could not report; the markers tell what it had published, and judged."""
         with suppress(EngineError):
-            return replace(result, publications=self._job.published(chunk.span, fence))
+            told = self._job.published(chunk.span)
+            # What it was to judge only, others have published.
+            mine = (m for m in told if m.fence == fence or (m.model in chunk.checks and m.run_id))
+            return replace(result, publications=tuple(mine))
         return result
 
     def _ends(self, span: Span) -> Iterator[str]:

@@ -108,8 +108,8 @@ class Job:
                 told=self.observer.waiting,
             )
 
-    def published(self, span: Span | None, fence: int | None) -> tuple[Publication, ...]:
-        """What the warehouse's markers say, of a range and of one invocation if those are given.
+    def published(self, span: Span | None) -> tuple[Publication, ...]:
+        """What the warehouse's markers say, of a range if one is given.
 
         Raises :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
         """
@@ -118,8 +118,8 @@ class Job:
         for attempt in range(1, _TIMES_ASKED):
             self.wait_for_warehouse()
             with suppress(EngineError):
-                return self.engine.published(span, fence, self.pipeline.config.timeout)
+                return self.engine.published(span, self.pipeline.config.timeout)
             # Somebody has been faster, or a dying dbt still holds the file.
             self.world.sleep(self.world.random() * 2**attempt)
         self.wait_for_warehouse()
-        return self.engine.published(span, fence, self.pipeline.config.timeout)
+        return self.engine.published(span, self.pipeline.config.timeout)

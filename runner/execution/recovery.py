@@ -41,7 +41,7 @@ def recover(job: Job) -> None:
     for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
         runs = list(group)
         span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
-        everything = job.published(span, None)
+        everything = job.published(span)
         told = [marker for marker in everything if marker.fence == fence and marker.run_id]
         index = _index(pipeline, everything, told)
         published = {model: [part for part, _ in found] for model, found in index.items()}
@@ -69,7 +69,7 @@ def adopt(job: Job) -> int:
     """
     if not job.ledger.knows_nothing():
         return 0
-    told = job.published(None, None)
+    told = job.published(None)
     if not any(marker.run_id for marker in told):
         return 0
     index = index_of(told, job.pipeline.readers)

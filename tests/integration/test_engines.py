@@ -110,7 +110,7 @@ def test_build_reports_nodes_and_publications(
         assert abs(datetime.now(UTC) - told.published_at) < timedelta(minutes=10)
 
 
-def test_the_warehouse_tells_of_one_invocation_or_of_everything(
+def test_the_warehouse_tells_of_a_range_or_of_everything(
     engine: Engine, shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]
 ):
     result, _ = built
@@ -124,12 +124,12 @@ def test_the_warehouse_tells_of_one_invocation_or_of_everything(
             "interval 1 hour) as hours(opens)"
         )
     try:
-        everything = engine.published(None, None, TWO_DAYS.timeout)
-        of_run = engine.published(TWO_DAYS.span, TWO_DAYS.fence, TWO_DAYS.timeout)
+        everything = engine.published(None, TWO_DAYS.timeout)
+        in_range = engine.published(TWO_DAYS.span, TWO_DAYS.timeout)
     finally:
         with duckdb.connect(str(shop.warehouse)) as warehouse:
             warehouse.execute("delete from daybreak_publications where fence = 3")
-    assert of_run == result.publications
+    assert in_range == result.publications
     assert everything[10_000:] == result.publications
     assert everything[9_999] == Publication(
         model="stg_transactions",

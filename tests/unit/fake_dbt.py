@@ -144,7 +144,7 @@ class FakeDbt:
     rows: dict[tuple[str, datetime], str] = field(default_factory=dict)  # content of a window
     tables: dict[str, str] = field(default_factory=dict)  # content of what knows no windows
     asked: list[Invocation] = field(default_factory=list)
-    questions: list[tuple[Span | None, int | None]] = field(default_factory=list)
+    questions: list[Span | None] = field(default_factory=list)
     built: list[tuple[str, str]] = field(default_factory=list)  # model or table, window label
     was_killed: threading.Event = field(default_factory=threading.Event)
     is_closed: bool = False
@@ -171,17 +171,13 @@ class FakeDbt:
     def published(
         self,
         span: Span | None,
-        fence: int | None,
         timeout: timedelta,  # noqa: ARG002 - the protocol's
     ) -> tuple[Publication, ...]:
-        self.questions.append((span, fence))
+        self.questions.append(span)
         return tuple(
             marker
             for marker in self.markers.values()
-            if (fence is None or marker.fence == fence)
-            and (
-                span is None or (marker.window_start < span.end and marker.window_end > span.start)
-            )
+            if span is None or (marker.window_start < span.end and marker.window_end > span.start)
         )
 
     def kill(self) -> None:

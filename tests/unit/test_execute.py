@@ -578,10 +578,20 @@ def test_what_a_killed_invocation_has_published_is_only_checked(open_runner: Ope
     runner = open_runner(faults=[Fault(KILLED, after=1)])
     done = runner.backfill(8)
     assert set(done.states) == {State.SUCCESS}
-    assert runner.dbt.questions == [(days(SHOP, 8), done.asked[0].fence)]
+    assert runner.dbt.questions == [days(SHOP, 8)]
     assert done.sizes == [8, 4, 4]
     assert done.times_built("lines") == 1
     assert all("lines_check" in invocation.checks for invocation in done.asked)
+
+
+@pytest.mark.parametrize("after", [0, None])
+def test_what_was_to_be_judged_only_is_not_built_though_its_judge_is_killed(
+    open_runner: Open, after: int | None
+):
+    runner = open_runner(PLAIN_SHOP, faults=[Fault(KILLED, after=1), Fault(KILLED, after=after)])
+    done = runner.backfill(4)
+    assert set(done.states) == {State.SUCCESS}
+    assert done.times_built("lines") == 1
 
 
 def test_what_a_killed_invocation_has_judged_is_done(open_runner: Open):

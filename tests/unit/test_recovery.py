@@ -72,7 +72,7 @@ def test_what_was_judged_is_done_and_what_was_not_is_only_checked(open_runner: O
     killed(first, 4)
     second = open_runner(dbt=first.dbt)
     recover(second.job)
-    assert first.dbt.questions == [(days(SHOP, 4), None)]
+    assert first.dbt.questions == [days(SHOP, 4)]
     assert second.standings("lines", 4) == [Standing.SUCCESS] * 4
     assert second.standings("revenue", 4) == [Standing.PUBLISHED] * 4
     assert {run.state for run in second.runs()} == {State.FAILED}
@@ -153,7 +153,7 @@ def test_each_invocation_is_asked_after_by_itself(open_runner: Open):
         _without_recovery(other, 2, skip=2)
     third = open_runner(dbt=first.dbt)
     recover(third.job)
-    assert first.dbt.questions == [(days(SHOP, 2), None), (days(SHOP, 2, 2), None)]
+    assert first.dbt.questions == [days(SHOP, 2), days(SHOP, 2, 2)]
 
 
 def test_a_warehouse_that_cannot_be_asked_settles_nothing(

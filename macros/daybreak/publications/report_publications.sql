@@ -1,20 +1,14 @@
 {#
     A run-operation for the runner: tell what is published and how it was judged, of every windowed
-    model. After a crash it asks for a window and for the fence of one invocation; without these
-    vars it is told of all markers, to rebuild a ledger that was lost.
+    model. After a crash it asks for a window; without its vars it is told of all markers, to rebuild
+    a ledger that was lost.
 #}
 {% macro report_publications() %}
-    {%- set conditions = ['true'] -%}
-    {%- if _has_window_vars() -%}
-        {%- do conditions.append(_touches_window()) -%}
-    {%- endif -%}
-    {%- if var('fence', none) is not none -%}
-        {%- do conditions.append('fence = ' ~ (var('fence') | int)) -%}
-    {%- endif -%}
+    {%- set is_asked_for = _touches_window() if _has_window_vars() else 'true' -%}
     {%- set publications = [] -%}
     {%- for node in _windowed_models() -%}
         {%- if load_relation(publications_relation(node.database)) is not none -%}
-            {%- do publications.extend(_publications_of(node, conditions | join(' and '))) -%}
+            {%- do publications.extend(_publications_of(node, is_asked_for)) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- do _report(publications, []) -%}
