@@ -108,7 +108,7 @@ class InvocationResult:
 class Description:
     """The parsed project."""
 
-    manifest: Mapping[str, Any]  # as dbt writes it to manifest.json
+    manifest: Mapping[str, Any]  # at least what the runner reads of dbt's manifest.json
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
     warehouse: Path | None = None  # the DuckDB file that the target writes, absolute
 

@@ -99,8 +99,9 @@ class Server:
         if not self._is_fresh:
             self._parse()
         self._is_fresh = False
-        # Not where dbt writes it: another dbt may be writing there now.
-        self._manifest.write(manifest)
+        from runner.dbt.described import described  # imports dbt
+
+        Path(manifest).write_text(described(self._manifest))
         resolved = {select: self._listed(select) for select in selections}
         file = warehouse_file()
         return {"selections": resolved, "warehouse": str(file) if file else None}

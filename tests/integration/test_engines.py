@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -73,6 +74,27 @@ def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: E
     ]
     assert "seed.daybreak.store_closures" in described.selections["+daily_revenue"]
     assert described.selections["no_such_model"] == ()
+
+
+def test_what_the_warm_engine_tells_of_a_project_is_what_dbt_writes(template: Path):
+    with PlainEngine(template) as plain:
+        written = plain.describe([]).manifest
+    with WarmEngine(template) as warm:
+        told = warm.describe([]).manifest
+    assert told["metadata"]["project_name"] == written["metadata"]["project_name"]
+    for group in ("nodes", "sources", "exposures", "unit_tests", "macros"):
+        assert told[group].keys() == written[group].keys()
+        for unique_id, known in told[group].items():
+            raw = written[group][unique_id]
+            expected = {name: as_written(raw[name]) for name in known}
+            assert {name: as_written(value) for name, value in known.items()} == expected
+
+
+def as_written(value: Any) -> Any:
+    """Without the hooks of a config, which dbt writes under names of their own."""
+    if not isinstance(value, dict):
+        return value
+    return {key: found for key, found in value.items() if not key.endswith("hook")}
 
 
 def test_a_source_says_up_to_when_it_is_loaded(engine: Engine):
