@@ -174,13 +174,12 @@ class Executor:
     def _parts(self, stage: int, spans: Iterable[Span], like: _Part) -> list[_Part]:
         """What is left to do in some ranges, in the order in which it runs."""
         models = self._statics.stages[stage]
-        window = self._logbook.held_back  # all is done of it, until the tables come
-        held_back = {window.span} if window else set()
+        held_back = self._logbook.held_back  # all is done of it, until the tables come
         return [
             replace(like, chunk=chunk)
             for span in spans
             for chunk in self._agenda.chunks(models, span)
-            if not chunk.is_for_tables or chunk.span not in held_back
+            if held_back is None or chunk.span != held_back.span
         ]
 
     def _narrowed(self, part: _Part, stage: int, failure: Failure) -> list[Span]:

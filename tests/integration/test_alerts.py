@@ -222,7 +222,7 @@ def test_processes_at_once_send_each_message_once(location: Path, web: Web):
 # No secret gets out, and nothing slow is imported for nothing.
 
 
-def test_a_token_is_neither_logged_nor_kept(location: Path, tmp_path: Path, web: Web):
+def test_a_token_is_neither_logged_nor_kept(location: Path, tmp_path: Path, web: Web, nobody: int):
     web.status = 401
     urls = (url_of(web.port), url_of(nobody), f"slack://{SECRET}", "json://${UNSET}@h")
     said = [ended(a_pass(location, "failed", *urls)) for _ in range(2)]
