@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from runner.dbt import ahead
+from runner.dbt import prewarm
 
 # They run dbt as soon as they know what; `tick` does so only if something is due.
 _RUN_DBT = ("backfill", "prove", "retry", "run", "serve")
@@ -15,10 +15,10 @@ _DO_NOT = ("--dry-run", "--help", "plain")
 def main() -> NoReturn:
     """Start to import dbt if it will be needed, then be the command line."""
     if sys.argv[1:2] and sys.argv[1] in _RUN_DBT and not set(_DO_NOT) & set(sys.argv):
-        ahead.start()
+        prewarm.start()
     try:
         from runner.cli import main
 
         main()
     finally:
-        ahead.end()
+        prewarm.end()

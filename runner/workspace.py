@@ -16,16 +16,16 @@ from zoneinfo import ZoneInfo
 
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, UsageError
-from runner.core.pipelines_file import parse_pipelines
 from runner.dbt.protocol import Engine
-from runner.input_files import InputFiles
-from runner.landings import Landings
+from runner.explain.lineage import Tracer
+from runner.landed.files import InputFiles
+from runner.landed.sources import Landings
 from runner.ledger import Ledger
-from runner.pipelines import find_config, make_pipeline
-from runner.planning import Planner
-from runner.project import Project
-from runner.project_files import fingerprint, project_zone
-from runner.tracing import Tracer
+from runner.planner import Planner
+from runner.project.files import fingerprint, project_zone
+from runner.project.manifest import Project
+from runner.project.pipelines import find_config, make_pipeline
+from runner.project.pipelines_yml import parse_pipelines
 
 PIPELINES = "pipelines.yml"
 

@@ -48,7 +48,7 @@ def channels_of(name: str, config: PipelineConfig) -> tuple[Channel, ...]:
 
 
 @dataclass(frozen=True)
-class Turn:
+class NextAttempt:
     """Whose turn it is to send a message that has failed so often."""
 
     attempts: int  # that have failed; a channel that cannot work counts as tried in full
@@ -58,15 +58,15 @@ class Turn:
     def channel(self) -> int:
         """The number of the channel, from 0.
 
-        >>> [Turn(attempts, 2).channel for attempts in range(8)]
+        >>> [NextAttempt(attempts, 2).channel for attempts in range(8)]
         [0, 0, 0, 1, 1, 1, 0, 0]
         """
         return self.attempts // TRIES % self.channels
 
-    def next(self, *, is_hopeless: bool = False) -> Turn:
+    def next(self, *, is_hopeless: bool = False) -> NextAttempt:
         """Whose turn it is after another failure; ``is_hopeless``: the channel cannot work.
 
-        >>> Turn(1, 2).next().attempts, Turn(1, 2).next(is_hopeless=True).attempts
+        >>> NextAttempt(1, 2).next().attempts, NextAttempt(1, 2).next(is_hopeless=True).attempts
         (2, 3)
         """
         used_up = (self.attempts // TRIES + 1) * TRIES
@@ -78,7 +78,7 @@ class Turn:
         Not at all when the next channel has its turn for the first time; else with backoff, by
         how often this channel has failed.
 
-        >>> [str(Turn(failed, 2).wait(lambda: 1.0)) for failed in (1, 2, 3, 4, 6, 99)]
+        >>> [str(NextAttempt(failed, 2).wait(lambda: 1.0)) for failed in (1, 2, 3, 4, 6, 99)]
         ['0:00:20', '0:00:40', '0:00:00', '0:00:20', '0:01:20', '0:15:00']
         """
         rounds, tries = divmod(self.attempts, TRIES * self.channels)

@@ -6,9 +6,9 @@ import os
 
 import typer
 
-from runner.alerting.pinging import fetched
+from runner.alerting.channel_test import try_channels
+from runner.alerting.pings import fetched
 from runner.alerting.sending import send_by_apprise
-from runner.alerting.trying import try_channels
 from runner.cli.app import (
     HERE,
     Format,

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from runner import doctor, rebuilding
 from runner.cli import inputs
 from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
-from runner.diagnoses import Verdict
+from runner.doctor.checks import Health
+from runner.doctor.examine import examine
+from runner.doctor.rebuild import rebuild as rebuild_ledger
 from runner.render.doctor import doctor_page, doctor_record, rebuilt_page, rebuilt_record
 from runner.render.ink import Terminal
 from runner.workspace import EngineKind, Workspace
@@ -33,13 +34,13 @@ def see_doctor(
     """Look whether ledger, warehouse, versions and disks are sound, and say what to do."""
     workspace = Workspace.find(project_dir)
     if rebuild:
-        done = rebuilding.rebuild(workspace, engine, inputs.now(), _asking)
+        done = rebuild_ledger(workspace, engine, inputs.now(), _asking)
         show(lambda: rebuilt_page(done), lambda: rebuilt_record(done), output)
         return
-    found = doctor.examine(workspace, engine, _asking)
+    found = examine(workspace, engine, _asking)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(lambda: doctor_page(found, terminal), lambda: doctor_record(found), output)
-    if any(line.verdict is Verdict.WRONG for line in found):
+    if any(line.verdict is Health.WRONG for line in found):
         raise typer.Exit(1)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from runner.core.errors import DaybreakError, UsageError
 from runner.core.plan import Plan
-from runner.core.standings import Status
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowStatus
 
 if TYPE_CHECKING:
-    from runner.execution.job import Done
+    from runner.execution.context import RunResult
 
 FAILED = 1
 USAGE = 2
@@ -20,28 +20,28 @@ MISSED = 4
 INTERRUPTED = 130
 
 _CODES = {
-    Status.IN_FLIGHT: FAILED,
-    Status.MISSING: FAILED,
-    Status.FAILED: FAILED,
-    Status.BLOCKED: FAILED,
-    Status.INCORRECT: UNVERIFIED,
-    Status.UNCHECKED: UNVERIFIED,
-    Status.PUBLISHED: UNVERIFIED,
-    Status.STALE: 0,
-    Status.SUCCESS: 0,
+    WindowStatus.IN_FLIGHT: FAILED,
+    WindowStatus.MISSING: FAILED,
+    WindowStatus.FAILED: FAILED,
+    WindowStatus.BLOCKED: FAILED,
+    WindowStatus.INCORRECT: UNVERIFIED,
+    WindowStatus.UNCHECKED: UNVERIFIED,
+    WindowStatus.PUBLISHED: UNVERIFIED,
+    WindowStatus.STALE: 0,
+    WindowStatus.SUCCESS: 0,
 }
 
 
-def of_windows(plan: Plan, done: Done) -> int:
+def of_windows(plan: Plan, done: RunResult) -> int:
     """By the worst window that was asked for, run or left alone."""
     # What is missing counts for who asked for it: a retry does not.
-    left_alone = {s.status for s in plan.skipped} - ({Status.MISSING} - plan.request.takes)
+    left_alone = {s.status for s in plan.skipped} - ({WindowStatus.MISSING} - plan.request.takes)
     if done.left_to_others:
-        left_alone.add(Status.IN_FLIGHT)
+        left_alone.add(WindowStatus.IN_FLIGHT)
     return worst([*(_CODES[status] for status in left_alone), of_runs(done)])
 
 
-def of_runs(done: Done) -> int:
+def of_runs(done: RunResult) -> int:
     """By the worst window that was run."""
     return worst([_of_state(state) for state in done.states.values()])
 
@@ -56,7 +56,7 @@ def worst(codes: Collection[int]) -> int:
     return next((code for code in (FAILED, USAGE, UNVERIFIED, MISSED) if code in codes), 0)
 
 
-def _of_state(state: State) -> int:
-    if state in (State.FAILED, State.CANCELLED):
+def _of_state(state: RunState) -> int:
+    if state in (RunState.FAILED, RunState.CANCELLED):
         return FAILED
-    return 0 if state is State.SUCCESS else UNVERIFIED
+    return 0 if state is RunState.SUCCESS else UNVERIFIED

@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from runner.core.config import parsed_duration
+from runner.core.environment import Environment
 from runner.core.errors import UsageError, nearest
 from runner.core.spans import Span
-from runner.core.world import World
-from runner.pipelines import Pipeline
+from runner.project.pipelines import Pipeline
 
 
 def chunk_size(text: str) -> int | None:
@@ -48,9 +48,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def the_world() -> World:
+def the_world() -> Environment:
     """The real clock, patience and chance."""
-    return World(now, time.monotonic, time.sleep, random.random)
+    return Environment(now, time.monotonic, time.sleep, random.random)
 
 
 def parsed_timestamp(text: str | None) -> datetime | None:

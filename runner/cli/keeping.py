@@ -9,7 +9,7 @@ import typer
 from runner.cli import inputs
 from runner.cli.app import HERE, AsOf, Format, OutputFormat, ProjectDir, app, show
 from runner.core.errors import UsageError
-from runner.metrics import measure
+from runner.overview.metrics import measure
 from runner.render.metrics import metrics_text
 from runner.render.pruning import pruned_page, pruned_record
 from runner.workspace import Workspace

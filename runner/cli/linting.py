@@ -16,13 +16,13 @@ def lint(
 ) -> None:
     """Find what makes a model unfit for replay; exits with 1 if an error is among it."""
     # Only here: the parser of SQL takes as long to import as all other commands together.
-    from runner import linting
+    from runner.lint import models
+    from runner.lint.rules import Severity
     from runner.render import findings
-    from runner.safety.rules import Severity
 
     workspace = Workspace.find(project_dir)
     names = [name for words in select or () for name in words.replace(",", " ").split()]
-    found = linting.lint(workspace.project(), workspace.project_dir, names)
+    found = models.lint(workspace.project(), workspace.project_dir, names)
     show(
         lambda: findings.findings_page(found),
         lambda: [findings.finding_record(one) for one in found],

@@ -33,10 +33,10 @@ from runner.cli.wishes import Wish, wish_for_dates
 from runner.core.plan import Plan
 from runner.core.proofs import Proof
 from runner.core.requests import TAKEN, Reprocess
-from runner.core.states import State
-from runner.doctor import require_warehouse
-from runner.pipelines import Pipeline, find_config, make_pipeline
-from runner.planning import proofs_of
+from runner.core.states import RunState
+from runner.doctor.examine import require_warehouse
+from runner.planner import proofs_of
+from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.render import records, tables
 from runner.render.ink import Terminal
 from runner.render.picture import Picture
@@ -134,7 +134,7 @@ def list_pipelines(
 def list_runs(
     pipeline: PipelineName,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
-    state: Annotated[State | None, typer.Option(help="Only runs in this state.")] = None,
+    state: Annotated[RunState | None, typer.Option(help="Only runs in this state.")] = None,
     output: OutputFormat = Format.TABLE,
     project_dir: ProjectDir = HERE,
 ) -> None:

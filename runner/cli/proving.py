@@ -21,9 +21,9 @@ from runner.cli.app import (
 )
 from runner.core.interrupts import Interrupted
 from runner.core.proofs import Proof, ProofVerdict, Property, Result
-from runner.pipelines import find_config, make_pipeline
-from runner.project_files import profiles_file
-from runner.proving.outcome import Report
+from runner.project.files import profiles_file
+from runner.project.pipelines import find_config, make_pipeline
+from runner.proving.results import ProofReport
 from runner.render.proofs import proof_page, proof_record, windows_in_words
 from runner.workspace import EngineKind, Workspace
 
@@ -92,7 +92,7 @@ def prove_pipeline(
         raise typer.Exit(3)
 
 
-def _proofs(report: Report) -> list[Proof]:
+def _proofs(report: ProofReport) -> list[Proof]:
     """What to remember: what has been decided."""
     return [
         Proof(

@@ -32,10 +32,10 @@ from runner.cli.wishes import Wish, wish_for_dates
 from runner.core.errors import UsageError
 from runner.core.requests import RETRIED, TAKEN, Reprocess
 from runner.core.spans import Span
-from runner.fulfilment import Order, allowances, fulfil, require_running
 from runner.ledger import Kind
-from runner.pipelines import Pipeline, find_config
+from runner.project.pipelines import Pipeline, find_config
 from runner.render import records, tables
+from runner.run import Order, allowances, require_running, run_pipeline
 from runner.workspace import EngineKind, Workspace
 
 
@@ -137,7 +137,7 @@ def _execute(
     # Only here: a fifth of the time of a command that only looks.
     from rich.console import Console
 
-    from runner.render.progress import Progressing
+    from runner.render.progress import ProgressDisplay
 
     find_config(name, workspace.configs)  # a wrong name is said before dbt is started
     require_running(workspace, name)
@@ -149,8 +149,10 @@ def _execute(
             planner = workspace.planner(name, running)
         pipeline = planner.pipeline
         word = "backfill" if kind is Kind.BACKFILL else "run"
-        with Progressing(console, word, pipeline) as progress:
-            plan, done = fulfil(workspace, running, planner, order, inputs.the_world(), progress)
+        with ProgressDisplay(console, word, pipeline) as progress:
+            plan, done = run_pipeline(
+                workspace, running, planner, order, inputs.the_world(), progress
+            )
     if output is Format.JSON:
         typer.echo(records.as_json(records.done_record(pipeline, plan, done)))
     raise typer.Exit(exits.of_windows(plan, done))

@@ -15,21 +15,21 @@ import typer
 
 from runner.cli import exits, inputs
 from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app
-from runner.cli.stopping import Stop
-from runner.core.world import World
+from runner.cli.stopping import StopSignal
+from runner.core.environment import Environment
 from runner.ledger import Ledger
-from runner.pipelines import Pipeline
+from runner.project.pipelines import Pipeline
 from runner.render import records
 from runner.render.passes import PlainLog, turn_record
-from runner.scheduling.obstacles import obstacles_in
-from runner.scheduling.passes import Scheduler, Turn
-from runner.scheduling.pulse import pulse
-from runner.scheduling.telling import pinger_of, pings_nobody, tell_everyone
-from runner.scheduling.watching import look_around
+from runner.scheduling.blockers import obstacles_in
+from runner.scheduling.heartbeat import pulse
+from runner.scheduling.notify import notify_all, pinger_of, pings_nobody
+from runner.scheduling.passes import PipelinePass, Scheduler
+from runner.scheduling.watch import look_around
 from runner.workspace import EngineKind, Workspace
 
 if TYPE_CHECKING:
-    from runner.execution.job import Observer
+    from runner.execution.context import Observer
 
 TICK = "tick"
 _PATIENCE = timedelta(minutes=2)  # for a channel that is down: the next tick may be tomorrow's
@@ -62,7 +62,7 @@ def tick(
     timestamp = inputs.parsed_timestamp(as_of)
     now = None if timestamp is None else inputs.instant_of(timestamp, workspace.zone)
     log = _plain_log(world, workspace.zone, is_stamped=False, to_stderr=output is Format.JSON)
-    turns: list[Turn] = []
+    turns: list[PipelinePass] = []
     with (
         _alive(workspace.ledger, interval if now is None else None, world),
         workspace.engine_on_demand(engine) as running,
@@ -84,7 +84,7 @@ def tick(
             look = look_around(
                 workspace, obstacle_of, world.now(), as_scheduler=interval is not None
             )
-            for line in tell_everyone(workspace, look, world, _PATIENCE):
+            for line in notify_all(workspace, look, world, _PATIENCE):
                 log.told(line)
     if output is Format.JSON:
         typer.echo(records.as_json([turn_record(turn) for turn in turns]))
@@ -102,7 +102,7 @@ def serve(
 ) -> None:
     """Run what is due when it is due, until told to stop; edits are taken up as they come."""
     from runner.render.json_log import JsonLog
-    from runner.scheduling.serving import Server
+    from runner.scheduling.serving import SchedulerLoop
 
     world = inputs.the_world()
     reporter = (
@@ -110,10 +110,10 @@ def serve(
         if log is LogFormat.JSON
         else _plain_log(world, Workspace.find(project_dir).zone, is_stamped=True)
     )
-    stop = Stop(reporter.stopping)
+    stop = StopSignal(reporter.stopping)
     stop.listen()
     world = replace(world, sleep=stop.wait, is_stopping=stop.is_asked)
-    server = Server(
+    server = SchedulerLoop(
         find=partial(Workspace.find, project_dir),
         kind=engine,
         obstacles_in=obstacles_in,
@@ -121,13 +121,13 @@ def serve(
         reporter=reporter,
         poll=inputs.duration(poll, "--poll"),
         pinger=pinger_of,
-        tell=tell_everyone,
+        tell=notify_all,
     )
     server.serve()
 
 
 def _plain_log(
-    world: World, zone: ZoneInfo, *, is_stamped: bool, to_stderr: bool = False
+    world: Environment, zone: ZoneInfo, *, is_stamped: bool, to_stderr: bool = False
 ) -> PlainLog:
     """Lines for people."""
 
@@ -135,16 +135,16 @@ def _plain_log(
         # Only when something runs: a tenth of the time of a tick with nothing to do.
         from rich.console import Console
 
-        from runner.render.progress import Progressing
+        from runner.render.progress import ProgressDisplay
 
-        return Progressing(Console(stderr=to_stderr), pipeline.name, pipeline, stamp)
+        return ProgressDisplay(Console(stderr=to_stderr), pipeline.name, pipeline, stamp)
 
     write = partial(typer.echo, err=to_stderr)
     return PlainLog(write, show, world.now, zone, stamped=is_stamped)
 
 
 def _alive(
-    ledger: Ledger, interval: timedelta | None, world: World
+    ledger: Ledger, interval: timedelta | None, world: Environment
 ) -> AbstractContextManager[None]:
     """Give signs of life all the while; a tick by hand is no scheduler, and gives none."""
     if interval is None:
@@ -152,7 +152,7 @@ def _alive(
     return pulse(lambda: ledger.beat(TICK, interval, world.now()), interval)
 
 
-def _code(turn: Turn) -> int:
+def _code(turn: PipelinePass) -> int:
     if turn.error is not None:
         return exits.of_error(turn.error)
     return exits.of_runs(turn.done) if turn.done is not None else 0

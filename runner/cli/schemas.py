@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from runner import schemas
 from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
 from runner.dbt.protocol import SourceSchema
 from runner.render.schemas import accepted_page, schema_page, schema_record
+from runner.warehouse import schemas
 from runner.workspace import EngineKind, Workspace
 
 schema_app = typer.Typer(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from runner.core import interrupts
 
 
-class Stop:
+class StopSignal:
     """Turns the first Ctrl-C or SIGTERM into a wish, and the second into an interrupt."""
 
     def __init__(self, asked: Callable[[], None]) -> None:

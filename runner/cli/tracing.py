@@ -10,7 +10,7 @@ import typer
 from runner.cli import inputs
 from runner.cli.app import HERE, AsOf, PipelineName, ProjectDir, app
 from runner.core.errors import UsageError
-from runner.pipelines import find_config, make_pipeline
+from runner.project.pipelines import find_config, make_pipeline
 from runner.render import graphs, records
 from runner.render.repairs import repair_commands
 from runner.render.svg import dag_svg

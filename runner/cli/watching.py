@@ -11,13 +11,13 @@ import typer
 
 from runner.cli import exits, inputs
 from runner.cli.app import HERE, AsOf, Format, OutputFormat, ProjectDir, app, show
-from runner.cli.stopping import Stop
+from runner.cli.stopping import StopSignal
+from runner.core.environment import Environment
 from runner.core.errors import DaybreakError
-from runner.core.world import World
 from runner.render.watch import look_page, look_record, what_is_wrong
-from runner.scheduling.obstacles import obstacles_in
-from runner.scheduling.telling import tell_everyone
-from runner.scheduling.watching import Look, look_around
+from runner.scheduling.blockers import obstacles_in
+from runner.scheduling.notify import notify_all
+from runner.scheduling.watch import WatchReport, look_around
 from runner.workspace import Workspace
 
 _PATIENCE = timedelta(minutes=2)  # for a channel that is down, when nobody looks again soon
@@ -42,22 +42,24 @@ def watch(
         now = inputs.instant_of(timestamp, workspace.zone)
         look = look_around(workspace, obstacles_in(workspace, None, world.now), now)
         # Who looks from another time asks what was; nobody is woken for that.
-        lines = tell_everyone(workspace, look, world, _PATIENCE) if timestamp is None else []
+        lines = notify_all(workspace, look, world, _PATIENCE) if timestamp is None else []
         _show(look, lines, workspace, output)
         raise typer.Exit(_code(look))
     _go_on(partial(Workspace.find, project_dir), interval.total_seconds(), world, output)
 
 
-def _go_on(find: Callable[[], Workspace], seconds: float, world: World, output: Format) -> NoReturn:
+def _go_on(
+    find: Callable[[], Workspace], seconds: float, world: Environment, output: Format
+) -> NoReturn:
     """Look again and again, and print what is new, until told to stop."""
-    stop = Stop(lambda: None)
+    stop = StopSignal(lambda: None)
     stop.listen()
     shown: object = None
     while not stop.is_asked():
         try:
             workspace = find()
             look = look_around(workspace, obstacles_in(workspace, None, world.now), world.now())
-            lines = tell_everyone(workspace, look, world)
+            lines = notify_all(workspace, look, world)
             if lines or what_is_wrong(look) != shown:
                 _show(look, lines, workspace, output)
             shown = what_is_wrong(look)
@@ -70,11 +72,11 @@ def _go_on(find: Callable[[], Workspace], seconds: float, world: World, output: 
     raise typer.Exit
 
 
-def _show(look: Look, told: Sequence[str], workspace: Workspace, output: Format) -> None:
+def _show(look: WatchReport, told: Sequence[str], workspace: Workspace, output: Format) -> None:
     show(lambda: look_page(look, told, workspace.zone), lambda: look_record(look, told), output)
 
 
-def _code(look: Look) -> int:
+def _code(look: WatchReport) -> int:
     if look.missed or look.scheduler is not None:
         return exits.MISSED
     return exits.worst([exits.of_error(error) for error in look.errors.values()])

@@ -10,9 +10,9 @@ from runner.cli import inputs
 from runner.core.plan import Plan
 from runner.core.requests import TAKEN, Reprocess, Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status
-from runner.pipelines import Pipeline
-from runner.planning import Planner
+from runner.core.status import WindowStatus
+from runner.planner import Planner
+from runner.project.pipelines import Pipeline
 
 SpanOf = Callable[[Pipeline, datetime], Span | None]
 
@@ -22,7 +22,7 @@ class Wish:
     """One command's wish."""
 
     span_of: SpanOf
-    takes: frozenset[Status] = TAKEN[Reprocess.FAILED]
+    takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED]
     select: tuple[str, ...] = ()
     force: bool = False
     newest_first: bool = False
@@ -52,7 +52,7 @@ class Wish:
 
 
 def wish_for_dates(
-    start_date: str | None, end_date: str | None, takes: frozenset[Status], as_of: str | None
+    start_date: str | None, end_date: str | None, takes: frozenset[WindowStatus], as_of: str | None
 ) -> Wish:
     """A wish for a range of dates as a person typed them; :class:`UsageError` if they are none."""
     first = inputs.parsed_date(start_date, "--start-date")

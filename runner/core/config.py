@@ -1,6 +1,6 @@
 """What a pipeline may be told in ``pipelines.yml``, as values, and how each is read.
 
-See :mod:`runner.core.pipelines_file` for the text and its errors.
+See :mod:`runner.project.pipelines_yml` for the text and its errors.
 """
 
 import re
@@ -12,7 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo, available_timezones
 
 from runner.core.errors import UsageError, nearest
-from runner.core.readers import (
+from runner.core.fields import (
     BadNameError,
     Path,
     Record,

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import GOOD, Status, Subject, explained
+from runner.core.status import GOOD, PlannedNode, WindowStatus, explained
 from runner.core.windows import Calendar
 
 _NONE = Spans()
-_BROKEN = (Status.FAILED, Status.INCORRECT, Status.BLOCKED)  # of what knows no windows
+_BROKEN = (
+    WindowStatus.FAILED,
+    WindowStatus.INCORRECT,
+    WindowStatus.BLOCKED,
+)  # of what knows no windows
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,15 @@ class Held:
 
     span: Span
     parent: str
-    status: Status  # of the parent
+    status: WindowStatus  # of the parent
 
 
 @dataclass(frozen=True)
 class ModelPlan:
     """One model of a plan."""
 
-    subject: Subject
-    statuses: Mapping[Status, Spans]  # of the windows asked for, each in exactly one
+    subject: PlannedNode
+    statuses: Mapping[WindowStatus, Spans]  # of the windows asked for, each in exactly one
     runs: Spans  # built
     checks: Spans  # only judged
     held: tuple[Held, ...]
@@ -42,7 +46,7 @@ class ModelPlan:
         """Everything that runs."""
         return self.runs | self.checks
 
-    def why(self, status: Status, span: Span) -> str | None:
+    def why(self, status: WindowStatus, span: Span) -> str | None:
         """More about the status of some windows."""
         return explained(self.subject, status, span)
 
@@ -58,19 +62,19 @@ class Draft:
 
 def drafted(
     calendar: Calendar,
-    subject: Subject,
-    statuses: Mapping[Status, Spans],
+    subject: PlannedNode,
+    statuses: Mapping[WindowStatus, Spans],
     parents: Sequence[Draft],
     request: Request,
 ) -> Draft:
     """A model's draft; ``statuses`` are those of the windows asked for, ``parents`` its own."""
     is_selected = request.select is None or subject.name in request.select
-    taken = request.takes | ({Status.BLOCKED} if request.force else set())
+    taken = request.takes | ({WindowStatus.BLOCKED} if request.force else set())
     todo = _union(spans for status, spans in statuses.items() if status in taken)
     if request.outdated:
-        todo |= statuses.get(Status.STALE, _NONE) & subject.outdated(calendar)
+        todo |= statuses.get(WindowStatus.STALE, _NONE) & subject.outdated(calendar)
     flows = _union(parent.flows for parent in parents)
-    may_follow = _union(s for status, s in statuses.items() if status is not Status.IN_FLIGHT)
+    may_follow = _union(s for status, s in statuses.items() if status is not WindowStatus.IN_FLIGHT)
     if not is_selected:
         todo = _NONE
     elif subject.is_windowed:
@@ -82,7 +86,9 @@ def drafted(
     ]
     todo -= Spans(found.span for found in held)
     # Who asks for what is done already asks to have it built again, not judged.
-    only_judged = _NONE if Status.SUCCESS in request.takes else statuses.get(Status.PUBLISHED)
+    only_judged = (
+        _NONE if WindowStatus.SUCCESS in request.takes else statuses.get(WindowStatus.PUBLISHED)
+    )
     checks = (todo & (only_judged or _NONE)) - flows
     plan = ModelPlan(subject, statuses, todo - checks, checks, tuple(held))
     bad = [
@@ -94,7 +100,7 @@ def drafted(
     if subject.is_windowed:
         return Draft(plan, plan.runs, tuple(bad))
     # What reads a view reads on. What was only not built yet does not make its readers wrong.
-    unfit = (*_BROKEN, Status.IN_FLIGHT) if subject.follows else _BROKEN
+    unfit = (*_BROKEN, WindowStatus.IN_FLIGHT) if subject.follows else _BROKEN
     broken = [held for held in bad if held.status in unfit]
     mended = plan.runs & _union(statuses.get(status, _NONE) for status in _BROKEN)
     return Draft(plan, flows | mended, (*broken, *upstream))

@@ -12,9 +12,9 @@ from enum import StrEnum
 from functools import partial
 from operator import is_
 
+from runner.core.incidents import Incident, IncidentChange, IncidentKind
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
-from runner.core.troubles import News, Trouble, TroubleKind
 from runner.core.windows import Calendar
 
 _MOST_RANGES = 5
@@ -41,20 +41,23 @@ class Message:
 
 
 _TONES = {
-    TroubleKind.MISSED: Tone.FAILURE,
-    TroubleKind.FAILED: Tone.FAILURE,
-    TroubleKind.INCORRECT: Tone.WARNING,
+    IncidentKind.MISSED: Tone.FAILURE,
+    IncidentKind.FAILED: Tone.FAILURE,
+    IncidentKind.INCORRECT: Tone.WARNING,
 }
 
 
 def messages_of(
-    pipeline: str, calendar: Calendar, news: Iterable[News], open_now: Timeline[TroubleKind]
+    pipeline: str,
+    calendar: Calendar,
+    news: Iterable[IncidentChange],
+    open_now: Timeline[IncidentKind],
 ) -> tuple[Message, ...]:
     """The messages that tell news of a pipeline: one per kind of trouble, one of what recovered.
 
     ``open_now`` is everything that is in trouble now, told before or just now.
     """
-    opened: dict[TroubleKind, list[tuple[News, Trouble]]] = {}
+    opened: dict[IncidentKind, list[tuple[IncidentChange, Incident]]] = {}
     closed = []
     for item in news:
         if item.trouble is None:
@@ -62,7 +65,7 @@ def messages_of(
         else:
             opened.setdefault(item.trouble.kind, []).append((item, item.trouble))
     messages = [
-        _opening(pipeline, calendar, kind, opened[kind]) for kind in TroubleKind if kind in opened
+        _opening(pipeline, calendar, kind, opened[kind]) for kind in IncidentKind if kind in opened
     ]
     if closed:
         messages.append(_closing(pipeline, calendar, closed, open_now))
@@ -70,9 +73,12 @@ def messages_of(
 
 
 def _opening(
-    pipeline: str, calendar: Calendar, kind: TroubleKind, items: Sequence[tuple[News, Trouble]]
+    pipeline: str,
+    calendar: Calendar,
+    kind: IncidentKind,
+    items: Sequence[tuple[IncidentChange, Incident]],
 ) -> Message:
-    by_trouble: dict[Trouble, list[Span]] = {}
+    by_trouble: dict[Incident, list[Span]] = {}
     for item, trouble in items:
         by_trouble.setdefault(trouble, []).append(item.span)
     parts = [
@@ -93,14 +99,17 @@ def _opening(
     )
 
 
-def _changed(calendar: Calendar, items: Iterable[News]) -> Iterator[str]:
+def _changed(calendar: Calendar, items: Iterable[IncidentChange]) -> Iterator[str]:
     """What of the windows was told before as another trouble."""
     for kind, spans in _told_before(items):
         yield f"told before as {kind}: {ranges_in_words(calendar, spans)}"
 
 
 def _closing(
-    pipeline: str, calendar: Calendar, items: Sequence[News], open_now: Timeline[TroubleKind]
+    pipeline: str,
+    calendar: Calendar,
+    items: Sequence[IncidentChange],
+    open_now: Timeline[IncidentKind],
 ) -> Message:
     spans = Spans(item.span for item in items)
     parts = [
@@ -109,7 +118,7 @@ def _closing(
     ]
     still = [
         f"still {kind}: {ranges_in_words(calendar, found)}"
-        for kind in TroubleKind
+        for kind in IncidentKind
         if (found := open_now.where(partial(is_, kind)))
     ]
     rest = "\n".join(still) or f"nothing of {pipeline} is in trouble now"
@@ -120,12 +129,12 @@ def _closing(
     )
 
 
-def _told_before(items: Iterable[News]) -> Iterator[tuple[TroubleKind, Spans]]:
-    found: dict[TroubleKind, list[Span]] = {}
+def _told_before(items: Iterable[IncidentChange]) -> Iterator[tuple[IncidentKind, Spans]]:
+    found: dict[IncidentKind, list[Span]] = {}
     for item in items:
         if item.before is not None:
             found.setdefault(item.before, []).append(item.span)
-    return ((kind, Spans(found[kind])) for kind in TroubleKind if kind in found)
+    return ((kind, Spans(found[kind])) for kind in IncidentKind if kind in found)
 
 
 def _title(pipeline: str, calendar: Calendar, spans: Spans, what: str) -> str:

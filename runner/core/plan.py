@@ -15,7 +15,7 @@ from runner.core.drafts import Draft, ModelPlan, drafted
 from runner.core.requests import Request
 from runner.core.skips import Skipped, skipped
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status, Subject, assess
+from runner.core.status import PlannedNode, WindowStatus, assess
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 
@@ -58,7 +58,7 @@ class Plan:
 
 
 def make_plan(
-    calendar: Calendar, subjects: Sequence[Subject], in_flight: Spans, request: Request
+    calendar: Calendar, subjects: Sequence[PlannedNode], in_flight: Spans, request: Request
 ) -> Plan:
     """Subtract what is done from what should exist; ``subjects`` come parents first."""
     drafts: dict[str, Draft] = {}
@@ -106,5 +106,5 @@ def _with_reasons(chunk: Chunk, models: Sequence[ModelPlan]) -> Chunk:
         for status, spans in model.statuses.items()
         if spans.meets(chunk.span)
     }
-    reasons = tuple(str(status) for status in Status if status in found)
+    reasons = tuple(str(status) for status in WindowStatus if status in found)
     return Chunk(chunk.span, chunk.models, chunk.checks, reasons)

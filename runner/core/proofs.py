@@ -28,7 +28,7 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PropertyResult:
     """Whether a model has a property."""
 
     result: Result
@@ -56,13 +56,13 @@ class Proof:
     proved_at: datetime  # UTC
 
 
-def verdict_of(outcomes: Mapping[Property, Outcome]) -> ProofVerdict:
+def verdict_of(outcomes: Mapping[Property, PropertyResult]) -> ProofVerdict:
     """What the outcomes of a model's properties amount to.
 
-    >>> passed, failed = Outcome(Result.PASSED), Outcome(Result.FAILED, "other rows")
+    >>> passed, failed = PropertyResult(Result.PASSED), PropertyResult(Result.FAILED, "other rows")
     >>> verdict_of({Property.IDEMPOTENT: passed, Property.COMMUTES: failed})
     <ProofVerdict.DISPROVED: 'disproved'>
-    >>> one_window = Outcome(Result.NOT_APPLICABLE, "one window only", is_open=True)
+    >>> one_window = PropertyResult(Result.NOT_APPLICABLE, "one window only", is_open=True)
     >>> verdict_of({Property.IDEMPOTENT: passed, Property.COMMUTES: one_window})
     <ProofVerdict.UNPROVED: 'unproved'>
     """

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from runner.core.chunks import Sizing
 from runner.core.spans import Spans
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
 
 
 class Reprocess(StrEnum):
@@ -20,17 +20,19 @@ class Reprocess(StrEnum):
     ALL = "all"  # and those that are done, or that would fail again
 
 
-_MISSING = frozenset({Status.MISSING, Status.PUBLISHED})
-_FAILED = _MISSING | {Status.FAILED, Status.INCORRECT}
-_STALE = _FAILED | {Status.STALE}
-TAKEN: Mapping[Reprocess, frozenset[Status]] = {
+_MISSING = frozenset({WindowStatus.MISSING, WindowStatus.PUBLISHED})
+_FAILED = _MISSING | {WindowStatus.FAILED, WindowStatus.INCORRECT}
+_STALE = _FAILED | {WindowStatus.STALE}
+TAKEN: Mapping[Reprocess, frozenset[WindowStatus]] = {
     Reprocess.MISSING: _MISSING,
     Reprocess.FAILED: _FAILED,
     Reprocess.STALE: _STALE,
-    Reprocess.ALL: _STALE | {Status.UNCHECKED, Status.SUCCESS, Status.BLOCKED},
+    Reprocess.ALL: _STALE | {WindowStatus.UNCHECKED, WindowStatus.SUCCESS, WindowStatus.BLOCKED},
 }
 # What a person tries again by hand: what went wrong, even if nothing has changed since.
-RETRIED = frozenset({Status.FAILED, Status.INCORRECT, Status.BLOCKED, Status.PUBLISHED})
+RETRIED = frozenset(
+    {WindowStatus.FAILED, WindowStatus.INCORRECT, WindowStatus.BLOCKED, WindowStatus.PUBLISHED}
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Request:
     """What somebody wants to have run."""
 
     windows: Spans
-    takes: frozenset[Status] = TAKEN[Reprocess.FAILED]
+    takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED]
     select: frozenset[str] | None = None  # names of models; None: all
     force: bool = False  # also what would fail again
     outdated: bool = False  # also what is stale by its data, not by its code

@@ -31,7 +31,7 @@ class Remedy(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class RetryRule:
     """One class of error, by its words."""
 
     name: str  # of the class of error, in a person's words
@@ -65,8 +65,8 @@ _LANDED = r"\.(?:parquet|csv|tsv|txt|json|jsonl|ndjson)(?:\.gz|\.zst)?"
 _BUSY = r"(?:408|429|5\d\d)"  # HTTP: timed out, too many requests, the server's own trouble
 
 
-def _rules(*rows: tuple[str, Remedy, str, str]) -> tuple[Rule, ...]:
-    return tuple(Rule(name, words, remedy, source) for name, remedy, source, words in rows)
+def _rules(*rows: tuple[str, Remedy, str, str]) -> tuple[RetryRule, ...]:
+    return tuple(RetryRule(name, words, remedy, source) for name, remedy, source, words in rows)
 
 
 # The first match wins. What a person wrote or landed comes first, for only these messages quote
@@ -252,10 +252,10 @@ RULES = _rules(
         r"canceling statement due to (?:user request|statement timeout)",
     ),
 )
-UNKNOWN = Rule("unknown", "", Remedy.PERMANENT, "no rule knows these words")
+UNKNOWN = RetryRule("unknown", "", Remedy.PERMANENT, "no rule knows these words")
 
 
-def classify(message: str) -> Rule:
+def classify(message: str) -> RetryRule:
     r"""The first rule that knows what was said, or ``UNKNOWN``.
 
     ``message`` is dbt's own, of a node or of the invocation, or our one line of it.
@@ -276,7 +276,7 @@ def classify(message: str) -> Rule:
     return next((rule for rule in RULES if rule.pattern.match(said)), UNKNOWN)
 
 
-def allows_another(rule: Rule, attempts_so_far: int, policy: Retries) -> bool:
+def allows_another(rule: RetryRule, attempts_so_far: int, policy: Retries) -> bool:
     """Whether a failure may be tried again after so many attempts, the first one included."""
     if rule.remedy is Remedy.TRANSIENT:
         return attempts_so_far < policy.attempts

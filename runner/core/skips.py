@@ -9,7 +9,7 @@ from itertools import pairwise
 from runner.core.drafts import ModelPlan
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 
@@ -19,7 +19,7 @@ class Skipped:
     """A range of windows of which nothing runs."""
 
     span: Span
-    status: Status  # the worst of its models
+    status: WindowStatus  # the worst of its models
     reason: str
 
 
@@ -29,8 +29,8 @@ def skipped(
     """The windows of which nothing runs, each with the worst that is true of it."""
     left = request.windows - busy
     asked = [m for m in models if request.select is None or m.subject.name in request.select]
-    found: list[tuple[Span, tuple[Status, str]]] = []
-    for status in Status:
+    found: list[tuple[Span, tuple[WindowStatus, str]]] = []
+    for status in WindowStatus:
         for model in asked:
             spans = left & model.statuses.get(status, Spans())
             left -= spans
@@ -51,17 +51,17 @@ def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[
             yield Span(start, end)
 
 
-def _reason(model: ModelPlan, status: Status, span: Span) -> str:
-    if status is Status.IN_FLIGHT:
+def _reason(model: ModelPlan, status: WindowStatus, span: Span) -> str:
+    if status is WindowStatus.IN_FLIGHT:
         return "in flight"
     name = model.subject.name
     for held in model.held:
         if held.span.start <= span.start < held.span.end:
             return f"{name} waits: {held.parent} is {held.status}"
-    if status is Status.BLOCKED:
+    if status is WindowStatus.BLOCKED:
         return f"blocked: {model.why(status, span)} (--force tries again)"
-    if status is Status.MISSING:
+    if status is WindowStatus.MISSING:
         return f"{name} is missing"
-    if status is Status.STALE:
+    if status is WindowStatus.STALE:
         return f"{name} is stale: {model.why(status, span)} (--reprocess stale runs it again)"
     return f"already {status}"

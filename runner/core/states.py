@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class RunState(StrEnum):
     """Where a run is; the last five are final."""
 
     QUEUED = "queued"
@@ -52,7 +52,7 @@ class Verdict:
             raise ValueError(f"{self} was judged without having run: pass correct=None")
 
     @property
-    def state(self) -> State:
+    def state(self) -> RunState:
         """The final state that these verdicts mean; ValueError while ``ran`` is None.
 
         >>> Verdict(ran=True, correct=None).state.value
@@ -63,43 +63,45 @@ class Verdict:
         return next(state for state, verdict in _VERDICTS.items() if verdict == self)
 
 
-_FINAL = frozenset({State.SUCCESS, State.INCORRECT, State.UNCHECKED, State.FAILED, State.CANCELLED})
-_TRANSITIONS: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
-    State.RUNNING: _FINAL | {State.RETRYING},
-    State.RETRYING: frozenset({State.RUNNING, State.FAILED, State.CANCELLED}),
+_FINAL = frozenset(
+    {RunState.SUCCESS, RunState.INCORRECT, RunState.UNCHECKED, RunState.FAILED, RunState.CANCELLED}
+)
+_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.CANCELLED}),
+    RunState.RUNNING: _FINAL | {RunState.RETRYING},
+    RunState.RETRYING: frozenset({RunState.RUNNING, RunState.FAILED, RunState.CANCELLED}),
     **dict.fromkeys(_FINAL, frozenset()),
 }
 _VERDICTS = {
-    State.SUCCESS: Verdict(ran=True, correct=True),
-    State.INCORRECT: Verdict(ran=True, correct=False),
-    State.UNCHECKED: Verdict(ran=True, correct=None),
-    State.FAILED: Verdict(ran=False, correct=None),
+    RunState.SUCCESS: Verdict(ran=True, correct=True),
+    RunState.INCORRECT: Verdict(ran=True, correct=False),
+    RunState.UNCHECKED: Verdict(ran=True, correct=None),
+    RunState.FAILED: Verdict(ran=False, correct=None),
 }
 _WORST_FIRST = (
-    State.FAILED,
-    State.CANCELLED,
-    State.INCORRECT,
-    State.UNCHECKED,
-    State.SUCCESS,
+    RunState.FAILED,
+    RunState.CANCELLED,
+    RunState.INCORRECT,
+    RunState.UNCHECKED,
+    RunState.SUCCESS,
 )
 
 
-def sources(new: State) -> frozenset[State]:
+def sources(new: RunState) -> frozenset[RunState]:
     """The states that may become ``new``: the guard of every change that the ledger makes.
 
-    >>> sorted(sources(State.RUNNING))
+    >>> sorted(sources(RunState.RUNNING))
     [<State.QUEUED: 'queued'>, <State.RETRYING: 'retrying'>]
     """
     return frozenset(old for old, allowed in _TRANSITIONS.items() if new in allowed)
 
 
-def worst(states: Iterable[State]) -> State:
+def worst(states: Iterable[RunState]) -> RunState:
     """Return the state of a run from the final states of its models: the worst of them.
 
     ValueError when there are none, or one is not final.
 
-    >>> worst([State.SUCCESS, State.UNCHECKED, State.SUCCESS]).value
+    >>> worst([RunState.SUCCESS, RunState.UNCHECKED, RunState.SUCCESS]).value
     'unchecked'
     """
     found = set(states)

@@ -14,7 +14,7 @@ from runner.dbt.arguments import (
     report_arguments,
     schema_arguments,
 )
-from runner.dbt.groups import InvocationGroup
+from runner.dbt.process_group import InvocationGroup
 from runner.dbt.protocol import (
     Invocation,
     InvocationResult,

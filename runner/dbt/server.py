@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.core.crash_points import reached
-from runner.dbt import lean
 from runner.dbt.arguments import QUIET
-from runner.dbt.kept import Kept
 from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
+from runner.dbt.speedups import startup
+from runner.dbt.speedups.compile_cache import CompileCache
 from runner.dbt.target import CONNECT_ONCE, leave_warehouse, warehouse_file
 
 _PR_SET_PDEATHSIG = 1
@@ -41,7 +41,7 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-class Server:
+class DbtServer:
     """Answers requests until its socket closes."""
 
     def __init__(self, channel: socket.socket) -> None:
@@ -49,7 +49,7 @@ class Server:
         self._requests = channel.makefile("r", encoding="utf-8")
         self._manifest: Any = None
         self._is_fresh = False  # parsed, and not yet described
-        self._kept: Kept | None = None
+        self._kept: CompileCache | None = None
 
     def prepare(self) -> None:
         """Take over a project, and parse it while nobody waits for it yet.
@@ -64,10 +64,10 @@ class Server:
         os.environ.update(request["environment"])
         if request["kept"]:
             path, cache = request["kept"]
-            self._kept = Kept(Path(path), Path(cache) if cache else None)
-            lean.keep_templates(self._kept)
-            lean.keep_trees(self._kept)
-            lean.keep_schemas(self._kept)
+            self._kept = CompileCache(Path(path), Path(cache) if cache else None)
+            startup.keep_templates(self._kept)
+            startup.keep_trees(self._kept)
+            startup.keep_schemas(self._kept)
         with contextlib.suppress(Exception):
             self._parse()
 
@@ -99,7 +99,7 @@ class Server:
         if not self._is_fresh:
             self._parse()
         self._is_fresh = False
-        from runner.dbt.described import described  # imports dbt
+        from runner.dbt.speedups.slim_manifest import described  # imports dbt
 
         Path(manifest).write_text(described(self._manifest))
         resolved = {select: self._listed(select) for select in selections}
@@ -122,7 +122,7 @@ class Server:
         if self._manifest is None:
             self._parse()
         server = os.getpid()
-        lean.leave_to_children()
+        startup.leave_to_children()
         child = os.fork()
         if child == 0:
             _run_child(self._manifest, self._kept, arguments, self._send, server)
@@ -155,7 +155,7 @@ def _end_of(child: int) -> int:
 
 
 def _run_child(
-    manifest: Any, kept: Kept | None, arguments: list[str], send: Send, server: int
+    manifest: Any, kept: CompileCache | None, arguments: list[str], send: Send, server: int
 ) -> NoReturn:
     """Run dbt in the forked child and leave without touching what the parent still needs."""
     code = 1
@@ -230,11 +230,11 @@ def main() -> None:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor, not a path
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
         os.dup2(nowhere.fileno(), sys.stderr.fileno())
-    server = Server(channel)
-    lean.import_dbt()
-    lean.hear_only(_HEARD)
-    lean.share_type_testers()
-    from runner.dbt.together import ask_tests_together  # after dbt
+    server = DbtServer(channel)
+    startup.import_dbt()
+    startup.hear_only(_HEARD)
+    startup.share_type_testers()
+    from runner.dbt.speedups.batched_tests import ask_tests_together  # after dbt
 
     ask_tests_together()
     server.prepare()

@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.core.crash_points import reached
 from runner.core.errors import EngineError, ProjectError
-from runner.dbt import ahead
+from runner.dbt import prewarm
 from runner.dbt.engine import DbtEngine
 from runner.dbt.lines import LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
@@ -38,7 +38,7 @@ class WarmEngine(DbtEngine):
     """Speaks to a server (see :mod:`runner.dbt.server`) that forks once per invocation.
 
     Starting it returns at once: dbt is imported while the caller goes on. ``environment`` is
-    added to that of this process; ``kept`` is a file for :mod:`runner.dbt.kept`.
+    added to that of this process; ``kept`` is a file for :mod:`runner.dbt.speedups.compile_cache`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class WarmEngine(DbtEngine):
         kept: Path | None = None,
     ) -> None:
         super().__init__()
-        self._server = ahead.take()
+        self._server = prewarm.take()
         self._lines = LineReader(self._server.channel.fileno())
         self._ask(
             {

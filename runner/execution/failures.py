@@ -7,12 +7,12 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from runner.core.chunks import Chunk
-from runner.core.standings import Standing
+from runner.core.status import WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import NodeResult
 from runner.dbt.reports import is_about_size, is_filter
 from runner.execution.results import (
-    Report,
+    InvocationReport,
     blamed,
     findings_without_window,
     in_words,
@@ -20,7 +20,7 @@ from runner.execution.results import (
     is_test,
     reads_from,
 )
-from runner.ledger import Finding
+from runner.ledger import CheckFinding
 
 BAD = frozenset({"error", "fail", "runtime error", "partial success"})
 
@@ -33,9 +33,9 @@ class Failure:
     message: str  # the engine's own words, to tell what may help
     blamed: str | None  # the model, seed or snapshot that it is about, if it is known
     is_its_own: bool  # what failed is that model itself, not a test of it
-    standing: Standing  # failed, or incorrect if it was built and a check failed
+    standing: WorkResult  # failed, or incorrect if it was built and a check failed
     is_systematic: bool  # it lies outside the windows: trying them one by one is in vain
-    findings: tuple[Finding, ...] = ()  # its evidence, unless its window has it already
+    findings: tuple[CheckFinding, ...] = ()  # its evidence, unless its window has it already
 
     @property
     def signature(self) -> str:
@@ -48,12 +48,12 @@ class Failure:
         return not is_filter(self.reason) and bool(re.search(label, self.reason))
 
 
-def cause(report: Report, undone: Set[str]) -> Failure | None:
+def cause(report: InvocationReport, undone: Set[str]) -> Failure | None:
     """Why some windowed models are not done, the first reason in the order of the graph."""
     error = report.result.error
     if error is not None:
         # Killed or out of time: half of the windows may fit. All else is not about windows.
-        return Failure(error, error, None, False, Standing.FAILED, not is_about_size(error))
+        return Failure(error, error, None, False, WorkResult.FAILED, not is_about_size(error))
     failed = [node for node in report.result.nodes if node.status in BAD]
     for node in failed:
         if not is_about_windows(report.pipeline, node) and _keeps(report, node, undone):
@@ -64,7 +64,7 @@ def cause(report: Report, undone: Set[str]) -> Failure | None:
     return _silence(report)
 
 
-def _keeps(report: Report, node: NodeResult, undone: Set[str]) -> bool:
+def _keeps(report: InvocationReport, node: NodeResult, undone: Set[str]) -> bool:
     """Whether a failure without windows may be why models are undone: they read what failed."""
     name = blamed(report.pipeline, node)
     return (
@@ -72,32 +72,32 @@ def _keeps(report: Report, node: NodeResult, undone: Set[str]) -> bool:
     )
 
 
-def _silence(report: Report) -> Failure | None:
+def _silence(report: InvocationReport) -> Failure | None:
     """Nothing failed, and yet something was not done."""
     for model in report.models:
         if model.name in report.chunk.models and not report.is_published(model.name):
             hint = "is it disabled, or not selected by its pipeline?"
             reason = f"{model.name} published nothing: {hint}"
-            return Failure(reason, reason, None, False, Standing.FAILED, is_systematic=True)
+            return Failure(reason, reason, None, False, WorkResult.FAILED, is_systematic=True)
     for model in report.models:
         if not report.is_judged(model.name):
             hint = f"see `dbt test --select {model.name}`"
             reason = f"{model.name} is published, but not all of its checks ran: {hint}"
-            standing = Standing.PUBLISHED
+            standing = WorkResult.PUBLISHED
             return Failure(reason, reason, model.name, False, standing, is_systematic=True)
     return None
 
 
-def failure_of(report: Report, node: NodeResult, *, is_systematic: bool) -> Failure:
+def failure_of(report: InvocationReport, node: NodeResult, *, is_systematic: bool) -> Failure:
     """A node's failure; what is published is incorrect, or not judged if its check broke."""
     name = blamed(report.pipeline, node)
     windowed = {model.name for model in report.models}
     is_published = name in windowed and report.is_published(name or "")
-    standing = Standing.FAILED
+    standing = WorkResult.FAILED
     if is_test(node) and node.status == "fail" and (is_published or name not in windowed):
-        standing = Standing.INCORRECT
+        standing = WorkResult.INCORRECT
     elif is_test(node) and is_published:
-        standing = Standing.PUBLISHED
+        standing = WorkResult.PUBLISHED
     return Failure(
         reason=in_words(node),
         message=node.message or node.status,
@@ -113,4 +113,4 @@ def nothing_came_of(chunk: Chunk) -> Failure:
     """An invocation after which nothing had failed and nothing was done."""
     names = ", ".join((*chunk.models, *chunk.checks))
     reason = f"dbt said nothing of {names}: try it with `dbt build --select {names.split(', ')[0]}`"
-    return Failure(reason, reason, None, False, Standing.FAILED, is_systematic=True)
+    return Failure(reason, reason, None, False, WorkResult.FAILED, is_systematic=True)

@@ -10,23 +10,23 @@ from itertools import groupby
 from runner.core.crash_points import reached
 from runner.core.errors import FencedOffError
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing
-from runner.core.states import State, worst
+from runner.core.states import RunState, worst
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import Publication
-from runner.execution.job import Job
-from runner.execution.logbook import outdated_by
-from runner.ledger import Entry, IndexChange, ModelRun, Outcome, Run, total_rows
-from runner.markers import index_of, span_of
-from runner.pipelines import Pipeline
-from runner.publications import STANDINGS
+from runner.execution.context import RunContext
+from runner.execution.recorder import outdated_by
+from runner.ledger import IndexChange, ModelRun, Run, RunEnd, RunEntry, total_rows
+from runner.project.pipelines import Pipeline
+from runner.warehouse.markers import index_of, span_of
+from runner.warehouse.publications import STANDINGS
 
 _DIED = "its runner died before it was built"
 _VOUCHED = "published and judged before its runner was cut off; the warehouse's markers say so"
-_DONE = frozenset({Standing.SUCCESS, Standing.UNCHECKED})
+_DONE = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED})
 
 
-def recover(job: Job) -> None:
+def recover(job: RunContext) -> None:
     """Settle the runs of processes that died or were told to stop.
 
     What was published and judged is done; what was published and not judged will only be judged;
@@ -35,7 +35,7 @@ def recover(job: Job) -> None:
     off. Raises :class:`runner.core.errors.EngineError`, and settles nothing, if it cannot be asked.
     """
     pipeline, ledger, now = job.pipeline, job.ledger, job.world.now()
-    abandoned = [run for run in ledger.abandoned(pipeline.name) if run.state is State.RUNNING]
+    abandoned = [run for run in ledger.abandoned(pipeline.name) if run.state is RunState.RUNNING]
     cut_off = [*abandoned, *ledger.unsettled(pipeline.name)]
     settled: list[Run] = []
     for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
@@ -62,7 +62,7 @@ def recover(job: Job) -> None:
     ledger.settle(settled)
 
 
-def adopt(job: Job) -> int:
+def adopt(job: RunContext) -> int:
     """Fill a ledger that knows nothing with what runners have published; returns how many windows.
 
     A ledger that was lost looks like a new one; the warehouse tells them apart.
@@ -83,7 +83,7 @@ def _fence(run: Run) -> int:
 
 def _index(
     pipeline: Pipeline, everything: Iterable[Publication], told: Iterable[Publication]
-) -> dict[str, Timeline[Known]]:
+) -> dict[str, Timeline[WindowRecord]]:
     """What some of the markers amount to: others may have published what they read since."""
     index = index_of(everything, pipeline.readers)
     mine: dict[str, list[Span]] = {}
@@ -92,18 +92,18 @@ def _index(
     return {model: index[model].within(Spans(spans)) for model, spans in mine.items()}
 
 
-def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, Known]]:
+def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, WindowRecord]]:
     """The tables made from windows: no marker says whether they were built."""
     newest = pipeline.calendar.before(span.end).span
     return {
-        node.name: (newest, Known(Standing.FAILED, node.code_hash, reason=_DIED))
+        node.name: (newest, WindowRecord(WorkResult.FAILED, node.code_hash, reason=_DIED))
         for node in pipeline.following_tables
     }
 
 
 def _vouched(
     pipeline: Pipeline, runs: Iterable[Run], told: Iterable[Publication]
-) -> dict[datetime, Entry]:
+) -> dict[datetime, RunEntry]:
     """The runs of which the markers vouch for every model, and whose end no table waits for."""
     found = list(runs)
     if pipeline.following_tables:
@@ -119,6 +119,6 @@ def _vouched(
         done = {model.model for model in models if model.standing in _DONE}
         if done >= {node.name for node in pipeline.windowed}:
             state = worst(model.standing.state for model in models)
-            outcome = Outcome(state, total_rows(models), 0, 0.0, _VOUCHED)
-            entries[run.window_start] = Entry(models, (), outcome)
+            outcome = RunEnd(state, total_rows(models), 0, 0.0, _VOUCHED)
+            entries[run.window_start] = RunEntry(models, (), outcome)
     return entries

@@ -11,16 +11,16 @@ from runner.core.chunks import Chunk
 from runner.core.windows import Window
 from runner.dbt.protocol import Evidence, InvocationResult, NodeResult, WindowEvidence
 from runner.dbt.reports import brief, is_lock
-from runner.ledger import Finding
-from runner.pipelines import Pipeline
-from runner.project import Node
-from runner.publications import Publications, by_window
+from runner.ledger import CheckFinding
+from runner.project.manifest import Node
+from runner.project.pipelines import Pipeline
+from runner.warehouse.publications import Publications, by_window
 
 NO_ROWS = "no rows"  # what a check expects that names no window
 
 
 @dataclass(frozen=True)
-class Report:
+class InvocationReport:
     """An invocation's result, looked at by model and by window."""
 
     pipeline: Pipeline
@@ -34,7 +34,7 @@ class Report:
         return by_window(self.result.publications)
 
     @cached_property
-    def named(self) -> Mapping[datetime, tuple[Finding, ...]]:
+    def named(self) -> Mapping[datetime, tuple[CheckFinding, ...]]:
         """What the checks found that name windows, by UTC start."""
         if len(self.windows) > 1:
             return _named_windows(self.pipeline, self.result.evidence)
@@ -50,7 +50,7 @@ class Report:
         return _named_windows(self.pipeline, evidence)
 
     @cached_property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[CheckFinding, ...]:
         """What the checks found that name no window; of a single window they speak all the same."""
         severities = ("warn",) if len(self.windows) > 1 else ("error", "warn")
         return findings_without_window(self.result, *severities)
@@ -126,10 +126,10 @@ def in_words(node: NodeResult) -> str:
     return text if text.startswith(f"{name} ") else f"{name}: {text}"
 
 
-def findings_without_window(result: InvocationResult, *severities: str) -> tuple[Finding, ...]:
+def findings_without_window(result: InvocationResult, *severities: str) -> tuple[CheckFinding, ...]:
     """What the checks found that name no window."""
     return tuple(
-        Finding(found.model, found.check, found.severity, None, _actual(found), found.sample)
+        CheckFinding(found.model, found.check, found.severity, None, _actual(found), found.sample)
         for found in result.evidence
         if not found.windows and found.severity in severities
     )
@@ -141,12 +141,12 @@ def _actual(found: Evidence) -> str:
 
 def _named_windows(
     pipeline: Pipeline, evidence: tuple[Evidence, ...]
-) -> dict[datetime, tuple[Finding, ...]]:
-    named: dict[datetime, tuple[Finding, ...]] = {}
+) -> dict[datetime, tuple[CheckFinding, ...]]:
+    named: dict[datetime, tuple[CheckFinding, ...]] = {}
     for found in evidence:
         model = found.model or _model_of_check(pipeline, found.check)
         for window in found.windows:
-            finding = Finding(
+            finding = CheckFinding(
                 model, found.check, found.severity, window.expected, window.actual, window.sample
             )
             named[window.window_start] = (*named.get(window.window_start, ()), finding)

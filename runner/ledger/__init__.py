@@ -19,48 +19,48 @@ from runner.ledger.controls import Controls
 from runner.ledger.figures import Counting, Figures
 from runner.ledger.history import History
 from runner.ledger.index import Index
-from runner.ledger.inputs import Inputs, Read
+from runner.ledger.inputs import Inputs, ReadInputs
 from runner.ledger.leases import Leases
 from runner.ledger.outbox import Outbox, Unsent
 from runner.ledger.proofs import Proofs
 from runner.ledger.pruning import FileSize, Pruning
 from runner.ledger.recording import Recording
 from runner.ledger.records import (
-    Entry,
-    Finding,
+    CheckFinding,
     IndexChange,
     InputFile,
     Kind,
     Looked,
     ModelRun,
-    Outcome,
+    ModelWork,
     Pause,
     Run,
+    RunEnd,
+    RunEntry,
     Usage,
-    Work,
     total_rows,
 )
-from runner.ledger.schedulers import Beat, Schedulers
+from runner.ledger.schedulers import SchedulerHeartbeat, Schedulers
 
 __all__ = [
-    "Beat",
-    "Entry",
+    "CheckFinding",
     "Figures",
     "FileSize",
-    "Finding",
     "IndexChange",
     "InputFile",
     "Kind",
     "Ledger",
     "Looked",
     "ModelRun",
-    "Outcome",
+    "ModelWork",
     "Pause",
-    "Read",
+    "ReadInputs",
     "Run",
+    "RunEnd",
+    "RunEntry",
+    "SchedulerHeartbeat",
     "Unsent",
     "Usage",
-    "Work",
     "total_rows",
 ]
 

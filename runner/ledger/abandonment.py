@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.ledger import owners
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
@@ -13,9 +13,9 @@ from runner.ledger.records import Run
 
 # What becomes of the runs of a process that died.
 _ABANDONED = {
-    State.QUEUED: State.CANCELLED,
-    State.RUNNING: State.FAILED,
-    State.RETRYING: State.FAILED,
+    RunState.QUEUED: RunState.CANCELLED,
+    RunState.RUNNING: RunState.FAILED,
+    RunState.RETRYING: RunState.FAILED,
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.ledger.database import Database
 from runner.ledger.values import maybe_instant
 
@@ -33,7 +33,7 @@ _RETRIES = "select count from retries where pipeline = :pipeline"
 class Figures:
     """The runs of a pipeline that the ledger remembers, counted."""
 
-    runs: Mapping[State, int]  # every state, also those that none is in
+    runs: Mapping[RunState, int]  # every state, also those that none is in
     timed: int  # finished runs of which it is known what they took
     seconds: float  # that those took, all together
     newest_seconds: float | None  # that the one took that finished last; None: none has
@@ -58,7 +58,7 @@ class Counting(Database):
             (took,) = connection.rows(_TOOK, pipeline=pipeline)
             last_success = connection.value(success, pipeline=pipeline)
             return Figures(
-                runs={state: counts.get(state, 0) for state in State},
+                runs={state: counts.get(state, 0) for state in RunState},
                 timed=took["runs"],
                 seconds=took["seconds"] or 0.0,
                 newest_seconds=connection.value(_NEWEST, pipeline=pipeline),

@@ -6,13 +6,13 @@ from collections.abc import Collection
 from datetime import datetime
 
 from runner.core.errors import UsageError, nearest
+from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.records import Finding, ModelRun, Run, Usage, Work, span_of
+from runner.ledger.records import CheckFinding, ModelRun, ModelWork, Run, Usage, span_of
 from runner.ledger.values import maybe_instant
-from runner.safety.refusals import Allowance
 
 NEWEST = 366  # runs that tell what a window takes
 _EVERY = 2**62  # no ledger has as many rows: SQLite knows no limit of null
@@ -113,7 +113,7 @@ class History(Database):
         return None if rows is None or took is None else Usage(float(rows), float(took))
 
     def runs(
-        self, pipeline: str, limit: int | None = None, state: State | None = None
+        self, pipeline: str, limit: int | None = None, state: RunState | None = None
     ) -> list[Run]:
         """The runs of a pipeline, newest window first, its newest run first."""
         query = """
@@ -150,7 +150,7 @@ class History(Database):
         with self._transaction(reads_only=True) as connection:
             return [ModelRun.from_row(row) for row in connection.rows(query, run=run.key)]
 
-    def work_on(self, models: Collection[str], span: Span) -> list[Work]:
+    def work_on(self, models: Collection[str], span: Span) -> list[ModelWork]:
         """What was done to some models in windows that touch a span, the oldest run first."""
         query = f"""
             {_WORK}
@@ -161,9 +161,9 @@ class History(Database):
         """
         with self._transaction(reads_only=True) as connection:
             rows = connection.rows(query, models=list(models), start=span.start, end=span.end)
-            return [Work.from_row(row) for row in rows]
+            return [ModelWork.from_row(row) for row in rows]
 
-    def last_work_on(self, models: Collection[str]) -> list[Work]:
+    def last_work_on(self, models: Collection[str]) -> list[ModelWork]:
         """What was done last to each of some models, in whichever window's name."""
         query = f"""
             {_WORK}
@@ -177,13 +177,13 @@ class History(Database):
             order by runs.id
         """
         with self._transaction(reads_only=True) as connection:
-            return [Work.from_row(row) for row in connection.rows(query, models=list(models))]
+            return [ModelWork.from_row(row) for row in connection.rows(query, models=list(models))]
 
-    def findings(self, run: Run) -> list[Finding]:
+    def findings(self, run: Run) -> list[CheckFinding]:
         """What the checks of a run found, those that passed left out."""
         query = "select * from findings where run = :run"
         with self._transaction(reads_only=True) as connection:
-            return [Finding.from_row(row) for row in connection.rows(query, run=run.key)]
+            return [CheckFinding.from_row(row) for row in connection.rows(query, run=run.key)]
 
     def allowances(self, run: Run) -> list[Allowance]:
         """What a person let unsafe models of a run do."""

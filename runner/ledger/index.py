@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger.connection import Connection, Row
 from runner.ledger.database import Database
@@ -30,17 +30,17 @@ _INSERT = """
 class Index(Database):
     """What is known of every model's windows."""
 
-    def known(self) -> dict[str, Timeline[Known]]:
+    def known(self) -> dict[str, Timeline[WindowRecord]]:
         """What is known, by model."""
         with self._transaction(reads_only=True) as connection:
-            parts: dict[str, list[tuple[Span, Known]]] = {}
+            parts: dict[str, list[tuple[Span, WindowRecord]]] = {}
             known = _Knowns()
             for row in connection.rows("select * from model_windows order by model, window_start"):
                 parts.setdefault(row["model"], []).append((span_of(row), known.of(row)))
             return {model: Timeline(found) for model, found in parts.items()}
 
     def replace_index(
-        self, windows: Iterable[tuple[str, Timeline[Known]]], highest_fence: int = 0
+        self, windows: Iterable[tuple[str, Timeline[WindowRecord]]], highest_fence: int = 0
     ) -> None:
         """Forget the index and take another in its place.
 
@@ -54,7 +54,9 @@ class Index(Database):
         with self._transaction(reads_only=True) as connection:
             return _is_empty(connection)
 
-    def fill(self, windows: Iterable[tuple[str, Timeline[Known]]], highest_fence: int) -> bool:
+    def fill(
+        self, windows: Iterable[tuple[str, Timeline[WindowRecord]]], highest_fence: int
+    ) -> bool:
         """Like :meth:`replace_index`, unless somebody has written the ledger meanwhile."""
         with self._transaction() as connection:
             is_empty = _is_empty(connection)
@@ -103,7 +105,9 @@ def _is_empty(connection: Connection) -> bool:
 
 
 def _replace(
-    connection: Connection, windows: Iterable[tuple[str, Timeline[Known]]], highest_fence: int
+    connection: Connection,
+    windows: Iterable[tuple[str, Timeline[WindowRecord]]],
+    highest_fence: int,
 ) -> None:
     raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
     connection.change(raised, fence=highest_fence)
@@ -135,14 +139,14 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
     write_inputs(connection, change.inputs)
 
 
-def _outdated(known: Known, why: str | None = None) -> Known:
+def _outdated(known: WindowRecord, why: str | None = None) -> WindowRecord:
     """Outdated; ``why`` is kept unless there is something worse to say of it."""
-    is_good = known.standing in (Standing.SUCCESS, Standing.UNCHECKED, Standing.PUBLISHED)
+    is_good = known.standing in (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
     reason = why if why is not None and is_good else known.reason
     return replace(known, is_outdated=True, reason=reason)
 
 
-def _taken_out(connection: Connection, model: str, spans: Spans) -> Timeline[Known]:
+def _taken_out(connection: Connection, model: str, spans: Spans) -> Timeline[WindowRecord]:
     """Take out of the table what lies in the range of ``spans``, its neighbours included."""
     bounds = [bound for span in spans for bound in (span.start, span.end)]
     touching: dict[str, object] = {"model": model, "first": bounds[0], "last": bounds[-1]}
@@ -153,7 +157,7 @@ def _taken_out(connection: Connection, model: str, spans: Spans) -> Timeline[Kno
     return found
 
 
-def _insert(connection: Connection, model: str, timeline: Timeline[Known]) -> None:
+def _insert(connection: Connection, model: str, timeline: Timeline[WindowRecord]) -> None:
     rows = [
         {
             "model": model,
@@ -175,9 +179,9 @@ class _Knowns:
     """What is known of windows; the same of many, which are rows of few kinds."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[object, ...], Known] = {}
+        self._found: dict[tuple[object, ...], WindowRecord] = {}
 
-    def of(self, row: Row) -> Known:
+    def of(self, row: Row) -> WindowRecord:
         """The only conversion from a row of ``model_windows``."""
         facts = (
             row["standing"],
@@ -190,8 +194,8 @@ class _Knowns:
         known = self._found.get(facts)
         if known is None:
             standing, code_hash, is_outdated, reason, inputs, has_rows = facts
-            known = self._found[facts] = Known(
-                standing=Standing(standing),
+            known = self._found[facts] = WindowRecord(
+                standing=WorkResult(standing),
                 code_hash=code_hash,
                 is_outdated=bool(is_outdated),
                 reason=reason,

@@ -23,7 +23,7 @@ _INSERT_LOOK = """
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadInputs:
     """What is known of the files that a model has read."""
 
     looked: Spans = field(default_factory=Spans)  # the windows of which that is known
@@ -33,7 +33,7 @@ class Read:
 class Inputs(Database):
     """The files that were read."""
 
-    def read(self, models: Iterable[str]) -> dict[str, Read]:
+    def read(self, models: Iterable[str]) -> dict[str, ReadInputs]:
         """What some models have read."""
         names = list(models)
         spans: dict[str, list[Span]] = {name: [] for name in names}
@@ -46,7 +46,7 @@ class Inputs(Database):
             for row in connection.rows(facts, models=names):
                 files[row["model"]].setdefault(row["path"], []).append(_part(row))
         return {
-            name: Read(
+            name: ReadInputs(
                 Spans(spans[name]), {path: Timeline(found) for path, found in files[name].items()}
             )
             for name in names

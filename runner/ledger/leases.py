@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from runner.core.errors import FencedOffError
+from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
-from runner.core.states import State, sources
+from runner.core.states import RunState, sources
 from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.connection import Connection
@@ -21,7 +22,6 @@ from runner.ledger.database import Database
 from runner.ledger.records import Kind, Run, span_of
 from runner.ledger.run_ids import last_numbers, run_id
 from runner.ledger.values import instant
-from runner.safety.refusals import Allowance
 
 LEASE_SECONDS = 60
 
@@ -112,7 +112,7 @@ class Leases(Database):
         ready: dict[str, object] = {
             "pipeline": pipeline,
             "owner": owners.this_process(),
-            "states": list(sources(State.RUNNING)),
+            "states": list(sources(RunState.RUNNING)),
             "start": span.start,
             "end": span.end,
         }

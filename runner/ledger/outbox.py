@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
+from runner.core.incidents import Comparison, Incident, IncidentChange, IncidentKind, compared
 from runner.core.messages import Message, Tone
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
-from runner.core.troubles import Comparison, News, Trouble, TroubleKind, compared
 from runner.ledger import owners
 from runner.ledger.connection import Connection, Row
 from runner.ledger.database import Database
@@ -31,7 +31,7 @@ _REMEMBER = """
     values (:pipeline, :window_start, :window_end, :kind)
 """
 
-Compose = Callable[[Sequence[News], Timeline[TroubleKind]], Iterable[Message]]
+Compose = Callable[[Sequence[IncidentChange], Timeline[IncidentKind]], Iterable[Message]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Unsent:
 class Outbox(Database):
     """What was told, and what is to be sent."""
 
-    def told(self, pipeline: str) -> Timeline[TroubleKind]:
+    def told(self, pipeline: str) -> Timeline[IncidentKind]:
         """What people have been told of a pipeline and not yet been told to be over."""
         with self._transaction(reads_only=True) as connection:
             return _told(connection, pipeline)
@@ -71,7 +71,7 @@ class Outbox(Database):
     def tell(
         self,
         pipeline: str,
-        current: Timeline[Trouble],
+        current: Timeline[Incident],
         undecided: Spans,
         compose: Compose,
         now: datetime,
@@ -81,14 +81,14 @@ class Outbox(Database):
         ``current`` is all of its trouble; of ``undecided`` windows what was told stands.
         ``compose`` makes messages of what is new and of everything that is in trouble then.
         """
-        if not compared(self.told(pipeline), current, undecided).news:
+        if not compared(self.told(pipeline), current, undecided).changes:
             return ()  # as nearly always: nobody is kept from writing
         with self._transaction() as connection:
             before = _told(connection, pipeline)  # another process may have told it meanwhile
             found = compared(before, current, undecided)
-            if not found.news:
+            if not found.changes:
                 return ()
-            messages = tuple(compose(found.news, found.told))
+            messages = tuple(compose(found.changes, found.told))
             _remember(connection, pipeline, found)
             for message in messages:
                 connection.change(_INSERT, **_row_of(pipeline, message, now))
@@ -170,9 +170,9 @@ def _is_held(row: Row) -> bool:
     return not row["is_impossible"]
 
 
-def _told(connection: Connection, pipeline: str) -> Timeline[TroubleKind]:
+def _told(connection: Connection, pipeline: str) -> Timeline[IncidentKind]:
     rows = connection.rows("select * from told where pipeline = :pipeline", pipeline=pipeline)
-    return Timeline((span_of(row), TroubleKind(row["kind"])) for row in rows)
+    return Timeline((span_of(row), IncidentKind(row["kind"])) for row in rows)
 
 
 def _remember(connection: Connection, pipeline: str, found: Comparison) -> None:

@@ -22,7 +22,7 @@ _MUCH = 4  # a file of which less than this part is free is left as it is: SQLit
 
 
 @dataclass(frozen=True)
-class Room:
+class PrunableTable:
     """A table that forgets; its children go with its rows."""
 
     rows: str  # what they are called
@@ -48,7 +48,7 @@ _KEPT_RUNS = """
     group by runs.pipeline, runs.window_start, model_runs.model
 """
 _ROOMS = (
-    Room(
+    PrunableTable(
         "runs",
         "runs",
         """
@@ -58,7 +58,7 @@ _ROOMS = (
         """,
         _KEPT_RUNS,
     ),
-    Room("messages", "outbox", "sent_at < :before"),
+    PrunableTable("messages", "outbox", "sent_at < :before"),
 )
 
 
@@ -85,7 +85,7 @@ class Pruning(Database):
         """
         return {room.rows: self._forget(room, before) for room in _ROOMS}
 
-    def _forget(self, room: Room, before: datetime) -> int:
+    def _forget(self, room: PrunableTable, before: datetime) -> int:
         with self._transaction(reads_only=True) as connection:
             keys = _keys(connection, room, before)
         forgotten = 0
@@ -119,7 +119,7 @@ class Pruning(Database):
         return FileSize(before, _size(dialect.file))
 
 
-def _keys(connection: Connection, room: Room, before: datetime) -> list[int]:
+def _keys(connection: Connection, room: PrunableTable, before: datetime) -> list[int]:
     query = f"""
         select id from {room.table}
         where {room.is_over} and id not in ({room.kept})

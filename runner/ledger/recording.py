@@ -11,7 +11,7 @@ from runner.ledger.connection import Connection
 from runner.ledger.database import Database
 from runner.ledger.index import apply_change
 from runner.ledger.leases import FENCED_OFF
-from runner.ledger.records import Entry, IndexChange, Run
+from runner.ledger.records import IndexChange, Run, RunEntry
 from runner.ledger.values import as_lines, instant
 
 _END = """
@@ -61,7 +61,7 @@ class Recording(Database):
         self,
         pipeline: str,
         fence: int,
-        entries: Mapping[datetime, Entry],
+        entries: Mapping[datetime, RunEntry],
         change: IndexChange,
         now: datetime,
     ) -> None:
@@ -80,7 +80,7 @@ class Recording(Database):
         self,
         pipeline: str,
         fence: int,
-        entries: Mapping[datetime, Entry],
+        entries: Mapping[datetime, RunEntry],
         change: IndexChange,
         now: datetime,
     ) -> None:
@@ -114,7 +114,7 @@ def _keys(connection: Connection, query: str, pipeline: str, fence: int) -> dict
 def _write(
     connection: Connection,
     keys: Mapping[datetime, int],
-    entries: Mapping[datetime, Entry],
+    entries: Mapping[datetime, RunEntry],
     change: IndexChange,
     now: datetime,
 ) -> None:
@@ -128,7 +128,7 @@ def _write(
 def _write_runs(
     connection: Connection,
     keys: Mapping[datetime, int],
-    entries: Mapping[datetime, Entry],
+    entries: Mapping[datetime, RunEntry],
     now: datetime,
 ) -> None:
     ended = [
@@ -150,7 +150,7 @@ def _write_runs(
 
 
 def _write_models(
-    connection: Connection, keys: Mapping[datetime, int], entries: Mapping[datetime, Entry]
+    connection: Connection, keys: Mapping[datetime, int], entries: Mapping[datetime, RunEntry]
 ) -> None:
     rows = [
         {
@@ -171,7 +171,7 @@ def _write_models(
 
 
 def _finding_rows(
-    keys: Mapping[datetime, int], entries: Mapping[datetime, Entry]
+    keys: Mapping[datetime, int], entries: Mapping[datetime, RunEntry]
 ) -> Iterator[dict[str, object]]:
     for start, entry in entries.items():
         for finding in entry.findings:

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Self
 
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger.connection import Row
 from runner.ledger.values import instant, lines, maybe_instant
@@ -36,7 +36,7 @@ class Run:
     window_start: datetime  # UTC
     window_end: datetime  # UTC
     label: str  # local start of the window
-    state: State
+    state: RunState
     fence: int | None  # of the invocation that took it last
     row_count: int | None  # rows that its window holds, all models
     check_count: int | None  # checks that judged it
@@ -58,7 +58,7 @@ class Run:
             window_start=instant(row["window_start"]),
             window_end=instant(row["window_end"]),
             label=row["label"],
-            state=State(row["state"]),
+            state=RunState(row["state"]),
             fence=row["fence"],
             row_count=row["row_count"],
             check_count=row["check_count"],
@@ -81,7 +81,7 @@ class ModelRun:
     """How the work on one model's window ended within a run."""
 
     model: str
-    standing: Standing
+    standing: WorkResult
     row_count: int | None  # rows that the window holds; None if nothing was published
     code_hash: str | None  # of the code that ran
     reason: str | None = None  # why it failed, in one line
@@ -91,7 +91,7 @@ class ModelRun:
         """The only conversion from a row of ``model_runs``."""
         return cls(
             row["model"],
-            Standing(row["standing"]),
+            WorkResult(row["standing"]),
             row["row_count"],
             row["code_hash"],
             row["reason"],
@@ -99,7 +99,7 @@ class ModelRun:
 
 
 @dataclass(frozen=True)
-class Work:
+class ModelWork:
     """What one run did to one model, as far as the ledger remembers."""
 
     done: ModelRun
@@ -122,7 +122,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """What a check that did not pass expected of a window, and what it found."""
 
     model: str | None
@@ -146,10 +146,10 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunEnd:
     """How a run ended; ValueError for a state that is not final."""
 
-    state: State
+    state: RunState
     row_count: int | None  # rows that its models' windows hold; None if nothing was published
     check_count: int
     seconds: float
@@ -161,12 +161,12 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RunEntry:
     """What an invocation adds to a run."""
 
     models: tuple[ModelRun, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    outcome: Outcome | None = None  # None: the run goes on
+    findings: tuple[CheckFinding, ...] = ()
+    outcome: RunEnd | None = None  # None: the run goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +186,10 @@ Looked = Mapping[str, Mapping[Span, tuple[InputFile, ...]]]  # by model and wind
 class IndexChange:
     """What becomes of the index of model windows."""
 
-    windows: Mapping[str, Timeline[Known]] = field(default_factory=dict)  # painted, by model
-    whole: Mapping[str, tuple[Span, Known]] = field(default_factory=dict)  # all there is to say
+    windows: Mapping[str, Timeline[WindowRecord]] = field(default_factory=dict)  # painted, by model
+    whole: Mapping[str, tuple[Span, WindowRecord]] = field(
+        default_factory=dict
+    )  # all there is to say
     outdated: Mapping[str, Spans] = field(default_factory=dict)  # read what was published again
     late: Mapping[str, Timeline[str]] = field(default_factory=dict)  # have late rows; in words
     inputs: Looked = field(default_factory=dict)  # what windows that were worked on are made from

@@ -20,7 +20,7 @@ _BEAT = """
 
 
 @dataclass(frozen=True)
-class Beat:
+class SchedulerHeartbeat:
     """The last sign of life of the scheduler."""
 
     kind: str  # serve or tick
@@ -64,11 +64,11 @@ class Schedulers(Database):
             connection.change("delete from heartbeats")
             connection.change(_BEAT, **row)
 
-    def last_beat(self) -> Beat | None:
+    def last_beat(self) -> SchedulerHeartbeat | None:
         """The last sign of life; None if there never was one."""
         with self._transaction(reads_only=True) as connection:
             row = connection.row("select * from heartbeats")
-            return None if row is None else Beat.from_row(row)
+            return None if row is None else SchedulerHeartbeat.from_row(row)
 
     def source_seen(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
         """Remember up to when a source was loaded when it was asked; None: it had no rows."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from runner.core.windows import Window
-from runner.proving.scene import Target
+from runner.proving.scope import Target
 
 NO_WINDOW = -1  # the bucket of rows that lie in none of them, or of a table that has none
 
@@ -22,7 +22,7 @@ class Buckets:
     def of_row(self, target: Target) -> str:
         """SQL for the index of the window that a row of a model lies in, else `NO_WINDOW`.
 
-        >>> from runner.proving.scene import Relation
+        >>> from runner.proving.scope import Relation
         >>> start, end = datetime(2026, 3, 1, 5, tzinfo=UTC), datetime(2026, 3, 2, 5, tzinfo=UTC)
         >>> buckets = Buckets((Window(start, end, "2026-03-01"),), ZoneInfo("America/New_York"))
         >>> print(buckets.of_row(Target("a", "model.a", "", Relation("main", "a"), "sold_on")))

@@ -17,7 +17,7 @@ import duckdb
 
 from runner.core.errors import EngineError
 from runner.proving.buckets import NO_WINDOW, Buckets
-from runner.proving.scene import Relation, Target, quoted
+from runner.proving.scope import Relation, Target, quoted
 
 Digest = tuple[Any, ...]  # the number of rows, and two sums over the rows' hashes
 Digests = Mapping[int, Digest]  # by bucket

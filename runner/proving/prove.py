@@ -10,22 +10,22 @@ from pathlib import Path
 
 import duckdb
 
+from runner.core.environment import Environment
 from runner.core.errors import EngineError, UsageError
 from runner.core.proofs import verdict_of
-from runner.core.world import World
 from runner.dbt.protocol import Description, Engine
-from runner.pipelines import Pipeline
-from runner.project import Project
-from runner.proving import contents, judging
+from runner.project.manifest import Project
+from runner.project.pipelines import Pipeline
+from runner.proving import blame, contents
 from runner.proving.buckets import Buckets
-from runner.proving.choosing import choose
 from runner.proving.contents import Copied
-from runner.proving.outcome import Finding, Report
 from runner.proving.replay import Replay
+from runner.proving.results import ProofReport, ReplayFinding
 from runner.proving.scenarios import scenarios
-from runner.proving.scene import Scene, make_scene
+from runner.proving.scope import ReplayScope, make_scope
 from runner.proving.scratch import Scratch, scratch
-from runner.warehouse import Holder, wait_until_free
+from runner.proving.selection import select_windows
+from runner.warehouse.lock import Holder, wait_until_free
 
 _TIMES_TRIED = 3
 WAITING = "waiting for"  # how what is told begins while somebody else holds the warehouse
@@ -44,11 +44,11 @@ class Wanted:
     home: Path  # the scratch copies are made in it
     profiles: Path  # dbt's profiles.yml
     start_engine: Callable[[Mapping[str, str]], Engine]  # with these environment variables
-    world: World
+    world: Environment
     told: Callable[[str], None]  # hears what happens, in a few words
 
 
-def prove(wanted: Wanted) -> Report:
+def prove(wanted: Wanted) -> ProofReport:
     """Replay some windows in scratch copies and compare; the real warehouse is only read.
 
     Raises :class:`UsageError` for what cannot be replayed safely, :class:`EngineError` if dbt
@@ -63,10 +63,10 @@ def prove(wanted: Wanted) -> Report:
         wanted.told("reading the dbt project")
         described = engine.describe(())
         _require_copy(described, folder)
-        scene = make_scene(wanted.pipeline, wanted.project, described.manifest, wanted.select)
+        scene = make_scope(wanted.pipeline, wanted.project, described.manifest, wanted.select)
         wanted.told("copying what is read")
         copied = _copied(wanted, scene, warehouse, folder)
-        windows = choose(
+        windows = select_windows(
             wanted.pipeline, wanted.now, copied.starts, wanted.window_count, wanted.seed
         )
         buckets = Buckets(windows, wanted.pipeline.calendar.zone)
@@ -112,7 +112,7 @@ def _require_rows(replay: Replay) -> None:
         )
 
 
-def _copied(wanted: Wanted, scene: Scene, warehouse: Path, folder: Scratch) -> Copied:
+def _copied(wanted: Wanted, scene: ReplayScope, warehouse: Path, folder: Scratch) -> Copied:
     """Copy the tables that are only read, when nobody writes the warehouse."""
     models = [target.name for target in scene.targets]
     if not warehouse.exists():
@@ -145,7 +145,7 @@ def _waiting(holder: Holder) -> str:
     return f"{WAITING} {holder}, who holds the warehouse"
 
 
-def _to_prepare(wanted: Wanted, scene: Scene, copied: Copied) -> list[str]:
+def _to_prepare(wanted: Wanted, scene: ReplayScope, copied: Copied) -> list[str]:
     """What is read and was not copied; of windowed models only tables are read."""
     nodes = wanted.project.nodes
     missing = [unique_id for unique_id in scene.to_prepare if unique_id not in copied.present]
@@ -159,18 +159,20 @@ def _to_prepare(wanted: Wanted, scene: Scene, copied: Copied) -> list[str]:
     return [scene.to_prepare[unique_id] for unique_id in missing]
 
 
-def _report(wanted: Wanted, replay: Replay, found: list[Finding], seconds: float) -> Report:
+def _report(
+    wanted: Wanted, replay: Replay, found: list[ReplayFinding], seconds: float
+) -> ProofReport:
     scene, windows = replay.scene, replay.buckets.windows
     filled = {target.name: replay.expected.get(target.name, {}) for target in scene.targets}
-    counts = judging.windows_with_rows(scene.targets, filled, len(windows))
-    judged = judging.outcomes(scene, found, counts)
-    return Report(
+    counts = blame.windows_with_rows(scene.targets, filled, len(windows))
+    judged = blame.outcomes(scene, found, counts)
+    return ProofReport(
         pipeline=wanted.pipeline.name,
         windows=windows,
         outcomes=judged,
         verdicts={model: verdict_of(outcomes) for model, outcomes in judged.items()},
         code_hashes={target.name: target.code_hash for target in scene.targets},
-        findings=judging.blamed(found, judged),
+        findings=blame.blamed(found, judged),
         left_out=scene.left_out,
         seconds=seconds,
     )

@@ -13,11 +13,11 @@ from runner.dbt.protocol import Engine, Invocation, InvocationResult
 from runner.dbt.reports import brief
 from runner.proving import contents
 from runner.proving.buckets import Buckets
-from runner.proving.comparing import difference
+from runner.proving.comparison import difference
 from runner.proving.contents import Digests
-from runner.proving.outcome import Finding
+from runner.proving.results import ReplayFinding
 from runner.proving.scenarios import Origin, Scenario, Step, in_order
-from runner.proving.scene import Scene, Target
+from runner.proving.scope import ReplayScope, Target
 from runner.proving.scratch import Copy, Scratch
 
 _BAD = ("error", "fail", "skipped", "runtime error", "partial success")
@@ -29,7 +29,7 @@ class Replay:
 
     engine: Engine
     scratch: Scratch
-    scene: Scene
+    scene: ReplayScope
     buckets: Buckets
     seed: int
     timeout: timedelta  # of one build
@@ -54,7 +54,7 @@ class Replay:
         self.scratch.keep(Copy.REFERENCE)
         self.expected = self._digests()
 
-    def findings(self, scenario: Scenario) -> list[Finding]:
+    def findings(self, scenario: Scenario) -> list[ReplayFinding]:
         """Run a scenario; what it has changed, or kept from being built."""
         origin = Copy.REFERENCE if scenario.origin is Origin.REFERENCE else Copy.BASE
         self.scratch.restore(origin)
@@ -71,12 +71,14 @@ class Replay:
                 contents.reorder(self.scratch.work, tables, self.seed)
         return list(self._found(scenario, errors))
 
-    def _found(self, scenario: Scenario, errors: Mapping[str, str]) -> Iterator[Finding]:
+    def _found(self, scenario: Scenario, errors: Mapping[str, str]) -> Iterator[ReplayFinding]:
         found = self._digests()
         for target in self.scene.targets:
             if target.name in errors:
                 message = errors[target.name]
-                yield Finding(target.name, scenario.property, scenario.replayed, error=message)
+                yield ReplayFinding(
+                    target.name, scenario.property, scenario.replayed, error=message
+                )
                 continue
             expected = self.expected.get(target.name, {})
             differing = contents.differing(expected, found.get(target.name, {}))
@@ -84,7 +86,7 @@ class Replay:
                 bucket for bucket in differing if self._is_compared(scenario, target, bucket)
             ]
             if compared:
-                yield Finding(
+                yield ReplayFinding(
                     target.name,
                     scenario.property,
                     scenario.replayed,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runner.alerting.trying import Tried
+from runner.alerting.channel_test import ChannelTest
 from runner.ledger import Unsent
 from runner.render.words import counted, minute, table
 
 
-def tried_page(tried: Sequence[Tried]) -> str:
+def tried_page(tried: Sequence[ChannelTest]) -> str:
     """What became of the test messages, a line per channel, and how many failed."""
     rows = [
         (one.pipeline, one.channel, one.scheme or "-", "failed" if one.problem else "ok")
@@ -22,7 +22,7 @@ def tried_page(tried: Sequence[Tried]) -> str:
     return f"{table(['pipeline', 'channel', 'by', 'is'], rows)}\n\n" + "\n".join(lines)
 
 
-def tried_record(one: Tried) -> dict[str, Any]:
+def tried_record(one: ChannelTest) -> dict[str, Any]:
     """The same for JSON."""
     return {
         "pipeline": one.pipeline,

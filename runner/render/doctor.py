@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from runner.diagnoses import Diagnosis, Verdict
-from runner.rebuilding import Rebuilt
+from runner.doctor.checks import Diagnosis, Health
+from runner.doctor.rebuild import Rebuilt
 from runner.render.ink import Terminal
 
-_CODES = {Verdict.OK: "32", Verdict.WARNING: "1;33", Verdict.WRONG: "1;31"}
+_CODES = {Health.OK: "32", Health.WARNING: "1;33", Health.WRONG: "1;31"}
 
 
 def doctor_page(found: Sequence[Diagnosis], terminal: Terminal) -> str:
@@ -22,7 +22,7 @@ def doctor_page(found: Sequence[Diagnosis], terminal: Terminal) -> str:
         for line in found
     ]
     counts = Counter(line.verdict for line in found)
-    wrong, warnings = counts[Verdict.WRONG], counts[Verdict.WARNING]
+    wrong, warnings = counts[Health.WRONG], counts[Health.WARNING]
     lines += ["", f"{wrong or 'nothing'} wrong, {warnings} to know about"]
     return "\n".join(lines)
 
@@ -30,7 +30,7 @@ def doctor_page(found: Sequence[Diagnosis], terminal: Terminal) -> str:
 def doctor_record(found: Sequence[Diagnosis]) -> dict[str, Any]:
     """The same for JSON."""
     return {
-        "is_sound": all(line.verdict is not Verdict.WRONG for line in found),
+        "is_sound": all(line.verdict is not Health.WRONG for line in found),
         "checks": [
             {
                 "subject": line.subject,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runner.linting import ModelFinding
+from runner.lint.models import ModelFinding
 
 
 def findings_page(found: Sequence[ModelFinding]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.pipelines import Pipeline
-from runner.project import Node, Project
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline
 
 
 def dag_text(pipeline: Pipeline, project: Project) -> str:

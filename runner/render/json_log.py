@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from runner.core.chunks import Chunk
+from runner.core.environment import Clock
 from runner.core.errors import DaybreakError
 from runner.core.plan import Plan
 from runner.core.spans import Span
 from runner.core.windows import Window
-from runner.core.world import Clock
-from runner.execution.job import Done, Observer
-from runner.ledger import Outcome
-from runner.pipelines import Pipeline
+from runner.execution.context import Observer, RunResult
+from runner.ledger import RunEnd
+from runner.project.pipelines import Pipeline
 from runner.render.passes import turn_record
 from runner.render.words import span_in_words
-from runner.scheduling.passes import Turn
-from runner.warehouse import Holder
+from runner.scheduling.passes import PipelinePass
+from runner.warehouse.lock import Holder
 from runner.workspace import Workspace
 
 
@@ -34,7 +34,7 @@ class JsonLog:
         """The scheduler begins."""
         self.emit("started", pipelines=list(workspace.configs))
 
-    def turned(self, turn: Turn) -> None:
+    def turned(self, turn: PipelinePass) -> None:
         """A pipeline has had its turn: told unless it is what was told last."""
         record = turn_record(turn)
         if record["runs"] or record != self._said.get(turn.pipeline):
@@ -88,7 +88,7 @@ class _Witness:
         if plan.span is not None:
             self._emit("queued", where=self._where(plan.span), windows=plan.window_count)
 
-    def finished(self, done: Done) -> None:
+    def finished(self, done: RunResult) -> None:
         self._emit("finished", windows=len(done.states), seconds=round(done.seconds, 3))
 
     def invoking(self, chunk: Chunk) -> None:
@@ -97,7 +97,7 @@ class _Witness:
     def node(self, unique_id: str, status: str) -> None:
         """Too much for a log."""
 
-    def settled(self, window: Window, outcome: Outcome) -> None:
+    def settled(self, window: Window, outcome: RunEnd) -> None:
         self._emit(
             "window",
             window=window.label,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from runner.metrics import Metered, Metrics
+from runner.overview.metrics import MeteredPipeline, Metrics
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
@@ -57,7 +57,7 @@ def _families(metrics: Metrics) -> Iterator[Family]:
     yield from _of_scheduler(metrics)
 
 
-def _of_windows(pipelines: Mapping[str, Metered]) -> Iterator[Family]:
+def _of_windows(pipelines: Mapping[str, MeteredPipeline]) -> Iterator[Family]:
     stands = {name: one.stand for name, one in pipelines.items() if one.stand is not None}
     yield _gauge(
         "daybreak_windows",
@@ -80,7 +80,7 @@ def _of_windows(pipelines: Mapping[str, Metered]) -> Iterator[Family]:
     )
 
 
-def _of_runs(pipelines: Mapping[str, Metered]) -> Iterator[Family]:
+def _of_runs(pipelines: Mapping[str, MeteredPipeline]) -> Iterator[Family]:
     figures = {name: one.figures for name, one in pipelines.items()}
     yield _gauge(
         "daybreak_last_success_timestamp_seconds",

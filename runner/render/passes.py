@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from runner.core.environment import Clock
 from runner.core.errors import DaybreakError
 from runner.core.windows import Calendar
-from runner.core.world import Clock
-from runner.pipelines import Pipeline
+from runner.project.pipelines import Pipeline
 from runner.render.words import counted, minute, span_in_words
-from runner.scheduling.passes import Turn
+from runner.scheduling.passes import PipelinePass
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:
-    from runner.execution.job import Observer
+    from runner.execution.context import Observer
 
 # Who shows what happens to a pipeline's windows, with a stamp before every line.
 Show = Callable[["Pipeline", Callable[[], str]], AbstractContextManager["Observer"]]
@@ -24,7 +24,7 @@ Show = Callable[["Pipeline", Callable[[], str]], AbstractContextManager["Observe
 _MOST_WAITING = 3  # that are told of one pipeline
 
 
-def turn_lines(turn: Turn, zone: ZoneInfo) -> list[str]:
+def turn_lines(turn: PipelinePass, zone: ZoneInfo) -> list[str]:
     """What is to be said of a pipeline's turn, beyond the lines of its windows."""
     lines = []
     if turn.error is not None:
@@ -39,7 +39,7 @@ def turn_lines(turn: Turn, zone: ZoneInfo) -> list[str]:
     return lines
 
 
-def waiting_lines(turn: Turn, calendar: Calendar) -> list[str]:
+def waiting_lines(turn: PipelinePass, calendar: Calendar) -> list[str]:
     """What windows wait for, the newest first; of many only the first few."""
     waiting = list(turn.waiting)[::-1]
     lines = [
@@ -49,7 +49,7 @@ def waiting_lines(turn: Turn, calendar: Calendar) -> list[str]:
     return [*lines, f"and {more:,} more"] if more else lines
 
 
-def turn_record(turn: Turn) -> dict[str, Any]:
+def turn_record(turn: PipelinePass) -> dict[str, Any]:
     """A pipeline's turn for JSON."""
     record: dict[str, Any] = {
         "pipeline": turn.pipeline,
@@ -95,7 +95,7 @@ class PlainLog:
         names = ", ".join(workspace.configs)
         self.say("serve", f"started with {counted(len(workspace.configs), 'pipeline')}: {names}")
 
-    def turned(self, turn: Turn) -> None:
+    def turned(self, turn: PipelinePass) -> None:
         """Say what became of a pipeline's turn, unless it is what was said last."""
         lines = turn_lines(turn, self._zone)
         if lines != self._said.get(turn.pipeline) or turn.plan is not None:
@@ -138,5 +138,5 @@ class PlainLog:
         )
 
 
-def _next_in_words(turn: Turn, zone: ZoneInfo) -> str:
+def _next_in_words(turn: PipelinePass, zone: ZoneInfo) -> str:
     return f"; next {minute(turn.next_at.astimezone(zone))}" if turn.next_at else ""

@@ -11,8 +11,8 @@ from functools import cached_property
 from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status
 from runner.core.states import Verdict
+from runner.core.status import WindowStatus
 from runner.core.windows import Calendar
 from runner.ledger import Pause
 
@@ -25,19 +25,23 @@ class Mark:
     codes: str  # ANSI
 
 
-MARKS: Mapping[Status, Mark] = {  # what is wrong first
-    Status.FAILED: Mark("x", "1;31"),
-    Status.BLOCKED: Mark("#", "1;31"),
-    Status.INCORRECT: Mark("!", "1;33"),
-    Status.MISSING: Mark("_", "1"),
-    Status.PUBLISHED: Mark("p", "33"),
-    Status.STALE: Mark("~", "33"),
-    Status.UNCHECKED: Mark("u", "33"),
-    Status.IN_FLIGHT: Mark(">", "36"),
-    Status.SUCCESS: Mark(".", "32"),
+MARKS: Mapping[WindowStatus, Mark] = {  # what is wrong first
+    WindowStatus.FAILED: Mark("x", "1;31"),
+    WindowStatus.BLOCKED: Mark("#", "1;31"),
+    WindowStatus.INCORRECT: Mark("!", "1;33"),
+    WindowStatus.MISSING: Mark("_", "1"),
+    WindowStatus.PUBLISHED: Mark("p", "33"),
+    WindowStatus.STALE: Mark("~", "33"),
+    WindowStatus.UNCHECKED: Mark("u", "33"),
+    WindowStatus.IN_FLIGHT: Mark(">", "36"),
+    WindowStatus.SUCCESS: Mark(".", "32"),
 }
 BEST_FIRST = tuple(reversed(tuple(MARKS)))
-WRONG = tuple(s for s in MARKS if s not in (Status.SUCCESS, Status.UNCHECKED, Status.IN_FLIGHT))
+WRONG = tuple(
+    s
+    for s in MARKS
+    if s not in (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Picture:
             if not model.subject.is_windowed and set(model.statuses) & set(WRONG)
         ]
 
-    def counts(self, model: ModelPlan) -> dict[Status, int]:
+    def counts(self, model: ModelPlan) -> dict[WindowStatus, int]:
         """How many windows of a model have which status, success first."""
         return {
             status: self.grid.count(model.statuses[status])
@@ -96,7 +100,7 @@ class Picture:
         return self.grid.count(self.plan.request.windows - wrong)
 
     @cached_property
-    def statuses(self) -> set[Status]:
+    def statuses(self) -> set[WindowStatus]:
         """Every status that anything has."""
         return {status for model in self.plan.models for status in model.statuses}
 
@@ -107,11 +111,11 @@ class Picture:
             return f"runner resume {self.name}"
         if self.plan.pieces:
             return f"runner backfill {self.name}"
-        if Status.BLOCKED in self.statuses:
+        if WindowStatus.BLOCKED in self.statuses:
             return f"runner retry {self.name}"
-        if Status.IN_FLIGHT in self.statuses:
+        if WindowStatus.IN_FLIGHT in self.statuses:
             return f"runner list-runs {self.name}"
-        if Status.STALE in self.statuses:
+        if WindowStatus.STALE in self.statuses:
             return f"runner backfill {self.name} --reprocess stale"
         return None
 
@@ -147,8 +151,8 @@ def next_step(picture: Picture) -> str:
         return "next: nothing, every window is as it should be"
     before = ""
     if picture.pause is None and not picture.plan.pieces:
-        if Status.BLOCKED in picture.statuses:
+        if WindowStatus.BLOCKED in picture.statuses:
             before = "mend what it failed on, then "
-        elif Status.IN_FLIGHT in picture.statuses:
+        elif WindowStatus.IN_FLIGHT in picture.statuses:
             return f"next: nothing, it is running: {command}"
     return f"next: {before}{command}   details: runner plan {picture.name}"

@@ -11,29 +11,35 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from runner.core.chunks import Chunk
 from runner.core.plan import Plan
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowStatus
 from runner.core.windows import Calendar, Window
-from runner.execution.job import Done
-from runner.ledger import Outcome
-from runner.pipelines import Pipeline
+from runner.execution.context import RunResult
+from runner.ledger import RunEnd
+from runner.project.pipelines import Pipeline
 from runner.render.words import counted, held_in_words, late_gate_in_words, span_in_words
-from runner.warehouse import Holder
+from runner.warehouse.lock import Holder
 
 _STYLES = {
-    State.SUCCESS: "green",
-    State.INCORRECT: "yellow",
-    State.UNCHECKED: "yellow",
-    State.FAILED: "red",
-    State.CANCELLED: "red",
+    RunState.SUCCESS: "green",
+    RunState.INCORRECT: "yellow",
+    RunState.UNCHECKED: "yellow",
+    RunState.FAILED: "red",
+    RunState.CANCELLED: "red",
 }
-_COUNTED = (State.SUCCESS, State.INCORRECT, State.UNCHECKED, State.FAILED, State.CANCELLED)
+_COUNTED = (
+    RunState.SUCCESS,
+    RunState.INCORRECT,
+    RunState.UNCHECKED,
+    RunState.FAILED,
+    RunState.CANCELLED,
+)
 
 
 _MOST_REASONS = 3  # that are told of what is stale
 
 
-class Progressing:
+class ProgressDisplay:
     """Shows a backfill as it goes: plain lines, and below them a bar on a terminal."""
 
     def __init__(
@@ -66,7 +72,7 @@ class Progressing:
         self._last_reason: str | None = None  # said once for windows that share it
         self._task = self._bar.add_task("looking what is to do", total=None)
 
-    def __enter__(self) -> Progressing:
+    def __enter__(self) -> ProgressDisplay:
         self._bar.start()
         return self
 
@@ -83,7 +89,7 @@ class Progressing:
         """Say what will run, and what is left alone and why."""
         self._bar.update(self._task, total=plan.window_count, description="starting dbt")
         for skip in plan.skipped:
-            if skip.status is Status.MISSING and skip.status not in plan.request.takes:
+            if skip.status is WindowStatus.MISSING and skip.status not in plan.request.takes:
                 continue  # nobody has asked for it
             count = self._calendar.count(skip.span)
             where = span_in_words(self._calendar, skip.span)
@@ -106,9 +112,9 @@ class Progressing:
 
     def _hint(self, plan: Plan) -> str:
         statuses = {skip.status for skip in plan.skipped}
-        if Status.BLOCKED in statuses:
+        if WindowStatus.BLOCKED in statuses:
             return f" (runner retry {self._pipeline.name} tries again what is blocked)"
-        if statuses and statuses <= {Status.SUCCESS, Status.UNCHECKED}:
+        if statuses and statuses <= {WindowStatus.SUCCESS, WindowStatus.UNCHECKED}:
             return " (--reprocess all runs them again)"
         return ""
 
@@ -145,7 +151,7 @@ class Progressing:
         elif unique_id in self._models:
             self._bar.update(self._task, description=self._models[unique_id])
 
-    def settled(self, window: Window, outcome: Outcome) -> None:
+    def settled(self, window: Window, outcome: RunEnd) -> None:
         """Print the verdict of a window, and why if it is not success."""
         held = "nothing published"
         if outcome.row_count is not None:
@@ -186,16 +192,16 @@ class Progressing:
         self._print(f"{span_in_words(self._calendar, span)} not tried{because}")
         self._last_reason = reason
 
-    def finished(self, done: Done) -> None:
+    def finished(self, done: RunResult) -> None:
         """Print the totals, and the next step if a window is not success."""
         self._bar.stop()
         if not done.states:
             return
         counts = Counter(done.states.values())
-        always = (State.SUCCESS, State.INCORRECT, State.FAILED)
+        always = (RunState.SUCCESS, RunState.INCORRECT, RunState.FAILED)
         shown = [f"{counts[s]} {s}" for s in _COUNTED if counts[s] or s in always]
         self._print(f"{', '.join(shown)} in {done.seconds:.1f} s")
-        wrong = [w for w, state in sorted(done.states.items()) if state is not State.SUCCESS]
+        wrong = [w for w, state in sorted(done.states.items()) if state is not RunState.SUCCESS]
         wrong.sort(key=lambda window: _COUNTED[::-1].index(done.states[window]))
         if wrong:
             name = self._pipeline.name
@@ -216,8 +222,8 @@ def _stale_reasons(calendar: Calendar, plan: Plan) -> Iterator[tuple[str, str]]:
     """Why windows that were fine run again, each reason once."""
     said: set[str] = set()
     for model in plan.models:
-        for span in model.statuses.get(Status.STALE, Spans()) & model.runs:
-            reason = model.why(Status.STALE, span)
+        for span in model.statuses.get(WindowStatus.STALE, Spans()) & model.runs:
+            reason = model.why(WindowStatus.STALE, span)
             if reason is not None and reason not in said:
                 said.add(reason)
                 yield span_in_words(calendar, span), reason

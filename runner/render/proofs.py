@@ -8,11 +8,11 @@ from typing import Any
 
 from runner.core.proofs import Proof, ProofVerdict, Property, Result
 from runner.core.windows import Window
-from runner.proving.outcome import Difference, Finding, Report, Row
+from runner.proving.results import Difference, ProofReport, ReplayFinding, Row
 from runner.render.words import counted, table
 
 
-def proof_page(report: Report) -> str:
+def proof_page(report: ProofReport) -> str:
     """Everything that a proof has found, and what to do next."""
     return "\n\n".join(_parts(report))
 
@@ -23,7 +23,7 @@ def windows_in_words(windows: tuple[Window, ...]) -> str:
     return first if first == last else f"{first} … {last}"
 
 
-def proof_record(report: Report) -> dict[str, Any]:
+def proof_record(report: ProofReport) -> dict[str, Any]:
     """The same for JSON."""
     return {
         "pipeline": report.pipeline,
@@ -84,7 +84,7 @@ def standings_record(proofs: Mapping[str, Proof | None]) -> dict[str, Any]:
     }
 
 
-def _parts(report: Report) -> Iterator[str]:
+def _parts(report: ProofReport) -> Iterator[str]:
     yield (
         f"{report.pipeline}: {counted(len(report.windows), 'window')} replayed in a scratch copy, "
         f"{windows_in_words(report.windows)}, {report.seconds:.1f} s"
@@ -104,7 +104,7 @@ def _parts(report: Report) -> Iterator[str]:
     yield _next(report)
 
 
-def _not_applicable(report: Report) -> Iterator[str]:
+def _not_applicable(report: ProofReport) -> Iterator[str]:
     """Why something does not apply, a line for each property and reason."""
     models: dict[tuple[Property, str], list[str]] = {}
     for model, outcomes in report.outcomes.items():
@@ -117,7 +117,7 @@ def _not_applicable(report: Report) -> Iterator[str]:
         yield f"n/a  {model}: not replayed, {reason}"
 
 
-def _finding_page(finding: Finding) -> str:
+def _finding_page(finding: ReplayFinding) -> str:
     head = f"fail {finding.model}, {finding.property}: {finding.replayed}, "
     if finding.difference is None:
         return f"{head}it could not be built: {finding.error}"
@@ -150,7 +150,7 @@ def _side_by_side(pair: tuple[Row | None, Row | None]) -> Iterator[tuple[str, ..
             yield (side, *("NULL" if value is None else str(value) for value in row))
 
 
-def _finding_record(finding: Finding) -> dict[str, Any]:
+def _finding_record(finding: ReplayFinding) -> dict[str, Any]:
     found = finding.difference
     return {
         "model": finding.model,
@@ -178,7 +178,7 @@ def _row_record(found: Difference, row: Row | None) -> dict[str, Any] | None:
     return dict(zip(found.header, values, strict=True))
 
 
-def _next(report: Report) -> str:
+def _next(report: ProofReport) -> str:
     names = {
         verdict: [model for model, found in report.verdicts.items() if found is verdict]
         for verdict in ProofVerdict

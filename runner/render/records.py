@@ -12,16 +12,16 @@ from typing import Any, TypeVar
 
 from runner.core.plan import Plan
 from runner.core.proofs import Proof
+from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowStatus
 from runner.core.windows import Calendar
-from runner.execution.job import Done
-from runner.ledger import Finding, ModelRun, Pause, Run
-from runner.pipelines import Pipeline
+from runner.execution.context import RunResult
+from runner.ledger import CheckFinding, ModelRun, Pause, Run
+from runner.project.pipelines import Pipeline
 from runner.render.picture import Picture
 from runner.render.proofs import standings_record
-from runner.safety.refusals import Allowance
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ def run_record(run: Run) -> dict[str, Any]:
 def run_page_record(
     run: Run,
     models: Sequence[ModelRun],
-    findings: Sequence[Finding],
+    findings: Sequence[CheckFinding],
     allowed: Sequence[Allowance],
 ) -> dict[str, Any]:
     """Everything about one run, for JSON."""
@@ -197,7 +197,7 @@ def per_pipeline(
     return {name: record(value) for name, value in found.items()}
 
 
-def done_record(pipeline: Pipeline, plan: Plan, done: Done) -> dict[str, Any]:
+def done_record(pipeline: Pipeline, plan: Plan, done: RunResult) -> dict[str, Any]:
     """What a backfill has done, for JSON."""
     return {
         "pipeline": pipeline.name,
@@ -216,7 +216,7 @@ def done_record(pipeline: Pipeline, plan: Plan, done: Done) -> dict[str, Any]:
     }
 
 
-def _verdict(known: State | Status) -> dict[str, bool | None]:
+def _verdict(known: RunState | WindowStatus) -> dict[str, bool | None]:
     return {"ran": known.verdict.ran, "correct": known.verdict.correct}
 
 

@@ -6,22 +6,22 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from runner.core.causes import Map, Stop
 from runner.core.spans import Span
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
+from runner.explain.causes import Lineage, LineageNode
 from runner.ledger import Pause
 
-_TO_MEND = (Status.FAILED, Status.BLOCKED, Status.INCORRECT)
+_TO_MEND = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
 
 
 def repair_commands(
-    found: Map, target: Stop, window: Span, zone: ZoneInfo, pauses: Mapping[str, Pause]
+    found: Lineage, target: LineageNode, window: Span, zone: ZoneInfo, pauses: Mapping[str, Pause]
 ) -> list[str]:
     """The commands that repair a window, in their order; empty if nothing is wrong.
 
     ``pauses`` are those of paused pipelines, ``target`` is the node that was asked about.
     """
-    by_pipeline: dict[str, list[Stop]] = {}
+    by_pipeline: dict[str, list[LineageNode]] = {}
     for cause in found.causes:
         for stop in _to_run(found, cause):
             if stop.pipeline is not None:
@@ -38,7 +38,7 @@ def repair_commands(
     return commands
 
 
-def first_step(cause: Stop) -> str | None:
+def first_step(cause: LineageNode) -> str | None:
     """What a person has to do to a cause before a command helps; None if nothing."""
     if cause.is_absent:
         return f"land the files of {cause.name}"
@@ -47,7 +47,7 @@ def first_step(cause: Stop) -> str | None:
     return None
 
 
-def _to_run(found: Map, stop: Stop) -> list[Stop]:
+def _to_run(found: Lineage, stop: LineageNode) -> list[LineageNode]:
     """What is run again to mend a cause: itself, or of a source what reads it and is not right."""
     if stop.wrong_parts:
         return [stop]
@@ -56,20 +56,25 @@ def _to_run(found: Map, stop: Stop) -> list[Stop]:
     return [one for reader in reached for one in _to_run(found, reader)]
 
 
-def _command(pipeline: str, stops: Collection[Stop], window: Span, zone: ZoneInfo) -> str:
+def _command(pipeline: str, stops: Collection[LineageNode], window: Span, zone: ZoneInfo) -> str:
     statuses = {part.status for stop in stops for part in stop.wrong_parts}
-    if statuses <= {Status.IN_FLIGHT}:
+    if statuses <= {WindowStatus.IN_FLIGHT}:
         return f"runner list-runs {pipeline}"
     # What has no windows is built in the name of the newest, whichever was asked about.
     dates = f" {_dates(stops, window, zone)}" if all(s.is_windowed for s in stops) else ""
-    if statuses <= {Status.FAILED, Status.BLOCKED, Status.INCORRECT, Status.PUBLISHED}:
+    if statuses <= {
+        WindowStatus.FAILED,
+        WindowStatus.BLOCKED,
+        WindowStatus.INCORRECT,
+        WindowStatus.PUBLISHED,
+    }:
         return f"runner retry {pipeline}{dates}"
-    options = " --reprocess stale" if Status.STALE in statuses else ""
-    options += " --force" if Status.BLOCKED in statuses else ""
+    options = " --reprocess stale" if WindowStatus.STALE in statuses else ""
+    options += " --force" if WindowStatus.BLOCKED in statuses else ""
     return f"runner backfill {pipeline}{dates}{options}"
 
 
-def _dates(stops: Iterable[Stop], window: Span, zone: ZoneInfo) -> str:
+def _dates(stops: Iterable[LineageNode], window: Span, zone: ZoneInfo) -> str:
     """The local dates of what is wrong, first and last inclusive."""
     spans = [span for stop in stops for span in stop.wrong_spans] or [window]
     first = min(span.start for span in spans).astimezone(zone).date()

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from runner.core.drafts import ModelPlan
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 from runner.render.ink import Terminal
@@ -112,7 +112,7 @@ def _ruler(calendar: Calendar, layout: Layout) -> str:
     return first if first == last else f"{first} … {last}"
 
 
-def _cells(model: ModelPlan, layout: Layout) -> list[Status | None]:
+def _cells(model: ModelPlan, layout: Layout) -> list[WindowStatus | None]:
     """A status for every window that is shown; None before the model's first."""
     shown = Spans([layout.span])
     parts = [(s, status) for status, spans in model.statuses.items() for s in spans & shown]
@@ -120,7 +120,7 @@ def _cells(model: ModelPlan, layout: Layout) -> list[Status | None]:
     return [timeline.at(start) for start in layout.starts]
 
 
-def _run_of(status: Status, count: int, terminal: Terminal) -> str:
+def _run_of(status: WindowStatus, count: int, terminal: Terminal) -> str:
     mark = MARKS[status]
     return terminal.ink(mark.character * count, mark.codes)
 
@@ -144,7 +144,7 @@ def _older(picture: Picture, layout: Layout) -> list[str]:
     if len(by_words) == 1:
         return [older + next(iter(by_words))]
     usual = max(
-        by_words, key=lambda words: (words == f"all {Status.SUCCESS}", len(by_words[words]))
+        by_words, key=lambda words: (words == f"all {WindowStatus.SUCCESS}", len(by_words[words]))
     )
     others = [(words, names) for words, names in by_words.items() if words != usual]
     return [
@@ -163,7 +163,7 @@ def _legend(picture: Picture, layout: Layout, terminal: Terminal) -> str:
 
 def _wrong(picture: Picture) -> list[str]:
     """What is not as it should be as dates, the worst first and of these the newest."""
-    by_range: dict[tuple[Status, Span, str | None], list[str]] = {}
+    by_range: dict[tuple[WindowStatus, Span, str | None], list[str]] = {}
     for model in (*picture.windowed, *picture.others):
         for status in WRONG:
             for span in model.statuses.get(status, ()):
@@ -189,13 +189,13 @@ def _named(models: Sequence[str]) -> str:
     return ", ".join(models) if len(models) <= _MOST_NAMES else f"{len(models)} models"
 
 
-def _counts(counts: Mapping[Status, int], terminal: Terminal) -> str:
+def _counts(counts: Mapping[WindowStatus, int], terminal: Terminal) -> str:
     return ", ".join(
         terminal.ink(f"{count:,} {status}", MARKS[status].codes) for status, count in counts.items()
     )
 
 
-def _counts_in_words(counts: Mapping[Status, int]) -> str:
+def _counts_in_words(counts: Mapping[WindowStatus, int]) -> str:
     return _counts(counts, Terminal())
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from runner.core.causes import Map, Stop
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
+from runner.explain.causes import Lineage, LineageNode
 from runner.render.layers import Bend, Layers, Place, layered
 from runner.render.words import counted, yes_no
 
@@ -27,15 +27,15 @@ _GREY = "#808080"
 _INK = "#1a1a1a"
 # Background and border; the borders are far enough apart in lightness to be told in print.
 _COLORS = {
-    Status.SUCCESS: ("#d7f0dc", "#2e7d4f"),
-    Status.UNCHECKED: ("#eef3d2", "#7a8a1e"),
-    Status.STALE: ("#fdf0cc", "#a67c00"),
-    Status.PUBLISHED: ("#fdf0cc", "#a67c00"),
-    Status.IN_FLIGHT: ("#d6ebfa", "#1f6fa8"),
-    Status.MISSING: ("#f2f2f2", "#6b6b6b"),
-    Status.INCORRECT: ("#ffdcc2", "#b5480b"),
-    Status.FAILED: ("#fbd0d0", "#a31515"),
-    Status.BLOCKED: ("#fbd0d0", "#a31515"),
+    WindowStatus.SUCCESS: ("#d7f0dc", "#2e7d4f"),
+    WindowStatus.UNCHECKED: ("#eef3d2", "#7a8a1e"),
+    WindowStatus.STALE: ("#fdf0cc", "#a67c00"),
+    WindowStatus.PUBLISHED: ("#fdf0cc", "#a67c00"),
+    WindowStatus.IN_FLIGHT: ("#d6ebfa", "#1f6fa8"),
+    WindowStatus.MISSING: ("#f2f2f2", "#6b6b6b"),
+    WindowStatus.INCORRECT: ("#ffdcc2", "#b5480b"),
+    WindowStatus.FAILED: ("#fbd0d0", "#a31515"),
+    WindowStatus.BLOCKED: ("#fbd0d0", "#a31515"),
 }
 _NO_STATUS = ("#f7f7f7", "#808080")
 _ABSENT = ("#ffdcc2", "#b5480b")
@@ -60,7 +60,7 @@ class _Box:
         return self.left + self.width
 
 
-def dag_svg(title: str, found: Map) -> str:
+def dag_svg(title: str, found: Lineage) -> str:
     """A picture of a map; valid XML, whatever the names hold."""
     layers = layered({stop.unique_id: stop.parents for stop in found.stops})
     boxes = _boxes(layers, found)
@@ -81,7 +81,7 @@ def dag_svg(title: str, found: Map) -> str:
     return "\n".join(lines)
 
 
-def _boxes(layers: Layers, found: Map) -> dict[Place, _Box]:
+def _boxes(layers: Layers, found: Lineage) -> dict[Place, _Box]:
     """Columns side by side, each as wide as its widest box, and centred on the highest."""
     heights = [sum(map(_height, column)) for column in layers.columns]
     tallest = max(heights, default=0)
@@ -102,12 +102,12 @@ def _height(place: Place) -> float:
     return (_BEND_HEIGHT if isinstance(place, Bend) else _BOX_HEIGHT) + _GAP_BELOW
 
 
-def _width(stop: Stop) -> float:
+def _width(stop: LineageNode) -> float:
     longest = max(len(stop.name) + 1, *(len(line) for line in _small_print(stop)))
     return 20 + _LETTER * longest
 
 
-def _small_print(stop: Stop) -> tuple[str, str]:
+def _small_print(stop: LineageNode) -> tuple[str, str]:
     verdict = stop.verdict
     if verdict.ran is None and verdict.correct is None:
         state = stop.state
@@ -134,7 +134,7 @@ def _edge(route: list[Place], boxes: dict[Place, _Box]) -> str:
     return f'<path d="{" ".join(path)}" fill="none" stroke="{_GREY}" stroke-width="1.3"/>{tip}'
 
 
-def _node(stop: Stop, box: _Box, found: Map) -> Iterator[str]:
+def _node(stop: LineageNode, box: _Box, found: Lineage) -> Iterator[str]:
     is_cause = stop in found.causes
     fill, border = _COLORS[stop.status] if stop.status else _NO_STATUS
     if stop.is_absent and is_cause:
@@ -162,7 +162,7 @@ def _node(stop: Stop, box: _Box, found: Map) -> Iterator[str]:
     yield "</g>"
 
 
-def _told(stop: Stop) -> str:
+def _told(stop: LineageNode) -> str:
     """What a pointer that rests on a box is told."""
     reasons = [f"{part.label} {part.status}: {part.why}".strip() for part in stop.parts if part.why]
     return "\n".join([f"{stop.name} is {stop.state}", *reasons])

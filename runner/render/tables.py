@@ -10,10 +10,11 @@ from runner.core.chunks import Chunk
 from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan
 from runner.core.proofs import Proof
-from runner.core.standings import Status
+from runner.core.refusals import Allowance
+from runner.core.status import WindowStatus
 from runner.core.windows import Calendar
-from runner.ledger import Finding, ModelRun, Run
-from runner.pipelines import Pipeline
+from runner.ledger import CheckFinding, ModelRun, Run
+from runner.project.pipelines import Pipeline
 from runner.render.proofs import counts_in_words, standings_in_words
 from runner.render.words import (
     held_in_words,
@@ -24,7 +25,6 @@ from runner.render.words import (
     verdict_in_words,
     yes_no,
 )
-from runner.safety.refusals import Allowance
 
 
 def pipelines_table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -71,7 +71,7 @@ def runs_table(runs: Sequence[Run]) -> str:
 def run_page(
     run: Run,
     models: Sequence[ModelRun],
-    findings: Sequence[Finding],
+    findings: Sequence[CheckFinding],
     allowed: Sequence[Allowance],
     zone: ZoneInfo,
 ) -> str:
@@ -119,14 +119,14 @@ def _models_table(models: Sequence[ModelRun]) -> str:
     )
 
 
-def _findings_table(findings: Sequence[Finding]) -> str:
+def _findings_table(findings: Sequence[CheckFinding]) -> str:
     return table(
         ("check", "of", "severity", "expected", "actual"),
         [(f.check, f.model or "", f.severity, f.expected or "", f.actual or "") for f in findings],
     )
 
 
-def _sample_in_words(finding: Finding) -> str:
+def _sample_in_words(finding: CheckFinding) -> str:
     rows = "\n".join(f"  {row}" for row in finding.sample)
     return f"rows behind {finding.check}\n{rows}"
 
@@ -148,7 +148,7 @@ def plan_table(pipeline: Pipeline, plan: Plan) -> str:
     return "\n\n".join(parts)
 
 
-_AS_IT_SHOULD_BE = (Status.SUCCESS, Status.UNCHECKED)
+_AS_IT_SHOULD_BE = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED)
 
 
 def _model_rows(calendar: Calendar, model: ModelPlan) -> Iterator[tuple[str, ...]]:

@@ -8,10 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.render.words import minute, span_in_words, table
-from runner.scheduling.watching import Look, Missed
+from runner.scheduling.watch import Missed, WatchReport
 
 
-def look_page(look: Look, told: Sequence[str], zone: ZoneInfo) -> str:
+def look_page(look: WatchReport, told: Sequence[str], zone: ZoneInfo) -> str:
     """What is missed, why, and what repairs it; who was told of it."""
     blocks = []
     rows = [
@@ -40,7 +40,7 @@ def look_page(look: Look, told: Sequence[str], zone: ZoneInfo) -> str:
     return "\n\n".join(blocks)
 
 
-def look_record(look: Look, told: Sequence[str]) -> dict[str, Any]:
+def look_record(look: WatchReport, told: Sequence[str]) -> dict[str, Any]:
     """The same for JSON."""
     return {
         "at": look.at,
@@ -70,7 +70,7 @@ def _why(missed: Missed, zone: ZoneInfo) -> str:
     return f"since {minute(missed.failing_since.astimezone(zone))}: {missed.trouble.reason}"
 
 
-def what_is_wrong(look: Look) -> object:
+def what_is_wrong(look: WatchReport) -> object:
     """What two looks have in common while nothing has changed but the time."""
     missed = [(m.pipeline.name, m.span, m.trouble.kind, m.trouble.remedy) for m in look.missed]
     return missed, look.scheduler, {name: str(error) for name, error in look.errors.items()}

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.core.causes import Map, Part, Stop
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
 from runner.core.windows import Window
+from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.render.repairs import first_step
 from runner.render.words import minute, table, verdict_in_words, yes_no
 
-_WITH_EVIDENCE = (Status.INCORRECT, Status.FAILED, Status.BLOCKED)
+_WITH_EVIDENCE = (WindowStatus.INCORRECT, WindowStatus.FAILED, WindowStatus.BLOCKED)
 _HEADINGS = "node, kind, window, is, ran, correct, rows, when (UTC), run, code, reads"
 _HASH = 7  # characters that tell two codes apart
 
@@ -21,9 +21,9 @@ _HASH = 7  # characters that tell two codes apart
 class Why:
     """One model's window, and what is known of everything it is made from."""
 
-    target: Stop
+    target: LineageNode
     window: Window
-    found: Map
+    found: Lineage
     commands: Sequence[str]  # that repair it
 
 
@@ -65,7 +65,7 @@ def _headline(why: Why) -> str:
     return f"{why.target.name} {why.window.label}: {why.target.state} ({answers})"
 
 
-def _rows(stop: Stop, is_cause: bool, why: Why) -> Iterator[tuple[str, ...]]:
+def _rows(stop: LineageNode, is_cause: bool, why: Why) -> Iterator[tuple[str, ...]]:
     mark = ">" if is_cause else ""
     names = (why.found.by_id[parent].name for parent in stop.parents)
     reads = ", ".join(sorted(names))
@@ -89,13 +89,13 @@ def _rows(stop: Stop, is_cause: bool, why: Why) -> Iterator[tuple[str, ...]]:
         mark = mark and "'"
 
 
-def _code(part: Part) -> str:
+def _code(part: WindowRange) -> str:
     if part.code_hash is None:
         return ""
     return part.code_hash[:_HASH] + (" (older code)" if part.is_older_code else "")
 
 
-def _in_words(word: str, stop: Stop) -> Iterator[str]:
+def _in_words(word: str, stop: LineageNode) -> Iterator[str]:
     """What is wrong with a stop, and where the evidence is."""
     if not stop.parts:
         files = f" of {stop.location}" if stop.location else ""
@@ -112,7 +112,7 @@ def _in_words(word: str, stop: Stop) -> Iterator[str]:
 
 def _next(why: Why) -> Iterator[str]:
     causes = why.found.causes
-    if not causes and why.target.status is Status.UNCHECKED:
+    if not causes and why.target.status is WindowStatus.UNCHECKED:
         yield f"next: nothing is wrong, but nothing proves it right: give {why.target.name} a check"
         return
     if not causes:
@@ -127,7 +127,7 @@ def _next(why: Why) -> Iterator[str]:
         yield f"{'next: ' if number == 0 else 'then: '}{step}"
 
 
-def _node_record(stop: Stop, is_cause: bool) -> dict[str, Any]:
+def _node_record(stop: LineageNode, is_cause: bool) -> dict[str, Any]:
     return {
         "unique_id": stop.unique_id,
         "name": stop.name,
@@ -143,7 +143,7 @@ def _node_record(stop: Stop, is_cause: bool) -> dict[str, Any]:
     }
 
 
-def _part_record(part: Part) -> dict[str, Any]:
+def _part_record(part: WindowRange) -> dict[str, Any]:
     return {
         "windows": part.label,
         "start": part.span.start,

@@ -9,7 +9,7 @@ from runner.core.drafts import Held
 from runner.core.spans import Span
 from runner.core.states import Verdict
 from runner.core.windows import Calendar
-from runner.gates import LateGate
+from runner.project.gates import LateGate
 
 
 def span_in_words(calendar: Calendar, span: Span) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from runner.arrivals import Obstacle
+from runner.core.environment import Clock
 from runner.core.errors import ConfigError, EngineError, nearest
 from runner.core.windows import Window
-from runner.core.world import Clock
 from runner.dbt.protocol import Engine
+from runner.landed.completeness import Blocker
 from runner.ledger import Ledger
-from runner.project import Node, Project
+from runner.project.manifest import Node, Project
 
 
 class Freshness:
@@ -33,11 +33,11 @@ class Freshness:
         self._ledger = ledger
         self._engine = engine
         self._now = now
-        self._answers: dict[str, datetime | Obstacle | None] = {}
+        self._answers: dict[str, datetime | Blocker | None] = {}
 
     def obstacle(
         self, source: str, lag: timedelta, window: Window, patience: timedelta
-    ) -> Obstacle | None:
+    ) -> Blocker | None:
         """What is wrong with a source, for a window; None if it is fresh, or nobody knows.
 
         Raises :class:`ConfigError` for a source that the project has not, or that cannot be asked.
@@ -46,14 +46,14 @@ class Freshness:
         if source not in self._answers:
             self._answers[source] = self._asked(source, patience)
         loaded_at = self._answers[source]
-        if isinstance(loaded_at, Obstacle):
+        if isinstance(loaded_at, Blocker):
             return loaded_at
         if loaded_at is not None and loaded_at >= window.end - lag:
             return None
         if loaded_at is None:
-            return Obstacle(f"{source} has no rows") if self._engine else None
+            return Blocker(f"{source} has no rows") if self._engine else None
         # The same words for all windows: then they are one range wherever they are told.
-        return Obstacle(f"{source} is loaded only up to {loaded_at:%Y-%m-%d %H:%M} UTC")
+        return Blocker(f"{source} is loaded only up to {loaded_at:%Y-%m-%d %H:%M} UTC")
 
     def _require_known(self, source: str) -> None:
         node: Node | None = self._sources.get(source)
@@ -66,12 +66,12 @@ class Freshness:
                 "`loaded_at_field` or a `loaded_at_query`, as for dbt source freshness"
             )
 
-    def _asked(self, source: str, patience: timedelta) -> datetime | Obstacle | None:
+    def _asked(self, source: str, patience: timedelta) -> datetime | Blocker | None:
         if self._engine is None:
             return self._ledger.loaded_at(source)
         try:
             loaded_at = self._engine().loaded_at(source, patience)
         except EngineError as error:
-            return Obstacle(str(error))
+            return Blocker(str(error))
         self._ledger.source_seen(source, loaded_at, self._now())
         return loaded_at

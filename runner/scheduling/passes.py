@@ -13,28 +13,27 @@ from datetime import datetime
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from runner.alerting.pinging import Pinger
+from runner.alerting.pings import Pinger
+from runner.core.environment import Clock, Environment
 from runner.core.errors import DaybreakError, PausedError
 from runner.core.plan import Plan
 from runner.core.spans import Spans
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
-from runner.core.world import Clock, World
 from runner.dbt.protocol import Engine
-from runner.input_changes import changed_inputs
-from runner.pipelines import Pipeline
-from runner.planning import Planner
-from runner.scheduling.choosing import Choice, choose, looked_back_at
+from runner.planner import Planner
+from runner.project.pipelines import Pipeline
+from runner.scheduling.selection import Selection, looked_back_at, select_windows
 from runner.scheduling.waiting import Conditions, ObstacleOf, Waiting
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:
-    from runner.execution.job import Done, Observer
+    from runner.execution.context import Observer, RunResult
 
 
 @dataclass(frozen=True)
-class Turn:
+class PipelinePass:
     """What a pass did with one pipeline."""
 
     pipeline: str
@@ -42,7 +41,7 @@ class Turn:
     waiting: Timeline[Waiting] = field(default_factory=Timeline)
     note: str | None = None  # why not everything was done that is due, in one line
     plan: Plan | None = None  # None: there was nothing to run
-    done: Done | None = None
+    done: RunResult | None = None
     error: DaybreakError | None = None  # why it did not get through
     next_at: datetime | None = None  # UTC; when there may be something to do again
     unheard: tuple[str, ...] = ()  # why its dead-man's switch was not told, in lines
@@ -55,12 +54,12 @@ class Scheduler:
     workspace: Workspace
     engine: Callable[[], Engine]  # started when it is first needed
     obstacle_of: ObstacleOf
-    world: World
+    world: Environment
     files_now: Clock  # of the machine that files land on, whichever time a pass looks from
     observer: Callable[[Pipeline], AbstractContextManager[Observer]]
     pinger: Callable[[Pipeline], Pinger]
 
-    def turns(self, now: datetime | None = None) -> Iterator[Turn]:
+    def turns(self, now: datetime | None = None) -> Iterator[PipelinePass]:
         """Run what is due of every pipeline, one after another; ``now`` is the time by default.
 
         What fails of one pipeline does not keep the others.
@@ -73,23 +72,25 @@ class Scheduler:
                 planners[name] = self.workspace.planner(name)
                 yield self._turn(planners, planners[name], now or self.world.now())
             except PausedError as pause:
-                yield Turn(name, note=str(pause))
+                yield PipelinePass(name, note=str(pause))
             except DaybreakError as error:
-                yield Turn(name, error=error)
+                yield PipelinePass(name, error=error)
 
-    def _turn(self, planners: Mapping[str, Planner], planner: Planner, now: datetime) -> Turn:
+    def _turn(
+        self, planners: Mapping[str, Planner], planner: Planner, now: datetime
+    ) -> PipelinePass:
         pipeline, ledger = planner.pipeline, self.workspace.ledger
         if not pipeline.is_awaited:
-            return Turn(pipeline.name, pipeline.calendar)
+            return PipelinePass(pipeline.name, pipeline.calendar)
         pause = ledger.paused(pipeline.name)
         if pause is not None:
-            return Turn(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
-        changed = changed_inputs(planner, now, self.files_now())
+            return PipelinePass(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
+        changed = planner.changed_inputs(now, self.files_now())
         if changed:
             ledger.make_stale(changed)
         conditions = Conditions(planners, self.obstacle_of, now)
-        choice = self._looked_back(planner, choose(planner, conditions), conditions)
-        turn = Turn(
+        choice = self._looked_back(planner, select_windows(planner, conditions), conditions)
+        turn = PipelinePass(
             pipeline=pipeline.name,
             calendar=pipeline.calendar,
             waiting=choice.waiting,
@@ -103,7 +104,7 @@ class Scheduler:
         pings = [pinger.start()]
         try:
             plan, done = self._run(planner, choice, now)
-            is_well = all(state is State.SUCCESS for state in done.states.values())
+            is_well = all(state is RunState.SUCCESS for state in done.states.values())
             pings.append(pinger.success() if is_well else pinger.fail())
             turn = replace(turn, plan=plan, done=done)
         except PausedError:  # meanwhile
@@ -113,19 +114,21 @@ class Scheduler:
             turn = replace(turn, error=error)
         return replace(turn, unheard=tuple(line for line in pings if line))
 
-    def _run(self, planner: Planner, choice: Choice, now: datetime) -> tuple[Plan, Done]:
+    def _run(self, planner: Planner, choice: Selection, now: datetime) -> tuple[Plan, RunResult]:
         """Have what was chosen run."""
         # Only now: most passes have nothing to do, and should be quick.
-        from runner.fulfilment import Order, fulfil
+        from runner.run import Order, run_pipeline
 
         def planned(planner: Planner, mine: Spans | None) -> Plan:
             return planner.plan(choice.request, now, mine)
 
         order = Order(choice.kind, planned)
         with self.observer(planner.pipeline) as observer:
-            return fulfil(self.workspace, self.engine(), planner, order, self.world, observer)
+            return run_pipeline(self.workspace, self.engine(), planner, order, self.world, observer)
 
-    def _looked_back(self, planner: Planner, choice: Choice, conditions: Conditions) -> Choice:
+    def _looked_back(
+        self, planner: Planner, choice: Selection, conditions: Conditions
+    ) -> Selection:
         """Let new windows make those before them stale, as `lookback` says; choose again then."""
         pipeline = planner.pipeline
         stale = looked_back_at(pipeline, choice.new)
@@ -134,7 +137,7 @@ class Scheduler:
         newest = pipeline.calendar.before(list(choice.new)[-1].end).label
         late = Timeline((span, f"looked back at from {newest}") for span in stale)
         self.workspace.ledger.make_stale({node.name: late for node in pipeline.windowed})
-        return choose(planner, conditions)
+        return select_windows(planner, conditions)
 
 
 def _in_order(workspace: Workspace) -> list[str]:
@@ -144,7 +147,7 @@ def _in_order(workspace: Workspace) -> list[str]:
     return list(sorter.static_order())
 
 
-def _next(pipeline: Pipeline, choice: Choice, now: datetime) -> datetime | None:
+def _next(pipeline: Pipeline, choice: Selection, now: datetime) -> datetime | None:
     """When the next window is due, or what one waits for may be there."""
     schedule, calendar = pipeline.schedule, pipeline.calendar
     window, due_at = calendar.window_at(now), None

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from runner.alerting.pinging import Pinger
+from runner.alerting.pings import Pinger
+from runner.core.environment import Environment
 from runner.core.errors import DaybreakError, EngineError, LedgerError
-from runner.core.world import World
 from runner.dbt.protocol import Engine
-from runner.execution.job import Observer
-from runner.pipelines import Pipeline, make_pipeline
-from runner.scheduling.passes import Scheduler, Turn
-from runner.scheduling.pulse import pulse
+from runner.execution.context import Observer
+from runner.project.pipelines import Pipeline, make_pipeline
+from runner.scheduling.heartbeat import pulse
+from runner.scheduling.passes import PipelinePass, Scheduler
 from runner.scheduling.waiting import ObstaclesIn
-from runner.scheduling.watching import Look, look_around
+from runner.scheduling.watch import WatchReport, look_around
 from runner.workspace import EngineKind, Workspace
 
 SERVE = "serve"
@@ -34,7 +34,7 @@ class Reporter(Protocol):
     def started(self, workspace: Workspace) -> None:
         """The scheduler begins."""
 
-    def turned(self, turn: Turn) -> None:
+    def turned(self, turn: PipelinePass) -> None:
         """A pipeline has had its turn."""
 
     def reloaded(self) -> None:
@@ -84,17 +84,19 @@ class Loaded:
 
 
 @dataclass
-class Server:
+class SchedulerLoop:
     """A scheduler that goes on until it is told to stop."""
 
     find: Callable[[], Workspace]  # as it is written now
     kind: EngineKind
     obstacles_in: ObstaclesIn
-    world: World
+    world: Environment
     reporter: Reporter
     poll: timedelta  # between two looks for files, edits and other people's doings
     pinger: Callable[[Pipeline], Pinger]
-    tell: Callable[[Workspace, Look, World], Iterable[str]]  # returns lines for the log
+    tell: Callable[
+        [Workspace, WatchReport, Environment], Iterable[str]
+    ]  # returns lines for the log
     _refused: str | None = None  # version that cannot be used
     _said: str | None = None  # what was last reported as wrong
 

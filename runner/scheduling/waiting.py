@@ -6,24 +6,29 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runner.arrivals import Obstacle
 from runner.core.config import WaitFor
+from runner.core.environment import Clock
 from runner.core.errors import ProjectError
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
-from runner.core.world import Clock
 from runner.dbt.protocol import Engine
-from runner.pipelines import Pipeline
-from runner.planning import Planner
+from runner.landed.completeness import Blocker
+from runner.planner import Planner
+from runner.project.pipelines import Pipeline
 from runner.workspace import Workspace
 
-ObstacleOf = Callable[[Pipeline, WaitFor, Window], Obstacle | None]
+ObstacleOf = Callable[[Pipeline, WaitFor, Window], Blocker | None]
 ObstaclesIn = Callable[[Workspace, Callable[[], Engine] | None, Clock], ObstacleOf]
 # Of what knows no windows: one that only lags behind its code makes no window wrong.
-_BROKEN = (Status.FAILED, Status.BLOCKED, Status.INCORRECT, Status.IN_FLIGHT)
+_BROKEN = (
+    WindowStatus.FAILED,
+    WindowStatus.BLOCKED,
+    WindowStatus.INCORRECT,
+    WindowStatus.IN_FLIGHT,
+)
 _SIZES = tuple(Grain)  # from the finest to the coarsest
 
 
@@ -99,7 +104,7 @@ def lacking(planner: Planner, now: datetime) -> Spans:
         span
         for model in plan.models
         for status, spans in model.statuses.items()
-        if status is not Status.SUCCESS and (model.subject.is_windowed or status in _BROKEN)
+        if status is not WindowStatus.SUCCESS and (model.subject.is_windowed or status in _BROKEN)
         for span in spans
     )
 

@@ -15,7 +15,7 @@ import pytest
 
 from runner.core.errors import LedgerError
 from runner.dbt.protocol import Invocation
-from runner.execution.backfill import MEANWHILE
+from runner.execution.queueing import MEANWHILE
 from runner.ledger import Ledger
 from runner.ledger.leases import FENCED_OFF
 from tests.faults.bakery import Bakery, assert_undisturbed

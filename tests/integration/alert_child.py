@@ -10,20 +10,20 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from runner.alerting.delivering import Post
-from runner.alerting.telling import tell
+from runner.alerting.delivery import OutboxSender
+from runner.alerting.incidents import queue_incidents
 from runner.core.config import PipelineConfig
+from runner.core.environment import Environment
+from runner.core.incidents import Incident, IncidentKind
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
-from runner.core.troubles import Trouble, TroubleKind
 from runner.core.windows import Calendar, Grain
-from runner.core.world import World
 from runner.ledger import Ledger
-from runner.pipelines import Pipeline
+from runner.project.pipelines import Pipeline
 
 DAYS = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
 QUARTER = DAYS.span_of_dates(date(2026, 3, 1), date(2026, 5, 31))
-FAILED = Trouble(TroubleKind.FAILED, "no file matches data/*.csv", "runner retry orders")
+FAILED = Incident(IncidentKind.FAILED, "no file matches data/*.csv", "runner retry orders")
 
 
 def pipeline_telling(*urls: str) -> Pipeline:
@@ -40,14 +40,14 @@ def pipeline_telling(*urls: str) -> Pipeline:
     )
 
 
-def one_pass(location: Path, failed: Timeline[Trouble], *urls: str) -> tuple[str, ...]:
+def one_pass(location: Path, failed: Timeline[Incident], *urls: str) -> tuple[str, ...]:
     """Tell what is new, deliver what is unsent; returns the lines for the log."""
     pipeline = pipeline_telling(*urls)
     ledger = Ledger.open(location)
     try:
-        world = World(lambda: datetime.now(UTC), time.monotonic, time.sleep, random.random)
-        tell(ledger, pipeline, failed, Spans(), world.now())
-        return Post(ledger, {"orders": pipeline.config}, os.environ, world).deliver().lines
+        world = Environment(lambda: datetime.now(UTC), time.monotonic, time.sleep, random.random)
+        queue_incidents(ledger, pipeline, failed, Spans(), world.now())
+        return OutboxSender(ledger, {"orders": pipeline.config}, os.environ, world).deliver().lines
     finally:
         ledger.close()
 

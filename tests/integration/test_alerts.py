@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from runner.alerting.delivering import Post
-from runner.alerting.pinging import Pinger
-from runner.alerting.telling import tell
+from runner.alerting.delivery import OutboxSender
+from runner.alerting.incidents import queue_incidents
+from runner.alerting.pings import Pinger
 from runner.core.config import PipelineConfig
+from runner.core.environment import Environment
+from runner.core.incidents import Incident
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
-from runner.core.troubles import Trouble
-from runner.core.world import World
 from runner.ledger import Ledger
 from tests.conftest import REPOSITORY
 from tests.integration.alert_child import FAILED, QUARTER, pipeline_telling
@@ -30,7 +30,7 @@ from tests.receivers import Mailbox, Web, mail_server, silent_port, web_server
 
 SECRET = "s3cret-t0ken"  # noqa: S105 - planted, to be looked for
 ALL_FAILED = Timeline([(QUARTER, FAILED)])
-NOTHING: Timeline[Trouble] = Timeline()
+NOTHING: Timeline[Incident] = Timeline()
 TITLE = "orders: 92 windows failed, 2026-03-01 … 2026-05-31"
 
 
@@ -72,14 +72,14 @@ class Runner:
     lines: list[str] = field(default_factory=list)
 
     def look(
-        self, current: Timeline[Trouble], patience: timedelta = timedelta(0), **named: str
+        self, current: Timeline[Incident], patience: timedelta = timedelta(0), **named: str
     ) -> int:
         """One pass; returns how many messages were sent."""
         pipeline = pipeline_telling(*self.urls)
         ledger = Ledger.open(self.location)
-        world = World(lambda: self.now, lambda: 0.0, self._sleep, lambda: 1.0)
-        tell(ledger, pipeline, current, Spans(), self.now)
-        delivery = Post(ledger, {"orders": pipeline.config}, named, world).deliver(patience)
+        world = Environment(lambda: self.now, lambda: 0.0, self._sleep, lambda: 1.0)
+        queue_incidents(ledger, pipeline, current, Spans(), self.now)
+        delivery = OutboxSender(ledger, {"orders": pipeline.config}, named, world).deliver(patience)
         ledger.close()
         self.lines += delivery.lines
         return delivery.sent

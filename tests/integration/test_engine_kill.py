@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.core.spans import Span
-from runner.dbt.groups import InvocationGroup
 from runner.dbt.plain import PlainEngine
+from runner.dbt.process_group import InvocationGroup
 from runner.dbt.protocol import Invocation
 from runner.dbt.warm import WarmEngine
-from runner.warehouse import holder
+from runner.warehouse.lock import holder
 from tests.conftest import REPOSITORY, Shop
 from tests.integration.test_interrupt import ENDLESS
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Span
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.core.windows import Window
 from runner.ledger import Kind, Ledger
 from tests.unit.ledger_fixtures import FORK, NOTHING, WEEK, Location, acting, ended, opened, span
@@ -137,7 +137,7 @@ def played(play: Play) -> dict[str, Facts]:
         pipeline = f"{name} {play.seconds}"
         found[name] = scene(pipeline)
         with opened(play.location) as ledger:
-            runs = ledger.runs(pipeline, state=State.SUCCESS)
+            runs = ledger.runs(pipeline, state=RunState.SUCCESS)
             found[name].successes = [run.label for run in runs]
     return found
 

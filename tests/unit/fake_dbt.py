@@ -30,8 +30,8 @@ from runner.dbt.protocol import (
     WindowEvidence,
 )
 from runner.dbt.reports import killed
-from runner.pipelines import Pipeline, make_pipeline
-from runner.project import Node, Project, _with_readers
+from runner.project.manifest import Node, Project, _with_readers
+from runner.project.pipelines import Pipeline, make_pipeline
 
 ZONE = ZoneInfo("America/New_York")
 FIRST = date(2017, 3, 1)

@@ -15,18 +15,18 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 from runner.core.spans import Span
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.core.windows import Calendar, Grain, Window
-from runner.ledger import Entry, IndexChange, Kind, Ledger, Outcome, Run, owners
+from runner.ledger import IndexChange, Kind, Ledger, Run, RunEnd, RunEntry, owners
 from runner.ledger.index import apply_change
 
 PIPELINE = "orders"
 NOW = datetime(2026, 6, 19, 5, tzinfo=UTC)
 DAYS = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
 WEEK = list(DAYS.windows(DAYS.span_of_dates(date(2026, 6, 1), date(2026, 6, 7))))
-SUCCESS = Outcome(State.SUCCESS, row_count=5, check_count=2, seconds=0.5)
-FAILED = Outcome(State.FAILED, row_count=None, check_count=0, seconds=0.1, reason="no file")
-UNFINISHED = (State.QUEUED, State.RUNNING, State.RETRYING)
+SUCCESS = RunEnd(RunState.SUCCESS, row_count=5, check_count=2, seconds=0.5)
+FAILED = RunEnd(RunState.FAILED, row_count=None, check_count=0, seconds=0.1, reason="no file")
+UNFINISHED = (RunState.QUEUED, RunState.RUNNING, RunState.RETRYING)
 NOTHING = IndexChange()
 FORK = multiprocessing.get_context("fork")
 
@@ -46,9 +46,9 @@ def span(windows: list[Window]) -> Span:
     return Span(windows[0].start, windows[-1].end)
 
 
-def ended(windows: Iterable[Window], outcome: Outcome | None = SUCCESS) -> dict[datetime, Entry]:
+def ended(windows: Iterable[Window], outcome: RunEnd | None = SUCCESS) -> dict[datetime, RunEntry]:
     """The entries that end the runs of windows; None: that let them wait."""
-    return {window.start: Entry(outcome=outcome) for window in windows}
+    return {window.start: RunEntry(outcome=outcome) for window in windows}
 
 
 def started(ledger: Ledger, windows: list[Window], kind: Kind = Kind.BACKFILL) -> int:
@@ -57,7 +57,7 @@ def started(ledger: Ledger, windows: list[Window], kind: Kind = Kind.BACKFILL) -
     return ledger.claim(PIPELINE, span(windows), NOW)
 
 
-def finished(ledger: Ledger, windows: list[Window], outcome: Outcome = SUCCESS) -> None:
+def finished(ledger: Ledger, windows: list[Window], outcome: RunEnd = SUCCESS) -> None:
     """Bring a run of each of some contiguous windows to its end."""
     fence = started(ledger, windows)
     ledger.record(PIPELINE, fence, ended(windows, outcome), NOTHING, NOW)
@@ -71,7 +71,7 @@ def oldest_first(ledger: Ledger) -> list[Run]:
     return ledger.runs(PIPELINE)[::-1]
 
 
-def states(ledger: Ledger) -> list[State]:
+def states(ledger: Ledger) -> list[RunState]:
     """The states of the runs, oldest window first."""
     return [run.state for run in oldest_first(ledger)]
 

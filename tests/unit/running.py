@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import TypeVar
 
 from runner.core.chunks import Chunk, Sizing
+from runner.core.environment import Environment
 from runner.core.plan import Plan
 from runner.core.requests import TAKEN, Reprocess, Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import InputsOf, Standing
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
-from runner.core.world import World
 from runner.dbt.protocol import Invocation
-from runner.execution.backfill import run_plan
-from runner.execution.job import Done, Job
+from runner.execution.context import RunContext, RunResult
+from runner.execution.queueing import run_plan
 from runner.execution.recovery import recover
-from runner.ledger import Kind, Ledger, Outcome, Run
+from runner.ledger import Kind, Ledger, Run, RunEnd
 from runner.ledger.dialects import Sqlite
-from runner.pipelines import Pipeline
-from runner.planning import Planner
-from runner.project import Node
-from runner.warehouse import Holder
+from runner.planner import Planner
+from runner.project.manifest import Node
+from runner.project.pipelines import Pipeline
+from runner.warehouse.lock import Holder
 from tests.unit.fake_dbt import FakeDbt, days
 
 NOW = datetime(2018, 3, 15, 12, tzinfo=UTC)
@@ -49,7 +49,7 @@ class Witness:
     """An observer that keeps what it is told."""
 
     chunks: list[Chunk] = field(default_factory=list)
-    verdicts: list[tuple[Window, Outcome]] = field(default_factory=list)
+    verdicts: list[tuple[Window, RunEnd]] = field(default_factory=list)
     cuts: list[str] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     left_out: list[tuple[Span, str]] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Witness:
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:
         pass
 
-    def finished(self, done: Done) -> None:
+    def finished(self, done: RunResult) -> None:
         pass
 
     def invoking(self, chunk: Chunk) -> None:
@@ -70,7 +70,7 @@ class Witness:
     def node(self, unique_id: str, status: str) -> None:
         pass
 
-    def settled(self, window: Window, outcome: Outcome) -> None:
+    def settled(self, window: Window, outcome: RunEnd) -> None:
         self.verdicts.append((window, outcome))
 
     def splitting(self, span: Span, reason: str) -> None:  # noqa: ARG002
@@ -103,8 +103,10 @@ class FakeWorld:
         self.while_asleep(seconds)
 
     @property
-    def world(self) -> World:
-        return World(lambda: self.at, lambda: sum(self.slept), self.sleep, lambda: self.chance)
+    def world(self) -> Environment:
+        return Environment(
+            lambda: self.at, lambda: sum(self.slept), self.sleep, lambda: self.chance
+        )
 
 
 @dataclass
@@ -119,8 +121,8 @@ class Runner:
     inputs: str | None = "as landed"  # a digest of all that the models read
 
     @property
-    def job(self) -> Job:
-        return Job(
+    def job(self) -> RunContext:
+        return RunContext(
             pipeline=self.pipeline,
             ledger=self.ledger,
             engine=self.dbt,
@@ -162,7 +164,7 @@ class Runner:
     def plan(self, request: Request, mine: Spans | None = None) -> Plan:
         return self.planner.plan(request, self.world.at, mine)
 
-    def run(self, request: Request) -> Done:
+    def run(self, request: Request) -> RunResult:
         """What the command does: recover, plan, execute."""
         recover(self.job)
         return run_plan(self.job, self.plan(request), lambda mine: self.plan(request, mine))
@@ -195,7 +197,7 @@ class Runner:
         assert len(outcomes) == len(verdicts), "a window has got two verdicts"
         settled = {w: s for w, s in done.states.items() if w in outcomes}
         assert {window: outcome.state for window, outcome in outcomes.items()} == settled
-        assert {s for w, s in done.states.items() if w not in outcomes} <= {State.CANCELLED}
+        assert {s for w, s in done.states.items() if w not in outcomes} <= {RunState.CANCELLED}
         for window, run_id in done.run_ids.items():
             if window in done.states:
                 assert self.ledger.run("shop", run_id).state is done.states[window]
@@ -205,7 +207,7 @@ class Runner:
         """The runs, oldest window first, and the oldest run of a window before the others."""
         return sorted(self.ledger.runs("shop"), key=lambda run: (run.window_start, run.key))
 
-    def standings(self, model: str, count: int) -> list[Standing | None]:
+    def standings(self, model: str, count: int) -> list[WorkResult | None]:
         """What the index says of the first days of a model."""
         known = self.ledger.known().get(model)
         windows = self.pipeline.calendar.windows(days(self.pipeline, count))
@@ -230,17 +232,17 @@ class Executed:
     """What came of a backfill."""
 
     runner: Runner
-    done: Done
+    done: RunResult
     asked: list[Invocation]
-    outcomes: Mapping[Window, Outcome]
+    outcomes: Mapping[Window, RunEnd]
 
     @property
-    def states(self) -> list[State]:
+    def states(self) -> list[RunState]:
         return [
             self.done.states[window] for window in sorted(self.done.states, key=lambda w: w.start)
         ]
 
-    def of(self, state: State) -> set[int]:
+    def of(self, state: RunState) -> set[int]:
         """Which of the windows, counted from the first, have ended so."""
         return {index for index, found in enumerate(self.states) if found is state}
 
@@ -253,7 +255,7 @@ class Executed:
     @property
     def reasons(self) -> set[str | None]:
         """Why the windows that are not success are not."""
-        return {o.reason for o in self.outcomes.values() if o.state is not State.SUCCESS}
+        return {o.reason for o in self.outcomes.values() if o.state is not RunState.SUCCESS}
 
     def times_built(self, model: str) -> int:
         """How many invocations built a model."""

@@ -12,19 +12,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from runner.alerting.pinging import Pinger
-from runner.arrivals import Obstacle
+from runner.alerting.pings import Pinger
 from runner.core.config import PipelineConfig, WaitFor
 from runner.core.errors import DaybreakError
 from runner.core.windows import Window
-from runner.execution.job import Observer
-from runner.input_files import InputFiles
+from runner.execution.context import Observer
+from runner.landed.completeness import Blocker
+from runner.landed.files import InputFiles
 from runner.ledger import Ledger, Run
-from runner.pipelines import Pipeline
-from runner.planning import Planner
-from runner.project import Node, Project
-from runner.scheduling.absence import Absence, absence
-from runner.scheduling.passes import Scheduler, Turn
+from runner.planner import Planner
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline
+from runner.scheduling.deadlines import PipelineIncidents, pipeline_incidents
+from runner.scheduling.passes import PipelinePass, Scheduler
 from runner.scheduling.waiting import Conditions
 from tests.unit.fake_dbt import ZONE, FakeDbt
 from tests.unit.running import FakeWorld, Witness
@@ -39,7 +39,7 @@ class Town:
     world: FakeWorld = field(default_factory=FakeWorld)
     dbts: dict[str, FakeDbt] = field(default_factory=dict)
     witness: Witness = field(default_factory=Witness)
-    obstacles: dict[str, Obstacle] = field(default_factory=dict)  # by window label
+    obstacles: dict[str, Blocker] = field(default_factory=dict)  # by window label
     broken: dict[str, DaybreakError] = field(default_factory=dict)  # by pipeline
     pings: list[str] = field(default_factory=list)  # URLs that were fetched
     is_stopping: Callable[[], bool] = lambda: False
@@ -105,18 +105,18 @@ class Town:
     def observing(self, _pipeline: Pipeline) -> Iterator[Observer]:
         yield self.witness
 
-    def obstacle_of(self, _pipeline: Pipeline, _wait: WaitFor, window: Window) -> Obstacle | None:
+    def obstacle_of(self, _pipeline: Pipeline, _wait: WaitFor, window: Window) -> Blocker | None:
         return self.obstacles.get(window.label)
 
-    def tick(self, at: datetime) -> dict[str, Turn]:
+    def tick(self, at: datetime) -> dict[str, PipelinePass]:
         """One pass at a time; every later tick must be later."""
         self.world.at = at
         return {turn.pipeline: turn for turn in self.scheduler.turns()}
 
-    def look(self, name: str, at: datetime) -> Absence:
+    def look(self, name: str, at: datetime) -> PipelineIncidents:
         """What is absent of a pipeline at a time."""
         planners = {name: self.planner(name) for name in self.pipelines if name not in self.broken}
-        return absence(planners[name], Conditions(planners, self.obstacle_of, at))
+        return pipeline_incidents(planners[name], Conditions(planners, self.obstacle_of, at))
 
     def runs(self, name: str = "shop") -> list[Run]:
         """The runs of a pipeline, in the order in which they were queued."""

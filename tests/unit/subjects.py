@@ -15,7 +15,7 @@ from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan, make_plan
 from runner.core.requests import TAKEN, Reprocess, Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing, Status, Subject
+from runner.core.status import PlannedNode, WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain, Window
 
@@ -28,32 +28,32 @@ NONE = Spans()
 
 # What a letter says was recorded of a day; a dot: nothing; a blank: the day is not desired.
 LETTERS = {
-    "s": Known(Standing.SUCCESS, NOW),
-    "u": Known(Standing.UNCHECKED, NOW),
-    "i": Known(Standing.INCORRECT, NOW, reason="a check says no"),
-    "f": Known(Standing.FAILED, NOW, reason="no such column", inputs="other than now"),
-    "b": Known(Standing.FAILED, NOW, reason="no such column", inputs=SAME),
-    "p": Known(Standing.PUBLISHED, NOW),
-    "c": Known(Standing.SUCCESS, "before"),
-    "o": Known(Standing.SUCCESS, NOW, is_outdated=True),
+    "s": WindowRecord(WorkResult.SUCCESS, NOW),
+    "u": WindowRecord(WorkResult.UNCHECKED, NOW),
+    "i": WindowRecord(WorkResult.INCORRECT, NOW, reason="a check says no"),
+    "f": WindowRecord(WorkResult.FAILED, NOW, reason="no such column", inputs="other than now"),
+    "b": WindowRecord(WorkResult.FAILED, NOW, reason="no such column", inputs=SAME),
+    "p": WindowRecord(WorkResult.PUBLISHED, NOW),
+    "c": WindowRecord(WorkResult.SUCCESS, "before"),
+    "o": WindowRecord(WorkResult.SUCCESS, NOW, is_outdated=True),
 }
 STATUS_OF = {
-    ".": Status.MISSING,
-    "s": Status.SUCCESS,
-    "u": Status.UNCHECKED,
-    "i": Status.INCORRECT,
-    "f": Status.FAILED,
-    "b": Status.BLOCKED,
-    "p": Status.PUBLISHED,
-    "c": Status.STALE,
-    "o": Status.STALE,
+    ".": WindowStatus.MISSING,
+    "s": WindowStatus.SUCCESS,
+    "u": WindowStatus.UNCHECKED,
+    "i": WindowStatus.INCORRECT,
+    "f": WindowStatus.FAILED,
+    "b": WindowStatus.BLOCKED,
+    "p": WindowStatus.PUBLISHED,
+    "c": WindowStatus.STALE,
+    "o": WindowStatus.STALE,
 }
 
 
-def subject(name: str, days: str = "", reads: str = "", start: int = 0) -> Subject:
+def subject(name: str, days: str = "", reads: str = "", start: int = 0) -> PlannedNode:
     """A windowed model; ``reads`` are its parents, with blanks between."""
     letters = list(zip(days, WEEK[start:], strict=False))
-    return Subject(
+    return PlannedNode(
         name=name,
         parents=tuple(reads.split()),
         desired=Spans(window.span for letter, window in letters if letter != " "),
@@ -65,12 +65,12 @@ def subject(name: str, days: str = "", reads: str = "", start: int = 0) -> Subje
     )
 
 
-def without_windows(name: str, days: str = "", reads: str = "") -> Subject:
+def without_windows(name: str, days: str = "", reads: str = "") -> PlannedNode:
     """A view or a table: it knows no windows."""
     return replace(subject(name, days, reads), desired=None)
 
 
-def following(name: str, days: str, reads: str) -> Subject:
+def following(name: str, days: str, reads: str) -> PlannedNode:
     """A table made from windows, built in the name of the last day."""
     return replace(without_windows(name, days, reads), follows=True, newest=day(7))
 
@@ -96,8 +96,8 @@ def from_to(first: int, last: int) -> Span:
 
 
 def plan_of(
-    subjects: Sequence[Subject],
-    policy: Reprocess | frozenset[Status] = Reprocess.FAILED,
+    subjects: Sequence[PlannedNode],
+    policy: Reprocess | frozenset[WindowStatus] = Reprocess.FAILED,
     *,
     in_flight: str = "",
     request: Request | None = None,

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from runner.arrivals import Obstacle
 from runner.core.config import Catchup, WaitFor
+from runner.core.incidents import Incident, IncidentKind
 from runner.core.spans import Spans
-from runner.core.troubles import Trouble, TroubleKind
+from runner.landed.completeness import Blocker
 from runner.ledger import Kind, Ledger
-from runner.pipelines import Pipeline
-from runner.scheduling.absence import Absence, scheduler_in_words
+from runner.project.pipelines import Pipeline
+from runner.scheduling.deadlines import PipelineIncidents, scheduler_in_words
 from tests.unit.fake_dbt import check, shop, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -29,7 +29,7 @@ def town(ledger: Ledger, pipeline: Pipeline) -> Town:
     return Town({pipeline.name: pipeline}, ledger)
 
 
-def seen(found: Absence) -> list[tuple[str, str, str]]:
+def seen(found: PipelineIncidents) -> list[tuple[str, str, str]]:
     """Windows, kind and reason of what is past its deadline."""
     calendar = found.pipeline.calendar
     return [
@@ -64,8 +64,8 @@ def test_without_a_deadline_a_window_is_missed_when_the_next_is_due(ledger: Ledg
 def test_a_long_absence_is_one_range(ledger: Ledger):
     found = town(ledger, chain()).look("shop", utc("2017-06-01 12:00"))
     assert [row[:2] for row in seen(found)] == [("2017-03-01 … 2017-05-31", "missed")]
-    assert found.troubles.at(utc("2017-04-01 12:00")) == Trouble(
-        TroubleKind.MISSED,
+    assert found.troubles.at(utc("2017-04-01 12:00")) == Incident(
+        IncidentKind.MISSED,
         "not started: no scheduler has ever been seen",
         "runner run shop",
     )
@@ -109,7 +109,7 @@ def test_a_scheduler_is_dead_after_two_of_its_intervals(ledger: Ledger):
 def test_a_file_that_does_not_come_is_named_after_its_timeout(ledger: Ledger):
     wait = WaitFor(file="landing/{window:%Y-%m-%d}.csv", timeout=timedelta(minutes=30))
     place = town(ledger, chain(wait_for=(wait,)))
-    place.obstacles["2017-03-01"] = Obstacle("landing/2017-03-01.csv is not there")
+    place.obstacles["2017-03-01"] = Blocker("landing/2017-03-01.csv is not there")
     place.tick(utc("2017-03-02 10:00"))
     assert seen(place.look("shop", utc("2017-03-02 10:29"))) == []
     found = place.look("shop", utc("2017-03-02 10:30"))
@@ -127,7 +127,7 @@ def test_what_failed_says_why_and_is_told_at_once(ledger: Ledger):
     found = place.look("shop", utc("2017-03-02 10:01"))
     assert seen(found) == []  # its deadline has not passed
     (trouble,) = (value for _, value in found.troubles)
-    assert trouble.kind is TroubleKind.FAILED
+    assert trouble.kind is IncidentKind.FAILED
     assert trouble.reason.startswith("stg: ")
     assert "holds no date" in trouble.reason
     assert trouble.remedy == "runner retry shop"

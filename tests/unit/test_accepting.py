@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner.accepting import accept
 from runner.core.errors import UsageError
 from runner.core.spans import Span
-from runner.core.standings import Known, Standing, Status, assess
+from runner.core.status import WindowRecord, WindowStatus, WorkResult, assess
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
 from runner.ledger import IndexChange, Ledger
-from runner.planning import equal_hashes
-from runner.project import Node, Project
+from runner.project.acceptance import accept
+from runner.project.hashes import equal_hashes
+from runner.project.manifest import Node, Project
 from tests.unit.ledger_fixtures import change_index
 from tests.unit.subjects import DAYS, NONE, day, from_to, marked, subject
 
@@ -47,13 +47,13 @@ def project(code_hash: str) -> Project:
 
 
 def published(
-    ledger: Ledger, span: Span, code_hash: str | None, standing: Standing = Standing.SUCCESS
+    ledger: Ledger, span: Span, code_hash: str | None, standing: WorkResult = WorkResult.SUCCESS
 ) -> None:
-    known = Timeline([(span, Known(standing, code_hash))])
+    known = Timeline([(span, WindowRecord(standing, code_hash))])
     change_index(ledger, IndexChange(windows={"orders": known}))
 
 
-def statuses(ledger: Ledger, code_hash: str) -> dict[Status, str]:
+def statuses(ledger: Ledger, code_hash: str) -> dict[WindowStatus, str]:
     """What the first days of orders are, with some code."""
     found = replace(
         subject("orders", "....."),
@@ -65,9 +65,9 @@ def statuses(ledger: Ledger, code_hash: str) -> dict[Status, str]:
 
 def test_what_older_code_published_is_stale_no_more(ledger: Ledger):
     published(ledger, from_to(1, 5), "first")
-    assert statuses(ledger, "second") == {Status.STALE: "xxxxx.."}
+    assert statuses(ledger, "second") == {WindowStatus.STALE: "xxxxx.."}
     assert accept("orders", project("second"), ledger, NOW) == 1
-    assert statuses(ledger, "second") == {Status.SUCCESS: "xxxxx.."}
+    assert statuses(ledger, "second") == {WindowStatus.SUCCESS: "xxxxx.."}
 
 
 def test_every_code_that_has_published_is_accepted_at_once_and_counted(ledger: Ledger):
@@ -75,13 +75,13 @@ def test_every_code_that_has_published_is_accepted_at_once_and_counted(ledger: L
     published(ledger, from_to(3, 4), "second")
     published(ledger, day(5), "third")
     assert accept("orders", project("third"), ledger, NOW) == 2
-    assert statuses(ledger, "third") == {Status.SUCCESS: "xxxxx.."}
+    assert statuses(ledger, "third") == {WindowStatus.SUCCESS: "xxxxx.."}
 
 
 def test_it_holds_for_this_code_and_not_for_the_next(ledger: Ledger):
     published(ledger, from_to(1, 5), "first")
     accept("orders", project("second"), ledger, NOW)
-    assert statuses(ledger, "third") == {Status.STALE: "xxxxx.."}
+    assert statuses(ledger, "third") == {WindowStatus.STALE: "xxxxx.."}
 
 
 def test_a_second_acceptance_builds_on_the_first(ledger: Ledger):
@@ -89,17 +89,20 @@ def test_a_second_acceptance_builds_on_the_first(ledger: Ledger):
     accept("orders", project("second"), ledger, NOW)
     published(ledger, from_to(4, 5), "second")
     assert accept("orders", project("third"), ledger, NOW) == 2
-    assert statuses(ledger, "third") == {Status.SUCCESS: "xxxxx.."}
+    assert statuses(ledger, "third") == {WindowStatus.SUCCESS: "xxxxx.."}
 
 
 def test_code_that_is_taken_back_is_known_again(ledger: Ledger):
     published(ledger, from_to(1, 2), "first")
     accept("orders", project("second"), ledger, NOW)
     published(ledger, from_to(3, 5), "second")
-    assert statuses(ledger, "first") == {Status.SUCCESS: "xx.....", Status.STALE: "..xxx.."}
+    assert statuses(ledger, "first") == {
+        WindowStatus.SUCCESS: "xx.....",
+        WindowStatus.STALE: "..xxx..",
+    }
     assert accept("orders", project("first"), ledger, NOW) == 1
-    assert statuses(ledger, "first") == {Status.SUCCESS: "xxxxx.."}
-    assert statuses(ledger, "second") == {Status.SUCCESS: "xxxxx.."}
+    assert statuses(ledger, "first") == {WindowStatus.SUCCESS: "xxxxx.."}
+    assert statuses(ledger, "second") == {WindowStatus.SUCCESS: "xxxxx.."}
 
 
 def test_to_accept_twice_is_to_accept_once(ledger: Ledger):
@@ -119,19 +122,19 @@ def test_where_nothing_is_stale_there_is_nothing_to_accept(ledger: Ledger):
 
 def test_it_mends_nothing(ledger: Ledger):
     published(ledger, from_to(1, 2), "first")
-    published(ledger, day(3), "first", Standing.INCORRECT)
-    published(ledger, day(4), "first", Standing.FAILED)
+    published(ledger, day(3), "first", WorkResult.INCORRECT)
+    published(ledger, day(4), "first", WorkResult.FAILED)
     accept("orders", project("second"), ledger, NOW)
     assert statuses(ledger, "second") == {
-        Status.SUCCESS: "xx.....",
-        Status.INCORRECT: "..x....",
-        Status.FAILED: "...x...",
-        Status.MISSING: "....x..",
+        WindowStatus.SUCCESS: "xx.....",
+        WindowStatus.INCORRECT: "..x....",
+        WindowStatus.FAILED: "...x...",
+        WindowStatus.MISSING: "....x..",
     }
 
 
 def test_other_models_stay_as_they_are(ledger: Ledger):
-    known = Timeline([(from_to(1, 5), Known(Standing.SUCCESS, "first"))])
+    known = Timeline([(from_to(1, 5), WindowRecord(WorkResult.SUCCESS, "first"))])
     change_index(ledger, IndexChange(windows={"orders": known, "totals": known}))
     accept("orders", project("second"), ledger, NOW)
     assert ledger.accepted().keys() == {"orders"}

@@ -12,25 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from runner.alerting.channels import Channel, Turn, channels_of
-from runner.alerting.delivering import Post
-from runner.alerting.pinging import Pinger
+from runner.alerting.channel_test import try_channels
+from runner.alerting.channels import Channel, NextAttempt, channels_of
+from runner.alerting.delivery import OutboxSender
+from runner.alerting.pings import Pinger
 from runner.alerting.sending import Refusal, _listening, _refusal
-from runner.alerting.trying import try_channels
 from runner.core import interrupts
 from runner.core.config import PipelineConfig
+from runner.core.environment import Environment
 from runner.core.errors import ConfigError, LedgerError
+from runner.core.incidents import Incident, IncidentKind
 from runner.core.messages import Message, Tone
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
-from runner.core.troubles import Trouble, TroubleKind
-from runner.core.world import World
 from runner.ledger import Ledger
 from tests.unit.ledger_fixtures import NOW, WEEK, in_child, opened
 
 DOWN = Refusal("nobody listens there")
 FIRST, SECOND = "json://first", "json://second"
-FAILED = Trouble(TroubleKind.FAILED, "no file", "runner retry orders")
+FAILED = Incident(IncidentKind.FAILED, "no file", "runner retry orders")
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ class Network:
 
     def post(
         self, ledger: Ledger, *urls: str, environment: Mapping[str, str] | None = None
-    ) -> Post:
-        world = World(lambda: self.now, lambda: 0.0, self.sleep, lambda: 1.0)
-        return Post(ledger, {"orders": config(*urls)}, environment or {}, world, self.send)
+    ) -> OutboxSender:
+        world = Environment(lambda: self.now, lambda: 0.0, self.sleep, lambda: 1.0)
+        return OutboxSender(ledger, {"orders": config(*urls)}, environment or {}, world, self.send)
 
 
 def config(*urls: str, ping: str | None = None) -> PipelineConfig:
@@ -149,7 +149,7 @@ def test_one_pipeline_does_not_wait_for_the_channel_of_another(ledger: Ledger):
     write(ledger, "returns failed", pipeline="returns")
     post = network.post(ledger, FIRST)
     both = {**post.configs, "returns": config(SECOND)}
-    delivery = Post(ledger, both, {}, post.world, network.send).deliver()
+    delivery = OutboxSender(ledger, both, {}, post.world, network.send).deliver()
     assert delivery.sent == 1
     assert network.sent == [(SECOND, "returns failed")]
 
@@ -158,7 +158,9 @@ def test_a_pipeline_that_is_gone_or_tells_nobody_is_left_alone(ledger: Ledger):
     network = Network()
     write(ledger, "failed")
     assert network.post(ledger).deliver().lines == ()
-    assert Post(ledger, {}, {}, network.post(ledger).world, network.send).deliver().lines == ()
+    assert (
+        OutboxSender(ledger, {}, {}, network.post(ledger).world, network.send).deliver().lines == ()
+    )
     assert len(ledger.unsent()) == 1
 
 
@@ -205,7 +207,7 @@ def test_a_mistake_of_ours_is_a_line_that_tells_no_secret(ledger: Ledger):
 
     write(ledger, "failed")
     world = Network().post(ledger).world
-    post = Post(ledger, {"orders": config("json://secret@host")}, {}, world, broken)
+    post = OutboxSender(ledger, {"orders": config("json://secret@host")}, {}, world, broken)
     assert post.deliver().lines == ("alerts cannot be sent: unexpected RuntimeError",)
     assert len(ledger.unsent()) == 1
 
@@ -218,7 +220,9 @@ def test_who_dies_while_sending_is_followed_by_the_next(tmp_path: Path, ledger: 
             raise KeyboardInterrupt
 
         with opened(tmp_path / "ledger.db") as other:
-            post = Post(other, {"orders": config(FIRST)}, {}, Network().post(other).world, stop)
+            post = OutboxSender(
+                other, {"orders": config(FIRST)}, {}, Network().post(other).world, stop
+            )
             with pytest.raises(KeyboardInterrupt):
                 post.deliver()
         return 0
@@ -241,7 +245,7 @@ def test_an_interrupt_waits_until_the_message_is_marked(ledger: Ledger):
     try:
         world = network.post(ledger).world
         with pytest.raises(interrupts.Interrupted):
-            Post(ledger, {"orders": config(FIRST)}, {}, world, interrupted).deliver()
+            OutboxSender(ledger, {"orders": config(FIRST)}, {}, world, interrupted).deliver()
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
@@ -250,7 +254,7 @@ def test_an_interrupt_waits_until_the_message_is_marked(ledger: Ledger):
 
 
 def test_every_channel_has_its_turn():
-    turn, tried = Turn(0, 3), []
+    turn, tried = NextAttempt(0, 3), []
     for _ in range(12):
         tried.append(turn.channel)
         turn = turn.next()
@@ -258,7 +262,7 @@ def test_every_channel_has_its_turn():
 
 
 def test_channels_that_cannot_work_are_not_tried_in_a_circle_without_a_pause():
-    turn, waits = Turn(0, 2), []
+    turn, waits = NextAttempt(0, 2), []
     for _ in range(4):
         turn = turn.next(is_hopeless=True)
         waits.append(turn.wait(lambda: 0.0).total_seconds())
@@ -359,7 +363,7 @@ def test_a_switch_is_on_the_web(url: str):
 
 
 def fetch():
-    from runner.alerting.pinging import fetched
+    from runner.alerting.pings import fetched
 
     return fetched
 

@@ -9,19 +9,19 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.core.incidents import Incident, IncidentKind, compared
 from runner.core.messages import Message, Tone, messages_of
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
-from runner.core.troubles import Trouble, TroubleKind, compared
 from runner.core.windows import Calendar, Grain, Window
 
 DAYS = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
 HOURS = Calendar(Grain.HOUR, ZoneInfo("America/New_York"))
 RETRY = "runner retry orders"
-FAILED = Trouble(TroubleKind.FAILED, "no file matches data/*.csv", RETRY)
-MISSED = Trouble(TroubleKind.MISSED, "not started", "runner serve")
-INCORRECT = Trouble(TroubleKind.INCORRECT, "reconciles_with: 3 more rows", RETRY)
-NOTHING: Timeline[Trouble] = Timeline()
+FAILED = Incident(IncidentKind.FAILED, "no file matches data/*.csv", RETRY)
+MISSED = Incident(IncidentKind.MISSED, "not started", "runner serve")
+INCORRECT = Incident(IncidentKind.INCORRECT, "reconciles_with: 3 more rows", RETRY)
+NOTHING: Timeline[Incident] = Timeline()
 NOWHERE = Spans()
 
 
@@ -30,16 +30,16 @@ def days(first: str, last: str | None = None) -> Span:
 
 
 def told_of(
-    current: Timeline[Trouble],
-    before: Timeline[TroubleKind] | None = None,
+    current: Timeline[Incident],
+    before: Timeline[IncidentKind] | None = None,
     undecided: Spans = NOWHERE,
     calendar: Calendar = DAYS,
 ) -> tuple[Message, ...]:
     found = compared(before or Timeline(), current, undecided)
-    return messages_of("orders", calendar, found.news, found.told)
+    return messages_of("orders", calendar, found.changes, found.told)
 
 
-def known(parts: Iterable[tuple[Span, TroubleKind]]) -> Timeline[TroubleKind]:
+def known(parts: Iterable[tuple[Span, IncidentKind]]) -> Timeline[IncidentKind]:
     return Timeline(parts)
 
 
@@ -67,7 +67,10 @@ def test_gaps_are_one_message_too():
 
 def test_a_few_reasons_are_told_and_the_others_counted():
     waiting = [
-        (days(f"2026-06-{day:02}"), Trouble(TroubleKind.MISSED, f"waits for {day}.csv", "land it"))
+        (
+            days(f"2026-06-{day:02}"),
+            Incident(IncidentKind.MISSED, f"waits for {day}.csv", "land it"),
+        )
         for day in range(1, 8)
     ]
     (message,) = told_of(Timeline(waiting))
@@ -97,8 +100,8 @@ def test_each_kind_is_a_message_of_its_own():
 def test_a_recovery_closes_what_was_opened():
     before = known(
         [
-            (days("2026-06-01", "2026-06-03"), TroubleKind.FAILED),
-            (days("2026-06-04"), TroubleKind.MISSED),
+            (days("2026-06-01", "2026-06-03"), IncidentKind.FAILED),
+            (days("2026-06-04"), IncidentKind.MISSED),
         ]
     )
     (message,) = told_of(NOTHING, before)
@@ -113,7 +116,7 @@ def test_a_recovery_closes_what_was_opened():
 
 
 def test_a_recovery_of_some_says_what_is_left_and_does_not_calm():
-    before = known([(days("2026-06-01", "2026-06-03"), TroubleKind.FAILED)])
+    before = known([(days("2026-06-01", "2026-06-03"), IncidentKind.FAILED)])
     (message,) = told_of(Timeline([(days("2026-06-03"), FAILED)]), before)
     assert message.tone is Tone.INFO
     assert message.title == "orders: 2 windows recovered, 2026-06-01 … 2026-06-02"
@@ -121,34 +124,34 @@ def test_a_recovery_of_some_says_what_is_left_and_does_not_calm():
 
 
 def test_a_trouble_that_changes_its_kind_says_what_it_was():
-    before = known([(days("2026-06-01", "2026-06-02"), TroubleKind.MISSED)])
+    before = known([(days("2026-06-01", "2026-06-02"), IncidentKind.MISSED)])
     (message,) = told_of(Timeline([(days("2026-06-01", "2026-06-03"), FAILED)]), before)
     assert message.title == "orders: 3 windows failed, 2026-06-01 … 2026-06-03"
     assert "told before as missed: 2026-06-01 … 2026-06-02 (2 windows)" in message.body
 
 
 def test_another_reason_is_no_news():
-    before = known([(days("2026-06-01"), TroubleKind.FAILED)])
-    other = Trouble(TroubleKind.FAILED, "another reason", RETRY)
+    before = known([(days("2026-06-01"), IncidentKind.FAILED)])
+    other = Incident(IncidentKind.FAILED, "another reason", RETRY)
     assert told_of(Timeline([(days("2026-06-01"), other)]), before) == ()
 
 
 def test_what_is_in_flight_is_neither_in_trouble_nor_recovered():
-    before = known([(days("2026-06-01", "2026-06-03"), TroubleKind.FAILED)])
+    before = known([(days("2026-06-01", "2026-06-03"), IncidentKind.FAILED)])
     in_flight = Spans([days("2026-06-02", "2026-06-04")])
     now = Timeline([(days("2026-06-03", "2026-06-05"), MISSED)])
     found = compared(before, now, in_flight)
     assert found.told == known(
         [
-            (days("2026-06-02", "2026-06-03"), TroubleKind.FAILED),
-            (days("2026-06-05"), TroubleKind.MISSED),
+            (days("2026-06-02", "2026-06-03"), IncidentKind.FAILED),
+            (days("2026-06-05"), IncidentKind.MISSED),
         ]
     )
-    assert [item.span for item in found.news] == [days("2026-06-01"), days("2026-06-05")]
+    assert [item.span for item in found.changes] == [days("2026-06-01"), days("2026-06-05")]
 
 
 def test_a_long_reason_of_several_lines_is_one_short_line():
-    long = Trouble(TroubleKind.FAILED, "Binder Error:\n\n" + "x" * 1000, RETRY)
+    long = Incident(IncidentKind.FAILED, "Binder Error:\n\n" + "x" * 1000, RETRY)
     (message,) = told_of(Timeline([(days("2026-06-01"), long)]))
     why = next(line for line in message.body.splitlines() if line.startswith("why: "))
     assert why.startswith("why: Binder Error: xxx")
@@ -164,7 +167,7 @@ def test_windows_are_called_by_their_labels():
 
 
 def test_what_was_told_under_another_grain_is_closed_all_the_same():
-    before = known([(HOURS.labelled("2026-06-01T05").span, TroubleKind.FAILED)])
+    before = known([(HOURS.labelled("2026-06-01T05").span, IncidentKind.FAILED)])
     (message,) = told_of(NOTHING, before)
     assert message.title == "orders: 1 window recovered, 2026-06-01"
 
@@ -177,11 +180,11 @@ _TROUBLES = st.lists(
 
 @given(st.lists(st.tuples(_TROUBLES, st.sets(st.sampled_from(JUNE))), max_size=4))
 def test_every_change_of_a_window_is_told_once(
-    looks: list[tuple[list[Trouble | None], set[Window]]],
+    looks: list[tuple[list[Incident | None], set[Window]]],
 ):
     """Whatever is in flight at times: the last word on a window is what it is."""
-    told: Timeline[TroubleKind] = Timeline()
-    words: dict[Span, TroubleKind | None] = {}
+    told: Timeline[IncidentKind] = Timeline()
+    words: dict[Span, IncidentKind | None] = {}
     for troubles, in_flight in looks:
         current = Timeline(
             (window.span, trouble)
@@ -189,7 +192,7 @@ def test_every_change_of_a_window_is_told_once(
             if trouble is not None
         )
         found = compared(told, current, Spans(window.span for window in in_flight))
-        for item in found.news:
+        for item in found.changes:
             for window in DAYS.windows(item.span):
                 kind = item.trouble.kind if item.trouble else None
                 assert words.get(window.span) is item.before

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from runner.core.incidents import Incident, IncidentChange, IncidentKind
 from runner.core.messages import Message, Tone
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
-from runner.core.troubles import News, Trouble, TroubleKind
 from runner.ledger import Ledger, Unsent
 from tests.unit.ledger_fixtures import (
     NOW,
@@ -24,18 +24,18 @@ from tests.unit.ledger_fixtures import (
     span,
 )
 
-FAILED = Trouble(TroubleKind.FAILED, "no file", "runner retry orders")
+FAILED = Incident(IncidentKind.FAILED, "no file", "runner retry orders")
 ALL_WEEK = Timeline([(span(WEEK), FAILED)])
-NOTHING: Timeline[Trouble] = Timeline()
+NOTHING: Timeline[Incident] = Timeline()
 LONGEST = timedelta(minutes=15)
 
 LEASED = "update outbox set lease_until = ledger_now(:seconds)"
 
 
-def tell(ledger: Ledger, current: Timeline[Trouble], undecided: Spans | None = None) -> int:
+def tell(ledger: Ledger, current: Timeline[Incident], undecided: Spans | None = None) -> int:
     """Tell it; returns how many messages that made."""
 
-    def composed(news: Sequence[News], open_now: Timeline[TroubleKind]) -> list[Message]:
+    def composed(news: Sequence[IncidentChange], open_now: Timeline[IncidentKind]) -> list[Message]:
         return [Message(Tone.FAILURE, f"{len(list(open_now))} ranges", f"{len(news)} news")]
 
     return len(ledger.tell(PIPELINE, current, undecided or Spans(), composed, NOW))
@@ -64,14 +64,14 @@ def test_nothing_is_told_at_first(ledger: Ledger):
 def test_a_trouble_is_told_once(ledger: Ledger):
     assert [tell(ledger, ALL_WEEK) for _ in range(3)] == [1, 0, 0]
     assert titles(ledger) == ["1 ranges"]
-    assert ledger.told(PIPELINE) == Timeline([(span(WEEK), TroubleKind.FAILED)])
+    assert ledger.told(PIPELINE) == Timeline([(span(WEEK), IncidentKind.FAILED)])
 
 
 def test_what_is_in_flight_stays_as_it_was_told(ledger: Ledger):
     tell(ledger, ALL_WEEK)
     assert tell(ledger, NOTHING, Spans([span(WEEK)])) == 0
     assert tell(ledger, NOTHING, Spans([span(WEEK[:3])])) == 1
-    assert ledger.told(PIPELINE) == Timeline([(span(WEEK[:3]), TroubleKind.FAILED)])
+    assert ledger.told(PIPELINE) == Timeline([(span(WEEK[:3]), IncidentKind.FAILED)])
 
 
 def test_pipelines_are_told_apart(ledger: Ledger):

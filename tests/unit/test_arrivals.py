@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from runner import arrivals
-from runner.arrivals import Obstacle, file_obstacle
 from runner.core.config import WaitFor
 from runner.core.windows import Calendar, Grain
+from runner.landed import completeness
+from runner.landed.completeness import Blocker, file_obstacle
 
 ZONE = ZoneInfo("America/New_York")
 WINDOW = Calendar(Grain.DAY, ZONE).labelled("2026-06-19")
@@ -41,7 +41,7 @@ def waiting_for(template: str = "{window:%Y-%m-%d}.csv", **more: object) -> Wait
     return WaitFor(file=template, **{"settle": SETTLE, **more})
 
 
-def seen(folder: Path, wait: WaitFor, later: timedelta) -> Obstacle | None:
+def seen(folder: Path, wait: WaitFor, later: timedelta) -> Blocker | None:
     """What is wrong so long after now: no test waits for a file to settle."""
     return file_obstacle(wait, WINDOW, ZONE, folder, datetime.now(UTC) + later)
 
@@ -120,7 +120,7 @@ def test_a_writer_that_goes_on_while_the_file_is_looked_at_is_noticed(
     before = path.stat().st_ctime_ns
     while time.time_ns() - before < 20_000_000:  # until the file system's clock has moved on
         pass
-    monkeypatch.setitem(arrivals._OPENERS, ".csv", written_meanwhile)
+    monkeypatch.setitem(completeness._OPENERS, ".csv", written_meanwhile)
     assert said(tmp_path) == f"{NAME} is being written to"
 
 
@@ -154,7 +154,7 @@ def test_a_marker_says_that_a_file_is_complete(tmp_path: Path):
     (tmp_path / "2026-06-19.done").touch()
     assert seen(tmp_path, wait, timedelta(0)) is None
     (tmp_path / NAME).unlink()
-    assert seen(tmp_path, wait, timedelta(0)) == Obstacle(f"{NAME} is not there")
+    assert seen(tmp_path, wait, timedelta(0)) == Blocker(f"{NAME} is not there")
 
 
 def test_the_name_is_the_local_start_of_the_window(tmp_path: Path):
@@ -164,7 +164,7 @@ def test_the_name_is_the_local_start_of_the_window(tmp_path: Path):
     now = datetime.now(UTC) + timedelta(hours=1)
     assert file_obstacle(wait, hour, ZONE, tmp_path, now) is None
     following = Calendar(Grain.HOUR, ZONE).following(hour)
-    assert file_obstacle(wait, following, ZONE, tmp_path, now) == Obstacle(
+    assert file_obstacle(wait, following, ZONE, tmp_path, now) == Blocker(
         "2026-06-20_00.csv is not there"
     )
 
@@ -173,7 +173,7 @@ def test_all_files_of_a_glob_are_waited_for(tmp_path: Path):
     wait = waiting_for("{window:%Y-%m-%d}/*.csv")
     folder = tmp_path / str(date(2026, 6, 19))
     folder.mkdir()
-    assert seen(tmp_path, wait, timedelta(hours=1)) == Obstacle("2026-06-19/*.csv is not there")
+    assert seen(tmp_path, wait, timedelta(hours=1)) == Blocker("2026-06-19/*.csv is not there")
     (folder / "a.csv").write_text(CSV)
     (folder / "b.csv").write_text("id,amount\n1,1")
     found = seen(tmp_path, wait, timedelta(hours=1))

@@ -14,36 +14,36 @@ import pytest
 
 from runner.core.chunks import Sizing
 from runner.core.errors import ConfigError
-from runner.core.pipelines_file import parse_pipelines
 from runner.core.plan import Plan, make_plan
 from runner.core.requests import TAKEN, Reprocess, Request
 from runner.core.schedules import Schedule
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing, Subject
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import PlannedNode, WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
+from runner.project.pipelines_yml import parse_pipelines
 
 CASES = Path(__file__).parents[1] / "cases"
 AIRFLOW = json.loads((CASES / "backfill_airflow.json").read_text())
 SQLMESH = json.loads((CASES / "missing_intervals_sqlmesh.json").read_text())
 UTC_ZONE = ZoneInfo("UTC")
 DAYS = Calendar(Grain.DAY, UTC_ZONE)
-IN_FLIGHT = {State.QUEUED, State.RUNNING, State.RETRYING}
+IN_FLIGHT = {RunState.QUEUED, RunState.RUNNING, RunState.RETRYING}
 ONE_BY_ONE = Sizing(fixed=1)
 
 Row = dict[str, Any]
 
 
-def model(desired: Spans, known: Timeline[Known]) -> Subject:
+def model(desired: Spans, known: Timeline[WindowRecord]) -> PlannedNode:
     """The one model of a pipeline: there its windows are the pipeline's."""
-    return Subject("orders", (), desired, frozenset({"now"}), known, lambda _: None)
+    return PlannedNode("orders", (), desired, frozenset({"now"}), known, lambda _: None)
 
 
 def plan_of(
     first: str,
     last: str,
-    existing: Mapping[str, State],
+    existing: Mapping[str, RunState],
     reprocess: Reprocess,
     *,
     newest_first: bool = False,
@@ -51,7 +51,9 @@ def plan_of(
     days = [(DAYS.labelled(day).span, state) for day, state in existing.items()]
     busy = Spans(span for span, state in days if state in IN_FLIGHT)
     known = Timeline(
-        (span, Known(Standing(state.value), "now")) for span, state in days if span not in busy
+        (span, WindowRecord(WorkResult(state.value), "now"))
+        for span, state in days
+        if span not in busy
     )
     asked = Spans([DAYS.span_of_dates(date.fromisoformat(first), date.fromisoformat(last))])
     request = Request(asked, TAKEN[reprocess], newest_first=newest_first, sizing=ONE_BY_ONE)
@@ -90,7 +92,7 @@ def test_every_airflow_case_is_accounted_for():
 @pytest.mark.parametrize("policy", POLICIES)
 def test_each_reprocess_policy_takes_the_same_windows(policy: str):
     case = AIRFLOW["reprocess"]
-    existing = {day: State(state) for day, state in case["existing"].items()}
+    existing = {day: RunState(state) for day, state in case["existing"].items()}
     last = case["to_date"].removesuffix(" (inclusive)")
     plan = plan_of(case["from_date"], last, existing, POLICIES[policy])
     expected = case["expected"][policy]
@@ -103,7 +105,7 @@ def test_each_reprocess_policy_takes_the_same_windows(policy: str):
 
 def test_what_is_in_flight_is_left_out():
     case = AIRFLOW["simple"]
-    existing = dict.fromkeys(case["existing_in_flight"], State.RUNNING)
+    existing = dict.fromkeys(case["existing_in_flight"], RunState.RUNNING)
     plan = plan_of(case["from_date"], case["to_date"], existing, Reprocess.ALL)
     assert planned(plan) == case["expected"]
 
@@ -111,7 +113,7 @@ def test_what_is_in_flight_is_left_out():
 def test_reverse_is_newest_first_an_order_of_chunks():
     """A chunk is one set-based build and has no order within; in chunks of one it is Airflow's."""
     case = AIRFLOW["simple"]
-    existing = dict.fromkeys(case["existing_in_flight"], State.QUEUED)
+    existing = dict.fromkeys(case["existing_in_flight"], RunState.QUEUED)
     dates = (case["from_date"], case["to_date"])
     plan = plan_of(*dates, existing, Reprocess.ALL, newest_first=True)
     assert planned(plan) == case["reverse"]
@@ -122,7 +124,7 @@ def test_a_second_backfill_runs_what_the_first_does_not_hold():
     """Airflow refuses a second backfill even for a disjoint range. Here the unit is the window:
     what is in flight is skipped and said, the rest is nobody's and may run."""
     assert AIRFLOW["second_backfill_while_running"].startswith("error AlreadyRunningBackfill")
-    first = dict.fromkeys(("2021-01-01", "2021-01-02"), State.RUNNING)
+    first = dict.fromkeys(("2021-01-01", "2021-01-02"), RunState.RUNNING)
     disjoint = plan_of("2021-01-04", "2021-01-05", first, Reprocess.ALL)
     assert planned(disjoint) == ["2021-01-04", "2021-01-05"]
     overlapping = plan_of("2021-01-02", "2021-01-03", first, Reprocess.ALL)
@@ -197,7 +199,7 @@ def missing_windows(
 ) -> list[list[int]]:
     """Daybreak's answer: what runs of the range, in chunks of one window."""
     desired = desired_of(row)
-    known = Timeline((span, Known(Standing.SUCCESS, "now")) for span in spans(row["have"]))
+    known = Timeline((span, WindowRecord(WorkResult.SUCCESS, "now")) for span in spans(row["have"]))
     known = known.changed(outdated or Spans(), lambda done: replace(done, is_outdated=True))
     request = Request(desired, TAKEN[policy], sizing=ONE_BY_ONE)
     plan = make_plan(calendar_of(row), [model(desired, known)], Spans(), request)

@@ -5,8 +5,8 @@ import pytest
 
 from runner.core.config import Catchup, PipelineConfig, Retries, WaitFor
 from runner.core.errors import ConfigError
-from runner.core.pipelines_file import parse_pipelines
 from runner.core.windows import Grain
+from runner.project.pipelines_yml import parse_pipelines
 
 FULL = """
 pipelines:

@@ -15,21 +15,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner import diagnoses
 from runner.core.spans import Spans
-from runner.core.standings import Known, Standing
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
-from runner.diagnoses import Diagnosis, Verdict
+from runner.doctor import checks
+from runner.doctor.checks import Diagnosis, Health
 from runner.ledger import Kind, Ledger, Pause
 from runner.ledger.addresses import ledger_file
 from runner.ledger.checkup import file_version
 from runner.ledger.schema import VERSION
-from runner.markers import Differences
-from runner.project import Node, Project
+from runner.project.manifest import Node, Project
 from runner.render.doctor import doctor_page, doctor_record
 from runner.render.ink import Terminal
-from runner.warehouse import Holder, stray_engines
+from runner.warehouse.lock import Holder, stray_engines
+from runner.warehouse.markers import Differences
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAYS = Calendar(Grain.DAY, NEW_YORK)
@@ -43,7 +43,7 @@ PROJECT = Project(
 )
 
 
-def verdicts(found: Iterator[Diagnosis]) -> list[Verdict]:
+def verdicts(found: Iterator[Diagnosis]) -> list[Health]:
     return [line.verdict for line in found]
 
 
@@ -58,17 +58,17 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_sound_ledger_is_ok(file: Path):
-    assert diagnoses.ledger_on_disk(file).verdict is Verdict.OK
+    assert checks.ledger_on_disk(file).verdict is Health.OK
     with closing(Ledger.open(file)) as ledger:
         journal = ledger.journal()
     assert journal == ("wal", 2)
-    assert diagnoses.ledger_in_use(file, journal).verdict is Verdict.OK
-    assert diagnoses.ledger_in_use(file, ("delete", 1)).verdict is Verdict.WARNING
+    assert checks.ledger_in_use(file, journal).verdict is Health.OK
+    assert checks.ledger_in_use(file, ("delete", 1)).verdict is Health.WARNING
 
 
 def test_looking_at_a_ledger_that_is_not_there_does_not_make_it(tmp_path: Path):
     path = tmp_path / "ledger.db"
-    assert diagnoses.ledger_on_disk(path).verdict is Verdict.OK
+    assert checks.ledger_on_disk(path).verdict is Health.OK
     assert not path.exists()
 
 
@@ -82,8 +82,8 @@ def test_a_damaged_ledger_is_wrong(file: Path, damage: str):
         start = 0 if damage == "header" else 4096
         content[start : start + 200] = b"garbage!" * 25
         file.write_bytes(content)
-    line = diagnoses.ledger_on_disk(file)
-    assert line.verdict is Verdict.WRONG
+    line = checks.ledger_on_disk(file)
+    assert line.verdict is Health.WRONG
     assert line.remedy == "runner doctor --rebuild makes it anew"
 
 
@@ -94,8 +94,8 @@ def test_a_ledger_of_another_version_is_wrong(file: Path, version: int, remedy: 
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("update ledger_version set version = ?", (version,))
     assert file_version(file) == version
-    line = diagnoses.ledger_on_disk(file)
-    assert line.verdict is Verdict.WRONG
+    line = checks.ledger_on_disk(file)
+    assert line.verdict is Health.WRONG
     assert remedy in str(line.remedy)
 
 
@@ -107,7 +107,7 @@ def test_only_sqlite_has_a_file(tmp_path: Path):
 
 
 def test_a_new_index_comes_with_the_highest_fence(file: Path):
-    index = {"a": Timeline([(WEEK, Known(Standing.SUCCESS))])}
+    index = {"a": Timeline([(WEEK, WindowRecord(WorkResult.SUCCESS))])}
     with closing(Ledger.open(file)) as ledger:
         ledger.replace_index(index.items(), highest_fence=10**15)
         ledger.replace_index(index.items(), highest_fence=5)  # never lowered
@@ -121,15 +121,15 @@ def test_a_new_index_comes_with_the_highest_fence(file: Path):
 
 def test_runs_in_flight_are_no_illness(file: Path):
     with closing(Ledger.open(file)) as ledger:
-        assert verdicts(diagnoses.open_runs(ledger.open_ends(), [])) == [Verdict.OK]
+        assert verdicts(checks.open_runs(ledger.open_ends(), [])) == [Health.OK]
         queued = ledger.queue("orders", Kind.BACKFILL, DAYS.windows(WEEK), NOW)
         runs = ledger.open_ends()
     assert runs == queued
-    (line,) = diagnoses.open_runs(runs, [])
-    assert (line.verdict, line.text) == (Verdict.OK, "7 of orders are in flight")
-    flying, gone = diagnoses.open_runs(runs, [runs[0].key])
+    (line,) = checks.open_runs(runs, [])
+    assert (line.verdict, line.text) == (Health.OK, "7 of orders are in flight")
+    flying, gone = checks.open_runs(runs, [runs[0].key])
     assert flying.text == "6 of orders are in flight"
-    assert gone.verdict is Verdict.WARNING
+    assert gone.verdict is Health.WARNING
     assert "runner backfill orders" in str(gone.remedy)
 
 
@@ -138,13 +138,13 @@ def test_runs_that_were_cut_off_are_to_be_settled(file: Path):
         ledger.queue("orders", Kind.BACKFILL, DAYS.windows(WEEK), NOW)
         ledger.claim("orders", WEEK, NOW)
         ledger.give_up("orders", "interrupted", NOW)
-        (line,) = diagnoses.open_runs(ledger.open_ends(), [])
-    assert line.verdict is Verdict.WARNING
+        (line,) = checks.open_runs(ledger.open_ends(), [])
+    assert line.verdict is Health.WARNING
     assert line.text.startswith("7 of orders were cut off")
 
 
 def test_a_pause_says_since_when_and_how_to_end_it():
-    (line,) = diagnoses.pauses({"orders": Pause("late files", NOW), "returns": None})
+    (line,) = checks.pauses({"orders": Pause("late files", NOW), "returns": None})
     assert line.text == "orders is paused since 2026-03-09 00:00 UTC (late files)"
     assert line.remedy == "runner resume orders"
 
@@ -164,7 +164,7 @@ def test_a_dbt_process_that_outlived_its_runner_is_found(tmp_path: Path):
         assert stray_engines(tmp_path.parent) == []
     finally:
         os.kill(pid, 9)
-    (line,) = diagnoses.strays([Holder(pid, "runner.dbt.server")])
+    (line,) = checks.strays([Holder(pid, "runner.dbt.server")])
     assert line.remedy == f"kill {pid}"
 
 
@@ -173,24 +173,24 @@ def test_a_dbt_process_that_outlived_its_runner_is_found(tmp_path: Path):
 
 def test_a_missing_warehouse_is_wrong_if_something_was_published():
     path = Path("/srv/warehouse.duckdb")
-    assert diagnoses.no_warehouse(path, {}, PROJECT).verdict is Verdict.OK
-    line = diagnoses.no_warehouse(path, {"a": Spans([WEEK])}, PROJECT)
-    assert line.verdict is Verdict.WRONG
+    assert checks.no_warehouse(path, {}, PROJECT).verdict is Health.OK
+    line = checks.no_warehouse(path, {"a": Spans([WEEK])}, PROJECT)
+    assert line.verdict is Health.WRONG
     assert "7 windows of a, 2026-03-02 … 2026-03-08" in line.text
 
 
 def test_differences_are_said_with_their_dates():
     week = {"a": Spans([WEEK])}
-    found = list(diagnoses.compared([], Differences(week, week, week), PROJECT))
-    assert [line.verdict for line in found] == [Verdict.WRONG, Verdict.WRONG, Verdict.WARNING]
+    found = list(checks.compared([], Differences(week, week, week), PROJECT))
+    assert [line.verdict for line in found] == [Health.WRONG, Health.WRONG, Health.WARNING]
     assert all("7 windows of a, 2026-03-02 … 2026-03-08" in line.text for line in found)
-    (line,) = diagnoses.compared([], Differences({}, {}, {}), PROJECT)
-    assert line.verdict is Verdict.OK
+    (line,) = checks.compared([], Differences({}, {}, {}), PROJECT)
+    assert line.verdict is Health.OK
 
 
 def test_models_that_the_project_has_no_more_are_named():
-    line = diagnoses.index({"a": Timeline(), "gone": Timeline()}, PROJECT)
-    assert line.verdict is Verdict.WARNING
+    line = checks.index({"a": Timeline(), "gone": Timeline()}, PROJECT)
+    assert line.verdict is Health.WARNING
     assert "gone" in line.text
 
 
@@ -199,21 +199,21 @@ def test_models_that_the_project_has_no_more_are_named():
 
 def test_versions_out_of_range_are_wrong():
     found = {"dbt-core": "1.11.16", "dbt-duckdb": "1.11.0rc1", "duckdb": "1.5.6"}
-    assert verdicts(diagnoses.versions(found.get)) == [Verdict.OK]
-    assert verdicts(diagnoses.versions({**found, "duckdb": "2.0.0"}.get))[0] is Verdict.WRONG
+    assert verdicts(checks.versions(found.get)) == [Health.OK]
+    assert verdicts(checks.versions({**found, "duckdb": "2.0.0"}.get))[0] is Health.WRONG
     del found["dbt-core"]
-    missing = next(diagnoses.versions(found.get))
+    missing = next(checks.versions(found.get))
     assert missing.remedy == 'pip install "dbt-core>=1.11,<1.12"'
 
 
 def test_what_is_installed_here_is_supported():
-    assert verdicts(diagnoses.versions(diagnoses.installed)) == [Verdict.OK]
+    assert verdicts(checks.versions(checks.installed)) == [Health.OK]
 
 
 def test_a_full_disk_is_a_warning(tmp_path: Path):
-    assert diagnoses.disk(tmp_path, 1 << 29).verdict is Verdict.WARNING
-    assert diagnoses.disk(tmp_path, 1 << 31).verdict is Verdict.OK
-    both = diagnoses.disks([tmp_path / "a" / "ledger.db", tmp_path / "b" / "warehouse.duckdb"])
+    assert checks.disk(tmp_path, 1 << 29).verdict is Health.WARNING
+    assert checks.disk(tmp_path, 1 << 31).verdict is Health.OK
+    both = checks.disks([tmp_path / "a" / "ledger.db", tmp_path / "b" / "warehouse.duckdb"])
     assert len(list(both)) == 1  # one file system, asked once
 
 
@@ -222,9 +222,9 @@ def test_a_full_disk_is_a_warning(tmp_path: Path):
 
 def test_a_page_has_a_line_for_each_check_and_a_total():
     found = [
-        Diagnosis("ledger", Verdict.OK, "it is sound"),
-        Diagnosis("pauses", Verdict.WARNING, "orders is paused", "runner resume orders"),
-        Diagnosis("warehouse", Verdict.WRONG, "it is missing", "restore it"),
+        Diagnosis("ledger", Health.OK, "it is sound"),
+        Diagnosis("pauses", Health.WARNING, "orders is paused", "runner resume orders"),
+        Diagnosis("warehouse", Health.WRONG, "it is missing", "restore it"),
     ]
     assert doctor_page(found, Terminal()).splitlines() == [
         "ok       ledger     it is sound",

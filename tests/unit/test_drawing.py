@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.causes import Map, Part, Stop
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
+from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.render.layers import Bend, layered
 from runner.render.svg import dag_svg
 from tests.unit.subjects import WEEK
@@ -61,9 +61,13 @@ def test_a_root_stands_beside_its_first_reader():
     assert "late" in layers.columns[2]
 
 
-def stop(name: str, status: Status | None, *parents: str, why: str | None = None) -> Stop:
-    part = () if status is None else (Part(WEEK[0].span, "2026-03-05", status, why, rows=1204),)
-    return Stop(name, name, "by day", parents, is_windowed=True, parts=part, remark="landed")
+def stop(
+    name: str, status: WindowStatus | None, *parents: str, why: str | None = None
+) -> LineageNode:
+    part = (
+        () if status is None else (WindowRange(WEEK[0].span, "2026-03-05", status, why, rows=1204),)
+    )
+    return LineageNode(name, name, "by day", parents, is_windowed=True, parts=part, remark="landed")
 
 
 def parsed(picture: str) -> ElementTree.Element:
@@ -77,10 +81,10 @@ def texts(picture: str) -> list[str]:
 def test_a_box_says_its_state_in_words_and_the_first_cause_is_marked():
     stops = [
         stop("files", None),
-        stop("sales", Status.INCORRECT, "files", why="3 rows too few"),
-        stop("daily", Status.MISSING, "sales"),
+        stop("sales", WindowStatus.INCORRECT, "files", why="3 rows too few"),
+        stop("daily", WindowStatus.MISSING, "sales"),
     ]
-    picture = dag_svg("orders, 2026-03-05", Map(stops))
+    picture = dag_svg("orders, 2026-03-05", Lineage(stops))
     assert texts(picture) == [
         "orders, 2026-03-05",
         *("files", "landed", "by day"),
@@ -92,22 +96,22 @@ def test_a_box_says_its_state_in_words_and_the_first_cause_is_marked():
 
 
 def test_every_status_has_a_box():
-    stops = [stop(str(status), status) for status in Status]
-    picture = parsed(dag_svg("all", Map(stops)))
-    assert len(list(picture.iter(f"{SVG}rect"))) == len(Status)
+    stops = [stop(str(status), status) for status in WindowStatus]
+    picture = parsed(dag_svg("all", Lineage(stops)))
+    assert len(list(picture.iter(f"{SVG}rect"))) == len(WindowStatus)
     assert {r.get("fill") for r in picture.iter(f"{SVG}rect")} != {None}
 
 
 @given(st.text(min_size=1), st.text())
 def test_it_is_xml_whatever_the_names_hold(name: str, why: str):
-    picture = dag_svg(name, Map([stop(name, Status.FAILED, why=why)]))
+    picture = dag_svg(name, Lineage([stop(name, WindowStatus.FAILED, why=why)]))
     kept = re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", name)
     # A reader of XML makes one newline of every kind of them.
     assert texts(picture)[1] == kept.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def test_nothing_is_fetched_from_elsewhere():
-    picture = dag_svg("<script>", Map([stop("a & b", Status.SUCCESS)]))
+    picture = dag_svg("<script>", Lineage([stop("a & b", WindowStatus.SUCCESS)]))
     assert {element.tag.removeprefix(SVG) for element in parsed(picture).iter()} == {
         *("svg", "title", "text", "g", "rect")
     }
@@ -116,8 +120,10 @@ def test_nothing_is_fetched_from_elsewhere():
 
 def test_nothing_overlaps():
     names = [f"model_{index}" for index in range(9)]
-    stops = [stop(name, Status.SUCCESS, *names[: index // 2]) for index, name in enumerate(names)]
-    picture = parsed(dag_svg("wide", Map(stops)))
+    stops = [
+        stop(name, WindowStatus.SUCCESS, *names[: index // 2]) for index, name in enumerate(names)
+    ]
+    picture = parsed(dag_svg("wide", Lineage(stops)))
     boxes = [
         tuple(float(rect.get(side) or 0) for side in ("x", "y", "width", "height"))
         for rect in picture.iter(f"{SVG}rect")

@@ -13,7 +13,7 @@ from runner.core.chunks import Sizing
 from runner.core.plan import Plan, make_plan
 from runner.core.requests import RETRIED, TAKEN, Reprocess, Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import GOOD, Known, Standing, Status, Subject
+from runner.core.status import GOOD, PlannedNode, WindowRecord, WindowStatus, WorkResult
 from runner.core.windows import Window
 from tests.unit.subjects import (
     DAYS,
@@ -29,14 +29,14 @@ from tests.unit.subjects import (
 
 OFTEN = settings(max_examples=100, deadline=None)
 
-Policy = frozenset[Status]
+Policy = frozenset[WindowStatus]
 
 
 @dataclass(frozen=True)
 class Situation:
     """A graph, what is known of it, and what somebody asks for."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[PlannedNode, ...]
     in_flight: Spans
     request: Request
 
@@ -45,7 +45,7 @@ class Situation:
         return make_plan(DAYS, self.subjects, self.in_flight, self.request)
 
     @property
-    def by_name(self) -> Mapping[str, Subject]:
+    def by_name(self) -> Mapping[str, PlannedNode]:
         return {node.name: node for node in self.subjects}
 
 
@@ -62,8 +62,8 @@ models = weeks(".s " + "".join(sorted(LETTERS.keys() - {"s"})))
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[Subject, ...]:
-    subjects: list[Subject] = []
+def graphs(draw: st.DrawFn) -> tuple[PlannedNode, ...]:
+    subjects: list[PlannedNode] = []
     for name in "abcde"[: draw(st.integers(3, 5))]:
         earlier = [node.name for node in subjects]
         reads = draw(st.lists(st.sampled_from(earlier), unique=True) if earlier else st.just([]))
@@ -96,7 +96,7 @@ def situations(
     return Situation(subjects, spans(draw(st.just("") | marks)), asked)
 
 
-def windowed_parents(subject: Subject, graph: Mapping[str, Subject]) -> set[str]:
+def windowed_parents(subject: PlannedNode, graph: Mapping[str, PlannedNode]) -> set[str]:
     """Those that it reads directly, or through what knows no windows; written anew here."""
     found = set()
     for name in subject.parents:
@@ -116,7 +116,7 @@ def windows_of(found: Spans) -> list[Window]:
 def painted(situation: Situation) -> Situation:
     """As if everything that the plan holds had gone well."""
     plan = situation.plan
-    done = Known(Standing.SUCCESS, NOW)
+    done = WindowRecord(WorkResult.SUCCESS, NOW)
     by_model = {
         node.name: [(p.span, done) for p in plan.pieces if node.name in p.models + p.checks]
         for node in situation.subjects
@@ -143,7 +143,7 @@ def test_every_window_asked_for_has_one_status_and_it_is_the_right_one(situation
             known = model.subject.known.at(window.start)
             (letter,) = [x for x, value in LETTERS.items() if value == known] or ["."]
             is_busy = window.span in situation.in_flight
-            assert found == [Status.IN_FLIGHT if is_busy else STATUS_OF[letter]]
+            assert found == [WindowStatus.IN_FLIGHT if is_busy else STATUS_OF[letter]]
         everything = Spans(span for inside in model.statuses.values() for span in inside)
         assert everything == asked
 
@@ -167,7 +167,7 @@ def test_a_window_is_built_or_judged_or_neither_and_only_if_it_was_asked_for(sit
         assert not model.todo - everything
         assert not model.todo - situation.request.windows
         assert not model.todo & situation.in_flight
-        assert not model.checks - model.statuses.get(Status.PUBLISHED, NONE)
+        assert not model.checks - model.statuses.get(WindowStatus.PUBLISHED, NONE)
         assert not model.todo & Spans(held.span for held in model.held)
         if situation.request.select is not None:
             assert model.subject.name in situation.request.select or not model.todo
@@ -201,7 +201,7 @@ def test_only_what_is_wrong_upstream_and_does_not_run_holds_back(situation: Situ
 @given(situations())
 def test_what_was_taken_runs_or_is_held_back(situation: Situation):
     asked = situation.request
-    takes = asked.takes | ({Status.BLOCKED} if asked.force else set())
+    takes = asked.takes | ({WindowStatus.BLOCKED} if asked.force else set())
     for model in situation.plan.models:
         if asked.select is not None and model.subject.name not in asked.select:
             assert (model.todo, model.held) == (NONE, ())
@@ -242,7 +242,9 @@ def test_all_means_all_that_is_not_in_flight(situation: Situation):
 
 
 @OFTEN
-@given(situations(policies=[p for p in (*TAKEN.values(), RETRIED) if Status.SUCCESS not in p]))
+@given(
+    situations(policies=[p for p in (*TAKEN.values(), RETRIED) if WindowStatus.SUCCESS not in p])
+)
 def test_after_all_went_well_there_is_nothing_left_of_the_plan(situation: Situation):
     after = painted(situation).plan
     assert (after.pieces, after.window_count, after.span) == ((), 0, None)

@@ -21,13 +21,13 @@ from runner.core.config import Retries
 from runner.core.errors import LedgerError
 from runner.core.requests import Reprocess, Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
-from runner.execution.backfill import MEANWHILE, run_plan
+from runner.execution.queueing import MEANWHILE, run_plan
 from runner.ledger import Ledger
-from runner.pipelines import Pipeline
+from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import (
     FIRST,
     KILLED,
@@ -139,15 +139,15 @@ def good_ranges(count: int, poison: set[int]) -> int:
 def test_a_chunk_without_poison_is_one_invocation_and_one_run_per_window(open_runner: Open):
     runner = open_runner()
     done = runner.backfill(92)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     assert [invocation.span for invocation in done.asked] == [days(SHOP, 92)]
     runs = runner.runs()
     assert len({run.run_id for run in runs}) == len(runs) == 92
-    assert {(run.state, run.row_count) for run in runs} == {(State.SUCCESS, 20)}
+    assert {(run.state, run.row_count) for run in runs} == {(RunState.SUCCESS, 20)}
     # A gate and two checks; each has its share of the second that the invocation took.
     assert {run.check_count for run in runs} == {3}
     assert sum(run.seconds or 0 for run in runs) == pytest.approx(1.0)
-    assert runner.standings("revenue", 92) == [Standing.SUCCESS] * 92
+    assert runner.standings("revenue", 92) == [WorkResult.SUCCESS] * 92
     assert runner.backfill(92).asked == []
 
 
@@ -180,7 +180,7 @@ def test_an_invocation_is_named_by_its_first_and_last_window(open_runner: Open):
 
 def test_models_that_nobody_checks_are_unchecked(open_runner: Open):
     runner = open_runner(shop(windowed("lines")))
-    assert set(runner.backfill(3).states) == {State.UNCHECKED}
+    assert set(runner.backfill(3).states) == {RunState.UNCHECKED}
 
 
 # Gates and checks that name windows
@@ -189,8 +189,8 @@ def test_models_that_nobody_checks_are_unchecked(open_runner: Open):
 def test_a_chunk_is_cut_at_the_windows_that_a_gate_names(open_runner: Open):
     runner = open_runner(bad={"lines_gate": labels(SHOP, {2, 6})})
     done = runner.backfill(9)
-    assert done.of(State.INCORRECT) == {2, 6}
-    assert done.of(State.SUCCESS) == without(9, {2, 6})
+    assert done.of(RunState.INCORRECT) == {2, 6}
+    assert done.of(RunState.SUCCESS) == without(9, {2, 6})
     assert [of(done, invocation) for invocation in done.asked[1:]] == [[0, 1], [3, 4, 5], [7, 8]]
     assert len(runner.runs()) == 9
     published = {marker.window_start for marker in runner.dbt.markers.values()}
@@ -199,7 +199,7 @@ def test_a_chunk_is_cut_at_the_windows_that_a_gate_names(open_runner: Open):
     assert done.reasons == {"lines_gate: expected 100 rows; actual 7 rows"}
     bad = runner.runs()[2]
     assert [(m.model, m.standing) for m in runner.ledger.model_runs(bad)] == [
-        ("lines", Standing.INCORRECT)
+        ("lines", WorkResult.INCORRECT)
     ]
     assert [f.check for f in runner.ledger.findings(bad)] == ["lines_gate"]
     assert bad.row_count is None
@@ -211,7 +211,7 @@ def test_what_was_published_before_a_gate_held_another_model_back_is_not_built_a
     pipeline = shop(*NODES, gate("revenue_gate", "revenue"))
     runner = open_runner(pipeline, bad={"revenue_gate": labels(pipeline, {1})})
     done = runner.backfill(5)
-    assert done.of(State.INCORRECT) == {1}
+    assert done.of(RunState.INCORRECT) == {1}
     assert done.times_built("lines") == 1
     assert [of(done, i) for i in done.asked if "revenue" in i.nodes] == [
         [0, 1, 2, 3, 4],
@@ -230,26 +230,26 @@ def test_windows_that_a_gate_names_cost_one_invocation_per_range_of_good_ones(
     count, poison = drawn
     with opened(PLAIN_SHOP, bad={"lines_gate": labels(SHOP, poison)}) as runner:
         done = runner.backfill(count)
-    assert done.of(State.INCORRECT) == poison
-    assert done.of(State.SUCCESS) == without(count, poison)
+    assert done.of(RunState.INCORRECT) == poison
+    assert done.of(RunState.SUCCESS) == without(count, poison)
     assert len(done.asked) == 1 + (good_ranges(count, poison) if poison else 0)
 
 
 def test_downstream_that_a_failed_check_skipped_runs_for_the_good_windows_only(open_runner: Open):
     runner = open_runner(bad={"lines_check": labels(SHOP, {2})})
     done = runner.backfill(6)
-    assert done.of(State.INCORRECT) == {2}
-    assert done.of(State.SUCCESS) == without(6, {2})
+    assert done.of(RunState.INCORRECT) == {2}
+    assert done.of(RunState.SUCCESS) == without(6, {2})
     assert done.times_built("lines") == 1
     assert [of(done, i) for i in done.asked if "revenue" in i.nodes][1:] == [[0, 1], [3, 4, 5]]
     assert ("revenue", runner.label(2)) not in runner.dbt.built
     # Published and incorrect: its rows are there, and the day after it is held back no longer.
     assert runner.runs()[2].row_count == 10
     assert runner.standings("revenue", 4) == [
-        Standing.SUCCESS,
-        Standing.SUCCESS,
+        WorkResult.SUCCESS,
+        WorkResult.SUCCESS,
         None,
-        Standing.SUCCESS,
+        WorkResult.SUCCESS,
     ]
 
 
@@ -258,12 +258,12 @@ def test_a_check_of_the_last_model_that_names_a_window_needs_no_second_invocatio
 ):
     runner = open_runner(PLAIN_SHOP, bad={"revenue_check": labels(SHOP, {3})})
     done = runner.backfill(10)
-    assert done.of(State.INCORRECT) == {3}
+    assert done.of(RunState.INCORRECT) == {3}
     assert len(done.asked) == 1
     bad = runner.runs()[3]
     assert {m.model: m.standing for m in runner.ledger.model_runs(bad)} == {
-        "lines": Standing.SUCCESS,
-        "revenue": Standing.INCORRECT,
+        "lines": WorkResult.SUCCESS,
+        "revenue": WorkResult.INCORRECT,
     }
     assert bad.reason == "revenue_check: expected 100 rows; actual 7 rows"
     assert bad.row_count == 20
@@ -272,7 +272,7 @@ def test_a_check_of_the_last_model_that_names_a_window_needs_no_second_invocatio
 def test_a_check_that_warns_condemns_nothing_and_is_kept(open_runner: Open):
     runner = open_runner(bad={"lines_check": labels(SHOP, {1})}, warning={"lines_check"})
     done = runner.backfill(3)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     assert len(done.asked) == 1
     found = [[f.severity for f in runner.ledger.findings(run)] for run in runner.runs()]
     assert found == [[], ["warn"], []]
@@ -286,12 +286,12 @@ def test_a_check_that_names_nothing_is_narrowed_down_by_checks_alone(open_runner
         PLAIN_SHOP, bad={"revenue_check": labels(SHOP, {5})}, nameless={"revenue_check"}
     )
     done = runner.backfill(16)
-    assert done.of(State.INCORRECT) == {5}
-    assert done.of(State.SUCCESS) == without(16, {5})
+    assert done.of(RunState.INCORRECT) == {5}
+    assert done.of(RunState.SUCCESS) == without(16, {5})
     assert done.asked[0].nodes == ("lines", "revenue")
     assert {(i.nodes, i.checks) for i in done.asked[1:]} == {((), ("revenue_check",))}
     assert len(runner.dbt.built) == 2 * 16
-    assert runner.standings("revenue", 16)[5] is Standing.INCORRECT
+    assert runner.standings("revenue", 16)[5] is WorkResult.INCORRECT
     found = runner.ledger.findings(runner.runs()[5])
     assert [(f.actual, f.sample) for f in found] == [("1 row", ("id 7",))]
 
@@ -301,8 +301,8 @@ def test_below_a_model_that_a_nameless_check_condemns_the_good_windows_run(open_
         PLAIN_SHOP, bad={"lines_check": labels(SHOP, {5})}, nameless={"lines_check"}
     )
     done = runner.backfill(16)
-    assert done.of(State.INCORRECT) == {5}
-    assert done.of(State.SUCCESS) == without(16, {5})
+    assert done.of(RunState.INCORRECT) == {5}
+    assert done.of(RunState.SUCCESS) == without(16, {5})
     assert done.times_built("lines") == 1
     built = [label for model, label in runner.dbt.built if model == "revenue"]
     assert sorted(built) == sorted(labels(SHOP, without(16, {5})))
@@ -321,9 +321,9 @@ def test_k_poisoned_windows_among_n_cost_k_times_log_n_invocations(
     kinds = {"bad": {poisoned: labels(SHOP, poison)}, "nameless": {poisoned}}
     with opened(PLAIN_SHOP, **kinds) as runner:
         done = runner.backfill(count)
-    wrong = State.FAILED if poisoned == "lines" else State.INCORRECT
+    wrong = RunState.FAILED if poisoned == "lines" else RunState.INCORRECT
     assert done.of(wrong) == poison
-    assert done.of(State.SUCCESS) == without(count, poison)
+    assert done.of(RunState.SUCCESS) == without(count, poison)
     # The chunk, three probes, the four parts between them; two halves per level and poison.
     assert len(done.asked) <= 1 + 3 + 4 + 2 * len(poison) * ceil(log2(max(count, 2)))
 
@@ -337,8 +337,8 @@ def test_failures_that_name_nothing_are_halved_down_to_each_poisoned_window(
     with opened(PLAIN_SHOP, bad={"lines": labels(SHOP, poison)}) as runner:
         done = runner.backfill(count)
         assert len(runner.runs()) == count
-    assert done.of(State.FAILED) == poison
-    assert done.of(State.SUCCESS) == without(count, poison)
+    assert done.of(RunState.FAILED) == poison
+    assert done.of(RunState.SUCCESS) == without(count, poison)
     assert len(done.asked) <= 8 + 2 * len(poison) * ceil(log2(max(count, 2)))
 
 
@@ -349,8 +349,8 @@ def test_an_error_that_mentions_a_window_is_cut_there(drawn: tuple[int, set[int]
     bad = {"lines": labels(SHOP, poison)}
     with opened(PLAIN_SHOP, bad=bad, says=lambda _, window: file_of(window)) as runner:
         done = runner.backfill(count)
-    assert done.of(State.FAILED) == poison
-    assert done.of(State.SUCCESS) == without(count, poison)
+    assert done.of(RunState.FAILED) == poison
+    assert done.of(RunState.SUCCESS) == without(count, poison)
     # For each poison: what lies before it, itself, what lies after it.
     assert len(done.asked) <= 1 + 3 * len(poison)
     for window, outcome in done.outcomes.items():
@@ -362,15 +362,15 @@ def test_a_mention_is_a_hint_and_no_verdict(open_runner: Open):
     innocent = next(SHOP.calendar.windows(days(SHOP, 1, 1)))
     bad = {"lines": labels(SHOP, {4})}
     done = open_runner(PLAIN_SHOP, bad=bad, says=lambda *_: file_of(innocent)).backfill(8)
-    assert done.of(State.FAILED) == {4}
-    assert done.of(State.SUCCESS) == without(8, {4})
+    assert done.of(RunState.FAILED) == {4}
+    assert done.of(RunState.SUCCESS) == without(8, {4})
 
 
 def test_the_same_failure_at_both_ends_and_in_the_middle_is_not_bisected(open_runner: Open):
     bad = {"lines": labels(SHOP, set(range(92)))}
     runner = open_runner(bad=bad, says=lambda *_: BROKEN)
     done = runner.backfill(92)
-    assert set(done.states) == {State.FAILED}
+    assert set(done.states) == {RunState.FAILED}
     assert done.sizes == [92, 1, 1, 1]
     assert done.reasons == {f"lines: {BROKEN}"}
     assert len(runner.witness.cuts) == 1
@@ -382,7 +382,7 @@ def test_a_filter_that_never_holds_is_not_bisected_though_its_counts_differ(open
 
     bad = {"lines": labels(SHOP, set(range(40)))}
     done = open_runner(bad=bad, says=say).backfill(40)
-    assert set(done.states) == {State.FAILED}
+    assert set(done.states) == {RunState.FAILED}
     assert len(done.asked) == 4
 
 
@@ -396,7 +396,7 @@ def test_a_failure_outside_the_windows_is_tried_once_and_nothing_after_it(
     pipeline = shop(seed("prices"), table("totals"), windowed("lines", "prices", "totals"))
     runner = open_runner(pipeline, broken={broken: "no file matches data/products.parquet: land"})
     done = runner.backfill(8, chunk=3)
-    assert done.states == [State.FAILED] * 3 + [State.CANCELLED] * 5
+    assert done.states == [RunState.FAILED] * 3 + [RunState.CANCELLED] * 5
     assert len(done.asked) == 1
     assert runner.witness.cuts == []
     assert [(span, reason.split(":")[0]) for span, reason in runner.witness.left_out] == [
@@ -407,9 +407,9 @@ def test_a_failure_outside_the_windows_is_tried_once_and_nothing_after_it(
 def test_what_failed_for_the_sake_of_another_is_tried_again_when_that_is_mended(open_runner: Open):
     pipeline = shop(seed("prices"), windowed("lines", "prices"))
     runner = open_runner(pipeline, broken={"prices": "Conversion Error: 'x' is no price"})
-    assert runner.backfill(3).states == [State.FAILED] * 3
+    assert runner.backfill(3).states == [RunState.FAILED] * 3
     runner.dbt.broken.clear()
-    assert runner.backfill(3).states == [State.UNCHECKED] * 3
+    assert runner.backfill(3).states == [RunState.UNCHECKED] * 3
 
 
 def test_a_table_is_made_again_after_a_pause_cut_off_the_chunk_that_should_have(
@@ -430,10 +430,10 @@ def test_a_check_of_what_knows_no_window_stops_all_that_reads_it(open_runner: Op
     pipeline = shop(seed("prices"), windowed("lines", "prices"), check("prices_check", "prices"))
     runner = open_runner(pipeline, broken={"prices_check": "Got 1 result"})
     done = runner.backfill(4, chunk=2)
-    assert done.states == [State.INCORRECT] * 2 + [State.CANCELLED] * 2
+    assert done.states == [RunState.INCORRECT] * 2 + [RunState.CANCELLED] * 2
     assert len(done.asked) == 1
     del runner.dbt.broken["prices_check"]
-    assert set(runner.backfill(4, chunk=2).states) == {State.UNCHECKED}
+    assert set(runner.backfill(4, chunk=2).states) == {RunState.UNCHECKED}
 
 
 def test_a_failing_unit_test_is_said_in_one_line_and_stops_all(open_runner: Open):
@@ -441,7 +441,7 @@ def test_a_failing_unit_test_is_said_in_one_line_and_stops_all(open_runner: Open
     unit_tests = {"lines_add_up": "lines"}
     runner = open_runner(unit_tests=unit_tests, broken={"lines_add_up": diff})
     done = runner.backfill(5, chunk=3)
-    assert done.states == [State.FAILED] * 3 + [State.CANCELLED] * 2
+    assert done.states == [RunState.FAILED] * 3 + [RunState.CANCELLED] * 2
     assert len(done.asked) == 1
     assert {outcome.reason for outcome in done.outcomes.values()} == {
         "lines fails its unit test lines_add_up: see `dbt test --select lines_add_up`, "
@@ -454,8 +454,8 @@ def test_a_table_that_nobody_reads_fails_alone_and_is_tried_again(open_runner: O
     runner = open_runner(pipeline, broken={"totals": BROKEN})
     done = runner.backfill(6, chunk=2)
     # The windows are right; the newest of each chunk says what happened beside them.
-    assert runner.standings("lines", 6) == [Standing.SUCCESS] * 6
-    assert done.of(State.FAILED) == {1, 3, 5}
+    assert runner.standings("lines", 6) == [WorkResult.SUCCESS] * 6
+    assert done.of(RunState.FAILED) == {1, 3, 5}
     assert done.times_built("totals") == 3
     runner.dbt.broken.clear()
     again = runner.backfill(6)
@@ -468,7 +468,7 @@ def test_a_window_that_runs_for_a_table_alone_is_tried_again_if_dbt_is_killed(op
         shop(seed("prices"), windowed("lines", "prices"), table("totals", "lines"))
     )
     runner.dbt.broken["totals"] = BROKEN
-    assert runner.backfill(2).of(State.FAILED) == {1}
+    assert runner.backfill(2).of(RunState.FAILED) == {1}
     runner.dbt.broken.clear()
     runner.dbt.faults = [Fault(KILLED)]
     done = runner.backfill(4)
@@ -477,7 +477,7 @@ def test_a_window_that_runs_for_a_table_alone_is_tried_again_if_dbt_is_killed(op
         ("prices",),
         ("totals", "lines"),
     ]
-    assert done.states == [State.SUCCESS] + [State.UNCHECKED] * 2
+    assert done.states == [RunState.SUCCESS] + [RunState.UNCHECKED] * 2
     assert len(runner.witness.waits) == 1
 
 
@@ -487,9 +487,9 @@ def test_who_is_killed_each_time_for_a_table_alone_has_failed(open_runner: Open)
     runner.dbt.broken.clear()
     runner.dbt.faults = [Fault(KILLED), Fault(KILLED)]
     done = runner.backfill(2)
-    assert (done.states, done.reasons) == ([State.FAILED], {KILLED})
+    assert (done.states, done.reasons) == ([RunState.FAILED], {KILLED})
     assert len(done.asked) == 2
-    assert runner.backfill(2).states == [State.SUCCESS]
+    assert runner.backfill(2).states == [RunState.SUCCESS]
 
 
 # What may pass by itself
@@ -499,14 +499,14 @@ def test_a_locked_warehouse_is_tried_again_with_backoff_and_only_what_is_left(op
     locked = Fault(SHAKY, by="revenue")
     runner = open_runner(faults=[locked, locked])
     runner.world.chance = 0.5
-    states: list[set[State]] = []
+    states: list[set[RunState]] = []
 
     def look(_: float) -> None:
         states.append({run.state for run in runner.ledger.runs("shop")})
 
     runner.world.while_asleep = look
     done = runner.backfill(7)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     assert [i.nodes for i in done.asked] == [
         ("prices", "recent", "report", "lines", "revenue"),
         ("recent", "report", "revenue"),
@@ -515,20 +515,20 @@ def test_a_locked_warehouse_is_tried_again_with_backoff_and_only_what_is_left(op
     # Half of 10 and of 20 seconds; meanwhile the ledger says that they wait.
     assert runner.witness.waits == [5.0, 10.0]
     assert runner.ledger.figures("shop").retries == 2
-    assert states == [{State.RETRYING}, {State.RETRYING}]
+    assert states == [{RunState.RETRYING}, {RunState.RETRYING}]
     assert len(runner.runs()) == 7
 
 
 def test_a_lock_that_stays_is_an_obstacle_after_the_last_attempt(open_runner: Open):
     runner = open_runner(broken={"lines": SHAKY})
     done = runner.backfill(9, chunk=3)
-    assert done.states == [State.FAILED] * 3 + [State.CANCELLED] * 6
+    assert done.states == [RunState.FAILED] * 3 + [RunState.CANCELLED] * 6
     assert done.sizes == [3, 3, 3]
     assert runner.world.slept == [10.0, 20.0]
     assert all("Input/output" in (o.reason or "") for o in done.outcomes.values())
     # Nobody knows of anything wrong with the windows: they are tried again.
     runner.dbt.broken.clear()
-    assert set(runner.backfill(9).states) == {State.SUCCESS}
+    assert set(runner.backfill(9).states) == {RunState.SUCCESS}
 
 
 def test_waits_grow_up_to_the_longest_and_never_beyond(open_runner: Open):
@@ -540,7 +540,7 @@ def test_waits_grow_up_to_the_longest_and_never_beyond(open_runner: Open):
 
 def test_a_warehouse_locked_before_dbt_began_is_no_different(open_runner: Open):
     runner = open_runner(faults=[Fault(SHAKY)])
-    assert set(runner.backfill(4).states) == {State.SUCCESS}
+    assert set(runner.backfill(4).states) == {RunState.SUCCESS}
     assert runner.world.slept == [10.0]
 
 
@@ -551,7 +551,7 @@ def test_a_warehouse_locked_before_dbt_began_is_no_different(open_runner: Open):
 def test_what_is_too_much_is_halved_until_it_fits(open_runner: Open, too_much: str, by: str | None):
     runner = open_runner(most_windows=20, too_much=too_much, too_much_for=by)
     done = runner.backfill(92)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     # 92, two halves of 46, four quarters of 23, eight of 12 at most.
     assert len(done.asked) <= 1 + 2 + 4 + 8
     assert runner.world.slept == []
@@ -567,17 +567,17 @@ def test_a_single_window_that_is_too_much_is_tried_once_more(
     runner = open_runner(PLAIN_SHOP, most_windows=0, too_much=too_much, too_much_for=by)
     done = runner.backfill(2)
     assert done.sizes == [2, 1, 1, 1, 1]
-    assert done.states == [State.FAILED] * 2
+    assert done.states == [RunState.FAILED] * 2
     assert all(too_much in (reason or "") for reason in done.reasons)
     # It may fit tomorrow: nothing is blocked.
     runner.dbt.most_windows = None
-    assert set(runner.backfill(2).states) == {State.SUCCESS}
+    assert set(runner.backfill(2).states) == {RunState.SUCCESS}
 
 
 def test_what_a_killed_invocation_has_published_is_only_checked(open_runner: Open):
     runner = open_runner(faults=[Fault(KILLED, after=1)])
     done = runner.backfill(8)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     assert runner.dbt.questions == [days(SHOP, 8)]
     assert done.sizes == [8, 4, 4]
     assert done.times_built("lines") == 1
@@ -590,21 +590,21 @@ def test_what_was_to_be_judged_only_is_not_built_though_its_judge_is_killed(
 ):
     runner = open_runner(PLAIN_SHOP, faults=[Fault(KILLED, after=1), Fault(KILLED, after=after)])
     done = runner.backfill(4)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     assert done.times_built("lines") == 1
 
 
 def test_what_a_killed_invocation_has_judged_is_done(open_runner: Open):
     runner = open_runner(faults=[Fault(KILLED, after=None)])
     done = runner.backfill(8)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     assert len([i for i in done.asked if "lines" in i.nodes or "revenue" in i.nodes]) == 1
 
 
 def test_a_full_disk_pauses_the_pipeline_and_stops(open_runner: Open):
     runner = open_runner(faults=[Fault(FULL, by="lines")])
     done = runner.backfill(6, chunk=2)
-    assert done.states == [State.FAILED] * 2 + [State.CANCELLED] * 4
+    assert done.states == [RunState.FAILED] * 2 + [RunState.CANCELLED] * 4
     assert len(done.asked) == 1
     pause = runner.ledger.paused("shop")
     assert pause is not None
@@ -619,7 +619,7 @@ def test_what_has_failed_for_good_is_left_alone_until_something_changes(
     open_runner: Open, change: str
 ):
     runner = open_runner(bad={"lines": labels(SHOP, {2})})
-    assert runner.backfill(5).of(State.FAILED) == {2}
+    assert runner.backfill(5).of(RunState.FAILED) == {2}
     known = runner.ledger.known()["lines"].at(days(SHOP, 1, 2).start)
     assert known is not None
     assert known.inputs == "as landed"
@@ -641,7 +641,7 @@ def test_what_has_failed_for_good_is_left_alone_until_something_changes(
             (days(SHOP, 1, 2), ("lines", "revenue"))
         ]
         runner.dbt.bad.clear()
-        assert runner.backfill(5, force=change == "force").states == [State.SUCCESS]
+        assert runner.backfill(5, force=change == "force").states == [RunState.SUCCESS]
 
 
 def test_where_the_inputs_cannot_be_seen_nothing_is_blocked(open_runner: Open):
@@ -657,7 +657,7 @@ def test_where_the_inputs_cannot_be_seen_nothing_is_blocked(open_runner: Open):
 def test_what_knows_no_windows_is_built_once_over_many_chunks(open_runner: Open):
     runner = open_runner(unit_tests={"adds_up": "revenue"})
     done = runner.backfill(9, chunk=2)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     assert done.sizes == [2, 2, 2, 2, 1]
     assert [i.nodes[:-2] for i in done.asked] == [("prices", "recent"), (), (), (), ("report",)]
     assert [i.with_unit_tests for i in done.asked] == [True, False, False, False, False]
@@ -666,7 +666,7 @@ def test_what_knows_no_windows_is_built_once_over_many_chunks(open_runner: Open)
 def test_a_table_made_from_windows_comes_last_though_the_last_chunk_is_split(open_runner: Open):
     runner = open_runner(bad={"lines": labels(SHOP, {7})})
     done = runner.backfill(9, chunk=3)
-    assert done.of(State.FAILED) == {7}
+    assert done.of(RunState.FAILED) == {7}
     built = [model for model, _ in runner.dbt.built]
     assert built.count("report") == 1
     assert built[-1] == "report" or set(built[built.index("report") :]) == {"report", "recent"}
@@ -675,7 +675,7 @@ def test_a_table_made_from_windows_comes_last_though_the_last_chunk_is_split(ope
 def test_a_table_made_from_windows_comes_though_the_last_chunk_has_failed(open_runner: Open):
     runner = open_runner(bad={"lines": labels(SHOP, {8})})
     done = runner.backfill(9, chunk=4)
-    assert done.of(State.FAILED) == {8}
+    assert done.of(RunState.FAILED) == {8}
     assert done.times_built("report") == 2  # it was skipped with the last chunk, then came alone
     assert runner.dbt.built.count(("report", "")) == 1
     assert done.asked[-1].nodes == ("report",)
@@ -688,8 +688,8 @@ def test_a_table_is_not_made_from_bad_rows(open_runner: Open, *, is_named: bool,
     nameless = set() if is_named else {"revenue_check"}
     runner = open_runner(bad={"revenue_check": labels(SHOP, {3})}, nameless=nameless)
     done = runner.backfill(9, chunk=chunk)
-    assert done.of(State.INCORRECT) == {3}
-    assert done.of(State.SUCCESS) == without(9, {3})
+    assert done.of(RunState.INCORRECT) == {3}
+    assert done.of(RunState.SUCCESS) == without(9, {3})
     assert ("report", "") not in runner.dbt.built
 
 
@@ -708,7 +708,7 @@ def test_a_table_between_windows_is_made_from_all_of_the_first(
 ):
     runner = open_runner(STAGED)
     done = runner.backfill(8, chunk=chunk)
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     every = sorted(labels(STAGED, set(range(8))))
     assert runner.dbt.built == [
         *(("lines", label) for label in every),
@@ -722,7 +722,7 @@ def test_a_table_between_windows_is_made_from_all_of_the_first(
 def test_after_a_failure_in_the_first_stage_the_second_runs_for_the_others(open_runner: Open):
     runner = open_runner(STAGED, bad={"lines": labels(STAGED, {4})})
     done = runner.backfill(8, chunk=3)
-    assert done.of(State.FAILED) == {4}
+    assert done.of(RunState.FAILED) == {4}
     built = [label for model, label in runner.dbt.built if model == "shares"]
     assert sorted(built) == sorted(labels(STAGED, without(8, {4})))
     assert runner.dbt.built.count(("totals", "")) == 1
@@ -750,7 +750,7 @@ def test_the_newest_windows_run_first_if_a_person_says_so(open_runner: Open):
     runner = open_runner()
     done = runner.backfill(8, chunk=3, newest_first=True)
     assert [of(done, invocation) for invocation in done.asked] == [[5, 6, 7], [2, 3, 4], [0, 1]]
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
     assert [("report" in i.nodes) for i in done.asked] == [False, False, True]
 
 
@@ -776,7 +776,7 @@ def test_a_pause_between_chunks_stops_and_cancels_the_rest(open_runner: Open):
     runner = open_runner()
     runner.dbt.before = lambda _: runner.ledger.pause("shop", "by hand", runner.world.at)
     done = runner.backfill(7, chunk=3)
-    assert done.states == [State.SUCCESS] * 3 + [State.CANCELLED] * 4
+    assert done.states == [RunState.SUCCESS] * 3 + [RunState.CANCELLED] * 4
     assert len(done.asked) == 1
     rest = Span(days(SHOP, 3).end, days(SHOP, 7).end)
     assert runner.witness.left_out == [(rest, "paused: by hand")]
@@ -799,12 +799,12 @@ def test_who_loses_its_windows_kills_its_child_and_records_nothing(
         runner.backfill(6, chunk=2)
     assert len(runner.dbt.asked) == 2
     states = [run.state for run in runner.runs()]
-    assert states == [State.SUCCESS] * 2 + [State.CANCELLED] * 4
-    assert runner.standings("lines", 6) == [Standing.SUCCESS] * 2 + [None] * 4
+    assert states == [RunState.SUCCESS] * 2 + [RunState.CANCELLED] * 4
+    assert runner.standings("lines", 6) == [WorkResult.SUCCESS] * 2 + [None] * 4
     # What was published all the same is asked after before anything else runs.
     runner.dbt.before = lambda _: None
     again = runner.backfill(6)
-    assert set(again.states) == {State.SUCCESS}
+    assert set(again.states) == {RunState.SUCCESS}
     assert len(again.states) == 4
     assert [label for model, label in runner.dbt.built if model == "lines"] == sorted(
         labels(SHOP, set(range(6)))
@@ -819,9 +819,9 @@ def test_what_another_runner_has_done_since_the_plan_is_put_back(open_runner: Op
     other.backfill(2)
     done = run_plan(runner.job, plan, lambda mine: runner.plan(request, mine))
     assert done.left_to_others == Spans([days(SHOP, 2)])
-    assert list(done.states.values()) == [State.SUCCESS] * 3
+    assert list(done.states.values()) == [RunState.SUCCESS] * 3
     assert [i.span for i in runner.dbt.asked] == [days(SHOP, 3, 2)]
-    put_back = [run for run in runner.runs() if run.state is State.CANCELLED]
+    put_back = [run for run in runner.runs() if run.state is RunState.CANCELLED]
     assert [run.reason for run in put_back] == [MEANWHILE] * 2
     assert not any(run.is_unsettled for run in put_back)
 
@@ -840,7 +840,7 @@ def test_an_interrupt_closes_the_engine_and_cancels_what_is_left(open_runner: Op
     assert runner.dbt.is_closed
     assert runner.witness.stopped == [days(SHOP, 2, 2)]
     runs = runner.runs()
-    assert [run.state for run in runs] == [State.SUCCESS] * 2 + [State.CANCELLED] * 4
+    assert [run.state for run in runs] == [RunState.SUCCESS] * 2 + [RunState.CANCELLED] * 4
     assert [run.is_unsettled for run in runs] == [False] * 2 + [True] * 2 + [False] * 2
     assert {run.reason for run in runs[2:]} == {
         "stopped before it was done; run the same command again"
@@ -856,7 +856,7 @@ def test_after_a_failed_chunk_nothing_is_left_to_be_settled_at_an_interrupt(open
     with pytest.raises(Interrupted):
         runner.backfill(8)
     states = [run.state for run in runner.runs()]
-    good, bad, left = State.SUCCESS, State.INCORRECT, State.CANCELLED
+    good, bad, left = RunState.SUCCESS, RunState.INCORRECT, RunState.CANCELLED
     assert states == [good, good, bad, left, left, bad, left, left]
 
 
@@ -917,16 +917,18 @@ def test_a_test_of_two_models_does_not_condemn_the_good_one(open_runner: Open):
     )
     runner = open_runner(pipeline, bad={"left_check": labels(pipeline, {1})})
     done = runner.backfill(3)
-    assert done.of(State.INCORRECT) == {1}
-    assert runner.standings("left", 3)[1] is Standing.INCORRECT
-    assert Standing.INCORRECT not in runner.standings("right", 3)
+    assert done.of(RunState.INCORRECT) == {1}
+    assert runner.standings("left", 3)[1] is WorkResult.INCORRECT
+    assert WorkResult.INCORRECT not in runner.standings("right", 3)
 
 
 def test_the_index_says_nothing_of_windows_that_were_never_touched(open_runner: Open):
     runner = open_runner()
     runner.backfill(2, skip=3)
     parts = list(runner.ledger.known()["lines"])
-    assert parts == [(days(SHOP, 2, 3), Known(Standing.SUCCESS, "lines as it was", has_rows=True))]
+    assert parts == [
+        (days(SHOP, 2, 3), WindowRecord(WorkResult.SUCCESS, "lines as it was", has_rows=True))
+    ]
 
 
 def test_windows_that_others_hold_are_left_alone(

@@ -11,7 +11,7 @@ import pytest
 from runner.core.errors import ConfigError, EngineError
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Ledger
-from runner.project import Node, Project
+from runner.project.manifest import Node, Project
 from runner.scheduling.freshness import Freshness
 from tests.unit.scheduling import utc
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from runner.core.errors import ProjectError
-from runner.gates import LateGate
-from runner.pipelines import Pipeline
-from runner.project import Node
+from runner.project.gates import LateGate
+from runner.project.manifest import Node
+from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import check, shop, singular, table, view, windowed
 
 

@@ -9,16 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.arrivals import Obstacle
 from runner.core.chunks import EVERYTHING, UNKNOWN_SIZE
 from runner.core.config import WaitFor
 from runner.core.spans import Spans
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.core.windows import Grain
-from runner.input_changes import changed_inputs
-from runner.input_files import InputFiles
+from runner.landed.completeness import Blocker
+from runner.landed.files import InputFiles
 from runner.ledger import Kind, Ledger
-from runner.pipelines import Pipeline
+from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, gate, shop, view, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -68,7 +67,7 @@ class Landing:
     def changes(self) -> dict[str, list[tuple[str, str]]]:
         """What has changed: label of the first window and reason, by model."""
         planner = self.town.planner("shop")
-        found = changed_inputs(planner, utc("2017-03-05 11:00"), SETTLED)
+        found = planner.changed_inputs(utc("2017-03-05 11:00"), SETTLED)
         label = self.town.pipelines["shop"].calendar.window_at
         return {
             model: [(label(span.start).label, reason) for span, reason in timeline]
@@ -126,14 +125,14 @@ def test_other_bytes_make_exactly_their_window_run_again_once(place: Landing):
     assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
     assert place.passed() == ["2017-03-02"]
     run = place.town.runs()[-1]
-    assert (run.kind, run.state) == (Kind.EVENT, State.SUCCESS)
+    assert (run.kind, run.state) == (Kind.EVENT, RunState.SUCCESS)
     assert place.passed() == []
 
 
 def test_the_reason_is_said_of_the_stale_window(place: Landing):
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     place.town.ledger.make_stale(
-        changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"), SETTLED)
+        place.town.planner("shop").changed_inputs(utc("2017-03-05 11:00"), SETTLED)
     )
     window = place.town.pipelines["shop"].calendar.labelled("2017-03-02")
     known = place.town.ledger.known()["stg"].at(window.start)
@@ -192,13 +191,13 @@ def test_an_incorrect_window_runs_again_when_its_file_lands_and_not_before(
     place.dbt.bad["stg_ok"] = {"2017-03-03"}
     assert "2017-03-03" in place.passed()
     newest = {run.label: run.state for run in place.town.runs()}
-    assert newest["2017-03-03"] is State.INCORRECT
+    assert newest["2017-03-03"] is RunState.INCORRECT
     assert place.passed() == []
     place.dbt.bad.clear()
     assert place.passed() == []
     place.land("landing/2017-03-03.csv")
     assert place.passed() == ["2017-03-03"]
-    assert place.town.runs()[-1].state is State.SUCCESS
+    assert place.town.runs()[-1].state is RunState.SUCCESS
     assert place.passed() == []
 
 
@@ -206,12 +205,12 @@ def test_a_failed_window_runs_again_when_its_file_is_mended(ledger: Ledger, tmp_
     place = landing(ledger, tmp_path)
     place.dbt.bad["stg"] = {"2017-03-03"}
     place.passed()
-    assert State.FAILED in {run.state for run in place.town.runs()}
+    assert RunState.FAILED in {run.state for run in place.town.runs()}
     assert place.passed() == []
     place.land("landing/2017-03-03.csv", content="mended", modified=2)
     place.dbt.bad.clear()
     assert place.passed() == ["2017-03-03"]
-    assert place.town.runs()[-1].state is State.SUCCESS
+    assert place.town.runs()[-1].state is RunState.SUCCESS
 
 
 def test_what_goes_wrong_again_is_not_run_at_every_pass(place: Landing):
@@ -264,7 +263,7 @@ def test_a_run_that_died_before_it_recorded_leaves_the_change_to_be_found(place:
 def test_the_same_change_is_told_until_its_window_has_run(place: Landing):
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     before = place.changes()
-    found = changed_inputs(place.town.planner("shop"), utc("2017-03-05 11:00"), SETTLED)
+    found = place.town.planner("shop").changed_inputs(utc("2017-03-05 11:00"), SETTLED)
     place.town.ledger.make_stale(found)
     assert place.changes() == before
 
@@ -331,7 +330,7 @@ def test_a_changed_file_is_waited_for_until_it_is_complete(ledger: Ledger, tmp_p
     place.land("landing/2017-03-02.csv")
     place.passed()
     place.land("landing/2017-03-02.csv", content="half a", modified=2)
-    place.town.obstacles["2017-03-02"] = Obstacle("landing/2017-03-02.csv is being written")
+    place.town.obstacles["2017-03-02"] = Blocker("landing/2017-03-02.csv is being written")
     assert place.passed() == []
     place.town.obstacles.clear()
     assert place.passed() == ["2017-03-02"]
@@ -429,7 +428,7 @@ def test_a_change_that_is_still_being_written_is_no_change_yet(ledger: Ledger, t
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     planner, now = place.town.planner("shop"), utc("2017-03-05 11:00")
     at_once = datetime.now(UTC)
-    assert changed_inputs(planner, now, at_once) == {}
-    assert changed_inputs(planner, now, at_once + timedelta(minutes=2)).keys() == {"stg"}
+    assert planner.changed_inputs(now, at_once) == {}
+    assert planner.changed_inputs(now, at_once + timedelta(minutes=2)).keys() == {"stg"}
     (tmp_path / "landing/2017-03-02.csv").write_text("cut o")
-    assert changed_inputs(planner, now, SETTLED) == {}
+    assert planner.changed_inputs(now, SETTLED) == {}

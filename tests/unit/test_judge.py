@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.core.chunks import Chunk
-from runner.core.standings import Standing
+from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import (
     Evidence,
@@ -18,8 +18,8 @@ from runner.dbt.protocol import (
     WindowEvidence,
 )
 from runner.dbt.reports import killed
-from runner.execution.judge import Judgement, WindowJudgement, judge
-from runner.ledger import Finding, ModelRun
+from runner.execution.verdicts import Judgement, WindowJudgement, judge
+from runner.ledger import CheckFinding, ModelRun
 from tests.unit.fake_dbt import check, days, gate, seed, shop, singular, view, windowed
 
 PIPELINE = shop(
@@ -51,8 +51,8 @@ BELOW_LINES = dict.fromkeys(
     ("lines_volume", "revenue", "recent", "revenue_volume", "revenue_is_positive"), "skipped"
 )
 BELOW_CHECK = {name: "skipped" for name in BELOW_LINES if name != "lines_volume"}
-GOOD_LINES = ModelRun("lines", Standing.SUCCESS, 10, "lines as it was")
-LINES_PUBLISHED = ModelRun("lines", Standing.PUBLISHED, 10, "lines as it was")
+GOOD_LINES = ModelRun("lines", WorkResult.SUCCESS, 10, "lines as it was")
+LINES_PUBLISHED = ModelRun("lines", WorkResult.PUBLISHED, 10, "lines as it was")
 
 
 def published(
@@ -115,7 +115,7 @@ def by_day(judgement: Judgement) -> list[WindowJudgement]:
     return [judgement.windows[window.start] for window in DAY]
 
 
-def standings(judgement: Judgement, model: str) -> list[Standing | None]:
+def standings(judgement: Judgement, model: str) -> list[WorkResult | None]:
     """Of a model, in the order of the days; None is nothing known."""
     return [
         next((run.standing for run in day.models if run.model == model), None)
@@ -134,8 +134,8 @@ def test_all_published_and_judged_is_settled_window_by_window():
     second = by_day(judgement)[1]
     assert second == WindowJudgement(
         models=(
-            ModelRun("lines", Standing.SUCCESS, 20, "lines as it was"),
-            ModelRun("revenue", Standing.SUCCESS, 20, "revenue as it was"),
+            ModelRun("lines", WorkResult.SUCCESS, 20, "lines as it was"),
+            ModelRun("revenue", WorkResult.SUCCESS, 20, "revenue as it was"),
         ),
         findings=(),
         to_build=(),
@@ -146,8 +146,8 @@ def test_all_published_and_judged_is_settled_window_by_window():
     names = ("lines_reconcile", "lines_volume", "revenue_volume", "revenue_is_positive")
     assert judgement.checks == {IDS[name] for name in names}
     assert [(run.model, run.standing) for run in judgement.statics] == [
-        ("closures", Standing.SUCCESS),
-        ("recent", Standing.SUCCESS),
+        ("closures", WorkResult.SUCCESS),
+        ("recent", WorkResult.SUCCESS),
     ]
     assert judgement.seconds == 4.0
 
@@ -155,7 +155,7 @@ def test_all_published_and_judged_is_settled_window_by_window():
 def test_a_gate_condemns_the_windows_it_names_and_the_others_are_to_be_built():
     found = (evidence("lines", "lines_reconcile", 1, 2),)
     judgement = judged(result({"lines": "error", **BELOW_LINES}, (), found))
-    assert standings(judgement, "lines") == [None, *[Standing.INCORRECT] * 2, None]
+    assert standings(judgement, "lines") == [None, *[WorkResult.INCORRECT] * 2, None]
     assert [day.to_build for day in by_day(judgement)] == [
         ("lines", "revenue"),
         (),
@@ -166,16 +166,16 @@ def test_a_gate_condemns_the_windows_it_names_and_the_others_are_to_be_built():
     assert judgement.failure is None  # the rest is innocent until it has run
     bad = by_day(judgement)[1]
     why = "lines_reconcile: expected 5 rows; actual no rows"
-    assert bad.models == (ModelRun("lines", Standing.INCORRECT, None, "lines as it was", why),)
+    assert bad.models == (ModelRun("lines", WorkResult.INCORRECT, None, "lines as it was", why),)
     assert bad.condemned == bad.models
-    assert bad.findings == (Finding("lines", "lines_reconcile", "error", "5 rows", "no rows"),)
+    assert bad.findings == (CheckFinding("lines", "lines_reconcile", "error", "5 rows", "no rows"),)
 
 
 def test_a_check_that_names_a_window_leaves_the_others_correct():
     found = (evidence("revenue", "revenue_volume", 2),)
     publications = published(bad={("revenue", 2): "incorrect"})
     judgement = judged(result({"revenue_volume": "fail"}, publications, found))
-    good, bad = Standing.SUCCESS, Standing.INCORRECT
+    good, bad = WorkResult.SUCCESS, WorkResult.INCORRECT
     assert standings(judgement, "revenue") == [good, good, bad, good]
     assert standings(judgement, "lines") == [good] * 4
     assert settled(judgement) == [True] * 4
@@ -189,7 +189,7 @@ def test_downstream_of_a_failed_check_is_built_for_the_good_windows_only():
     changed = {"lines_volume": "fail", **BELOW_CHECK}
     publications = published(models=("lines",), bad={("lines", 0): "incorrect"})
     judgement = judged(result(changed, publications, found))
-    assert standings(judgement, "lines") == [Standing.INCORRECT, *[Standing.SUCCESS] * 3]
+    assert standings(judgement, "lines") == [WorkResult.INCORRECT, *[WorkResult.SUCCESS] * 3]
     assert [day.to_build for day in by_day(judgement)] == [(), *[("revenue",)] * 3]
     assert by_day(judgement)[0].held == ("revenue",)
     assert judgement.failure is None
@@ -197,7 +197,7 @@ def test_downstream_of_a_failed_check_is_built_for_the_good_windows_only():
 
 def test_a_marker_that_says_incorrect_is_believed_without_evidence():
     judgement = judged(result(publications=published(bad={("revenue", 3): "incorrect"})))
-    assert standings(judgement, "revenue")[3] is Standing.INCORRECT
+    assert standings(judgement, "revenue")[3] is WorkResult.INCORRECT
     assert settled(judgement) == [True] * 4
 
 
@@ -209,10 +209,10 @@ def test_a_warning_condemns_nothing_and_is_kept_as_evidence():
     judgement = judged(
         result({"revenue_volume": "warn", "revenue_is_positive": "warn"}, found=found)
     )
-    assert standings(judgement, "revenue") == [Standing.SUCCESS] * 4
+    assert standings(judgement, "revenue") == [WorkResult.SUCCESS] * 4
     sample = ("sale_date 2017-03-01",)
-    general = Finding(None, "revenue_is_positive", "warn", None, "1 row", sample)
-    named = Finding("revenue", "revenue_volume", "warn", "5 rows", "no rows")
+    general = CheckFinding(None, "revenue_is_positive", "warn", None, "1 row", sample)
+    named = CheckFinding("revenue", "revenue_volume", "warn", "5 rows", "no rows")
     assert by_day(judgement)[0].findings == (general,)
     assert by_day(judgement)[1].findings == (named, general)
 
@@ -223,10 +223,10 @@ def test_a_failed_check_without_names_leaves_what_it_judges_to_be_checked():
     judgement = judged(result({"revenue_is_positive": "fail"}, publications, found))
     assert [day.to_check for day in by_day(judgement)] == [("revenue",)] * 4
     assert [day.to_build for day in by_day(judgement)] == [()] * 4
-    assert standings(judgement, "lines") == [Standing.SUCCESS] * 4
+    assert standings(judgement, "lines") == [WorkResult.SUCCESS] * 4
     failure = judgement.failure
     assert failure is not None
-    assert (failure.standing, failure.is_systematic) == (Standing.INCORRECT, False)
+    assert (failure.standing, failure.is_systematic) == (WorkResult.INCORRECT, False)
     assert (failure.blamed, failure.reason) == ("revenue", "revenue_is_positive: fail")
     assert [(f.actual, f.sample) for f in failure.findings] == [("1 row", ("revenue -1",))]
 
@@ -251,7 +251,7 @@ def test_a_nameless_check_of_a_parent_leaves_its_readers_to_be_built():
         (("lines",), ("revenue",))
     ] * 4
     assert judgement.failure is not None
-    assert judgement.failure.standing is Standing.INCORRECT  # it is published
+    assert judgement.failure.standing is WorkResult.INCORRECT  # it is published
 
 
 def test_a_model_that_errors_without_names_is_to_be_built_with_what_reads_it():
@@ -265,19 +265,19 @@ def test_a_model_that_errors_without_names_is_to_be_built_with_what_reads_it():
     failure = judgement.failure
     assert failure is not None
     assert failure.reason == "lines: Conversion Error: Could not convert string 'x1' to INT32"
-    assert (failure.standing, failure.is_systematic) == (Standing.FAILED, False)
+    assert (failure.standing, failure.is_systematic) == (WorkResult.FAILED, False)
     assert failure.message == message
 
 
 @pytest.mark.parametrize(
     ("name", "status", "standing"),
     [
-        ("closures", "error", Standing.FAILED),
-        ("closures_unique", "fail", Standing.INCORRECT),
-        ("closures_unique", "error", Standing.FAILED),
+        ("closures", "error", WorkResult.FAILED),
+        ("closures_unique", "fail", WorkResult.INCORRECT),
+        ("closures_unique", "error", WorkResult.FAILED),
     ],
 )
-def test_what_knows_no_window_fails_all_that_read_it(name: str, status: str, standing: Standing):
+def test_what_knows_no_window_fails_all_that_read_it(name: str, status: str, standing: WorkResult):
     judgement = judged(result({"lines": "skipped", **BELOW_LINES, name: status}, ()))
     assert settled(judgement) == [False] * 4
     assert judgement.failure is not None
@@ -290,7 +290,7 @@ def test_what_nobody_reads_fails_alone():
     judgement = judged(result({"recent": "error"}))
     assert settled(judgement) == [True] * 4
     assert judgement.failure is None
-    assert {run.model: run.standing for run in judgement.statics}["recent"] is Standing.FAILED
+    assert {run.model: run.standing for run in judgement.statics}["recent"] is WorkResult.FAILED
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_an_invocation_without_a_result(error: str, *, is_systematic: bool):
     assert [day.to_build for day in by_day(judgement)] == [("lines", "revenue")] * 4
     failure = judgement.failure
     assert failure is not None
-    assert (failure.reason, failure.standing) == (error, Standing.FAILED)
+    assert (failure.reason, failure.standing) == (error, WorkResult.FAILED)
     assert failure.is_systematic is is_systematic
 
 
@@ -327,7 +327,7 @@ def test_an_invocation_that_died_before_the_end_leaves_the_rest_with_its_reason(
 def test_nothing_checked_is_unchecked():
     publications = published(bad={("revenue", day): "unchecked" for day in range(4)})
     judgement = judged(result(publications=publications))
-    assert standings(judgement, "revenue") == [Standing.UNCHECKED] * 4
+    assert standings(judgement, "revenue") == [WorkResult.UNCHECKED] * 4
     assert judgement.failure is None
 
 
@@ -337,7 +337,7 @@ def test_a_model_that_publishes_nothing_is_never_success():
     failure = judgement.failure
     assert failure is not None
     assert failure.reason.startswith("revenue published nothing: ")
-    assert (failure.standing, failure.is_systematic) == (Standing.FAILED, True)
+    assert (failure.standing, failure.is_systematic) == (WorkResult.FAILED, True)
 
 
 def test_the_window_that_lacks_a_marker_is_never_success():
@@ -417,9 +417,9 @@ def test_windows_that_miss_late_rows_are_told_whichever_they_are():
         "lines": Timeline([(before.span, "late rows: 17"), (DAY[1].span, "late rows: 2")])
     }
     assert judgement.failure is None
-    assert set(standings(judgement, "lines")) == {Standing.SUCCESS}
+    assert set(standings(judgement, "lines")) == {WorkResult.SUCCESS}
     expected = f"{before.label}: no row"
-    assert judgement.static_findings[0] == Finding(
+    assert judgement.static_findings[0] == CheckFinding(
         "lines", "lines_late", "warn", expected, "late rows: 17"
     )
     # Another warning makes nothing stale.

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from runner.dbt.kept import Kept
+from runner.dbt.speedups.compile_cache import CompileCache
 
 RENDER = """
 import sys
 import jinja2
 from pathlib import Path
 from runner.dbt import lean
-from runner.dbt.kept import Kept
+from runner.dbt.speedups.compile_cache import Kept
 
 compiled = []
 original = jinja2.Environment._compile
@@ -79,7 +79,7 @@ import json, sys
 from pathlib import Path
 import dbt_common.dataclass_schema as mixin
 from runner.dbt import lean
-from runner.dbt.kept import Kept
+from runner.dbt.speedups.compile_cache import Kept
 
 derived = []
 original = mixin.build_json_schema
@@ -115,7 +115,7 @@ def test_schemas_are_derived_once_and_still_refuse(path: Path):
 
 
 def test_what_cannot_be_written_is_no_harm(path: Path):
-    kept = Kept(path, None)
+    kept = CompileCache(path, None)
     assert kept.of(("a",), object) is kept.of(("a",), object)
     kept.save()
     assert not path.exists()
@@ -129,7 +129,7 @@ def cache(tmp_path: Path) -> Path:
 def keep(path: Path, cache: Path | None, *names: str) -> list[str]:
     """Which of the names had to be made."""
     made: list[str] = []
-    kept = Kept(path, cache)
+    kept = CompileCache(path, cache)
     for name in names:
         kept.of((name,), lambda name=name: made.append(name) or name)
     kept.save()

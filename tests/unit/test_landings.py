@@ -14,10 +14,10 @@ import pytest
 from runner.core.config import PipelineConfig
 from runner.core.spans import Span
 from runner.core.windows import Grain
-from runner.landings import Landings
-from runner.locations import location_of
-from runner.pipelines import make_pipeline
-from runner.project import Node, Project
+from runner.landed.sources import Landings
+from runner.project.locations import location_of
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import make_pipeline
 
 ZONE = ZoneInfo("America/New_York")
 FIRST = "2026-03-07"

@@ -12,7 +12,7 @@ from threading import Barrier, Thread
 import pytest
 
 from runner.core.errors import LedgerError, UsageError
-from runner.ledger import Entry, Finding, Kind, Ledger
+from runner.ledger import CheckFinding, Kind, Ledger, RunEntry
 from runner.ledger.addresses import dialect_of, ledger_file
 from runner.ledger.connection import Connection
 from runner.ledger.dialects import Postgres, Sqlite
@@ -136,7 +136,9 @@ def test_text_that_no_database_keeps_is_found_again(ledger: Ledger):
     assert found is not None
     assert found.reason == "be\N{REPLACEMENT CHARACTER}cause"
     fence = started(ledger, WEEK[:1])
-    entry = Entry((), (Finding(None, "a", "warn", None, None, ("ro\0w", "\ud83d", "ü")),), SUCCESS)
+    entry = RunEntry(
+        (), (CheckFinding(None, "a", "warn", None, None, ("ro\0w", "\ud83d", "ü")),), SUCCESS
+    )
     ledger.record(PIPELINE, fence, {WEEK[0].start: entry}, NOTHING, NOW)
     (finding,) = ledger.findings(ledger.runs(PIPELINE)[0])
     assert finding.sample == ("ro\N{REPLACEMENT CHARACTER}w", "?", "ü")

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from runner.core.errors import DaybreakError, LedgerError, UsageError
-from runner.core.standings import Known, Standing
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.ledger import Entry, Finding, IndexChange, Kind, Ledger, ModelRun, Outcome
+from runner.ledger import CheckFinding, IndexChange, Kind, Ledger, ModelRun, RunEnd, RunEntry
 from runner.ledger.dialects import Sqlite
 from tests.postgres import Server
 from tests.unit.ledger_fixtures import (
@@ -46,12 +46,12 @@ def filled(path: Path) -> None:
     """A ledger with something in every table."""
     with opened(path) as ledger:
         fence = started(ledger, WEEK)
-        models = (ModelRun("revenue", Standing.SUCCESS, 3, "abc"),)
-        findings = (Finding("revenue", "fresh_within", "warn", "1 h", "2 h"),)
-        entries = {window.start: Entry(models, findings, SUCCESS) for window in WEEK}
+        models = (ModelRun("revenue", WorkResult.SUCCESS, 3, "abc"),)
+        findings = (CheckFinding("revenue", "fresh_within", "warn", "1 h", "2 h"),)
+        entries = {window.start: RunEntry(models, findings, SUCCESS) for window in WEEK}
         windows = {
             f"model{number}": Timeline(
-                (window.span, Known(Standing.SUCCESS, window.label)) for window in WEEK
+                (window.span, WindowRecord(WorkResult.SUCCESS, window.label)) for window in WEEK
             )
             for number in range(20)
         }
@@ -228,7 +228,7 @@ def test_a_record_that_fills_the_disk_is_undone(tmp_path: Path):
         with ledger._transaction() as connection:
             pages = connection.value("PRAGMA page_count")
             connection.rows(f"PRAGMA max_page_count = {pages}")
-        huge = Entry(outcome=Outcome(SUCCESS.state, 1, 1, 0.1, "x" * 100_000))
+        huge = RunEntry(outcome=RunEnd(SUCCESS.state, 1, 1, 0.1, "x" * 100_000))
         entries = {**ended(WEEK[:6]), WEEK[6].start: huge}
         with pytest.raises(LedgerError, match="database or disk is full"):
             ledger.record(PIPELINE, fence, entries, NOTHING, NOW)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import IndexChange, Ledger
 from tests.unit.ledger_fixtures import (
@@ -22,17 +22,17 @@ from tests.unit.ledger_fixtures import (
     started,
 )
 
-DONE = Known(Standing.SUCCESS, "abc")
+DONE = WindowRecord(WorkResult.SUCCESS, "abc")
 OUTDATED = replace(DONE, is_outdated=True)
-BROKEN = Known(Standing.FAILED, "abc", False, "no file", "digest of what was read")
+BROKEN = WindowRecord(WorkResult.FAILED, "abc", False, "no file", "digest of what was read")
 MODEL = "daily_revenue"
 
 
-def painted(*parts: tuple[Span, Known], model: str = MODEL) -> IndexChange:
+def painted(*parts: tuple[Span, WindowRecord], model: str = MODEL) -> IndexChange:
     return IndexChange(windows={model: Timeline(parts)})
 
 
-def index(ledger: Ledger, model: str = MODEL) -> list[tuple[Span, Known]]:
+def index(ledger: Ledger, model: str = MODEL) -> list[tuple[Span, WindowRecord]]:
     return list(ledger.known().get(model, Timeline()))
 
 
@@ -149,10 +149,10 @@ STEPS = st.lists(
 )
 
 
-def check_against_days(ledger: Ledger, steps: list[tuple[int, int, Known | None]]) -> None:
+def check_against_days(ledger: Ledger, steps: list[tuple[int, int, WindowRecord | None]]) -> None:
     """Paint, and do the same to a list of days."""
     ledger.replace_index([])
-    days: list[Known | None] = [None] * 7
+    days: list[WindowRecord | None] = [None] * 7
     for first, length, known in steps:
         windows = WEEK[first : first + length]
         if known is not None:
@@ -173,7 +173,7 @@ def check_against_days(ledger: Ledger, steps: list[tuple[int, int, Known | None]
 def test_the_index_is_like_a_list_of_days(ledger: Ledger):
     @settings(max_examples=25, deadline=None)
     @given(steps=STEPS)
-    def check(steps: list[tuple[int, int, Known | None]]) -> None:
+    def check(steps: list[tuple[int, int, WindowRecord | None]]) -> None:
         check_against_days(ledger, steps)
 
     check()

@@ -12,7 +12,7 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError
 from runner.core.spans import Spans
-from runner.core.states import State, sources
+from runner.core.states import RunState, sources
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Kind, Ledger, Run, owners
 from runner.ledger.leases import LEASE_SECONDS
@@ -53,7 +53,7 @@ def test_a_run_is_queued_with_everything_that_is_known_of_it(ledger: Ledger):
         window_start=WEEK[0].start,
         window_end=WEEK[0].end,
         label="2026-06-01",
-        state=State.QUEUED,
+        state=RunState.QUEUED,
         fence=None,
         row_count=None,
         check_count=None,
@@ -81,7 +81,7 @@ def test_another_pipeline_has_windows_of_its_own(ledger: Ledger):
     fence = ledger.claim("returns", span(WEEK), NOW)
     assert (ledger.holds("returns", fence), ledger.holds(PIPELINE, fence)) == (True, False)
     ledger.give_up("returns", "stopped", NOW)
-    assert set(states(ledger)) == {State.QUEUED}
+    assert set(states(ledger)) == {RunState.QUEUED}
 
 
 def test_what_was_cut_off_is_asked_about_again_whoever_has_ended_it(ledger: Ledger):
@@ -119,7 +119,7 @@ def test_a_claim_starts_the_windows_of_a_span_under_one_fence(ledger: Ledger):
     ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
     fence = ledger.claim(PIPELINE, span(WEEK[:3]), NOW)
     found = oldest_first(ledger)
-    assert [run.state for run in found] == [State.RUNNING] * 3 + [State.QUEUED] * 4
+    assert [run.state for run in found] == [RunState.RUNNING] * 3 + [RunState.QUEUED] * 4
     assert [run.fence for run in found] == [fence] * 3 + [None] * 4
     assert [run.started_at for run in found] == [NOW] * 3 + [None] * 4
     assert ledger.holds(PIPELINE, fence)
@@ -172,7 +172,7 @@ def test_a_span_is_claimed_whole_or_not_at_all(ledger: Ledger):
     for part in (span(WEEK), WEEK[3].span):
         with pytest.raises(FencedOffError, match="taken over"):
             ledger.claim(PIPELINE, part, NOW)
-    assert set(states(ledger)) == {State.QUEUED}
+    assert set(states(ledger)) == {RunState.QUEUED}
 
 
 def test_what_another_process_queued_cannot_be_claimed(location: Location, ledger: Ledger):
@@ -187,7 +187,7 @@ def test_a_run_waits_and_is_claimed_again_under_a_new_fence(ledger: Ledger):
     fence = started(ledger, WEEK)
     for attempt in range(1, 4):
         ledger.record(PIPELINE, fence, ended(WEEK[2:4], None), NOTHING, NOW)
-        assert [run.label for run in ledger.runs(PIPELINE, state=State.RETRYING)] == [
+        assert [run.label for run in ledger.runs(PIPELINE, state=RunState.RETRYING)] == [
             "2026-06-04",
             "2026-06-03",
         ]
@@ -196,44 +196,44 @@ def test_a_run_waits_and_is_claimed_again_under_a_new_fence(ledger: Ledger):
         fence = newer
     ledger.record(PIPELINE, fence, ended(WEEK[2:4]), NOTHING, NOW)
     run = ledger.run(PIPELINE, "backfill__2026-06-03")
-    assert (run.state, run.started_at) == (State.SUCCESS, NOW)  # its first start
+    assert (run.state, run.started_at) == (RunState.SUCCESS, NOW)  # its first start
 
 
-def reach(ledger: Ledger, state: State) -> int:
+def reach(ledger: Ledger, state: RunState) -> int:
     """Bring the first window's run into a state; returns its last fence."""
     ledger.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
-    if state is State.QUEUED:
+    if state is RunState.QUEUED:
         return 0
     fence = ledger.claim(PIPELINE, WEEK[0].span, NOW)
-    if state is State.RETRYING:
+    if state is RunState.RETRYING:
         ledger.record(PIPELINE, fence, ended(WEEK[:1], None), NOTHING, NOW)
-    elif state is State.CANCELLED:
+    elif state is RunState.CANCELLED:
         ledger.give_up(PIPELINE, "stopped", NOW)
         ledger.settle(ledger.unsettled(PIPELINE))
     elif state.finished:
-        outcome = SUCCESS if state is State.SUCCESS else type(SUCCESS)(state, 0, 0, 0.0)
+        outcome = SUCCESS if state is RunState.SUCCESS else type(SUCCESS)(state, 0, 0, 0.0)
         ledger.record(PIPELINE, fence, ended(WEEK[:1], outcome), NOTHING, NOW)
     return fence
 
 
-CHANGES: dict[str, tuple[State, Callable[[Ledger, int], object]]] = {
-    "claim": (State.RUNNING, lambda ledger, _: ledger.claim(PIPELINE, WEEK[0].span, NOW)),
+CHANGES: dict[str, tuple[RunState, Callable[[Ledger, int], object]]] = {
+    "claim": (RunState.RUNNING, lambda ledger, _: ledger.claim(PIPELINE, WEEK[0].span, NOW)),
     "end": (
-        State.SUCCESS,
+        RunState.SUCCESS,
         lambda ledger, fence: ledger.record(PIPELINE, fence, ended(WEEK[:1]), NOTHING, NOW),
     ),
     "wait": (
-        State.RETRYING,
+        RunState.RETRYING,
         lambda ledger, fence: ledger.record(PIPELINE, fence, ended(WEEK[:1], None), NOTHING, NOW),
     ),
-    "give up": (State.CANCELLED, lambda ledger, _: ledger.give_up(PIPELINE, "stopped", NOW)),
-    "cancel all": (State.CANCELLED, lambda ledger, _: ledger.cancel_all(PIPELINE, "no", NOW)),
+    "give up": (RunState.CANCELLED, lambda ledger, _: ledger.give_up(PIPELINE, "stopped", NOW)),
+    "cancel all": (RunState.CANCELLED, lambda ledger, _: ledger.cancel_all(PIPELINE, "no", NOW)),
 }
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", RunState)
 @pytest.mark.parametrize("change", CHANGES)
-def test_no_change_leaves_the_table_of_transitions(ledger: Ledger, state: State, change: str):
+def test_no_change_leaves_the_table_of_transitions(ledger: Ledger, state: RunState, change: str):
     fence = reach(ledger, state)
     before = ledger.runs(PIPELINE)
     assert [run.state for run in before] == [state]
@@ -242,7 +242,7 @@ def test_no_change_leaves_the_table_of_transitions(ledger: Ledger, state: State,
         act(ledger, fence)
         assert states(ledger) == [new]
         return
-    if new is not State.CANCELLED:
+    if new is not RunState.CANCELLED:
         with pytest.raises(FencedOffError):
             act(ledger, fence)
     else:
@@ -264,7 +264,7 @@ def test_giving_up_ends_what_this_process_holds_and_nothing_else(
         later = NOW + timedelta(minutes=1)
         ledger.give_up(PIPELINE, "stopped by hand", later)
         found = oldest_first(ledger)
-    ends = [State.SUCCESS] + [State.CANCELLED] * 4 + [State.RUNNING] * 2
+    ends = [RunState.SUCCESS] + [RunState.CANCELLED] * 4 + [RunState.RUNNING] * 2
     assert [run.state for run in found] == ends
     assert [run.reason for run in found] == [None] + ["stopped by hand"] * 4 + [None] * 2
     assert [run.finished_at for run in found] == [NOW] + [later] * 4 + [None] * 2
@@ -281,8 +281,8 @@ def test_what_others_did_meanwhile_is_put_back(location: Location, ledger: Ledge
         ledger.put_back(PIPELINE, [WEEK[0], *WEEK[2:4], *WEEK[5:]], "done meanwhile", NOW)
         found = oldest_first(ledger)
     # Neither what has started nor what another process holds.
-    queued, cancelled = State.QUEUED, State.CANCELLED
-    expected = [State.RUNNING, queued, cancelled, cancelled, queued, queued, queued]
+    queued, cancelled = RunState.QUEUED, RunState.CANCELLED
+    expected = [RunState.RUNNING, queued, cancelled, cancelled, queued, queued, queued]
     assert [run.state for run in found] == expected
     assert {run.reason for run in found if run.state is cancelled} == {"done meanwhile"}
     assert ledger.unsettled(PIPELINE) == []
@@ -292,7 +292,7 @@ def test_what_others_did_meanwhile_is_put_back(location: Location, ledger: Ledge
 def test_nothing_is_put_back(ledger: Ledger):
     ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
     ledger.put_back(PIPELINE, [], "done meanwhile", NOW)
-    assert set(states(ledger)) == {State.QUEUED}
+    assert set(states(ledger)) == {RunState.QUEUED}
 
 
 # Abandoned
@@ -310,7 +310,7 @@ def test_the_runs_of_a_dead_process_are_released(location: Location, ledger: Led
     assert starts(ledger.abandoned(PIPELINE)) == starts(WEEK[1:4])
     ledger.release_abandoned(PIPELINE, NOW)
     found = oldest_first(ledger)
-    expected = [State.SUCCESS, State.FAILED, State.FAILED, State.CANCELLED]
+    expected = [RunState.SUCCESS, RunState.FAILED, RunState.FAILED, RunState.CANCELLED]
     assert [run.state for run in found] == expected
     assert found[1].reason == "its runner died; run the same command again"
     assert starts(ledger.unsettled(PIPELINE)) == starts(WEEK[2:3])
@@ -325,7 +325,7 @@ def test_a_killed_process_is_dead_before_anybody_waits_for_it(location: Location
         wait_until(lambda: owners.is_dead(owner))
         assert len(ledger.abandoned(PIPELINE)) == 7
         ledger.release_abandoned(PIPELINE, NOW)
-        assert set(states(ledger)) == {State.FAILED}
+        assert set(states(ledger)) == {RunState.FAILED}
         assert not ledger.holds(PIPELINE, fence)
 
 
@@ -334,12 +334,12 @@ def test_a_living_process_keeps_its_runs_until_its_lease_runs_out(
 ):
     with living_holder(location, WEEK, claims=True) as (owner, fence):
         ledger.release_abandoned(PIPELINE, NOW)
-        assert set(states(ledger)) == {State.RUNNING}
+        assert set(states(ledger)) == {RunState.RUNNING}
         expire(ledger, owner)
         ledger.release_abandoned("returns", NOW)
-        assert set(states(ledger)) == {State.RUNNING}
+        assert set(states(ledger)) == {RunState.RUNNING}
         ledger.release_abandoned(PIPELINE, NOW)
-        assert set(states(ledger)) == {State.FAILED}
+        assert set(states(ledger)) == {RunState.FAILED}
         assert "gave no sign of life" in ledger.fate(PIPELINE, fence)
 
 
@@ -350,7 +350,7 @@ def test_a_heartbeat_extends_the_lease_of_this_process_alone(location: Location,
         expire(ledger, owners.this_process())
         ledger.keep_alive(PIPELINE)
         ledger.release_abandoned(PIPELINE, NOW)
-        assert states(ledger) == [State.FAILED] * 3 + [State.QUEUED] * 4
+        assert states(ledger) == [RunState.FAILED] * 3 + [RunState.QUEUED] * 4
         assert ledger.in_flight(PIPELINE) == Spans([span(WEEK[3:])])
 
 
@@ -364,7 +364,7 @@ def test_a_lease_from_the_future_proves_nothing_of_who_is_elsewhere(
     lease_ends(ledger, "elsewhere:1:1", seconds)
     assert bool(ledger.abandoned(PIPELINE)) == is_gone
     ledger.release_abandoned(PIPELINE, NOW)
-    assert set(states(ledger)) == {State.FAILED if is_gone else State.RUNNING}
+    assert set(states(ledger)) == {RunState.FAILED if is_gone else RunState.RUNNING}
 
 
 def test_a_lease_from_the_future_takes_nothing_from_who_lives_here(
@@ -374,7 +374,7 @@ def test_a_lease_from_the_future_takes_nothing_from_who_lives_here(
         lease_ends(ledger, owner, 6 * 3600)
         assert ledger.abandoned(PIPELINE) == []
         ledger.release_abandoned(PIPELINE, NOW)
-        assert set(states(ledger)) == {State.RUNNING}
+        assert set(states(ledger)) == {RunState.RUNNING}
 
 
 def test_a_process_is_not_taken_for_one_that_had_its_number():

@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Spans
-from runner.core.states import State
-from runner.ledger import Kind, Ledger, Outcome
+from runner.core.states import RunState
+from runner.ledger import Kind, Ledger, RunEnd
 from tests.unit.ledger_fixtures import (
     NOTHING,
     NOW,
@@ -34,7 +34,7 @@ from tests.unit.ledger_fixtures import (
 
 STEPS = WEEK[:4]
 ACTORS = ("elsewhere:1:1", "elsewhere:2:2")
-FINAL = sorted(state for state in State if state.finished)
+FINAL = sorted(state for state in RunState if state.finished)
 ranges = st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda ends: (min(ends), max(ends)))
 picks = st.sets(st.integers(0, 3), min_size=1)
 actors = st.sampled_from(ACTORS)
@@ -50,13 +50,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.runs: list[dict[str, Any]] = []  # in the order in which they were queued
         self.fences: list[int] = []
 
-    def mine(self, actor: str, *wanted: State) -> list[dict[str, Any]]:
+    def mine(self, actor: str, *wanted: RunState) -> list[dict[str, Any]]:
         return [run for run in self.runs if run["owner"] == actor and run["state"] in wanted]
 
     @staticmethod
-    def cut_off(run: dict[str, Any], state: State) -> None:
+    def cut_off(run: dict[str, Any], state: RunState) -> None:
         """End a run from outside; only one in an invocation is unsettled."""
-        run.update(state=state, unsettled=run["state"] is State.RUNNING)
+        run.update(state=state, unsettled=run["state"] is RunState.RUNNING)
 
     @rule(actor=actors, picked=picks, kind=st.sampled_from(Kind))
     def queue(self, actor: str, picked: set[int], kind: Kind) -> None:
@@ -74,7 +74,7 @@ class LedgerMachine(RuleBasedStateMachine):
                     "window": index,
                     "kind": kind,
                     "owner": actor,
-                    "state": State.QUEUED,
+                    "state": RunState.QUEUED,
                     "fence": None,
                     "unsettled": False,
                 }
@@ -85,7 +85,7 @@ class LedgerMachine(RuleBasedStateMachine):
         first, last = ends
         ready = [
             run
-            for run in self.mine(actor, State.QUEUED, State.RETRYING)
+            for run in self.mine(actor, RunState.QUEUED, RunState.RETRYING)
             if first <= run["window"] <= last
         ]
         with acting(actor):
@@ -98,23 +98,23 @@ class LedgerMachine(RuleBasedStateMachine):
         assert all(fence > earlier for earlier in self.fences)
         self.fences.append(fence)
         for run in ready:
-            run.update(state=State.RUNNING, fence=fence)
+            run.update(state=RunState.RUNNING, fence=fence)
 
     @precondition(lambda self: self.fences)
     @rule(data=st.data(), picked=picks, state=st.sampled_from([*FINAL, None]))
-    def record(self, data: st.DataObject, picked: set[int], state: State | None) -> None:
+    def record(self, data: st.DataObject, picked: set[int], state: RunState | None) -> None:
         fence = data.draw(st.sampled_from(self.fences))
         running = {
             run["window"]: run
             for run in self.runs
-            if run["fence"] == fence and run["state"] is State.RUNNING
+            if run["fence"] == fence and run["state"] is RunState.RUNNING
         }
-        outcome = Outcome(state, 0, 0, 0.0) if state else None
+        outcome = RunEnd(state, 0, 0, 0.0) if state else None
         entries = ended([STEPS[index] for index in picked], outcome)
         if picked <= running.keys():
             self.ledger.record(self.pipeline, fence, entries, NOTHING, NOW)
             for index in picked:
-                running[index]["state"] = state or State.RETRYING
+                running[index]["state"] = state or RunState.RETRYING
         else:
             with pytest.raises(FencedOffError):
                 self.ledger.record(self.pipeline, fence, entries, NOTHING, NOW)
@@ -124,22 +124,22 @@ class LedgerMachine(RuleBasedStateMachine):
         with acting(actor):
             self.ledger.give_up(self.pipeline, "stopped", NOW)
         for run in self.mine(actor, *UNFINISHED):
-            self.cut_off(run, State.CANCELLED)
+            self.cut_off(run, RunState.CANCELLED)
 
     @rule(actor=actors, picked=picks)
     def put_back(self, actor: str, picked: set[int]) -> None:
         with acting(actor):
             self.ledger.put_back(self.pipeline, [STEPS[index] for index in picked], "done", NOW)
-        for run in self.mine(actor, State.QUEUED):
+        for run in self.mine(actor, RunState.QUEUED):
             if run["window"] in picked:
-                run["state"] = State.CANCELLED
+                run["state"] = RunState.CANCELLED
 
     @rule()
     def cancel_all(self) -> None:
         open_runs = [run for run in self.runs if run["state"] in UNFINISHED]
         assert self.ledger.cancel_all(self.pipeline, "by hand", NOW) == len(open_runs)
         for run in open_runs:
-            self.cut_off(run, State.CANCELLED)
+            self.cut_off(run, RunState.CANCELLED)
 
     @rule()
     def settle(self) -> None:
@@ -157,8 +157,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger.release_abandoned(self.pipeline, NOW)
         for actor in expired - alive:
             for run in self.mine(actor, *UNFINISHED):
-                is_queued = run["state"] is State.QUEUED
-                self.cut_off(run, State.CANCELLED if is_queued else State.FAILED)
+                is_queued = run["state"] is RunState.QUEUED
+                self.cut_off(run, RunState.CANCELLED if is_queued else RunState.FAILED)
 
     @invariant()
     def the_ledger_agrees(self) -> None:
@@ -173,7 +173,7 @@ class LedgerMachine(RuleBasedStateMachine):
             STEPS[run["window"]].start for run in self.runs if run["unsettled"]
         )
         for fence in self.fences[-3:]:
-            still = [r for r in self.mine_under(fence) if r["state"] is State.RUNNING]
+            still = [r for r in self.mine_under(fence) if r["state"] is RunState.RUNNING]
             assert self.ledger.holds(self.pipeline, fence) == bool(still)
 
     def mine_under(self, fence: int) -> list[dict[str, Any]]:

@@ -8,13 +8,13 @@ from unittest import mock
 
 import pytest
 
+from runner.core.refusals import Allowance
 from runner.core.spans import Span
-from runner.core.standings import Known, Standing
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
-from runner.ledger import Entry, Finding, IndexChange, Kind, Ledger, ModelRun, Run
-from runner.safety.refusals import Allowance
+from runner.ledger import CheckFinding, IndexChange, Kind, Ledger, ModelRun, Run, RunEntry
 from tests.unit.ledger_fixtures import (
     FAILED,
     NOTHING,
@@ -31,7 +31,7 @@ from tests.unit.ledger_fixtures import (
 
 LATER = NOW + timedelta(days=500)
 KEPT = LATER - timedelta(days=400)
-FINDING = Finding("a", "unique_a", "error", None, None)
+FINDING = CheckFinding("a", "unique_a", "error", None, None)
 
 
 def ids(ledger: Ledger) -> list[str]:
@@ -41,7 +41,7 @@ def ids(ledger: Ledger) -> list[str]:
 def worked(ledger: Ledger, windows: list[Window], *models: ModelRun) -> Run:
     """A run of each window that worked on some models; the last of them."""
     fence = started(ledger, windows)
-    entry = Entry(models, (FINDING,), SUCCESS)
+    entry = RunEntry(models, (FINDING,), SUCCESS)
     ledger.record(PIPELINE, fence, {w.start: entry for w in windows}, NOTHING, NOW)
     return ledger.runs(PIPELINE, limit=1)[0]
 
@@ -52,11 +52,11 @@ def rows(ledger: Ledger, table: str) -> int:
 
 
 def published(model: str) -> ModelRun:
-    return ModelRun(model, Standing.SUCCESS, 5, "code")
+    return ModelRun(model, WorkResult.SUCCESS, 5, "code")
 
 
 def failed(model: str) -> ModelRun:
-    return ModelRun(model, Standing.FAILED, None, "code", "no file")
+    return ModelRun(model, WorkResult.FAILED, None, "code", "no file")
 
 
 # What goes
@@ -77,7 +77,7 @@ def test_what_belongs_to_a_run_goes_with_it(ledger: Ledger):
     for _ in range(2):
         ledger.queue(PIPELINE, Kind.BACKFILL, window, NOW, [Allowance("a", "by hand")])
         fence = ledger.claim(PIPELINE, span(window), NOW)
-        entry = Entry((published("a"),), (FINDING,), SUCCESS)
+        entry = RunEntry((published("a"),), (FINDING,), SUCCESS)
         ledger.record(PIPELINE, fence, {window[0].start: entry}, NOTHING, NOW)
     ledger.prune(KEPT)
     tables = ("runs", "model_runs", "findings", "allowances")
@@ -155,7 +155,7 @@ def test_what_why_tells_of_a_window_stays(ledger: Ledger):
 
 
 def test_what_is_known_of_windows_pauses_and_fences_stay(ledger: Ledger):
-    known = {"a": Timeline([(span(WEEK), Known(Standing.SUCCESS, "code"))])}
+    known = {"a": Timeline([(span(WEEK), WindowRecord(WorkResult.SUCCESS, "code"))])}
     change_index(ledger, IndexChange(windows=known))
     ledger.accept("a", ["old"], "new", NOW)
     ledger.pause(PIPELINE, "by hand", NOW)
@@ -201,7 +201,7 @@ def test_a_file_that_is_much_smaller_gives_its_room_back(tmp_path: Path):
         evidence = tuple(FINDING for _ in range(500))
         for _ in range(10):
             fence = started(ledger, WEEK)
-            entries = {w.start: Entry((), evidence, SUCCESS) for w in WEEK}
+            entries = {w.start: RunEntry((), evidence, SUCCESS) for w in WEEK}
             ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
         ledger.prune(KEPT)
         size = ledger.compact()
@@ -220,8 +220,8 @@ def test_a_server_sees_to_its_own_disk(ledger: Ledger):
     assert (ledger.compact() is not None) == is_file
 
 
-@pytest.mark.parametrize("state", [s for s in State if not s.finished])
-def test_no_age_makes_an_unfinished_run_forgotten(ledger: Ledger, state: State):
+@pytest.mark.parametrize("state", [s for s in RunState if not s.finished])
+def test_no_age_makes_an_unfinished_run_forgotten(ledger: Ledger, state: RunState):
     finished(ledger, WEEK[:1])
     finished(ledger, WEEK[:1])
     with ledger._transaction() as connection:

@@ -11,7 +11,7 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError
 from runner.core.spans import Spans
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.core.windows import Window
 from runner.ledger import Kind, Ledger, Run, owners
 from tests.unit.ledger_fixtures import (
@@ -98,7 +98,7 @@ def test_of_those_who_race_to_take_over_one_does(location: Location, ledger: Led
         assert len(set(fences)) == len(fences) >= 1
         assert min(fences) > old
         assert ledger.in_flight(PIPELINE) == Spans()
-    assert set(states(ledger)) <= {State.FAILED, State.SUCCESS, State.CANCELLED}
+    assert set(states(ledger)) <= {RunState.FAILED, RunState.SUCCESS, RunState.CANCELLED}
 
 
 def test_fences_of_processes_that_race_are_different(location: Location, ledger: Ledger):

@@ -9,17 +9,17 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError, UsageError
 from runner.core.spans import Spans
-from runner.core.standings import Known, Standing
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import (
-    Entry,
-    Finding,
+    CheckFinding,
     IndexChange,
     Kind,
     Ledger,
     ModelRun,
-    Outcome,
+    RunEnd,
+    RunEntry,
     Usage,
     owners,
 )
@@ -43,9 +43,9 @@ from tests.unit.ledger_fixtures import (
     states,
 )
 
-REVENUE = ModelRun("daily_revenue", Standing.INCORRECT, 3, "abc", "too few rows")
-FINDING = Finding("daily_revenue", "rows_in_every_window", "error", "some", "none", ("id 1",))
-DONE = Known(Standing.SUCCESS, "abc")
+REVENUE = ModelRun("daily_revenue", WorkResult.INCORRECT, 3, "abc", "too few rows")
+FINDING = CheckFinding("daily_revenue", "rows_in_every_window", "error", "some", "none", ("id 1",))
+DONE = WindowRecord(WorkResult.SUCCESS, "abc")
 PAINTED = IndexChange(windows={"daily_revenue": Timeline([(span(WEEK[:2]), DONE)])})
 
 
@@ -59,43 +59,43 @@ def leftovers(ledger: Ledger) -> list[object]:
 
 def test_an_outcome_is_kept_with_its_models_and_findings(ledger: Ledger):
     fence = started(ledger, WEEK[:2])
-    bad = Outcome(State.INCORRECT, 3, 2, 0.25, "too few")
-    entries = {WEEK[0].start: Entry((REVENUE,), (FINDING,), bad), **ended(WEEK[1:2])}
+    bad = RunEnd(RunState.INCORRECT, 3, 2, 0.25, "too few")
+    entries = {WEEK[0].start: RunEntry((REVENUE,), (FINDING,), bad), **ended(WEEK[1:2])}
     later = NOW + timedelta(minutes=1)
     ledger.record(PIPELINE, fence, entries, PAINTED, later)
 
     found = ledger.run(PIPELINE, "backfill__2026-06-01")
-    assert (found.state, found.row_count, found.check_count) == (State.INCORRECT, 3, 2)
+    assert (found.state, found.row_count, found.check_count) == (RunState.INCORRECT, 3, 2)
     assert (found.seconds, found.reason, found.finished_at) == (0.25, "too few", later)
     assert ledger.model_runs(found) == [REVENUE]
     assert ledger.findings(found) == [FINDING]
     good = ledger.run(PIPELINE, "backfill__2026-06-02")
-    assert (good.state, good.row_count) == (State.SUCCESS, 5)
+    assert (good.state, good.row_count) == (RunState.SUCCESS, 5)
     assert (ledger.model_runs(good), ledger.findings(good)) == ([], [])
     assert ledger.known() == PAINTED.windows
 
 
 def test_a_window_recorded_again_in_its_run_replaces_what_was_said_of_its_model(ledger: Ledger):
     fence = started(ledger, WEEK[:1])
-    users = ModelRun("users", Standing.SUCCESS, 7, "u")
-    first = {WEEK[0].start: Entry((REVENUE, users), (FINDING,))}
+    users = ModelRun("users", WorkResult.SUCCESS, 7, "u")
+    first = {WEEK[0].start: RunEntry((REVENUE, users), (FINDING,))}
     ledger.record(PIPELINE, fence, first, NOTHING, NOW)
-    assert states(ledger) == [State.RETRYING]
+    assert states(ledger) == [RunState.RETRYING]
 
     again = ledger.claim(PIPELINE, WEEK[0].span, NOW)
-    mended = replace(REVENUE, standing=Standing.SUCCESS, row_count=9, reason=None)
-    last = {WEEK[0].start: Entry((mended,), (), SUCCESS)}
+    mended = replace(REVENUE, standing=WorkResult.SUCCESS, row_count=9, reason=None)
+    last = {WEEK[0].start: RunEntry((mended,), (), SUCCESS)}
     ledger.record(PIPELINE, again, last, NOTHING, NOW)
     (run,) = ledger.runs(PIPELINE)
-    assert run.state is State.SUCCESS
+    assert run.state is RunState.SUCCESS
     assert sorted(ledger.model_runs(run), key=lambda m: m.model) == [mended, users]
 
 
 def test_a_record_that_fails_leaves_nothing_behind(ledger: Ledger):
     fence = started(ledger, WEEK[:2])
     entries = {
-        WEEK[0].start: Entry((REVENUE,), (FINDING,), SUCCESS),
-        WEEK[1].start: Entry((REVENUE, REVENUE), (), SUCCESS),  # twice: the key forbids it
+        WEEK[0].start: RunEntry((REVENUE,), (FINDING,), SUCCESS),
+        WEEK[1].start: RunEntry((REVENUE, REVENUE), (), SUCCESS),  # twice: the key forbids it
     }
     before = ledger.runs(PIPELINE)
     with pytest.raises(LedgerError) as error:
@@ -114,7 +114,7 @@ def test_an_error_in_the_index_undoes_the_runs(ledger: Ledger, monkeypatch: pyte
     monkeypatch.setattr("runner.ledger.recording.apply_change", dies)
     with pytest.raises(ZeroDivisionError):
         ledger.record(PIPELINE, fence, ended(WEEK[:2]), PAINTED, NOW)
-    assert set(states(ledger)) == {State.RUNNING}
+    assert set(states(ledger)) == {RunState.RUNNING}
 
 
 def test_who_is_fenced_off_records_nothing(location: Location, ledger: Ledger):
@@ -130,15 +130,15 @@ def test_who_is_fenced_off_records_nothing(location: Location, ledger: Ledger):
     newer = in_child(take_over)
     assert newer > fence
     before = ledger.runs(PIPELINE)
-    entries = {w.start: Entry((REVENUE,), (FINDING,), SUCCESS) for w in WEEK[:2]}
+    entries = {w.start: RunEntry((REVENUE,), (FINDING,), SUCCESS) for w in WEEK[:2]}
     with pytest.raises(FencedOffError, match="nothing was recorded"):
         ledger.record(PIPELINE, fence, entries, PAINTED, NOW)
     assert ledger.runs(PIPELINE) == before
     assert leftovers(ledger) == []
     assert {run.run_id: run.state for run in before} == {
-        "backfill__2026-06-01": State.FAILED,
-        "backfill__2026-06-01.2": State.RUNNING,
-        "backfill__2026-06-02": State.FAILED,
+        "backfill__2026-06-01": RunState.FAILED,
+        "backfill__2026-06-01.2": RunState.RUNNING,
+        "backfill__2026-06-02": RunState.FAILED,
     }
 
 
@@ -148,11 +148,11 @@ def test_one_lost_window_keeps_the_others_from_being_recorded(ledger: Ledger):
     new = ledger.claim(PIPELINE, WEEK[0].span, NOW)
     with pytest.raises(FencedOffError, match="taken over"):
         ledger.record(PIPELINE, old, ended(WEEK[:2]), PAINTED, NOW)
-    assert set(states(ledger)) == {State.RUNNING}
+    assert set(states(ledger)) == {RunState.RUNNING}
     assert ledger.known() == {}
     ledger.record(PIPELINE, new, ended(WEEK[:1]), NOTHING, NOW)
     ledger.record(PIPELINE, old, ended(WEEK[1:2]), NOTHING, NOW)
-    assert set(states(ledger)) == {State.SUCCESS}
+    assert set(states(ledger)) == {RunState.SUCCESS}
 
 
 def test_an_invocation_that_nobody_knows_changes_no_index(ledger: Ledger):
@@ -178,7 +178,7 @@ def test_what_another_process_cancels_is_lost_to_who_holds_it(location: Location
     assert in_child(cancel) == 4
     assert not ledger.holds(PIPELINE, fence)
     assert ledger.fate(PIPELINE, fence) == "cancelled by hand"
-    assert states(ledger) == [State.CANCELLED] * 4 + [State.SUCCESS] * 3
+    assert states(ledger) == [RunState.CANCELLED] * 4 + [RunState.SUCCESS] * 3
     assert starts(ledger.unsettled(PIPELINE)) == starts(WEEK[1:3])
     with pytest.raises(FencedOffError):
         ledger.record(PIPELINE, fence, ended(WEEK[1:3]), PAINTED, NOW)
@@ -216,7 +216,7 @@ def test_what_the_markers_tell_is_recorded_until_it_is_settled(ledger: Ledger):
     ledger.settle(asked)
     # Another who has asked the same comes late: the index may know better by now.
     late = IndexChange(
-        windows={"daily_revenue": Timeline([(span(WEEK[:2]), Known(REVENUE.standing))])}
+        windows={"daily_revenue": Timeline([(span(WEEK[:2]), WindowRecord(REVENUE.standing))])}
     )
     with pytest.raises(FencedOffError):
         ledger.testify(PIPELINE, fence, {}, late, NOW)
@@ -233,16 +233,16 @@ def test_the_markers_correct_how_a_run_has_ended_unless_its_window_has_run_again
     ledger.testify(PIPELINE, fence, ended(WEEK[:2]), PAINTED, NOW)
     found = [(run.window_start, run.state) for run in ledger.runs(PIPELINE)]
     assert sorted(found) == [
-        (WEEK[0].start, State.CANCELLED),
-        (WEEK[0].start, State.QUEUED),
-        (WEEK[1].start, State.SUCCESS),
+        (WEEK[0].start, RunState.CANCELLED),
+        (WEEK[0].start, RunState.QUEUED),
+        (WEEK[1].start, RunState.SUCCESS),
     ]
 
 
 @pytest.mark.parametrize("state", UNFINISHED)
-def test_a_run_cannot_end_in_a_state_that_is_not_final(state: State):
+def test_a_run_cannot_end_in_a_state_that_is_not_final(state: RunState):
     with pytest.raises(ValueError, match="is no end of a run"):
-        Outcome(state, 0, 0, 0.0)
+        RunEnd(state, 0, 0, 0.0)
 
 
 def test_in_flight_are_the_windows_of_unfinished_runs(ledger: Ledger):
@@ -262,8 +262,8 @@ def test_runs_are_listed_newest_window_first_and_filtered(ledger: Ledger):
     ids = ["backfill__2026-06-02", "backfill__2026-06-01.2", "backfill__2026-06-01"]
     assert [run.run_id for run in ledger.runs(PIPELINE)] == ids
     assert [run.run_id for run in ledger.runs(PIPELINE, limit=2)] == ids[:2]
-    assert [run.run_id for run in ledger.runs(PIPELINE, state=State.SUCCESS)] == ids[2:]
-    assert [run.run_id for run in ledger.runs(PIPELINE, limit=1, state=State.QUEUED)] == ids[:1]
+    assert [run.run_id for run in ledger.runs(PIPELINE, state=RunState.SUCCESS)] == ids[2:]
+    assert [run.run_id for run in ledger.runs(PIPELINE, limit=1, state=RunState.QUEUED)] == ids[:1]
 
 
 def test_an_unknown_run_is_answered_with_the_nearest(ledger: Ledger):
@@ -280,7 +280,7 @@ def test_what_one_ledger_wrote_another_reads(location: Location, ledger: Ledger)
 
 def test_counts_and_fences_may_be_large(ledger: Ledger):
     """Ten billion rows, and a key beyond 32 bits."""
-    finished(ledger, WEEK[:1], Outcome(State.SUCCESS, 10**10, 1, 0.5))
+    finished(ledger, WEEK[:1], RunEnd(RunState.SUCCESS, 10**10, 1, 0.5))
     (run,) = ledger.runs(PIPELINE)
     assert (run.row_count, run.fence) == (10**10, int(NOW.timestamp() * 1000))
     with ledger._transaction() as connection:
@@ -294,14 +294,14 @@ def test_counts_and_fences_may_be_large(ledger: Ledger):
         )
     (run,) = ledger.runs(PIPELINE)
     assert run.key == 5 * 10**9
-    assert ledger.model_runs(run) == [ModelRun("m", Standing.SUCCESS, 10**12, None)]
+    assert ledger.model_runs(run) == [ModelRun("m", WorkResult.SUCCESS, 10**12, None)]
 
 
 def test_the_work_on_a_model_is_told_by_window_and_run(ledger: Ledger):
-    other = ModelRun("report", Standing.SUCCESS, None, "abc")
+    other = ModelRun("report", WorkResult.SUCCESS, None, "abc")
     for _ in range(2):
         fence = started(ledger, WEEK[:2])
-        entries = {window.start: Entry((REVENUE, other), (), SUCCESS) for window in WEEK[:2]}
+        entries = {window.start: RunEntry((REVENUE, other), (), SUCCESS) for window in WEEK[:2]}
         ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
     told = ledger.work_on(["daily_revenue"], WEEK[1].span)
     assert [(w.done, w.run_id, w.span, w.at, w.pipeline) for w in told] == [
@@ -322,8 +322,8 @@ def test_evidence_is_kept_whatever_characters_are_in_it(ledger: Ledger):
     fence = started(ledger, WEEK[:1])
     odd = "Café \N{SNOWMAN} 'quoted' {{ %s %(x)s :y \0 \ud800"
     finding = replace(FINDING, expected=odd, actual=odd, sample=(odd, "id 2"))
-    outcome = Outcome(State.INCORRECT, 3, 1, 0.1, odd)
-    entries = {WEEK[0].start: Entry((replace(REVENUE, reason=odd),), (finding,), outcome)}
+    outcome = RunEnd(RunState.INCORRECT, 3, 1, 0.1, odd)
+    entries = {WEEK[0].start: RunEntry((replace(REVENUE, reason=odd),), (finding,), outcome)}
     ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
     (run,) = ledger.runs(PIPELINE)
     kept = "Café \N{SNOWMAN} 'quoted' {{ %s %(x)s :y \N{REPLACEMENT CHARACTER} ?"
@@ -341,11 +341,11 @@ def test_usage_is_what_a_window_took_on_the_average(ledger: Ledger):
     for day, (lines, revenue, seconds) in enumerate([(100, 1, 1.0), (300, 3, 3.0)]):
         fence = started(ledger, WEEK[day : day + 1])
         models = (
-            ModelRun("lines", Standing.SUCCESS, lines, "a"),
-            ModelRun("revenue", Standing.SUCCESS, revenue, "b"),
+            ModelRun("lines", WorkResult.SUCCESS, lines, "a"),
+            ModelRun("revenue", WorkResult.SUCCESS, revenue, "b"),
         )
-        outcome = Outcome(State.SUCCESS, lines + revenue, 1, seconds)
-        entries = {WEEK[day].start: Entry(models, (), outcome)}
+        outcome = RunEnd(RunState.SUCCESS, lines + revenue, 1, seconds)
+        entries = {WEEK[day].start: RunEntry(models, (), outcome)}
         ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
     finished(ledger, WEEK[2:], FAILED)  # says nothing about what a window takes
     assert ledger.usage(PIPELINE, ["lines", "revenue"]) == Usage(rows=202.0, seconds=2.0)
@@ -358,8 +358,10 @@ def test_usage_asks_the_newest_runs(ledger: Ledger, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("runner.ledger.history.NEWEST", 2)
     for rows in (1_000_000, 10, 20):
         fence = started(ledger, WEEK[:1])
-        models = (ModelRun("lines", Standing.SUCCESS, rows, "a"),)
-        entries = {WEEK[0].start: Entry(models, (), Outcome(State.SUCCESS, rows, 1, rows / 10))}
+        models = (ModelRun("lines", WorkResult.SUCCESS, rows, "a"),)
+        entries = {
+            WEEK[0].start: RunEntry(models, (), RunEnd(RunState.SUCCESS, rows, 1, rows / 10))
+        }
         ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
     assert ledger.usage(PIPELINE, ["lines"]) == Usage(rows=15.0, seconds=1.5)
 

@@ -15,17 +15,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from runner.accepting import accept
 from runner.core.errors import LedgerError
 from runner.core.requests import Reprocess
-from runner.core.standings import InputsOf, Standing
+from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
 from runner.execution.recovery import recover
 from runner.ledger import Ledger
 from runner.ledger import owners as ledger_owners
-from runner.pipelines import Pipeline
-from runner.project import Node, Project
+from runner.project.acceptance import accept
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import (
     FIRST,
     KILLED,
@@ -67,7 +67,7 @@ WINDOWS = list(PIPELINE.calendar.windows(days(PIPELINE, COUNT)))
 LABELS = [window.label for window in WINDOWS]
 MODELS = [node.name for node in PIPELINE.windowed]
 POISONABLE = ["lines", "revenue", "shares", *(n.name for n in PIPELINE.nodes if n.kind == "test")]
-PUBLISHED = {Standing.SUCCESS, Standing.UNCHECKED, Standing.PUBLISHED}
+PUBLISHED = {WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED}
 
 
 class Crash(BaseException):
@@ -386,7 +386,7 @@ class Daybreak(RuleBasedStateMachine):
                 found = known[model].at(window.start)
                 assert found is not None
                 place = (model, window.label)
-                wanted = Standing.SUCCESS if is_checked else Standing.UNCHECKED
+                wanted = WorkResult.SUCCESS if is_checked else WorkResult.UNCHECKED
                 assert (place, found.standing) == (place, wanted)
                 marker = self.dbt.markers[model, window.start]
                 assert marker.verdict == ("correct" if is_checked else "unchecked")

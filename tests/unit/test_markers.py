@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import markers
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import Publication
+from runner.warehouse import markers
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-RIGHT = Known(Standing.SUCCESS, "code", has_rows=True)
+RIGHT = WindowRecord(WorkResult.SUCCESS, "code", has_rows=True)
 
 
 def day(number: int, count: int = 1) -> Span:
@@ -36,7 +36,9 @@ def marker(
 
 
 def differences(
-    known: dict[str, Timeline[Known]], told: list[Publication], unsettled: Spans | None = None
+    known: dict[str, Timeline[WindowRecord]],
+    told: list[Publication],
+    unsettled: Spans | None = None,
 ) -> markers.Differences:
     return markers.differences(known, told, ["a", "b"], unsettled or Spans())
 
@@ -54,7 +56,7 @@ def test_a_window_without_a_marker_is_lost():
 
 
 def test_what_failed_needs_no_marker():
-    known = {"a": Timeline([(day(0), Known(Standing.FAILED))])}
+    known = {"a": Timeline([(day(0), WindowRecord(WorkResult.FAILED))])}
     assert differences(known, []) == markers.Differences({}, {}, {})
 
 
@@ -81,11 +83,11 @@ def test_an_index_from_markers_has_their_verdicts():
     told.append(marker("a", 4, None, run_id=None))
     assert list(markers.index_of(told, {})["a"]) == [
         (day(0, 2), RIGHT),
-        (day(2), Known(Standing.INCORRECT, "code", has_rows=True)),
-        (day(3), Known(Standing.UNCHECKED, "code", has_rows=True)),
+        (day(2), WindowRecord(WorkResult.INCORRECT, "code", has_rows=True)),
+        (day(3), WindowRecord(WorkResult.UNCHECKED, "code", has_rows=True)),
         (
             day(4),
-            Known(Standing.UNCHECKED, has_rows=True),
+            WindowRecord(WorkResult.UNCHECKED, has_rows=True),
         ),  # by a plain build: nobody has verified it
     ]
 
@@ -94,8 +96,8 @@ def test_what_was_published_before_its_parent_is_outdated():
     told = [marker("a", 0, published=2), marker("b", 0, published=1), marker("b", 1, published=1)]
     index = markers.index_of(told, {"a": frozenset({"b"})})
     assert index["a"].at(day(0).start) == RIGHT
-    assert index["b"].at(day(0).start) == Known(
-        Standing.SUCCESS, "code", is_outdated=True, has_rows=True
+    assert index["b"].at(day(0).start) == WindowRecord(
+        WorkResult.SUCCESS, "code", is_outdated=True, has_rows=True
     )
     assert index["b"].at(day(1).start) == RIGHT
 
@@ -103,7 +105,7 @@ def test_what_was_published_before_its_parent_is_outdated():
 def test_of_markers_that_overlap_the_later_counts():
     old, new = marker("a", 0, "correct"), marker("a", 0, "incorrect", published=1)
     assert list(markers.index_of([new, old], {})["a"]) == [
-        (day(0), Known(Standing.INCORRECT, "code", has_rows=True))
+        (day(0), WindowRecord(WorkResult.INCORRECT, "code", has_rows=True))
     ]
 
 

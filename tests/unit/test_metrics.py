@@ -11,10 +11,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runner.core.errors import ConfigError
-from runner.core.standings import Status
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowStatus
 from runner.ledger import Figures, Kind, Ledger
-from runner.metrics import WORST_FIRST, Metered, Metrics, Stand, stand_of
+from runner.overview.metrics import WORST_FIRST, MeteredPipeline, Metrics, PipelineFigures, stand_of
 from runner.render.metrics import metrics_text
 from tests.unit.ledger_fixtures import (
     FAILED,
@@ -29,8 +29,11 @@ from tests.unit.ledger_fixtures import (
 )
 from tests.unit.test_status import drawn
 
-NO_RUNS = Figures(dict.fromkeys(State, 0), 0, 0.0, None, None, 0)
-STAND = Stand({**dict.fromkeys(Status, 0), Status.SUCCESS: 3, Status.IN_FLIGHT: 1}, timedelta(1))
+NO_RUNS = Figures(dict.fromkeys(RunState, 0), 0, 0.0, None, None, 0)
+STAND = PipelineFigures(
+    {**dict.fromkeys(WindowStatus, 0), WindowStatus.SUCCESS: 3, WindowStatus.IN_FLIGHT: 1},
+    timedelta(1),
+)
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -44,7 +47,7 @@ def read(metrics: Metrics) -> dict[tuple[str, Labels], float]:
     }
 
 
-def metrics_of(ledger: Ledger, pipelines: Mapping[str, Metered]) -> Metrics:
+def metrics_of(ledger: Ledger, pipelines: Mapping[str, MeteredPipeline]) -> Metrics:
     return Metrics(NOW, pipelines, ledger.last_beat())
 
 
@@ -59,14 +62,14 @@ def test_a_window_is_as_good_as_the_worst_of_its_models():
     stand = stand_of(drawn(orders="...!.~x.u#p .", revenue="..  .......!m").plan, NOW)
     counts = {status: count for status, count in stand.windows.items() if count}
     assert counts == {
-        Status.SUCCESS: 5,
-        Status.MISSING: 1,
-        Status.INCORRECT: 2,
-        Status.STALE: 1,
-        Status.FAILED: 1,
-        Status.UNCHECKED: 1,
-        Status.BLOCKED: 1,
-        Status.PUBLISHED: 1,
+        WindowStatus.SUCCESS: 5,
+        WindowStatus.MISSING: 1,
+        WindowStatus.INCORRECT: 2,
+        WindowStatus.STALE: 1,
+        WindowStatus.FAILED: 1,
+        WindowStatus.UNCHECKED: 1,
+        WindowStatus.BLOCKED: 1,
+        WindowStatus.PUBLISHED: 1,
     }
 
 
@@ -83,7 +86,7 @@ def test_without_any_success_lag_is_counted_from_the_first_window():
 
 
 def test_every_status_has_its_place():
-    assert sorted(WORST_FIRST) == sorted(Status)
+    assert sorted(WORST_FIRST) == sorted(WindowStatus)
 
 
 # Runs
@@ -96,8 +99,8 @@ def test_runs_are_counted_by_state_and_time(ledger: Ledger):
     started(ledger, WEEK[4:6])
     ledger.queue("other", Kind.MANUAL, WEEK, NOW)
     figures = ledger.figures(PIPELINE)
-    counts = {State.SUCCESS: 3, State.FAILED: 1, State.RUNNING: 2}
-    assert figures.runs == {**dict.fromkeys(State, 0), **counts}
+    counts = {RunState.SUCCESS: 3, RunState.FAILED: 1, RunState.RUNNING: 2}
+    assert figures.runs == {**dict.fromkeys(RunState, 0), **counts}
     assert figures.timed == 4
     assert figures.seconds == pytest.approx(3 * 0.5 + 0.1)
     assert figures.last_success == NOW
@@ -117,7 +120,7 @@ def test_what_is_measured_is_read_by_prometheus(tmp_path: Path):
     with opened(tmp_path / "ledger.db") as ledger:
         finished(ledger, WEEK[:3])
         ledger.beat("tick", timedelta(minutes=5), NOW)
-        metered = Metered(ledger.figures(PIPELINE), is_paused=True, stand=STAND)
+        metered = MeteredPipeline(ledger.figures(PIPELINE), is_paused=True, stand=STAND)
         found = read(metrics_of(ledger, {PIPELINE: metered}))
     assert found["daybreak_up", labelled()] == 1
     assert found["daybreak_paused", labelled()] == 1
@@ -136,8 +139,8 @@ def test_what_is_measured_is_read_by_prometheus(tmp_path: Path):
 
 def test_a_pipeline_that_cannot_be_read_leaves_the_others():
     error = ConfigError("no such thing", "pipelines.yml")
-    bad = Metered(NO_RUNS, is_paused=False, stand=None, error=error)
-    good = Metered(NO_RUNS, is_paused=False, stand=STAND)
+    bad = MeteredPipeline(NO_RUNS, is_paused=False, stand=None, error=error)
+    good = MeteredPipeline(NO_RUNS, is_paused=False, stand=STAND)
     found = read(Metrics(NOW, {"bad": bad, "good": good}, None))
     assert found["daybreak_up", labelled("bad")] == 0
     assert found["daybreak_up", labelled("good")] == 1
@@ -157,14 +160,14 @@ def test_a_scheduler_that_is_silent_is_not_alive(ledger: Ledger):
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a\\nb", 'a\\"', "größe, {x}"])
 def test_a_name_is_read_as_it_was_written(name: str):
-    found = read(Metrics(NOW, {name: Metered(NO_RUNS, is_paused=False, stand=STAND)}, None))
+    found = read(Metrics(NOW, {name: MeteredPipeline(NO_RUNS, is_paused=False, stand=STAND)}, None))
     assert found["daybreak_up", labelled(name)] == 1
 
 
 def test_every_family_says_what_it_is():
     metrics = Metrics(
         datetime(2026, 6, 1, tzinfo=UTC),
-        {"p": Metered(NO_RUNS, is_paused=False, stand=STAND)},
+        {"p": MeteredPipeline(NO_RUNS, is_paused=False, stand=STAND)},
         None,
     )
     for family in text_string_to_metric_families(metrics_text(metrics) + "\n"):

@@ -14,12 +14,12 @@ from rich.console import Console
 from runner.core.plan import make_plan
 from runner.core.requests import Request
 from runner.core.spans import Spans
-from runner.core.standings import Standing, Status
-from runner.core.states import State
-from runner.ledger import Finding, Kind, ModelRun, Run
-from runner.pipelines import Pipeline
+from runner.core.states import RunState
+from runner.core.status import WindowStatus, WorkResult
+from runner.ledger import CheckFinding, Kind, ModelRun, Run
+from runner.project.pipelines import Pipeline
 from runner.render import records, tables
-from runner.render.progress import Progressing
+from runner.render.progress import ProgressDisplay
 from tests.unit import subjects
 from tests.unit.fake_dbt import check, shop, table, windowed
 from tests.unit.subjects import DAYS, day, from_to
@@ -28,7 +28,7 @@ NOW = datetime(2026, 6, 19, 5, tzinfo=UTC)
 LATE = "gate totals_key judges totals after it is built: a table has no window to hold back"
 
 
-def run_in(state: State) -> Run:
+def run_in(state: RunState) -> Run:
     window = subjects.WEEK[0]
     return Run(
         key=1,
@@ -52,17 +52,17 @@ def run_in(state: State) -> Run:
 
 
 VERDICTS = {
-    State.SUCCESS: ("yes", "yes"),
-    State.INCORRECT: ("yes", "no"),
-    State.UNCHECKED: ("yes", "-"),
-    State.FAILED: ("no", "-"),
-    State.CANCELLED: ("-", "-"),
-    State.QUEUED: ("-", "-"),
+    RunState.SUCCESS: ("yes", "yes"),
+    RunState.INCORRECT: ("yes", "no"),
+    RunState.UNCHECKED: ("yes", "-"),
+    RunState.FAILED: ("no", "-"),
+    RunState.CANCELLED: ("-", "-"),
+    RunState.QUEUED: ("-", "-"),
 }
 
 
 @pytest.mark.parametrize(("state", "words"), VERDICTS.items())
-def test_a_run_tells_ran_and_correct_apart(state: State, words: tuple[str, str]):
+def test_a_run_tells_ran_and_correct_apart(state: RunState, words: tuple[str, str]):
     ran, correct = ({"yes": True, "no": False, "-": None}[word] for word in words)
     run = run_in(state)
     listed = tables.runs_table([run]).splitlines()[2].split(" | ")
@@ -75,12 +75,12 @@ def test_a_run_tells_ran_and_correct_apart(state: State, words: tuple[str, str])
 
 def test_the_models_of_a_run_tell_them_apart_too():
     models = [
-        ModelRun("lines", Standing.SUCCESS, 10, "c0de"),
-        ModelRun("held", Standing.INCORRECT, None, "c0de"),
-        ModelRun("late", Standing.PUBLISHED, 5, "c0de"),
-        ModelRun("broken", Standing.FAILED, None, "c0de"),
+        ModelRun("lines", WorkResult.SUCCESS, 10, "c0de"),
+        ModelRun("held", WorkResult.INCORRECT, None, "c0de"),
+        ModelRun("late", WorkResult.PUBLISHED, 5, "c0de"),
+        ModelRun("broken", WorkResult.FAILED, None, "c0de"),
     ]
-    page = tables.run_page(run_in(State.FAILED), models, [], [], ZoneInfo("UTC")).splitlines()
+    page = tables.run_page(run_in(RunState.FAILED), models, [], [], ZoneInfo("UTC")).splitlines()
     rows = [[cell.strip() for cell in line.split(" | ")][:5] for line in page if " | " in line]
     assert rows[1:] == [
         ["lines", "success", "yes", "yes", "10"],
@@ -88,7 +88,7 @@ def test_the_models_of_a_run_tell_them_apart_too():
         ["late", "published", "yes", "-", "5"],
         ["broken", "failed", "no", "-", ""],
     ]
-    told = records.run_page_record(run_in(State.FAILED), models, [], [])["models"]
+    told = records.run_page_record(run_in(RunState.FAILED), models, [], [])["models"]
     assert [(model["ran"], model["correct"]) for model in told] == [
         (True, True),
         (True, False),
@@ -99,10 +99,12 @@ def test_the_models_of_a_run_tell_them_apart_too():
 
 def test_sample_rows_are_shown_with_their_check():
     findings = [
-        Finding("lines", "no_rows", "error", "rows", "0 rows"),
-        Finding("lines", "ids_are_known", "warn", None, "2 rows", ("id NULL, day 1", "id NULL")),
+        CheckFinding("lines", "no_rows", "error", "rows", "0 rows"),
+        CheckFinding(
+            "lines", "ids_are_known", "warn", None, "2 rows", ("id NULL, day 1", "id NULL")
+        ),
     ]
-    run = run_in(State.INCORRECT)
+    run = run_in(RunState.INCORRECT)
     page = tables.run_page(run, [], findings, [], ZoneInfo("UTC"))
     assert page.endswith("\n\nrows behind ids_are_known\n  id NULL, day 1\n  id NULL")
     assert "ids_are_known | lines | warn     |          | 2 rows" in page
@@ -124,7 +126,7 @@ def test_every_status_of_a_plan_has_both_verdicts():
     told = records.plan_record(orders(), plan)["models"][0]["windows"]
     assert {found["status"]: (found["ran"], found["correct"]) for found in told} == {
         status: (status.verdict.ran, status.verdict.correct)
-        for status in set(Status) - {Status.IN_FLIGHT, Status.BLOCKED}
+        for status in set(WindowStatus) - {WindowStatus.IN_FLIGHT, WindowStatus.BLOCKED}
     }
 
 
@@ -148,14 +150,14 @@ def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():
     written = io.StringIO()
     plan = subjects.plan_of([subjects.subject("lines", "...")])
     assert plan.span == from_to(1, 3)
-    Progressing(Console(file=written, width=200), "backfill", orders()).announce(
+    ProgressDisplay(Console(file=written, width=200), "backfill", orders()).announce(
         plan, reaches_today=True
     )
     assert f"[backfill] {LATE}" in written.getvalue().splitlines()
 
 
 def test_a_list_of_pipelines_tells_how_the_newest_window_ended():
-    record = records.pipeline_record(orders(), NOW, [run_in(State.INCORRECT)], None, {})
+    record = records.pipeline_record(orders(), NOW, [run_in(RunState.INCORRECT)], None, {})
     assert (record["last_ran"], record["last_correct"]) == (True, False)
     headings, _, line = tables.pipelines_table([record]).splitlines()
     cells = dict(zip(headings.split("|"), line.split("|"), strict=True))

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner.arrivals import Obstacle
 from runner.core.config import Catchup, WaitFor
 from runner.core.errors import ProjectError
 from runner.core.spans import Span, Spans
-from runner.core.states import State
+from runner.core.states import RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
+from runner.landed.completeness import Blocker
 from runner.ledger import Kind, Ledger
-from runner.pipelines import Pipeline
+from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import check, shop, table, windowed
 from tests.unit.running import open_ledger
 from tests.unit.scheduling import Town, utc
@@ -53,7 +53,7 @@ def test_nothing_is_due_before_the_tick_and_everything_once_after_it(ledger: Led
     assert place.tick(utc("2017-03-03 09:59"))["shop"].plan is None
     run = place.runs()[0]
     assert (run.state, run.kind, run.run_id) == (
-        State.SUCCESS,
+        RunState.SUCCESS,
         Kind.SCHEDULED,
         "scheduled__2017-03-01",
     )
@@ -104,13 +104,13 @@ def test_what_failed_is_tried_again_at_the_next_tick_and_not_before(ledger: Ledg
     place = town(ledger)
     place.dbts["shop"].bad["stg_ok"] = {"2017-03-01"}
     place.tick(utc("2017-03-02 10:00"))
-    assert [run.state for run in place.runs()] == [State.INCORRECT]
+    assert [run.state for run in place.runs()] == [RunState.INCORRECT]
     for minutes in range(5, 60, 5):
         assert place.tick(utc("2017-03-02 10:00") + timedelta(minutes=minutes))["shop"].plan is None
     place.dbts["shop"].bad.clear()
     place.tick(utc("2017-03-03 10:00"))
     assert sorted(place.labels()) == ["2017-03-01", "2017-03-01", "2017-03-02"]
-    assert {run.state for run in place.runs()[1:]} == {State.SUCCESS}
+    assert {run.state for run in place.runs()[1:]} == {RunState.SUCCESS}
 
 
 def test_what_failed_is_tried_again_at_once_when_its_input_changes(ledger: Ledger):
@@ -121,7 +121,7 @@ def test_what_failed_is_tried_again_at_once_when_its_input_changes(ledger: Ledge
     window = place.pipelines["shop"].calendar.labelled("2017-03-01")
     ledger.make_stale({"stg": Timeline([(window.span, "input changed: x.csv")])})
     place.tick(utc("2017-03-02 10:05"))
-    assert place.runs()[-1].state is State.SUCCESS
+    assert place.runs()[-1].state is RunState.SUCCESS
     assert place.tick(utc("2017-03-02 10:10"))["shop"].plan is None
 
 
@@ -159,7 +159,7 @@ def test_looking_back_waits_for_the_file_of_the_new_window(ledger: Ledger):
     """Late rows come with the new file: to look back before it is there would lose them."""
     place = town(ledger, chain(lookback=2, wait_for=(FILE,)))
     place.tick(utc("2017-03-03 10:00"))
-    place.obstacles["2017-03-03"] = Obstacle("landing/2017-03-03.csv is not there")
+    place.obstacles["2017-03-03"] = Blocker("landing/2017-03-03.csv is not there")
     turn = place.tick(utc("2017-03-04 10:00"))["shop"]
     assert turn.plan is None
     assert [value.text for _, value in turn.waiting] == [
@@ -173,7 +173,7 @@ def test_looking_back_waits_for_the_file_of_the_new_window(ledger: Ledger):
 def test_a_file_that_never_comes_does_not_end_looking_back(ledger: Ledger):
     place = town(ledger, chain(lookback=1, wait_for=(FILE,)))
     place.tick(utc("2017-03-03 10:00"))
-    place.obstacles["2017-03-03"] = Obstacle("landing/2017-03-03.csv is not there")
+    place.obstacles["2017-03-03"] = Blocker("landing/2017-03-03.csv is not there")
     place.tick(utc("2017-03-05 10:00"))
     assert place.labels() == ["2017-03-01", "2017-03-02", "2017-03-04"]
     place.tick(utc("2017-03-06 10:00"))
@@ -267,7 +267,7 @@ def test_a_paused_pipeline_has_no_turn(ledger: Ledger):
 
 def test_without_a_schedule_a_window_runs_when_it_has_ended_and_its_file_is_there(ledger: Ledger):
     place = town(ledger, chain(schedule=None, wait_for=(FILE,)))
-    place.obstacles["2017-03-02"] = Obstacle("is not there")
+    place.obstacles["2017-03-02"] = Blocker("is not there")
     place.tick(utc("2017-03-03 05:00"))
     assert [(run.label, run.kind) for run in place.runs()] == [("2017-03-01", Kind.EVENT)]
     place.obstacles.clear()
@@ -279,7 +279,7 @@ def test_without_a_schedule_a_window_runs_when_it_has_ended_and_its_file_is_ther
 def test_the_next_pass_is_when_something_is_due_or_may_be_there(ledger: Ledger):
     place = town(ledger, chain(wait_for=(FILE,)))
     soon = utc("2017-03-02 10:00:30")
-    place.obstacles["2017-03-01"] = Obstacle("is still being written", until=soon)
+    place.obstacles["2017-03-01"] = Blocker("is still being written", until=soon)
     assert place.tick(utc("2017-03-02 10:00"))["shop"].next_at == soon
     place.obstacles.clear()
     assert place.tick(soon)["shop"].next_at == utc("2017-03-03 10:00")
@@ -299,10 +299,10 @@ def test_told_to_stop_a_pass_starts_no_further_chunk(ledger: Ledger):
     done = place.tick(utc("2017-03-06 10:00"))["shop"].done
     assert done is not None
     assert len(place.dbts["shop"].asked) == 1
-    assert set(done.states.values()) == {State.CANCELLED}
+    assert set(done.states.values()) == {RunState.CANCELLED}
     place.is_stopping = lambda: False
     place.tick(utc("2017-03-06 10:01"))
-    assert {run.label for run in place.runs() if run.state is State.UNCHECKED} == {
+    assert {run.label for run in place.runs() if run.state is RunState.UNCHECKED} == {
         f"2017-03-0{day}" for day in range(1, 6)
     }
 
@@ -393,6 +393,6 @@ def test_a_year_of_passes_runs_every_window_exactly_once(tmp_path: Path, zone: s
         place.tick(five)
         place.tick(five + timedelta(minutes=1))
     runs = place.runs()
-    assert [run.state for run in runs] == [State.SUCCESS] * 365
+    assert [run.state for run in runs] == [RunState.SUCCESS] * 365
     year = pipeline.calendar.span_of_dates(date(2017, 3, 1), date(2018, 2, 28))
     assert Spans(run.span for run in runs) == Spans([year])

@@ -10,8 +10,8 @@ from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, ProjectError, UsageError
 from runner.core.spans import Span
 from runner.core.windows import Grain
-from runner.pipelines import Pipeline, find_config, make_pipeline
-from runner.project import Node, Project
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline, find_config, make_pipeline
 
 NEW_YORK = ZoneInfo("America/New_York")
 

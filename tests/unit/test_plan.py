@@ -16,7 +16,7 @@ from runner.core.plan import make_plan
 from runner.core.requests import RETRIED, TAKEN, Reprocess, Request
 from runner.core.skips import Skipped
 from runner.core.spans import Spans
-from runner.core.standings import Known, Standing, Status
+from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from tests.unit.subjects import (
     DAYS,
@@ -75,13 +75,13 @@ def test_nothing_asked_for_is_an_empty_plan():
 def test_everything_done_is_skipped_as_one_range():
     plan = plan_of([subject("orders", "sssssss")])
     assert plan.pieces == ()
-    assert plan.skipped == (Skipped(WHOLE, Status.SUCCESS, "already success"),)
+    assert plan.skipped == (Skipped(WHOLE, WindowStatus.SUCCESS, "already success"),)
 
 
 def test_what_is_known_outside_the_windows_asked_for_is_not_mentioned():
     plan = plan_of([subject("orders", "fcsibp.")], request=request(windows=Spans([day(3)])))
-    assert plan.skipped == (Skipped(day(3), Status.SUCCESS, "already success"),)
-    assert model(plan, "orders").statuses == {Status.SUCCESS: Spans([day(3)])}
+    assert plan.skipped == (Skipped(day(3), WindowStatus.SUCCESS, "already success"),)
+    assert model(plan, "orders").statuses == {WindowStatus.SUCCESS: Spans([day(3)])}
     assert plan.pieces == ()
 
 
@@ -97,7 +97,7 @@ def test_what_is_known_outside_the_windows_asked_for_is_not_mentioned():
 )
 @pytest.mark.parametrize("letter", sorted(STATUS_OF))
 def test_each_policy_takes_what_it_says(
-    policy: Reprocess | frozenset[Status], taken: str, letter: str
+    policy: Reprocess | frozenset[WindowStatus], taken: str, letter: str
 ):
     plan = plan_of([subject("orders", letter)], policy)
     is_judged = letter == "p" and policy is not Reprocess.ALL  # who asks for all has all built
@@ -116,7 +116,7 @@ def test_each_policy_includes_the_one_before_it():
     assert policies == list(Reprocess)
     for narrower, wider in pairwise(policies):
         assert TAKEN[narrower] < TAKEN[wider]
-    assert TAKEN[Reprocess.ALL] == frozenset(Status) - {Status.IN_FLIGHT}
+    assert TAKEN[Reprocess.ALL] == frozenset(WindowStatus) - {WindowStatus.IN_FLIGHT}
 
 
 def test_without_a_policy_what_is_missing_or_not_right_runs():
@@ -124,10 +124,10 @@ def test_without_a_policy_what_is_missing_or_not_right_runs():
 
 
 @pytest.mark.parametrize("policy", [*Reprocess, RETRIED])
-def test_nothing_in_flight_ever_runs(policy: Reprocess | frozenset[Status]):
+def test_nothing_in_flight_ever_runs(policy: Reprocess | frozenset[WindowStatus]):
     plan = plan_of([subject("orders", ".sfibpc")], policy, in_flight="xxxxxxx")
     assert plan.pieces == ()
-    assert plan.skipped == (Skipped(WHOLE, Status.IN_FLIGHT, "in flight"),)
+    assert plan.skipped == (Skipped(WHOLE, WindowStatus.IN_FLIGHT, "in flight"),)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ def test_ranges_are_told_apart_by_why_they_are_left_alone():
 
 def test_what_is_left_alone_for_one_reason_is_one_range_whatever_is_known_of_it():
     known = [
-        (from_to(1, 3), Known(Standing.SUCCESS, NOW)),
-        (from_to(4, 7), Known(Standing.SUCCESS, None)),
+        (from_to(1, 3), WindowRecord(WorkResult.SUCCESS, NOW)),
+        (from_to(4, 7), WindowRecord(WorkResult.SUCCESS, None)),
     ]
     found = replace(subject("orders", "......."), known=Timeline(known))
     assert skipped(plan_of([found])) == [("xxxxxxx", "already success")]
@@ -225,7 +225,7 @@ def test_a_model_with_its_own_begin_is_missing_since_then():
     plan = plan_of([subject("orders", "sssssss"), subject("added", "   ....", "orders")])
     assert runs(plan) == {"added": "...xxxx"}
     assert skipped(plan) == [("xxx....", "already success")]
-    assert Status.MISSING not in model(plan, "orders").statuses
+    assert WindowStatus.MISSING not in model(plan, "orders").statuses
 
 
 def test_the_readers_of_an_added_model_that_are_missing_run_with_it():
@@ -242,8 +242,8 @@ def test_code_that_has_changed_makes_only_its_own_model_stale():
     plan = plan_of([subject("orders", "ccccccc"), subject("totals", "sssssss", "orders")])
     assert runs(plan) == {}
     assert {m.subject.name: set(m.statuses) for m in plan.models} == {
-        "orders": {Status.STALE},
-        "totals": {Status.SUCCESS},
+        "orders": {WindowStatus.STALE},
+        "totals": {WindowStatus.SUCCESS},
     }
     reason = "orders is stale: its code has changed (--reprocess stale runs it again)"
     assert skipped(plan) == [("xxxxxxx", reason)]
@@ -329,7 +329,7 @@ def test_what_is_left_alone_is_told_of_the_selected_models_only():
     [("b", BY_DEFAULT), ("f", Reprocess.MISSING), ("i", Reprocess.MISSING), (".", RETRIED)],
 )
 def test_what_reads_a_window_that_is_wrong_and_does_not_run_is_held_back(
-    letter: str, policy: Reprocess | frozenset[Status]
+    letter: str, policy: Reprocess | frozenset[WindowStatus]
 ):
     reader = "f" if policy is RETRIED else "."
     found = [subject("orders", f"s{letter}"), subject("totals", 2 * reader, "orders")]
@@ -513,10 +513,13 @@ def test_what_is_published_is_only_judged_when_upstream_is_only_judged():
 
 @pytest.mark.parametrize(
     "known",
-    [Known(Standing.PUBLISHED, "before"), Known(Standing.PUBLISHED, NOW, is_outdated=True)],
+    [
+        WindowRecord(WorkResult.PUBLISHED, "before"),
+        WindowRecord(WorkResult.PUBLISHED, NOW, is_outdated=True),
+    ],
     ids=["other code", "outdated"],
 )
-def test_what_would_be_replaced_is_built_and_not_judged(known: Known):
+def test_what_would_be_replaced_is_built_and_not_judged(known: WindowRecord):
     found = replace(subject("orders", "."), known=Timeline([(day(1), known)]))
     plan = plan_of([found])
     assert (runs(plan), checks(plan)) == ({"orders": "x......"}, {})
@@ -621,5 +624,5 @@ def test_ten_years_of_days_are_few_ranges():
 
 def test_the_letters_are_what_they_are_taken_for():
     assert LETTERS.keys() | {"."} == STATUS_OF.keys()
-    assert {STATUS_OF[x] for x in STATUS_OF} == frozenset(Status) - {Status.IN_FLIGHT}
+    assert {STATUS_OF[x] for x in STATUS_OF} == frozenset(WindowStatus) - {WindowStatus.IN_FLIGHT}
     assert LETTERS["b"].inputs == SAME != LETTERS["f"].inputs

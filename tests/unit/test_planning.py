@@ -19,21 +19,22 @@ from runner.core.plan import Plan
 from runner.core.proofs import Proof, ProofVerdict
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing, Status
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
-from runner.ledger import Entry, IndexChange, Kind, Ledger, ModelRun, Outcome
-from runner.machine import memory
-from runner.pipelines import Pipeline, make_pipeline
-from runner.planning import Planner, equal_hashes, proofs_of
-from runner.project import Node, Project
+from runner.ledger import IndexChange, Kind, Ledger, ModelRun, RunEnd, RunEntry
+from runner.planner import Planner, proofs_of
+from runner.project.hashes import equal_hashes
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline, make_pipeline
+from runner.warehouse.machine import memory
 from tests.unit.ledger_fixtures import change_index
 
 ZONE = ZoneInfo("America/New_York")
 NOW = datetime(2026, 3, 12, 12, tzinfo=UTC)  # the newest complete day is the 11th
-DONE = Known(Standing.SUCCESS, "now")
-SUCCESS = Outcome(State.SUCCESS, row_count=5, check_count=1, seconds=2.0)
+DONE = WindowRecord(WorkResult.SUCCESS, "now")
+SUCCESS = RunEnd(RunState.SUCCESS, row_count=5, check_count=1, seconds=2.0)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def days(first: int, last: int) -> Span:
     return pipeline_of(ORDERS).calendar.span_of_dates(date(2026, 3, first), date(2026, 3, last))
 
 
-def know(ledger: Ledger, model: str, *parts: tuple[Span, Known]) -> None:
+def know(ledger: Ledger, model: str, *parts: tuple[Span, WindowRecord]) -> None:
     change_index(ledger, IndexChange(windows={model: Timeline(parts)}))
 
 
@@ -98,7 +99,7 @@ def built(plan: Plan) -> dict[str, Spans]:
     return {m.subject.name: m.runs for m in by_window(plan) if m.runs}
 
 
-def statuses(plan: Plan) -> dict[str, Mapping[Status, Spans]]:
+def statuses(plan: Plan) -> dict[str, Mapping[WindowStatus, Spans]]:
     return {m.subject.name: m.statuses for m in by_window(plan)}
 
 
@@ -111,7 +112,7 @@ def test_what_knows_no_windows_and_was_never_built_is_missing_in_the_newest(ledg
     know(ledger, "orders", (days(5, 11), DONE))
     found = plan(ledger, ORDERS, VIEW)
     (view,) = [model for model in found.models if not model.subject.is_windowed]
-    assert view.statuses == {Status.MISSING: Spans([days(11, 11)])}
+    assert view.statuses == {WindowStatus.MISSING: Spans([days(11, 11)])}
     assert [(piece.span, piece.models) for piece in found.pieces] == [(days(11, 11), ("view",))]
 
 
@@ -192,7 +193,9 @@ def test_subjects_are_the_nodes_that_hold_data_parents_first(ledger: Ledger):
 
 
 def test_every_subject_has_what_the_ledger_knows_of_it(ledger: Ledger):
-    failed = Known(Standing.FAILED, "now", is_outdated=False, reason="no column", inputs="same")
+    failed = WindowRecord(
+        WorkResult.FAILED, "now", is_outdated=False, reason="no column", inputs="same"
+    )
     know(ledger, "orders", (days(5, 8), DONE), (days(9, 9), failed))
     know(ledger, "elsewhere", (days(5, 11), DONE))
     known = {subject.name: subject.known for subject in planner_of(ledger, *SHOP).subjects(NOW)}
@@ -207,34 +210,39 @@ def test_what_another_pipeline_did_is_done(ledger: Ledger):
     """The index is of models, whichever pipeline they belong to."""
     know(ledger, "orders", (days(1, 31), DONE))
     assert built(plan(ledger, ORDERS)) == {}
-    assert statuses(plan(ledger, ORDERS)) == {"orders": {Status.SUCCESS: Spans([days(5, 11)])}}
+    assert statuses(plan(ledger, ORDERS)) == {
+        "orders": {WindowStatus.SUCCESS: Spans([days(5, 11)])}
+    }
 
 
 def test_each_node_is_asked_for_its_own_inputs(ledger: Ledger):
-    failed = Known(Standing.FAILED, "now", inputs="what orders reads")
+    failed = WindowRecord(WorkResult.FAILED, "now", inputs="what orders reads")
     for name in ("orders", "totals"):
         know(ledger, name, (days(5, 11), failed))
     planner = Planner(pipeline_of(*SHOP), ledger, lambda node: lambda _: f"what {node.name} reads")
     found = statuses(planner.plan(Request(Spans([days(1, 31)])), NOW))
     assert found == {
-        "orders": {Status.BLOCKED: Spans([days(5, 11)])},
-        "totals": {Status.FAILED: Spans([days(5, 11)])},
+        "orders": {WindowStatus.BLOCKED: Spans([days(5, 11)])},
+        "totals": {WindowStatus.FAILED: Spans([days(5, 11)])},
     }
 
 
 def test_a_changed_hash_is_stale_and_an_accepted_one_is_not(ledger: Ledger):
-    know(ledger, "orders", (days(5, 8), Known(Standing.SUCCESS, "first")))
-    know(ledger, "orders", (days(9, 11), Known(Standing.SUCCESS, "second")))
+    know(ledger, "orders", (days(5, 8), WindowRecord(WorkResult.SUCCESS, "first")))
+    know(ledger, "orders", (days(9, 11), WindowRecord(WorkResult.SUCCESS, "second")))
     everything = Spans([days(5, 11)])
-    assert statuses(plan(ledger, ORDERS)) == {"orders": {Status.STALE: everything}}
+    assert statuses(plan(ledger, ORDERS)) == {"orders": {WindowStatus.STALE: everything}}
     ledger.accept("elsewhere", ["first", "second"], "now", NOW)
-    assert statuses(plan(ledger, ORDERS)) == {"orders": {Status.STALE: everything}}
+    assert statuses(plan(ledger, ORDERS)) == {"orders": {WindowStatus.STALE: everything}}
     ledger.accept("orders", ["second"], "now", NOW)
     assert statuses(plan(ledger, ORDERS)) == {
-        "orders": {Status.STALE: Spans([days(5, 8)]), Status.SUCCESS: Spans([days(9, 11)])}
+        "orders": {
+            WindowStatus.STALE: Spans([days(5, 8)]),
+            WindowStatus.SUCCESS: Spans([days(9, 11)]),
+        }
     }
     ledger.accept("orders", ["first"], "second", NOW)
-    assert statuses(plan(ledger, ORDERS)) == {"orders": {Status.SUCCESS: everything}}
+    assert statuses(plan(ledger, ORDERS)) == {"orders": {WindowStatus.SUCCESS: everything}}
 
 
 def test_a_chain_of_acceptances_is_followed_to_its_end():
@@ -280,8 +288,8 @@ def finish(ledger: Ledger, span: Span, rows: Mapping[str, int], seconds: float) 
     """Let a window of some models be done."""
     queue(ledger, span)
     fence = ledger.claim("shop", span, NOW)
-    models = [ModelRun(name, Standing.SUCCESS, count, "now") for name, count in rows.items()]
-    entry = Entry(tuple(models), (), replace(SUCCESS, seconds=seconds))
+    models = [ModelRun(name, WorkResult.SUCCESS, count, "now") for name, count in rows.items()]
+    entry = RunEntry(tuple(models), (), replace(SUCCESS, seconds=seconds))
     ledger.record("shop", fence, {span.start: entry}, IndexChange(), NOW)
 
 

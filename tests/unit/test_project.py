@@ -15,8 +15,8 @@ import pytest
 from runner.core.errors import ProjectError
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description
-from runner.project import Project
-from runner.project_files import fingerprint, project_zone
+from runner.project.files import fingerprint, project_zone
+from runner.project.manifest import Project
 
 Raw = dict[str, Any]
 

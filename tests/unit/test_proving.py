@@ -16,18 +16,18 @@ import yaml
 
 from runner.core.config import PipelineConfig
 from runner.core.errors import EngineError, UsageError
-from runner.core.proofs import Outcome, Property, Result, verdict_of
+from runner.core.proofs import Property, PropertyResult, Result, verdict_of
 from runner.core.windows import Calendar, Grain, Window
-from runner.pipelines import Pipeline
-from runner.proving import contents, judging
+from runner.project.pipelines import Pipeline
+from runner.proving import blame, contents
 from runner.proving.buckets import NO_WINDOW, Buckets
-from runner.proving.choosing import choose
-from runner.proving.comparing import difference
-from runner.proving.outcome import Finding
+from runner.proving.comparison import difference
 from runner.proving.profiles import pointed_at
+from runner.proving.results import ReplayFinding
 from runner.proving.scenarios import Origin, scenarios
-from runner.proving.scene import Relation, Scene, Target
+from runner.proving.scope import Relation, ReplayScope, Target
 from runner.proving.scratch import Copy, scratch
+from runner.proving.selection import select_windows
 
 NEW_YORK = ZoneInfo("America/New_York")
 CALENDAR = Calendar(Grain.DAY, NEW_YORK)
@@ -74,21 +74,23 @@ LATER = datetime(2026, 4, 1, tzinfo=UTC)
     ],
 )
 def test_the_newest_windows_with_rows(with_rows: tuple[int, ...], count: int, expected: list[str]):
-    assert labels(choose(pipeline(), LATER, starts(*with_rows), count, None)) == expected
+    assert labels(select_windows(pipeline(), LATER, starts(*with_rows), count, None)) == expected
 
 
 def test_a_seed_takes_others_and_always_the_same():
-    found = [labels(choose(pipeline(), LATER, frozenset(), 3, seed)) for seed in range(20)]
+    found = [labels(select_windows(pipeline(), LATER, frozenset(), 3, seed)) for seed in range(20)]
     assert len({tuple(chosen) for chosen in found}) > 3
-    assert found == [labels(choose(pipeline(), LATER, frozenset(), 3, s)) for s in range(20)]
+    assert found == [
+        labels(select_windows(pipeline(), LATER, frozenset(), 3, s)) for s in range(20)
+    ]
     assert all(int(chosen[2]) - int(chosen[0]) == 2 for chosen in found)
 
 
 def test_only_complete_windows():
     noon = datetime(2026, 3, 4, 17, tzinfo=UTC)
-    assert labels(choose(pipeline(), noon, frozenset(), 3, None)) == ["01", "02", "03"]
+    assert labels(select_windows(pipeline(), noon, frozenset(), 3, None)) == ["01", "02", "03"]
     with pytest.raises(UsageError, match="has no complete window"):
-        choose(pipeline(first=date(2026, 3, 4)), noon, frozenset(), 3, None)
+        select_windows(pipeline(first=date(2026, 3, 4)), noon, frozenset(), 3, None)
 
 
 # Scenarios
@@ -352,14 +354,14 @@ def test_another_column_is_a_difference(files: tuple[Path, Path]):
 # Judging
 
 
-def scene(**upstream: frozenset[str]) -> Scene:
+def scene(**upstream: frozenset[str]) -> ReplayScope:
     targets = tuple(
         Target(
             name, f"model.{name}", "h", Relation("main", name), None if name == "plain" else "day"
         )
         for name in upstream
     )
-    return Scene(targets, upstream, (), {}, {}, {}, (), {})
+    return ReplayScope(targets, upstream, (), {}, {}, {}, (), {})
 
 
 def test_nobody_is_blamed_for_what_he_was_given():
@@ -367,18 +369,19 @@ def test_nobody_is_blamed_for_what_he_was_given():
         sales=frozenset(), daily=frozenset({"sales"}), weekly=frozenset({"sales", "daily"})
     )
     findings = [
-        Finding(name, Property.COMMUTES, "run in reverse order") for name in ("sales", "weekly")
-    ] + [Finding("daily", Property.ADDITIVE, "run as one chunk", error="no such column")]
-    found = judging.outcomes(made, findings, dict.fromkeys(made.upstream, 3))
+        ReplayFinding(name, Property.COMMUTES, "run in reverse order")
+        for name in ("sales", "weekly")
+    ] + [ReplayFinding("daily", Property.ADDITIVE, "run as one chunk", error="no such column")]
+    found = blame.outcomes(made, findings, dict.fromkeys(made.upstream, 3))
     assert found["sales"][Property.COMMUTES].result is Result.FAILED
-    assert found["weekly"][Property.COMMUTES] == Outcome(
+    assert found["weekly"][Property.COMMUTES] == PropertyResult(
         Result.NOT_APPLICABLE, "sales, which it is made from, failed it", is_open=True
     )
     assert found["daily"][Property.COMMUTES].result is Result.PASSED  # the same in spite of it
     assert found["daily"][Property.ADDITIVE].reason == (
         "run as one chunk, it could not be built: no such column"
     )
-    assert [f.model for f in judging.blamed(findings, found)] == ["sales", "daily"]
+    assert [f.model for f in blame.blamed(findings, found)] == ["sales", "daily"]
     verdicts = [verdict_of(outcomes) for outcomes in found.values()]
     assert verdicts == ["disproved", "disproved", "unproved"]
 
@@ -394,18 +397,18 @@ def test_nobody_is_blamed_for_what_he_was_given():
 )
 def test_a_failure_that_passes_by_itself_is_no_disproof(error: str | None, is_open: bool):
     made = scene(sales=frozenset())
-    finding = Finding("sales", Property.IDEMPOTENT, "run a second time", error=error)
-    found = judging.outcomes(made, [finding], {"sales": 3})["sales"]
+    finding = ReplayFinding("sales", Property.IDEMPOTENT, "run a second time", error=error)
+    found = blame.outcomes(made, [finding], {"sales": 3})["sales"]
     outcome = found[Property.IDEMPOTENT]
     result = Result.NOT_APPLICABLE if is_open else Result.FAILED
     assert (outcome.result, outcome.is_open) == (result, is_open)
     assert verdict_of(found) == ("unproved" if is_open else "disproved")
-    assert bool(judging.blamed([finding], {"sales": found})) is not is_open
+    assert bool(blame.blamed([finding], {"sales": found})) is not is_open
 
 
 def test_windows_without_rows_prove_nothing():
     made = scene(none=frozenset(), one=frozenset(), plain=frozenset())
-    found = judging.outcomes(made, [], {"none": 0, "one": 1, "plain": 3})
+    found = blame.outcomes(made, [], {"none": 0, "one": 1, "plain": 3})
     assert {o.result for o in found["none"].values()} == {Result.NOT_APPLICABLE}
     assert [p for p, o in found["one"].items() if o.is_open] == [
         Property.COMMUTES,
@@ -420,8 +423,8 @@ def test_windows_without_rows_prove_nothing():
 
 def test_windows_with_rows_are_counted():
     buckets = {"sales": [0, 2], "totals": [NO_WINDOW]}
-    assert judging.windows_with_rows([SALES, TOTALS], buckets, 3) == {"sales": 2, "totals": 3}
-    assert judging.windows_with_rows([TOTALS], {"totals": []}, 3) == {"totals": 0}
+    assert blame.windows_with_rows([SALES, TOTALS], buckets, 3) == {"sales": 2, "totals": 3}
+    assert blame.windows_with_rows([TOTALS], {"totals": []}, 3) == {"totals": 0}
 
 
 # The scratch folder

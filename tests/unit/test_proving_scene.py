@@ -12,9 +12,9 @@ import pytest
 from runner.core.config import PipelineConfig
 from runner.core.errors import UsageError
 from runner.core.windows import Calendar, Grain
-from runner.pipelines import Pipeline
-from runner.project import Node, Project
-from runner.proving.scene import Relation, Scene, make_scene
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline
+from runner.proving.scope import Relation, ReplayScope, make_scope
 
 ZONE = ZoneInfo("UTC")
 CALENDAR = Calendar(Grain.DAY, ZONE)
@@ -68,13 +68,13 @@ class Shop:
             "config": {"event_time": "sold_on", "incremental_strategy": strategy},
         }
 
-    def scene(self, *select: str) -> Scene:
+    def scene(self, *select: str) -> ReplayScope:
         first = CALENDAR.span_of_dates(date(2026, 3, 1), date(2026, 3, 1)).start
         config = PipelineConfig(select="x")
         nodes = tuple(self.nodes)
         shop = Pipeline("shop", config, CALENDAR, None, nodes, first, None, {})
         project = Project(ZONE, {node.unique_id: node for node in nodes}, {}, "")
-        return make_scene(shop, project, self.manifest, frozenset(select) or None)
+        return make_scope(shop, project, self.manifest, frozenset(select) or None)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def shop() -> Shop:
     return Shop()
 
 
-def names(scene: Scene) -> list[str]:
+def names(scene: ReplayScope) -> list[str]:
     return [target.name for target in scene.targets]
 
 

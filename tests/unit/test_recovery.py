@@ -12,12 +12,12 @@ import pytest
 from runner.core.errors import EngineError, LedgerError
 from runner.core.requests import Reprocess
 from runner.core.spans import Spans
-from runner.core.standings import Standing
-from runner.core.states import State
-from runner.execution.backfill import run_plan
+from runner.core.states import RunState
+from runner.core.status import WorkResult
+from runner.execution.queueing import run_plan
 from runner.execution.recovery import adopt, recover
 from runner.ledger import Ledger, owners
-from runner.pipelines import Pipeline
+from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, days, gate, shop, table, windowed
 from tests.unit.running import Runner, open_ledger
 
@@ -73,12 +73,12 @@ def test_what_was_judged_is_done_and_what_was_not_is_only_checked(open_runner: O
     second = open_runner(dbt=first.dbt)
     recover(second.job)
     assert first.dbt.questions == [days(SHOP, 4)]
-    assert second.standings("lines", 4) == [Standing.SUCCESS] * 4
-    assert second.standings("revenue", 4) == [Standing.PUBLISHED] * 4
-    assert {run.state for run in second.runs()} == {State.FAILED}
+    assert second.standings("lines", 4) == [WorkResult.SUCCESS] * 4
+    assert second.standings("revenue", 4) == [WorkResult.PUBLISHED] * 4
+    assert {run.state for run in second.runs()} == {RunState.FAILED}
     done = second.backfill(4)
     assert [(i.nodes, i.checks) for i in done.asked] == [((), ("revenue_check",))]
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
 
 
 def test_what_was_judged_by_one_that_died_then_is_judged_and_not_built_again(open_runner: Open):
@@ -87,7 +87,7 @@ def test_what_was_judged_by_one_that_died_then_is_judged_and_not_built_again(ope
     killed(open_runner(dbt=first.dbt), 4)
     done = open_runner(dbt=first.dbt).backfill(4)
     assert [(i.nodes, i.checks) for i in done.asked] == [((), ("revenue_check",))]
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
 
 
 def test_what_was_not_published_runs_again(open_runner: Open):
@@ -95,7 +95,7 @@ def test_what_was_not_published_runs_again(open_runner: Open):
     killed(first, 4)
     done = open_runner(dbt=first.dbt).backfill(4)
     assert [i.nodes for i in done.asked] == [("revenue",)]
-    assert set(done.states) == {State.SUCCESS}
+    assert set(done.states) == {RunState.SUCCESS}
 
 
 def test_a_run_that_the_markers_vouch_for_is_recorded_as_done(open_runner: Open):
@@ -104,7 +104,7 @@ def test_a_run_that_the_markers_vouch_for_is_recorded_as_done(open_runner: Open)
     second = open_runner(dbt=first.dbt)
     recover(second.job)
     runs = second.runs()
-    assert [(run.state, run.row_count) for run in runs] == [(State.SUCCESS, 20)] * 3
+    assert [(run.state, run.row_count) for run in runs] == [(RunState.SUCCESS, 20)] * 3
     assert all("the warehouse's markers say so" in (run.reason or "") for run in runs)
     assert second.backfill(3).asked == []
 
@@ -116,9 +116,9 @@ def test_a_run_that_was_stopped_when_all_was_published_and_judged_has_not_been_c
     runner = Runner(SHOP, ledger, FakeDbt(SHOP, faults=[Fault(KeyboardInterrupt(), after=None)]))
     with pytest.raises(KeyboardInterrupt):
         runner.backfill(3)
-    assert {run.state for run in runner.runs()} == {State.CANCELLED}
+    assert {run.state for run in runner.runs()} == {RunState.CANCELLED}
     assert runner.backfill(3).asked == []
-    assert {run.state for run in runner.runs()} == {State.SUCCESS}
+    assert {run.state for run in runner.runs()} == {RunState.SUCCESS}
     ledger.close()
 
 
@@ -130,7 +130,7 @@ def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
     killed(first, 3)
     second = open_runner(dbt=first.dbt)
     recover(second.job)
-    standings = [Standing.SUCCESS, Standing.INCORRECT, Standing.SUCCESS]
+    standings = [WorkResult.SUCCESS, WorkResult.INCORRECT, WorkResult.SUCCESS]
     assert second.standings("revenue", 3) == standings
 
 
@@ -139,9 +139,9 @@ def test_what_was_only_queued_is_cancelled_and_asks_nobody(open_runner: Open):
     first.ledger.queue("shop", first.job.kind, SHOP.calendar.windows(days(SHOP, 2)), first.world.at)
     second = open_runner(dbt=first.dbt)
     recover(second.job)
-    assert {run.state for run in second.runs()} == {State.CANCELLED}
+    assert {run.state for run in second.runs()} == {RunState.CANCELLED}
     assert first.dbt.questions == []
-    assert set(second.backfill(2).states) == {State.SUCCESS}
+    assert set(second.backfill(2).states) == {RunState.SUCCESS}
 
 
 def test_each_invocation_is_asked_after_by_itself(open_runner: Open):
@@ -166,9 +166,9 @@ def test_a_warehouse_that_cannot_be_asked_settles_nothing(
         broken.setattr(FakeDbt, "published", _unreachable)
         with pytest.raises(EngineError):
             recover(second.job)
-    assert {run.state for run in second.runs()} == {State.RUNNING}
+    assert {run.state for run in second.runs()} == {RunState.RUNNING}
     recover(second.job)
-    assert second.standings("lines", 2) == [Standing.SUCCESS] * 2
+    assert second.standings("lines", 2) == [WorkResult.SUCCESS] * 2
 
 
 def test_a_warehouse_that_is_busy_for_a_moment_is_asked_again(
@@ -189,7 +189,7 @@ def test_a_warehouse_that_is_busy_for_a_moment_is_asked_again(
         busy.setattr(FakeDbt, "published", once_busy)
         recover(second.job)
     assert not answers
-    assert second.standings("lines", 2) == [Standing.SUCCESS] * 2
+    assert second.standings("lines", 2) == [WorkResult.SUCCESS] * 2
 
 
 def test_what_reads_rows_that_a_dead_runner_has_replaced_is_stale(open_runner: Open):
@@ -228,7 +228,7 @@ def test_a_table_whose_runner_died_before_it_began_it_is_built(
         dying.setattr(first.ledger, "paused", die)
         first.dbt.broken["report"] = "Catalog Error: no such function"
         killed(first, 4)
-    assert State.RETRYING in {run.state for run in first.runs()}
+    assert RunState.RETRYING in {run.state for run in first.runs()}
     first.dbt.broken.clear()
     open_runner(WITH_TABLE, dbt=first.dbt).backfill(4)
     assert first.dbt.built.count(("report", "")) == 1

@@ -13,13 +13,13 @@ from runner.cli.wishes import Wish
 from runner.core.config import PipelineConfig
 from runner.core.errors import UsageError
 from runner.core.proofs import Proof, ProofVerdict, Property
+from runner.core.refusals import Allowance, Objection, disproved, refuse_unsafe, require_known
 from runner.core.windows import Calendar, Grain
-from runner.declared import Declared
 from runner.ledger import Kind, Ledger
-from runner.linting import ModelFinding, allow, lint
-from runner.pipelines import Pipeline
-from runner.project import Node, Project
-from runner.safety.refusals import Allowance, Objection, disproved, refuse_unsafe, require_known
+from runner.lint.models import ModelFinding, allow, lint
+from runner.project.declarations import Declared
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline
 from tests.unit.subjects import DAYS, day, plan_of, subject
 
 NOW = datetime(2026, 3, 12, tzinfo=UTC)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from runner.core.proofs import Outcome, Proof, ProofVerdict, Property, Result
+from runner.core.proofs import Proof, ProofVerdict, Property, PropertyResult, Result
 from runner.core.windows import Calendar, Grain
-from runner.proving.outcome import Difference, Finding, Report
+from runner.proving.results import Difference, ProofReport, ReplayFinding
 from runner.render.proofs import (
     proof_page,
     proof_record,
@@ -17,8 +17,10 @@ from runner.render.proofs import (
 
 CALENDAR = Calendar(Grain.DAY, ZoneInfo("UTC"))
 DAYS = tuple(CALENDAR.windows(CALENDAR.span_of_dates(date(2026, 3, 4), date(2026, 3, 6))))
-PASSED = Outcome(Result.PASSED)
-OPEN = Outcome(Result.NOT_APPLICABLE, "orders, which it is made from, failed it", is_open=True)
+PASSED = PropertyResult(Result.PASSED)
+OPEN = PropertyResult(
+    Result.NOT_APPLICABLE, "orders, which it is made from, failed it", is_open=True
+)
 DIFFERENCE = Difference(
     where="2026-03-05",
     others=1,
@@ -28,17 +30,23 @@ DIFFERENCE = Difference(
     header=("order_id", "amount"),
     sample=(((7, None), (7, 2.5)),),
 )
-REPORT = Report(
+REPORT = ProofReport(
     pipeline="shop",
     windows=DAYS,
     outcomes={
         "orders": dict.fromkeys(Property, PASSED)
-        | {Property.COMMUTES: Outcome(Result.FAILED, "run in reverse order, it holds other rows")},
+        | {
+            Property.COMMUTES: PropertyResult(
+                Result.FAILED, "run in reverse order, it holds other rows"
+            )
+        },
         "daily": dict.fromkeys(Property, PASSED) | {Property.COMMUTES: OPEN},
     },
     verdicts={"orders": ProofVerdict.DISPROVED, "daily": ProofVerdict.UNPROVED},
     code_hashes={},
-    findings=(Finding("orders", Property.COMMUTES, "run in reverse order", difference=DIFFERENCE),),
+    findings=(
+        ReplayFinding("orders", Property.COMMUTES, "run in reverse order", difference=DIFFERENCE),
+    ),
     left_out={},
     seconds=2.04,
 )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.safety.facts import Facts
-from runner.safety.findings import Finding
-from runner.safety.judge import judged
-from runner.safety.rules import RULES, Severity
+from runner.lint.facts import Facts
+from runner.lint.findings import LintFinding
+from runner.lint.judge import judged
+from runner.lint.rules import RULES, Severity
 from tests.conftest import REPOSITORY
 
 PARENTS = {"daily_sales": "sold_on"}
@@ -25,7 +25,7 @@ WINDOWED = Facts(
 READ = "select * from {{ ref('lines') }} where {{ in_window('sold_on') }}"
 
 
-def found(text: str, facts: Facts = WINDOWED) -> list[Finding]:
+def found(text: str, facts: Facts = WINDOWED) -> list[LintFinding]:
     return judged(text, facts)
 
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner import schemas
 from runner.core.errors import UsageError
 from runner.dbt.protocol import SourceSchema
-from runner.project import Node, Project
+from runner.project.manifest import Node, Project
 from runner.render.schemas import accepted_page, schema_page, schema_record
+from runner.warehouse import schemas
 
 SOURCES = ("landing.transactions", "landing.products", "raw.control.totals")
 PROJECT = Project(

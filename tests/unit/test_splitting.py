@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.spans import Span, Spans
-from runner.core.standings import Standing
+from runner.core.status import WorkResult
 from runner.core.windows import Calendar, Grain
 from runner.execution.failures import Failure
 from runner.execution.splitting import around, halves, mentioned, probes
@@ -25,7 +25,7 @@ ranges = st.tuples(st.integers(1, 7), st.integers(1, 7)).map(sorted).map(lambda 
 
 
 def failure(reason: str) -> Failure:
-    return Failure(reason, reason, None, False, Standing.FAILED, is_systematic=False)
+    return Failure(reason, reason, None, False, WorkResult.FAILED, is_systematic=False)
 
 
 # By what it mentions

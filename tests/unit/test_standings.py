@@ -11,11 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing, Status, Subject, assess, explained
-from runner.core.states import State
+from runner.core.states import RunState
+from runner.core.status import (
+    PlannedNode,
+    WindowRecord,
+    WindowStatus,
+    WorkResult,
+    assess,
+    explained,
+)
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
-from runner.planning import equal_hashes
+from runner.project.hashes import equal_hashes
 from tests.unit.subjects import (
     DAYS,
     LETTERS,
@@ -37,17 +44,17 @@ TWO_WEEKS = Span(WEEKS.floor(day(1).start), WEEKS.ceiling(day(7).end))
 DAYS_OF_TWO_WEEKS = list(DAYS.windows(TWO_WEEKS))
 
 
-def statuses(subject: Subject, in_flight: str = "") -> dict[str, str]:
+def statuses(subject: PlannedNode, in_flight: str = "") -> dict[str, str]:
     found = assess(subject, DAYS, spans(in_flight))
     return {str(status): marked(windows) for status, windows in found.items()}
 
 
-def known_as(known: Known) -> Subject:
+def known_as(known: WindowRecord) -> PlannedNode:
     """A model with one day of which something is known."""
     return replace(subject("orders", "."), known=Timeline([(day(1), known)]))
 
 
-def status_of(known: Known) -> Status:
+def status_of(known: WindowRecord) -> WindowStatus:
     ((status, windows),) = assess(known_as(known), DAYS, NONE).items()
     assert marked(windows) == "x......"
     return status
@@ -85,9 +92,9 @@ def test_each_record_has_its_status(letter: str):
 @given(st.text("." + "".join(LETTERS), min_size=7, max_size=7), st.text(".x", max_size=7))
 def test_every_window_has_exactly_one_status(days: str, in_flight: str):
     found = assess(subject("orders", days), DAYS, spans(in_flight))
-    expected: dict[Status, set[str]] = {}
+    expected: dict[WindowStatus, set[str]] = {}
     for letter, busy, window in zip(days, in_flight.ljust(7, "."), WEEK, strict=True):
-        status = Status.IN_FLIGHT if busy == "x" else STATUS_OF[letter]
+        status = WindowStatus.IN_FLIGHT if busy == "x" else STATUS_OF[letter]
         expected.setdefault(status, set()).add(window.label)
     named = {
         status: {w.label for span in windows for w in DAYS.windows(span)}
@@ -99,10 +106,10 @@ def test_every_window_has_exactly_one_status(days: str, in_flight: str):
 # Code
 
 
-@pytest.mark.parametrize("standing", [Standing.SUCCESS, Standing.UNCHECKED])
-def test_what_other_code_published_is_stale(standing: Standing):
-    assert status_of(Known(standing, "before")) is Status.STALE
-    assert status_of(Known(standing, NOW)).value == standing.value
+@pytest.mark.parametrize("standing", [WorkResult.SUCCESS, WorkResult.UNCHECKED])
+def test_what_other_code_published_is_stale(standing: WorkResult):
+    assert status_of(WindowRecord(standing, "before")) is WindowStatus.STALE
+    assert status_of(WindowRecord(standing, NOW)).value == standing.value
 
 
 def test_a_changed_code_hash_makes_everything_published_before_stale_and_nothing_else():
@@ -121,7 +128,7 @@ def test_accepted_code_is_as_good_as_todays_also_through_a_chain():
         subject("orders", "...."),
         code_hashes=equal_hashes("third", accepted),
         known=Timeline(
-            (day(number), Known(Standing.SUCCESS, code_hash))
+            (day(number), WindowRecord(WorkResult.SUCCESS, code_hash))
             for number, code_hash in enumerate(("first", "second", "third", "elsewhere"), start=1)
         ),
     )
@@ -138,16 +145,18 @@ def test_acceptances_in_a_circle_are_one_set():
     assert equal_hashes("first", circle) == equal_hashes("second", circle) == {"first", "second"}
 
 
-@pytest.mark.parametrize("standing", Standing)
-def test_code_that_nobody_knows_is_not_other_code(standing: Standing):
-    known = Known(standing, code_hash=None, inputs=SAME)
-    expected = Status.BLOCKED if standing is Standing.FAILED else Status(standing.value)
+@pytest.mark.parametrize("standing", WorkResult)
+def test_code_that_nobody_knows_is_not_other_code(standing: WorkResult):
+    known = WindowRecord(standing, code_hash=None, inputs=SAME)
+    expected = (
+        WindowStatus.BLOCKED if standing is WorkResult.FAILED else WindowStatus(standing.value)
+    )
     assert status_of(known) is expected
 
 
 def test_of_what_is_wrong_the_code_says_nothing():
     """An incorrect window is incorrect by whatever code: its readers must not build on it."""
-    assert status_of(Known(Standing.INCORRECT, "before")) is Status.INCORRECT
+    assert status_of(WindowRecord(WorkResult.INCORRECT, "before")) is WindowStatus.INCORRECT
 
 
 # Upstream
@@ -163,10 +172,10 @@ def test_what_was_published_before_what_it_reads_is_stale_and_nothing_else_is():
 
 
 def test_what_would_be_replaced_is_not_judged_but_built_again():
-    published = Known(Standing.PUBLISHED, NOW)
-    assert status_of(published) is Status.PUBLISHED
-    assert status_of(replace(published, is_outdated=True)) is Status.FAILED
-    assert status_of(replace(published, code_hash="before")) is Status.FAILED
+    published = WindowRecord(WorkResult.PUBLISHED, NOW)
+    assert status_of(published) is WindowStatus.PUBLISHED
+    assert status_of(replace(published, is_outdated=True)) is WindowStatus.FAILED
+    assert status_of(replace(published, code_hash="before")) is WindowStatus.FAILED
 
 
 # Blocked
@@ -184,9 +193,9 @@ BLOCKED = LETTERS["b"]
     ],
     ids=["code", "upstream", "inputs", "transient"],
 )
-def test_what_failed_is_blocked_until_something_changes(changed: Known):
-    assert status_of(BLOCKED) is Status.BLOCKED
-    assert status_of(changed) is Status.FAILED
+def test_what_failed_is_blocked_until_something_changes(changed: WindowRecord):
+    assert status_of(BLOCKED) is WindowStatus.BLOCKED
+    assert status_of(changed) is WindowStatus.FAILED
 
 
 def test_inputs_that_can_no_longer_be_seen_may_have_changed():
@@ -235,7 +244,7 @@ def test_what_knows_no_windows_may_have_failed(letter: str):
 def test_a_day_of_a_table_is_a_week_to_a_weekly_pipeline():
     """The same table may belong to pipelines of different grains."""
     found = assess(without_windows("total", "f"), WEEKS, NONE)
-    assert found == {Status.FAILED: Spans([WEEKS.window_at(day(1).start).span])}
+    assert found == {WindowStatus.FAILED: Spans([WEEKS.window_at(day(1).start).span])}
 
 
 # A grain that was changed
@@ -282,7 +291,7 @@ def test_a_week_that_is_done_is_the_worst_of_its_days(some: str, worse: str):
 def test_an_hour_is_what_its_day_was():
     hours = Calendar(Grain.HOUR, DAYS.zone)
     found = assess(subject("orders", "sf"), hours, NONE)
-    assert found == {Status.SUCCESS: Spans([day(1)]), Status.FAILED: Spans([day(2)])}
+    assert found == {WindowStatus.SUCCESS: Spans([day(1)]), WindowStatus.FAILED: Spans([day(2)])}
 
 
 # In words
@@ -308,9 +317,9 @@ def test_a_status_is_explained_if_there_is_more_to_say():
 def test_what_is_outdated_says_so_even_if_the_code_has_changed_too():
     model = subject("orders", "o")
     said = "something that it reads was published again"
-    assert explained(model, Status.STALE, day(1)) == said
+    assert explained(model, WindowStatus.STALE, day(1)) == said
     both = replace(model, code_hashes=frozenset({"after"}))
-    assert explained(both, Status.STALE, day(1)) == said
+    assert explained(both, WindowStatus.STALE, day(1)) == said
 
 
 def test_a_range_tells_all_that_its_windows_are_stale_for():
@@ -323,7 +332,7 @@ def test_a_range_tells_all_that_its_windows_are_stale_for():
     )
 
     def told(first: int, last: int) -> str | None:
-        return explained(model, Status.STALE, Span(day(first).start, day(last).end))
+        return explained(model, WindowStatus.STALE, Span(day(first).start, day(last).end))
 
     assert told(1, 3) == "late rows: 17; late rows: 3"
     assert told(1, 5) == "late rows: 17; late rows: 3; late rows: 1; 1 more"
@@ -331,16 +340,16 @@ def test_a_range_tells_all_that_its_windows_are_stale_for():
 
 
 def test_what_is_missing_or_in_flight_has_no_history_to_tell():
-    assert explained(subject("orders", "."), Status.MISSING, day(1)) is None
-    assert explained(subject("orders", "f"), Status.IN_FLIGHT, day(1)) is None
+    assert explained(subject("orders", "."), WindowStatus.MISSING, day(1)) is None
+    assert explained(subject("orders", "f"), WindowStatus.IN_FLIGHT, day(1)) is None
 
 
 def test_a_run_ends_as_its_models_stand_and_what_was_not_judged_is_unchecked():
-    states: Mapping[Standing, State] = {standing: standing.state for standing in Standing}
+    states: Mapping[WorkResult, RunState] = {standing: standing.state for standing in WorkResult}
     assert states == {
-        Standing.SUCCESS: State.SUCCESS,
-        Standing.UNCHECKED: State.UNCHECKED,
-        Standing.INCORRECT: State.INCORRECT,
-        Standing.FAILED: State.FAILED,
-        Standing.PUBLISHED: State.UNCHECKED,
+        WorkResult.SUCCESS: RunState.SUCCESS,
+        WorkResult.UNCHECKED: RunState.UNCHECKED,
+        WorkResult.INCORRECT: RunState.INCORRECT,
+        WorkResult.FAILED: RunState.FAILED,
+        WorkResult.PUBLISHED: RunState.UNCHECKED,
     }

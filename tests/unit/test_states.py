@@ -2,9 +2,9 @@ from itertools import product
 
 import pytest
 
-from runner.core.states import State, Verdict, sources, worst
+from runner.core.states import RunState, Verdict, sources, worst
 
-QUEUED, RUNNING, RETRYING, SUCCESS, INCORRECT, UNCHECKED, FAILED, CANCELLED = State
+QUEUED, RUNNING, RETRYING, SUCCESS, INCORRECT, UNCHECKED, FAILED, CANCELLED = RunState
 FINAL = [SUCCESS, INCORRECT, UNCHECKED, FAILED, CANCELLED]
 LEGAL = {
     (QUEUED, RUNNING),
@@ -17,13 +17,13 @@ LEGAL = {
 }
 
 
-@pytest.mark.parametrize(("old", "new"), list(product(State, State)))
-def test_only_the_legal_transitions_are_allowed(old: State, new: State):
+@pytest.mark.parametrize(("old", "new"), list(product(RunState, RunState)))
+def test_only_the_legal_transitions_are_allowed(old: RunState, new: RunState):
     assert (old in sources(new)) == ((old, new) in LEGAL)
 
 
 def test_five_states_are_final():
-    assert [state for state in State if state.finished] == FINAL
+    assert [state for state in RunState if state.finished] == FINAL
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,15 @@ def test_five_states_are_final():
         (False, None, FAILED),
     ],
 )
-def test_two_verdicts_are_one_final_state_and_back(ran: bool, correct: bool | None, state: State):
+def test_two_verdicts_are_one_final_state_and_back(
+    ran: bool, correct: bool | None, state: RunState
+):
     assert Verdict(ran, correct).state is state
     assert state.verdict == Verdict(ran, correct)
 
 
 @pytest.mark.parametrize("state", [QUEUED, RUNNING, RETRYING, CANCELLED])
-def test_a_run_that_did_not_come_to_an_end_has_no_verdict(state: State):
+def test_a_run_that_did_not_come_to_an_end_has_no_verdict(state: RunState):
     assert state.verdict == Verdict(None, None)
 
 
@@ -58,12 +60,12 @@ def test_what_did_not_run_cannot_be_judged(ran: bool | None, correct: bool):
 
 
 @pytest.mark.parametrize(("left", "right"), list(product(FINAL, FINAL)))
-def test_a_run_is_as_good_as_the_worst_of_its_models(left: State, right: State):
+def test_a_run_is_as_good_as_the_worst_of_its_models(left: RunState, right: RunState):
     badness = [SUCCESS, UNCHECKED, INCORRECT, CANCELLED, FAILED]
     assert worst([left, SUCCESS, right]) is max(left, right, key=badness.index)
 
 
 @pytest.mark.parametrize("states", [[], [SUCCESS, RUNNING]])
-def test_unfinished_models_have_no_worst(states: list[State]):
+def test_unfinished_models_have_no_worst(states: list[RunState]):
     with pytest.raises(ValueError, match="not all final"):
         worst(states)

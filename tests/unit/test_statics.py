@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from runner.core.chunks import Chunk
-from runner.core.standings import Known, Standing
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import InvocationResult, NodeResult
-from runner.execution.statics import Statics, unit_tested
+from runner.execution.unwindowed import UnwindowedNodes, unit_tested
 from tests.unit.fake_dbt import (
     check,
     days,
@@ -39,8 +39,10 @@ IDS = {node.name: node.unique_id for node in SHOP.nodes}
 BOTH = Chunk(days(SHOP, 2), ("lines", "shares"))
 
 
-def statics(select: frozenset[str] | None = None, *, with_snapshots: bool = False) -> Statics:
-    return Statics(SHOP, select, with_snapshots)
+def statics(
+    select: frozenset[str] | None = None, *, with_snapshots: bool = False
+) -> UnwindowedNodes:
+    return UnwindowedNodes(SHOP, select, with_snapshots)
 
 
 def ended(**statuses: str) -> InvocationResult:
@@ -50,7 +52,7 @@ def ended(**statuses: str) -> InvocationResult:
     )
 
 
-def joining(found: Statics, stage: int, *, is_last: bool) -> list[str]:
+def joining(found: UnwindowedNodes, stage: int, *, is_last: bool) -> list[str]:
     return [node.name for node in found.joining(stage, is_last=is_last)]
 
 
@@ -60,7 +62,7 @@ def test_a_table_between_windows_parts_them_into_stages():
 
 def test_windows_without_a_table_between_are_one_stage():
     pipeline = shop(windowed("a"), view("b", "a"), windowed("c", "b"), table("d", "c"))
-    assert Statics(pipeline, None, with_snapshots=False).stages == [frozenset({"a", "c"})]
+    assert UnwindowedNodes(pipeline, None, with_snapshots=False).stages == [frozenset({"a", "c"})]
 
 
 def test_what_no_window_feeds_and_views_come_first_and_tables_with_the_last_of_their_stage():
@@ -137,11 +139,11 @@ def test_code_that_has_been_a_success_is_not_unit_tested_again():
     hashes = {node.name: node.code_hash for node in SHOP.data_nodes}
     span = days(SHOP, 1)
     known = {
-        "lines": Timeline([(span, Known(Standing.SUCCESS, hashes["lines"]))]),
-        "shares": Timeline([(span, Known(Standing.INCORRECT, hashes["shares"]))]),
-        "totals": Timeline([(span, Known(Standing.SUCCESS, "of other code"))]),
+        "lines": Timeline([(span, WindowRecord(WorkResult.SUCCESS, hashes["lines"]))]),
+        "shares": Timeline([(span, WindowRecord(WorkResult.INCORRECT, hashes["shares"]))]),
+        "totals": Timeline([(span, WindowRecord(WorkResult.SUCCESS, "of other code"))]),
     }
     assert unit_tested(SHOP, known) == {"lines"}
-    found = Statics(SHOP, None, with_snapshots=False, unit_tested={"lines"})
+    found = UnwindowedNodes(SHOP, None, with_snapshots=False, unit_tested={"lines"})
     assert not found.needs_unit_tests(["lines"])
     assert found.needs_unit_tests(["lines", "shares"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runner.core.plan import make_plan
 from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.standings import Known, Standing, Status, Subject
+from runner.core.status import PlannedNode, WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Pause
@@ -25,15 +25,15 @@ from runner.render.status import status_page
 
 DAYS = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
 FIRST = DAYS.labelled("2026-03-01").start
-BLOCKED = Known(Standing.FAILED, "now", reason="a.csv was cut off", inputs="same")
+BLOCKED = WindowRecord(WorkResult.FAILED, "now", reason="a.csv was cut off", inputs="same")
 KNOWN = {
-    ".": Known(Standing.SUCCESS, "now"),
-    "~": Known(Standing.SUCCESS, "old"),
-    "u": Known(Standing.UNCHECKED, "now"),
-    "!": Known(Standing.INCORRECT, "now", reason="3 rows too few"),
-    "x": Known(Standing.FAILED, "now", reason="no such column"),
+    ".": WindowRecord(WorkResult.SUCCESS, "now"),
+    "~": WindowRecord(WorkResult.SUCCESS, "old"),
+    "u": WindowRecord(WorkResult.UNCHECKED, "now"),
+    "!": WindowRecord(WorkResult.INCORRECT, "now", reason="3 rows too few"),
+    "x": WindowRecord(WorkResult.FAILED, "now", reason="no such column"),
     "#": BLOCKED,
-    "p": Known(Standing.PUBLISHED, "now"),
+    "p": WindowRecord(WorkResult.PUBLISHED, "now"),
 }
 
 
@@ -44,12 +44,12 @@ def spans_of(count: int, calendar: Calendar = DAYS, first: datetime = FIRST) -> 
     return [Span(start, end) for start, end in pairwise(bounds)]
 
 
-def subject(name: str, cells: str, *parents: str, known: Known | None = None) -> Subject:
+def subject(name: str, cells: str, *parents: str, known: WindowRecord | None = None) -> PlannedNode:
     """A model whose windows are as drawn; a space lies before its first."""
     spans = spans_of(len(cells))
     parts = [(span, KNOWN[cell]) for span, cell in zip(spans, cells, strict=True) if cell in KNOWN]
     desired = Spans(span for span, cell in zip(spans, cells, strict=True) if cell != " ")
-    return Subject(
+    return PlannedNode(
         name=name,
         parents=parents,
         desired=None if known else desired,
@@ -59,7 +59,7 @@ def subject(name: str, cells: str, *parents: str, known: Known | None = None) ->
     )
 
 
-def picture_of(*subjects: Subject, count: int, pause: Pause | None = None) -> Picture:
+def picture_of(*subjects: PlannedNode, count: int, pause: Pause | None = None) -> Picture:
     in_flight = Spans()
     windows = Spans(spans_of(count))
     return Picture("orders", make_plan(DAYS, subjects, in_flight, Request(windows)), pause)
@@ -185,7 +185,7 @@ def test_at_most_so_many_windows_as_are_asked_for():
 
 
 def test_every_status_has_a_character_of_its_own():
-    assert set(MARKS) == set(Status)
+    assert set(MARKS) == set(WindowStatus)
     assert len({mark.character for mark in MARKS.values()}) == len(MARKS)
 
 
@@ -307,7 +307,7 @@ def test_counts_add_up_in_every_calendar(grain: Grain, first: date, count: int):
     start = calendar.floor(datetime.combine(first, datetime.min.time(), UTC))
     spans = spans_of(count, calendar, start)
     half = Timeline([(span, KNOWN["."]) for span in spans[: count // 2]])
-    known = Subject("a", (), Spans(spans), frozenset({"now"}), half, lambda _: None)
+    known = PlannedNode("a", (), Spans(spans), frozenset({"now"}), half, lambda _: None)
     picture = Picture("p", make_plan(calendar, [known], Spans(), Request(Spans(spans))))
     (model,) = picture.plan.models
     assert sum(picture.counts(model).values()) == count == len(picture.grid)

@@ -9,8 +9,8 @@ import pytest
 
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
-from runner.scheduling.telling import tell_everyone
-from runner.scheduling.watching import look_around
+from runner.scheduling.notify import notify_all
+from runner.scheduling.watch import look_around
 from tests.unit.fake_dbt import check, shop, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -29,7 +29,7 @@ def told(town: Town, at: str, *, as_scheduler: bool = False) -> list[str]:
     """The titles that a look adds to the outbox."""
     before = len(town.ledger.unsent())
     look = look_around(cast(Any, town), town.obstacle_of, utc(at), as_scheduler=as_scheduler)
-    tell_everyone(cast(Any, town), look, town.world.world)
+    notify_all(cast(Any, town), look, town.world.world)
     return [letter.message.title for letter in town.ledger.unsent()[before:]]
 
 

@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
-from runner.core.causes import Map, Stop
 from runner.core.errors import UsageError
 from runner.core.requests import Reprocess
 from runner.core.spans import Span
-from runner.core.standings import Status
+from runner.core.status import WindowStatus
 from runner.core.windows import Grain
+from runner.explain.causes import Lineage, LineageNode
+from runner.explain.lineage import Tracer
 from runner.ledger import Ledger
-from runner.pipelines import Pipeline
-from runner.planning import Planner
-from runner.project import Node, Project
+from runner.planner import Planner
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline
 from runner.render import records
 from runner.render.repairs import repair_commands
 from runner.render.why import Why, why_page, why_record
-from runner.tracing import Tracer
 from tests.unit.fake_dbt import ZONE, FakeDbt, check, gate, seed, shop, table, view, windowed
 from tests.unit.running import NOW, Runner, open_ledger
 
@@ -82,7 +82,7 @@ def ran(count: int = 3, **dbt: Any) -> Iterator[Runner]:
             ledger.close()
 
 
-def traced(tracer: Tracer, model: str, label: str | None) -> tuple[Map, Why]:
+def traced(tracer: Tracer, model: str, label: str | None) -> tuple[Lineage, Why]:
     node, home = tracer.model(model)
     window = tracer.window(home, label)
     found = tracer.upstream(node, window.span)
@@ -91,7 +91,7 @@ def traced(tracer: Tracer, model: str, label: str | None) -> tuple[Map, Why]:
     return found, Why(target, window, found, commands)
 
 
-def by_name(found: Map) -> dict[str, Stop]:
+def by_name(found: Lineage) -> dict[str, LineageNode]:
     return {stop.name: stop for stop in found.stops}
 
 
@@ -122,7 +122,10 @@ def test_a_gate_that_held_back_is_the_cause_and_the_kept_rows_are_said():
         found, why = traced(tracer_of({"shop": SHOP}, runner.ledger), "revenue", "2017-03-02")
     stops = by_name(found)
     assert [stop.name for stop in found.causes] == ["lines"]
-    assert (stops["lines"].status, stops["revenue"].status) == (Status.INCORRECT, Status.SUCCESS)
+    assert (stops["lines"].status, stops["revenue"].status) == (
+        WindowStatus.INCORRECT,
+        WindowStatus.SUCCESS,
+    )
     (part,) = stops["lines"].parts
     assert (part.rows, part.kept_from) == (10, "backfill__2017-03-02")
     page = why_page(why)
@@ -139,7 +142,7 @@ def test_a_gate_that_held_back_is_the_cause_and_the_kept_rows_are_said():
 def test_what_was_never_tried_is_missing_after_its_cause():
     with ran(bad={"lines_gate": {"2017-03-02"}}) as runner:
         found, why = traced(tracer_of({"shop": SHOP}, runner.ledger), "revenue", "2017-03-02")
-    assert by_name(found)["revenue"].status is Status.MISSING
+    assert by_name(found)["revenue"].status is WindowStatus.MISSING
     (part,) = by_name(found)["lines"].parts
     assert (part.rows, part.kept_from) == (None, None)
     assert "after it: revenue 2017-03-02 is missing" in why_page(why)
@@ -151,7 +154,7 @@ def test_older_code_is_said():
         later = replace(SHOP, nodes=tuple(changed))
         found, why = traced(tracer_of({"shop": later}, runner.ledger), "lines", "2017-03-01")
     (part,) = by_name(found)["lines"].parts
-    assert (part.status, part.is_older_code) == (Status.STALE, True)
+    assert (part.status, part.is_older_code) == (WindowStatus.STALE, True)
     assert "lines a (older code)" in why_page(why)  # seven characters of "lines as it was"
     assert why.commands == [
         "runner backfill shop --start-date 2017-03-01 --end-date 2017-03-01 --reprocess stale"
@@ -217,7 +220,7 @@ def test_a_day_shows_the_month_that_it_reads():
         tracer = replace(tracer, now=datetime(2017, 5, 2, tzinfo=UTC))
         found, _ = traced(tracer, "spent", "2017-04-17")
     (part,) = by_name(found)["budget"].parts
-    assert (part.label, part.status) == ("2017-04-01", Status.MISSING)
+    assert (part.label, part.status) == ("2017-04-01", WindowStatus.MISSING)
 
 
 def test_what_no_pipeline_builds_is_said_to_be_so():

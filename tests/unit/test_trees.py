@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import nodes
 
-from runner.dbt import trees
+from runner.dbt.speedups import ast_cache
 
 MACROS = Path(__file__).parents[2] / "macros"
 TEXTS = [
@@ -46,8 +46,8 @@ def lines(tree: nodes.Template) -> list[int]:
 def assert_kept(text: str) -> None:
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=True)
     parsed = environment.parse(text)
-    kept = trees.to_bytes(parsed)
-    found, again = (trees.from_bytes(kept, environment) for _ in range(2))
+    kept = ast_cache.to_bytes(parsed)
+    found, again = (ast_cache.from_bytes(kept, environment) for _ in range(2))
     assert found == parsed
     assert lines(found) == lines(parsed)
     assert all(node.environment is environment for node in found.find_all(nodes.Node))
@@ -76,14 +76,14 @@ def test_what_jinja_can_say_comes_back_as_it_was(parts: list[str]):
 )
 def test_what_cannot_be_kept_is_refused(tree: nodes.Template):
     with pytest.raises(ValueError, match=r"."):
-        trees.to_bytes(tree)
+        ast_cache.to_bytes(tree)
 
 
 PARSE = """
 import sys
 from pathlib import Path
 from runner.dbt import lean
-from runner.dbt.kept import Kept
+from runner.dbt.speedups.compile_cache import Kept
 import dbt_common.clients.jinja as clients
 
 parsed = []

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from runner.core.errors import EngineError, WarehouseLockedError
-from runner.warehouse import Holder, holder, wait_until_free
+from runner.warehouse.lock import Holder, holder, wait_until_free
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="locks are asked about on Linux")
 
@@ -199,6 +199,6 @@ def test_no_patience_is_one_look(warehouse: Path):
 
 
 def test_a_holder_out_of_sight_is_still_a_holder(warehouse: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("runner.warehouse._PROC", warehouse / "no proc")
+    monkeypatch.setattr("runner.warehouse.lock._PROC", warehouse / "no proc")
     with held(warehouse, "-c", LOCKS + THEN_WAITS) as process:
         assert holder(warehouse) == Holder(process.pid, None)

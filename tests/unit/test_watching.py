@@ -10,7 +10,7 @@ import pytest
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
 from runner.render.watch import look_page, look_record, what_is_wrong
-from runner.scheduling.watching import Look, look_around
+from runner.scheduling.watch import WatchReport, look_around
 from tests.unit.fake_dbt import ZONE, check, shop, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -30,7 +30,7 @@ def town(ledger: Ledger) -> Town:
     return Town({"orders": orders, "stores": stores}, ledger)
 
 
-def look(town: Town, at: str, *, as_scheduler: bool = False) -> Look:
+def look(town: Town, at: str, *, as_scheduler: bool = False) -> WatchReport:
     return look_around(cast(Any, town), town.obstacle_of, utc(at), as_scheduler=as_scheduler)
 
 

@@ -1,0 +1,117 @@
+"""Send what is in the outbox; whatever goes wrong is a line for the log, never an error.
+
+The messages of a pipeline leave in the order in which they were written: a recovery never
+overtakes what it closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from runner.alerting.channels import PATIENCE, Channel, NextAttempt, channels_of
+from runner.alerting.sending import Refusal, Send, send_by_apprise
+from runner.core.config import PipelineConfig
+from runner.core.crash_points import reached
+from runner.core.environment import Environment
+from runner.core.errors import ConfigError, DaybreakError
+from runner.core.interrupts import shielded
+from runner.core.messages import Message
+from runner.ledger import Ledger, Unsent
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of the messages in the outbox."""
+
+    sent: int
+    lines: tuple[str, ...]  # for the log, one per message sent, and per attempt that failed
+
+
+@dataclass(frozen=True)
+class OutboxSender:
+    """Takes messages out of the outbox and to the people they are for."""
+
+    ledger: Ledger
+    configs: Mapping[str, PipelineConfig]  # by pipeline
+    environment: Mapping[str, str] = field(repr=False)  # where ${NAME}s come from
+    world: Environment
+    send: Send = field(default=send_by_apprise)
+
+    def deliver(self, patience: timedelta = timedelta(0)) -> Delivery:
+        """Send every message whose time has come; never raises.
+
+        ``patience`` is how long to wait for a channel that is down, for who does not come back
+        soon: a message that is put off for longer is left to the next who delivers.
+        """
+        sent, lines = 0, []
+        try:
+            for was_sent, line in self._rounds(self.world.now() + patience):
+                sent += was_sent
+                lines.append(line)
+        except DaybreakError as error:
+            lines.append(f"alerts cannot be sent: {error}")
+        except Exception as error:  # alerting harms no run; words may quote a URL
+            lines.append(f"alerts cannot be sent: unexpected {type(error).__name__}")
+        return Delivery(sent, tuple(lines))
+
+    def _rounds(self, until: datetime) -> Iterator[tuple[bool, str]]:
+        """Rounds, with pauses between them, while a message may be tried again in time."""
+        while True:
+            yield from self._round()
+            now = self.world.now()
+            times = [letter.not_before for letter in self._waiting() if letter.not_before]
+            soonest = min((at for at in times if at > now), default=None)
+            if soonest is None or soonest > until:
+                return
+            self.world.sleep((soonest - now).total_seconds())
+
+    def _waiting(self) -> list[Unsent]:
+        """The unsent messages that have somewhere to go."""
+        return [letter for letter in self.ledger.unsent() if self._channels(letter.pipeline)]
+
+    def _channels(self, pipeline: str) -> tuple[Channel, ...]:
+        config = self.configs.get(pipeline)
+        return channels_of(pipeline, config) if config else ()
+
+    def _round(self) -> Iterator[tuple[bool, str]]:
+        """Try each message whose time has come; whether it was sent, and a line for the log."""
+        for pipeline in dict.fromkeys(letter.pipeline for letter in self._waiting()):
+            while (result := self._next(pipeline)) is not None:
+                yield result
+
+    def _next(self, pipeline: str) -> tuple[bool, str] | None:
+        """Try the oldest message of a pipeline; None if its time has not come."""
+        longest = PATIENCE.max_backoff
+        # An interrupt between sending and marking would send it twice.
+        with shielded():
+            letter = self.ledger.take_message(pipeline, self.world.now(), longest)
+            if letter is None:
+                return None
+            reached("alert-taken")
+            channels = self._channels(pipeline)
+            turn = NextAttempt(letter.attempts, len(channels))
+            channel = channels[turn.channel]
+            refusal = try_channel(channel, letter.message, self.environment, self.send)
+            if refusal is None:
+                reached("alert-sent")
+                self.ledger.message_sent(letter.key, self.world.now())
+                return True, f"told: {letter.message.title}"
+            self._put_back(letter, turn.next(is_hopeless=refusal.is_hopeless), refusal)
+        return False, f"not told by {channel.place}: {refusal.said} ({letter.message.title})"
+
+    def _put_back(self, letter: Unsent, turn: NextAttempt, refusal: Refusal) -> None:
+        not_before = self.world.now() + turn.wait(self.world.random)
+        self.ledger.message_failed(letter.key, turn.attempts, not_before, refusal.said)
+
+
+def try_channel(
+    channel: Channel, message: Message, environment: Mapping[str, str], send: Send
+) -> Refusal | None:
+    """Send a message over one channel; None if it was sent."""
+    try:
+        url = channel.url(environment)
+    except ConfigError as error:
+        return Refusal(str(error), is_hopeless=True)
+    return send(url, message)

@@ -1,0 +1,20 @@
+"""What services take from outside: the time, patience and chance; tests pass their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The surroundings of a service."""
+
+    now: Clock  # UTC
+    monotonic: Callable[[], float]  # seconds, never set back
+    sleep: Callable[[float], None]  # seconds
+    random: Callable[[], float]  # from 0 to 1
+    is_stopping: Callable[[], bool] = lambda: False  # nothing new is to be started

@@ -1,0 +1,206 @@
+"""What is known of a model's windows, and what it amounts to today.
+
+A :class:`WindowRecord` is what was recorded when a window was last worked on. A
+:class:`WindowStatus` is what that means now: published by code that has since changed, it is
+stale; failed for a reason that still holds, it is blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runner.core.spans import Span, Spans
+from runner.core.states import RunState, Verdict
+from runner.core.timelines import Timeline
+from runner.core.windows import Calendar
+
+
+class WorkResult(StrEnum):
+    """How the last work on a model's window ended."""
+
+    SUCCESS = "success"  # published, every check passed
+    UNCHECKED = "unchecked"  # published, there is no check
+    INCORRECT = "incorrect"  # a check failed; if it was a gate, nothing was published
+    FAILED = "failed"  # nothing was published
+    PUBLISHED = "published"  # published, its checks have not been run to their end
+
+    @property
+    def state(self) -> RunState:
+        """What a run is that ended so; published but never judged is unchecked."""
+        return RunState.UNCHECKED if self is WorkResult.PUBLISHED else RunState(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRecord:
+    """What was recorded of a model over some windows."""
+
+    standing: WorkResult
+    code_hash: str | None = None  # of the code that ran; None: nobody knows
+    is_outdated: bool = False  # something that it reads was published again later
+    reason: str | None = None  # why it failed, or what has come too late for it, in one line
+    inputs: str | None = None  # what it failed on; None: trying again may help
+    has_rows: bool = False  # rows of this work are there to be read: published
+
+
+class WindowStatus(StrEnum):
+    """What a model's window is now, in the order in which it is said of several."""
+
+    IN_FLIGHT = "in flight"
+    BLOCKED = "blocked"  # failed, and would fail again: same code, same inputs
+    FAILED = "failed"
+    INCORRECT = "incorrect"
+    PUBLISHED = "published"  # not yet judged
+    STALE = "stale"  # published by other code, or before something that it reads
+    UNCHECKED = "unchecked"
+    SUCCESS = "success"
+    MISSING = "missing"  # never published, nor tried
+
+    @property
+    def verdict(self) -> Verdict:
+        """The two verdicts behind it; ``correct`` is None where nothing speaks for today's code."""
+        return _VERDICTS.get(self, Verdict(ran=True, correct=None))
+
+
+_NOT_RUN = Verdict(ran=False, correct=None)
+_NOBODY_KNOWS = Verdict(ran=None, correct=None)
+_VERDICTS = {
+    WindowStatus.SUCCESS: Verdict(ran=True, correct=True),
+    WindowStatus.INCORRECT: Verdict(ran=True, correct=False),
+    WindowStatus.FAILED: _NOT_RUN,
+    WindowStatus.BLOCKED: _NOT_RUN,
+    WindowStatus.MISSING: _NOBODY_KNOWS,
+    WindowStatus.IN_FLIGHT: _NOBODY_KNOWS,
+}
+GOOD = frozenset(
+    {WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE}
+)  # others may build on it
+_MOST_REASONS = 3  # that are told of one range
+InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """A node of a pipeline, as far as planning is concerned."""
+
+    name: str
+    parents: tuple[str, ...]  # names of the pipeline's nodes that it reads, directly
+    desired: Spans | None  # every window it should have; None: it knows no windows
+    code_hashes: frozenset[str]  # of its code now, and of code accepted as equal to it
+    known: Timeline[WindowRecord]
+    inputs: InputsOf
+    newest: Span | None = None  # of what knows no windows: the window in whose name it is built
+    follows: bool = False  # a table made from windows: built once all that run are done
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether it is replaced window by window."""
+        return self.desired is not None
+
+    def outdated(self, calendar: Calendar) -> Spans:
+        """The windows that something has happened to since they were worked on: not to the code."""
+        return _touched_windows(calendar, self.known.where(lambda known: known.is_outdated))
+
+
+def explained(subject: PlannedNode, status: WindowStatus, span: Span) -> str | None:
+    """Why the windows at the start of ``span`` have their status, if there is more to say."""
+    known = subject.known.at(span.start)
+    if known is None or status in (
+        WindowStatus.SUCCESS,
+        WindowStatus.UNCHECKED,
+        WindowStatus.IN_FLIGHT,
+    ):
+        return None
+    if status is not WindowStatus.STALE:
+        return known.reason
+    reasons = [_why_stale(part) for _, part in subject.known.touching(span)]
+    found = list(dict.fromkeys(reasons))
+    more = [f"{len(found) - _MOST_REASONS} more"] if len(found) > _MOST_REASONS else []
+    return "; ".join([*found[:_MOST_REASONS], *more])
+
+
+def _why_stale(known: WindowRecord) -> str:
+    if known.is_outdated:
+        return known.reason or "something that it reads was published again"
+    return "its code has changed"
+
+
+def assess(
+    subject: PlannedNode, calendar: Calendar, in_flight: Spans
+) -> Mapping[WindowStatus, Spans]:
+    """Which windows of a subject have which status; each window has exactly one.
+
+    Windows cut by an earlier grain: what is wrong with a part of a window is wrong with all of
+    it, and it is published only if the whole of it is.
+    """
+    known = _by_status(subject)
+    known[WindowStatus.IN_FLIGHT] = in_flight
+    if subject.desired is not None:
+        left = subject.desired
+        covered = _whole_windows(calendar, subject.known.covered)
+    else:  # without windows: it has failed in the name of one, or is right as a whole
+        wrong = subject.known.where(lambda known: known.standing.state is not RunState.SUCCESS)
+        left = covered = _touched_windows(calendar, wrong)
+        if in_flight and subject.follows:  # whoever works on windows builds it after the last
+            known[WindowStatus.IN_FLIGHT] = covered
+    found: dict[WindowStatus, Spans] = {}
+    for status in WindowStatus:
+        spans = left & _touched_windows(calendar, known.get(status, Spans()))
+        if status in _PUBLISHED:
+            spans &= covered
+        left -= spans
+        found[status] = spans
+    if subject.is_windowed:
+        found[WindowStatus.MISSING] = left
+    elif not covered and subject.newest is not None and not in_flight:
+        found |= _as_a_whole(subject, subject.newest)
+    return {status: spans for status, spans in found.items() if spans}
+
+
+def _as_a_whole(subject: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
+    """What something without windows is, if nothing is wrong with it: never built, or outdated."""
+    known = [value for _, value in subject.known]
+    if not known:
+        return {WindowStatus.MISSING: Spans([newest])}
+    hashes = {value.code_hash for value in known if value.code_hash is not None}
+    return {} if hashes <= subject.code_hashes else {WindowStatus.STALE: Spans([newest])}
+
+
+_PUBLISHED = frozenset(
+    {WindowStatus.PUBLISHED, WindowStatus.STALE, WindowStatus.UNCHECKED, WindowStatus.SUCCESS}
+)
+
+
+def _by_status(subject: PlannedNode) -> dict[WindowStatus, Spans]:
+    spans: dict[WindowStatus, list[Span]] = {}
+    for span, known in subject.known:
+        spans.setdefault(_status(subject, span, known), []).append(span)
+    return {status: Spans(found) for status, found in spans.items()}
+
+
+def _status(subject: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
+    is_other_code = known.code_hash is not None and known.code_hash not in subject.code_hashes
+    if known.standing is WorkResult.FAILED:
+        is_same = not is_other_code and not known.is_outdated and known.inputs is not None
+        return (
+            WindowStatus.BLOCKED
+            if is_same and subject.inputs(span) == known.inputs
+            else WindowStatus.FAILED
+        )
+    if known.standing is WorkResult.PUBLISHED and (is_other_code or known.is_outdated):
+        return WindowStatus.FAILED  # to judge what will be replaced is in vain
+    if known.standing in (WorkResult.INCORRECT, WorkResult.PUBLISHED):
+        return WindowStatus(known.standing.value)
+    if subject.is_windowed and (is_other_code or known.is_outdated):
+        return WindowStatus.STALE
+    return WindowStatus(known.standing.value)
+
+
+def _whole_windows(calendar: Calendar, spans: Spans) -> Spans:
+    inner = ((calendar.ceiling(span.start), calendar.floor(span.end)) for span in spans)
+    return Spans(Span(start, end) for start, end in inner if start < end)
+
+
+def _touched_windows(calendar: Calendar, spans: Spans) -> Spans:
+    return Spans(Span(calendar.floor(span.start), calendar.ceiling(span.end)) for span in spans)

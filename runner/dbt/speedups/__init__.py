@@ -1,0 +1,1 @@
+"""Patches of dbt that make a run faster, and nothing else."""

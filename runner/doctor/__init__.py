@@ -1,0 +1,1 @@
+"""Checks of everything that the runner stands on, and a ledger made anew."""

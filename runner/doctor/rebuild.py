@@ -1,0 +1,137 @@
+"""Make the ledger anew from the warehouse's markers: lost, corrupt or of an older version.
+
+The old file is set aside, never deleted. What only the ledger knew is gone with it: runs, their
+evidence, and accepted changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from runner.core.errors import LedgerError, WarehouseLockedError
+from runner.core.status import WindowRecord
+from runner.core.timelines import Timeline
+from runner.dbt.protocol import Engine, Publication
+from runner.doctor.examine import PATIENCE
+from runner.ledger import Ledger, Run
+from runner.ledger.addresses import ledger_file
+from runner.ledger.checkup import file_version
+from runner.ledger.schema import VERSION
+from runner.project.manifest import Project
+from runner.project.pipelines import readers_of
+from runner.warehouse import markers
+from runner.warehouse.lock import holder
+from runner.workspace import EngineKind, Workspace
+
+_MOST_RUNS = 3
+_BESIDE = ("-wal", "-shm")  # what SQLite keeps beside its file
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A ledger that was made anew."""
+
+    aside: Path | None  # where the old file is now; None: there was none, or it is no file
+    windows: int  # published, by the markers
+    models: int
+    highest_fence: int  # no fence up to it is given again
+
+
+def rebuild(
+    workspace: Workspace, kind: EngineKind, now: datetime, asking: Callable[[], None]
+) -> Rebuilt:
+    """Fill a new ledger with what the warehouse testifies.
+
+    ``asking`` is told before the warehouse is asked. Raises :class:`LedgerError` while runs are
+    in flight, and :class:`runner.core.errors.EngineError` if the warehouse cannot be asked; then
+    nothing has changed.
+    """
+    location = workspace.ledger_location
+    file = ledger_file(location)
+    _refuse_in_flight(location, file)
+    with workspace.start_engine(kind) as engine:
+        project = workspace.project(engine)
+        told = _told(project, engine, asking)
+    index = markers.index_of(told, readers_of(project))
+    highest = max((marker.fence for marker in told), default=0)
+    _refuse_in_flight(location, file)  # one may have begun while the warehouse was asked
+    aside = None
+    if file is not None:
+        aside = _replace(file, index, highest, f"{now:%Y%m%dT%H%M%S}")
+    else:
+        with _opened(location) as ledger:
+            ledger.replace_index(index.items(), highest)
+    return Rebuilt(aside, len(told), len(index), highest)
+
+
+def _refuse_in_flight(location: Path | str, file: Path | None) -> None:
+    """Raise :class:`LedgerError` if a process that lives would write the old ledger on."""
+    if file is not None and not file.exists():
+        return
+    if file is not None and (file_version(file) or 0) > VERSION:
+        raise LedgerError(f"the ledger {file} is of a newer Daybreak: upgrade Daybreak")
+    try:
+        running = _in_flight(location)
+    except LedgerError:
+        if file is None:
+            raise  # there is no other place to rebuild it in
+        return  # what cannot be read cannot be written on either
+    if running:
+        first = ", ".join(f"{run.run_id} of {run.pipeline}" for run in running[:_MOST_RUNS])
+        more = f" and {len(running) - _MOST_RUNS} more" if len(running) > _MOST_RUNS else ""
+        raise LedgerError(
+            f"runs are in flight ({first}{more}): wait for them, or end them with "
+            f"`runner cancel {running[0].pipeline}`, then run the same command again"
+        )
+
+
+def _in_flight(location: Path | str) -> list[Run]:
+    """The unfinished runs whose process lives."""
+    with _opened(location) as ledger:
+        runs = [run for run in ledger.open_ends() if not run.state.finished]
+        pipelines = {run.pipeline for run in runs}
+        gone = {run.key for pipeline in pipelines for run in ledger.abandoned(pipeline)}
+    return [run for run in runs if run.key not in gone]
+
+
+@contextmanager
+def _opened(location: Path | str) -> Iterator[Ledger]:
+    ledger = Ledger.open(location)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _told(project: Project, engine: Engine, asking: Callable[[], None]) -> tuple[Publication, ...]:
+    """All markers; none of a warehouse that is not there, and that asking would create."""
+    file = project.warehouse
+    if file is not None and not file.exists():
+        return ()
+    held = holder(file) if file is not None else None
+    if held is not None:
+        raise WarehouseLockedError(
+            f"{file} is held by {held}: wait for it or end it, then run the same command again"
+        )
+    asking()
+    return engine.published(None, PATIENCE)
+
+
+def _replace(
+    file: Path, index: Mapping[str, Timeline[WindowRecord]], highest_fence: int, stamp: str
+) -> Path | None:
+    """Put a new file in the place of the old, which moves aside only when the new is complete."""
+    fresh, aside = (file.with_name(f"{file.name}.{stamp}.{end}") for end in ("new", "bad"))
+    with _opened(fresh) as ledger:
+        ledger.replace_index(index.items(), highest_fence)
+    had_one = file.exists()
+    # First what lies beside it: a log without its database would be read into the new one.
+    for end in (*_BESIDE, ""):
+        with suppress(FileNotFoundError):
+            Path(f"{file}{end}").rename(f"{aside}{end}")
+    fresh.rename(file)
+    return aside if had_one else None

@@ -1,0 +1,125 @@
+"""What a plan is executed for and with, and who is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from runner.core.chunks import Chunk
+from runner.core.environment import Environment
+from runner.core.errors import EngineError
+from runner.core.plan import Plan
+from runner.core.refusals import Allowance
+from runner.core.spans import Span, Spans
+from runner.core.states import RunState
+from runner.core.status import InputsOf
+from runner.core.windows import Window
+from runner.dbt.protocol import Engine, Publication
+from runner.ledger import Kind, Ledger, Looked, RunEnd
+from runner.project.pipelines import Pipeline
+from runner.warehouse.lock import Holder, wait_until_free
+
+Looking = Callable[[Span, Iterable[str]], Looked]
+_TIMES_ASKED = 3
+
+
+def nothing_seen(_span: Span, _models: Iterable[str]) -> Looked:
+    """What is seen of files that cannot be seen."""
+    return {}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came of a plan."""
+
+    states: Mapping[Window, RunState]
+    run_ids: Mapping[Window, str]
+    left_to_others: Spans  # windows that another runner took or did meanwhile
+    seconds: float  # wall time
+
+
+class Observer(Protocol):
+    """Told what happens, as it happens; shows it to a person."""
+
+    def adopted(self, windows: int) -> None:
+        """So many windows are known from the warehouse's markers: the ledger knew nothing."""
+
+    def announce(self, plan: Plan, *, reaches_today: bool) -> None:
+        """A plan will run; snapshots with it if it ``reaches_today``."""
+
+    def finished(self, done: RunResult) -> None:
+        """Everything that was announced has its verdict."""
+
+    def invoking(self, chunk: Chunk) -> None:
+        """A chunk, or a part of one, starts."""
+
+    def node(self, unique_id: str, status: str) -> None:
+        """A node of the running invocation has started or ended."""
+
+    def settled(self, window: Window, outcome: RunEnd) -> None:
+        """A window has its verdict."""
+
+    def splitting(self, span: Span, reason: str) -> None:
+        """A chunk failed and is split."""
+
+    def retrying(self, span: Span, reason: str, seconds: float) -> None:
+        """A chunk failed and is tried again after a while."""
+
+    def waiting(self, holder: Holder) -> None:
+        """Somebody else holds the warehouse."""
+
+    def not_tried(self, span: Span, reason: str) -> None:
+        """A chunk is left out: what failed before would fail it too."""
+
+    def abandoned(self, span: Span) -> None:
+        """A chunk was stopped in the middle: nothing of a table is half published."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a plan is executed for and with."""
+
+    pipeline: Pipeline
+    ledger: Ledger
+    engine: Engine
+    kind: Kind
+    world: Environment
+    observer: Observer
+    warehouse: Path | None  # the file that is written; None: no file that can be seen
+    inputs: Mapping[str, InputsOf]  # by model: what its windows are made from
+    look: Looking = nothing_seen  # at the files of windows before they run
+    allowed: tuple[Allowance, ...] = ()  # what a person lets unsafe models of the plan do
+
+    def wait_for_warehouse(self) -> None:
+        """Return when nobody else writes the warehouse.
+
+        Raises :class:`runner.core.errors.WarehouseLockedError` when its patience is over.
+        """
+        if self.warehouse is not None:
+            wait_until_free(
+                self.warehouse,
+                self.pipeline.config.lock_timeout,
+                monotonic=self.world.monotonic,
+                sleep=self.world.sleep,
+                random=self.world.random,
+                told=self.observer.waiting,
+            )
+
+    def published(self, span: Span | None) -> tuple[Publication, ...]:
+        """What the warehouse's markers say, of a range if one is given.
+
+        Raises :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
+        """
+        if self.warehouse is not None and not self.warehouse.exists():
+            return ()  # asking would create it
+        for attempt in range(1, _TIMES_ASKED):
+            self.wait_for_warehouse()
+            with suppress(EngineError):
+                return self.engine.published(span, self.pipeline.config.timeout)
+            # Somebody has been faster, or a dying dbt still holds the file.
+            self.world.sleep(self.world.random() * 2**attempt)
+        self.wait_for_warehouse()
+        return self.engine.published(span, self.pipeline.config.timeout)

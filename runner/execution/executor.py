@@ -1,0 +1,340 @@
+"""Execute a plan: run its chunks, record every window, try again, and split what fails.
+
+A chunk whose checks name windows is cut at them; one that fails otherwise is tried again if that
+may help, and else narrowed down (see :mod:`runner.execution.splitting`). Only what is left to do
+runs again: the failed and skipped models of the windows that need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from runner.core import retries
+from runner.core.chunks import Chunk, Sizing, first_part
+from runner.core.crash_points import reached
+from runner.core.errors import LedgerError, WarehouseLockedError
+from runner.core.plan import Plan
+from runner.core.retries import Remedy
+from runner.core.spans import Span, Spans
+from runner.core.states import RunState
+from runner.core.status import WorkResult
+from runner.core.windows import Window
+from runner.execution import splitting
+from runner.execution.context import RunContext
+from runner.execution.failures import Failure, nothing_came_of
+from runner.execution.heartbeat import Heartbeat
+from runner.execution.invocations import Invoker
+from runner.execution.pending import PendingWork
+from runner.execution.recorder import RunRecorder
+from runner.execution.results import reads_from
+from runner.execution.unwindowed import UnwindowedNodes, unit_tested
+from runner.execution.verdicts import Judgement, judge
+from runner.project.manifest import Node
+
+
+@dataclass(frozen=True)
+class _ChunkPart:
+    """A chunk, or what is left of one."""
+
+    chunk: Chunk
+    probes: bool = True  # whether a failure is first looked for at a few windows
+    attempts: int = 0  # that have failed for a reason that may pass
+
+    @property
+    def span(self) -> Span:
+        return self.chunk.span
+
+
+class Executor:
+    """Runs the windows of a plan that this process has queued."""
+
+    def __init__(self, job: RunContext, plan: Plan, *, with_snapshots: bool) -> None:
+        self._job = job
+        self._calendar = job.pipeline.calendar
+        self._newest_first = plan.request.newest_first
+        self._sizing: Sizing = plan.request.sizing
+        tested = unit_tested(job.pipeline, job.ledger.known())
+        self._statics = UnwindowedNodes(job.pipeline, plan.request.select, with_snapshots, tested)
+        self._agenda = PendingWork(job.pipeline, plan.pieces)
+        self._logbook = RunRecorder(
+            pipeline=job.pipeline,
+            ledger=job.ledger,
+            agenda=self._agenda,
+            inputs=job.inputs,
+            look_at=job.look,
+            now=job.world.now,
+            settled=job.observer.settled,
+            tables_to_come=lambda: self._tables(len(self._statics.stages)),
+            bad_before=_bad_rows(plan),
+        )
+        self._heartbeat = Heartbeat(job.ledger, job.pipeline.name, job.engine.kill)
+        self._invoker = Invoker(job, self._heartbeat)
+        self._obstacle: str | None = None  # why no chunk can succeed
+        self._locked_since: float | None = None  # by the monotonic clock; None: not refused
+        self._systematic: set[str] = set()  # failures that were the same wherever they were tried
+
+    def execute(self) -> dict[Window, RunState]:
+        """Run everything; returns the state of each window.
+
+        After a failure that lies outside the windows the chunks that follow are not tried. On an
+        interrupt the running child is killed and what is left is cancelled in the ledger.
+        """
+        try:
+            with self._heartbeat:
+                for stage, models in enumerate(self._statics.stages):
+                    for chunk, is_last in self._chunks(stage, models):
+                        # A chunk of all stages reaches the last: dbt itself keeps their order.
+                        reach = stage if set(chunk.models) <= models else self._last_stage
+                        self._run_chunk(chunk, stage, reach, is_last=is_last)
+                        reached("between-chunks")
+                    self._build_tables(stage)
+            return self._logbook.states | self._left_out()
+        except BaseException:
+            self._job.engine.close()
+            if self._invoker.running is not None:
+                self._job.observer.abandoned(self._invoker.running)
+            # The ledger itself may be what is broken: then the leases run out by themselves.
+            with suppress(LedgerError):
+                self._give_up("stopped before it was done; run the same command again")
+            raise
+
+    def _chunks(self, stage: int, models: frozenset[str]) -> Iterator[tuple[Chunk, bool]]:
+        """The chunks of a stage and whether each is its last, cut by what those before took."""
+        everything = frozenset[str]().union(*self._statics.stages)
+        whole = list(self._agenda.chunks(everything))
+        if stage == 0 and len(whole) == 1 and self._calendar.count(whole[0].span) <= self._size:
+            yield whole[0], True  # dbt itself keeps the order of the stages
+            return
+        ahead = list(self._agenda.chunks(models))
+        while ahead and self._obstacle is None:
+            piece = ahead.pop(-1 if self._newest_first else 0)
+            chunk = first_part(piece, self._calendar, self._size, newest=self._newest_first)
+            if self._newest_first and piece.span.start < chunk.span.start:
+                ahead.append(replace(piece, span=Span(piece.span.start, chunk.span.start)))
+            elif chunk.span.end < piece.span.end:
+                ahead.insert(0, replace(piece, span=Span(chunk.span.end, piece.span.end)))
+            yield chunk, not ahead
+
+    @property
+    def _size(self) -> int:
+        return self._sizing.size
+
+    def _run_chunk(self, chunk: Chunk, stage: int, reach: int, *, is_last: bool) -> None:
+        parts = [_ChunkPart(chunk)]
+        while parts and self._may_go_on():
+            part = parts.pop()
+            upto = reach if part.chunk == chunk else stage
+            judgement = self._invoke(part.chunk, upto, is_last=is_last and not parts)
+            ahead = self._after(part, stage, judgement)
+            parts.extend(reversed(ahead))
+
+    def _after(self, part: _ChunkPart, stage: int, judgement: Judgement) -> list[_ChunkPart]:
+        """What to run after an invocation."""
+        failure = judgement.failure
+        if failure is None:
+            self._locked_since = None
+            ahead = self._parts(stage, [part.span], part)
+            if all(replace(rest.chunk, reasons=part.chunk.reasons) != part.chunk for rest in ahead):
+                return ahead
+            failure = nothing_came_of(part.chunk)
+        rule = retries.classify(failure.message)
+        if rule.name == "lock" and self._has_patience():
+            # Somebody has been faster; that is no fault of the windows and costs no attempt.
+            self._job.world.sleep(1 + self._job.world.random())
+            return self._parts(stage, [part.span], part)
+        attempts = part.attempts + 1
+        is_single = self._calendar.count(part.span) == 1
+        if rule.remedy is Remedy.HALT:
+            self._halt(failure.reason)
+        elif rule.remedy is Remedy.ONCE and not is_single:
+            # Half of the windows may fit into the memory, or the time.
+            self._job.observer.splitting(part.span, failure.reason)
+            halves = splitting.halves(self._calendar, part.span)
+            return self._parts(stage, halves, replace(part, probes=False))
+        elif retries.allows_another(rule, attempts, self._job.pipeline.config.retries):
+            self._wait(part.span, failure.reason, attempts)
+            return self._parts(stage, [part.span], replace(part, attempts=attempts))
+        elif rule.remedy is Remedy.TRANSIENT or failure.is_systematic:
+            self._obstacle = failure.reason
+        elif not is_single:
+            spans = self._narrowed(part, stage, failure)
+            return self._parts(stage, spans, replace(part, probes=False))
+        self._settle(part.span, failure)
+        return []
+
+    def _has_patience(self) -> bool:
+        """Whether others have taken the warehouse before us for less than `lock_timeout`."""
+        now = self._job.world.monotonic()
+        self._locked_since = now if self._locked_since is None else self._locked_since
+        limit = self._job.pipeline.config.lock_timeout.total_seconds()
+        return now - self._locked_since < limit
+
+    def _parts(self, stage: int, spans: Iterable[Span], like: _ChunkPart) -> list[_ChunkPart]:
+        """What is left to do in some ranges, in the order in which it runs."""
+        models = self._statics.stages[stage]
+        held_back = self._logbook.held_back  # all is done of it, until the tables come
+        return [
+            replace(like, chunk=chunk)
+            for span in spans
+            for chunk in self._agenda.chunks(models, span)
+            if held_back is None or chunk.span != held_back.span
+        ]
+
+    def _narrowed(self, part: _ChunkPart, stage: int, failure: Failure) -> list[Span]:
+        """The ranges to try after a failure that named no window."""
+        self._job.observer.splitting(part.span, failure.reason)
+        spans = splitting.mentioned(self._calendar, part.span, failure)
+        if spans:
+            return spans
+        windows = list(self._calendar.windows(part.span))
+        if part.probes and failure.signature in self._systematic:
+            self._settle(part.span, failure)
+            return []
+        if not part.probes or len(windows) == 2:
+            return list(splitting.halves(self._calendar, part.span))
+        probed = splitting.probes(windows)
+        if self._fail_alike(probed, stage):
+            self._systematic.add(failure.signature)
+            self._settle(part.span, failure)
+            return []
+        # Of what was tried alone something may be left: what a check has condemned is held only.
+        rest = splitting.around(part.span, probed, self._calendar)
+        return sorted([*rest, *(window.span for window in probed)])
+
+    def _fail_alike(self, windows: list[Window], stage: int) -> bool:
+        """Try windows alone, and settle those that fail; whether all do so in the same words."""
+        signatures: set[str | None] = set()
+        for window in windows:
+            for chunk in self._agenda.chunks(self._statics.stages[stage], window.span):
+                failure = self._invoke(chunk, stage, is_last=False).failure
+                signatures.add(failure.signature if failure else None)
+                if failure is not None:
+                    self._settle(window.span, failure)
+        return len(signatures) == 1 and None not in signatures
+
+    def _invoke(self, chunk: Chunk, stage: int, *, is_last: bool) -> Judgement:
+        """Run one invocation and record what it settles."""
+        self._logbook.look(chunk)
+        fence, judgement, _ = self._run(chunk, self._joining(stage, is_last=is_last))
+        self._learn(chunk, judgement)
+        self._logbook.write(fence, chunk, judgement)
+        self._invoker.running = None
+        return judgement
+
+    def _run(self, chunk: Chunk, statics: list[Node]) -> tuple[int, Judgement, str | None]:
+        """One invocation: its fence, what it is judged to be, and why dbt did not get through."""
+        names = [*(node.name for node in statics), *chunk.models]
+        fence, result = self._invoker.run(
+            chunk,
+            statics,
+            self._statics.checks(chunk, statics),
+            unit_tests=self._statics.needs_unit_tests(names),
+        )
+        self._statics.remember(result, names)
+        return fence, judge(self._job.pipeline, chunk, result), result.error
+
+    def _build_tables(self, stage: int) -> None:
+        """Build the tables that are made from windows, if no chunk has; in one window's name."""
+        tables, held_back = self._tables(stage), self._logbook.held_back
+        if tables and (self._agenda.windows or held_back) and self._may_go_on():
+            window = held_back or self._agenda.windows[-1]
+            reached("before-tables")
+            fence, judgement, error = self._run(Chunk(window.span, ()), tables)
+            reached("after-tables")
+            self._logbook.write_tables(fence, window, judgement.statics, error)
+            self._invoker.running = None
+        elif held_back and stage == self._last_stage:
+            fence = self._claim(held_back.span)
+            self._logbook.write_tables(fence, held_back, (), self._obstacle)
+
+    @property
+    def _last_stage(self) -> int:
+        return len(self._statics.stages) - 1
+
+    def _joining(self, stage: int, *, is_last: bool) -> list[Node]:
+        """What is built along with the models, but for tables that would spread bad rows."""
+        following = set(self._statics.following(len(self._statics.stages)))
+        spoilt = self._spoilt()
+        joining = self._statics.joining(stage, is_last=is_last)
+        return [node for node in joining if node not in following or node.name not in spoilt]
+
+    def _tables(self, stage: int) -> list[Node]:
+        """The tables to build from the windows so far, but for those that would spread bad rows."""
+        spoilt = self._spoilt()
+        return [node for node in self._statics.following(stage) if node.name not in spoilt]
+
+    def _spoilt(self) -> set[str]:
+        """What reads rows that were published and are bad."""
+        return reads_from(self._job.pipeline, self._logbook.published_as_incorrect)
+
+    def _claim(self, span: Span) -> int:
+        return self._job.ledger.claim(self._job.pipeline.name, span, self._job.world.now())
+
+    def _learn(self, chunk: Chunk, judgement: Judgement) -> None:
+        """Reckon the size of the next chunk from what this one has taken."""
+        rows = [run.row_count or 0 for w in judgement.windows.values() for run in w.models]
+        if rows and chunk.models:
+            count = len(judgement.windows)
+            self._sizing = self._sizing.learned(count, sum(rows), judgement.seconds)
+
+    def _settle(self, span: Span, failure: Failure) -> None:
+        """Let a failure be the last word on what is left of a range."""
+        for part in self._agenda.spans.inside(span):
+            self._logbook.fail(self._claim(part), part, failure)
+
+    def _wait(self, span: Span, reason: str, attempt: int) -> None:
+        policy = self._job.pipeline.config.retries
+        seconds = retries.delay(attempt, policy, self._job.world.random).total_seconds()
+        self._job.observer.retrying(span, reason, seconds)
+        self._job.ledger.retried(self._job.pipeline.name)
+        self._job.world.sleep(seconds)
+
+    def _may_go_on(self) -> bool:
+        """Whether nothing keeps the next invocation from running; waits for the warehouse."""
+        if self._obstacle is None and self._job.world.is_stopping():
+            self._obstacle = "the runner was told to stop"
+        if self._obstacle is None:
+            pause = self._job.ledger.paused(self._job.pipeline.name)
+            if pause is not None:
+                self._obstacle = f"paused: {pause.reason}"
+                return False
+            try:
+                self._job.wait_for_warehouse()
+            except WarehouseLockedError as error:
+                self._obstacle = str(error)
+        return self._obstacle is None
+
+    def _halt(self, reason: str) -> None:
+        """Stop, and let nothing of the pipeline start until a person has looked."""
+        job = self._job
+        with suppress(LedgerError):  # its disk may be the one that is full
+            job.ledger.pause(job.pipeline.name, reason, job.world.now())
+        self._obstacle = f"paused: {reason}"
+
+    def _left_out(self) -> dict[Window, RunState]:
+        """The windows that were not tried, or not to their end: cancelled."""
+        reason = self._obstacle or "nothing of them could run"
+        for span in self._agenda.spans:
+            self._job.observer.not_tried(span, reason)
+        if self._agenda.windows:
+            self._give_up(f"not tried: {reason}")
+        return dict.fromkeys(self._agenda.windows, RunState.CANCELLED)
+
+    def _give_up(self, reason: str) -> None:
+        """End what is still queued or running in this process's name."""
+        job = self._job
+        cut_off = self._invoker.fence if self._invoker.running else None
+        job.ledger.give_up(job.pipeline.name, reason, job.world.now(), cut_off)
+
+
+def _bad_rows(plan: Plan) -> dict[str, Spans]:
+    """The windows whose rows a check has condemned after they were published, by model."""
+    return {
+        model.subject.name: model.subject.known.where(
+            lambda known: known.standing is WorkResult.INCORRECT and known.has_rows
+        )
+        for model in plan.models
+        if model.subject.is_windowed
+    }

@@ -1,0 +1,203 @@
+"""From what dbt reports of an invocation to what is known of every model's window.
+
+A model's window is settled when it is published and judged, or when a check has named it. What
+reads a window that is condemned is held back; whatever else is left over runs again: cut at the
+named windows, or in halves if nothing was named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from runner.core.chunks import Chunk
+from runner.core.spans import Span
+from runner.core.status import WorkResult
+from runner.core.timelines import Timeline
+from runner.core.windows import Window
+from runner.dbt.protocol import InvocationResult
+from runner.execution.failures import BAD, Failure, cause, failure_of
+from runner.execution.results import (
+    NO_ROWS,
+    InvocationReport,
+    blamed,
+    findings_without_window,
+    is_about_windows,
+    is_test,
+    reads_from,
+)
+from runner.ledger import CheckFinding, ModelRun
+from runner.project.manifest import Node
+from runner.project.pipelines import Pipeline
+from runner.warehouse.publications import STANDINGS
+
+
+@dataclass(frozen=True)
+class WindowJudgement:
+    """What an invocation has told of one window."""
+
+    models: tuple[ModelRun, ...]  # settled, or published and not judged
+    findings: tuple[CheckFinding, ...]
+    to_build: tuple[str, ...]  # models still to do
+    to_check: tuple[str, ...]  # models published, and still to judge
+    held: tuple[str, ...]  # models that read something condemned
+
+    @property
+    def condemned(self) -> tuple[ModelRun, ...]:
+        """The models of which a check has condemned this window."""
+        return tuple(m for m in self.models if m.standing is WorkResult.INCORRECT)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an invocation has told, by UTC start of its windows."""
+
+    windows: Mapping[datetime, WindowJudgement]
+    statics: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
+    static_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
+    failure: Failure | None  # why something is left to do, if no check has named a window
+    checks: frozenset[str]  # unique ids of those that judged the windows, gates included
+    late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
+    seconds: float
+
+
+def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgement:
+    """Say of every model's window in ``chunk`` what is known, and what is left to do."""
+    report = InvocationReport(pipeline, chunk, result, tuple(pipeline.calendar.windows(chunk.span)))
+    windows = {window.start: _judged(report, window) for window in report.windows}
+    undone = {m for w in windows.values() for m in (*w.to_build, *w.to_check)}
+    has_condemned = any(window.condemned for window in windows.values())
+    failure = cause(report, undone) if undone or result.error else None
+    is_done = bool(report.models) and not undone
+    if failure is not None and not failure.is_systematic and (has_condemned or is_done):
+        # Without the condemned windows it may be gone; and what died had done all it should.
+        failure = None
+    return Judgement(
+        windows=windows,
+        statics=tuple(_statics(report)),
+        static_findings=tuple(_static_findings(report)),
+        failure=failure,
+        checks=frozenset(_checks(report)),
+        late=_late(report),
+        seconds=result.seconds,
+    )
+
+
+def _judged(report: InvocationReport, window: Window) -> WindowJudgement:
+    named = report.named.get(window.start, ())
+    condemned: dict[str | None, CheckFinding] = {}
+    for finding in named:
+        if finding.severity == "error":
+            condemned.setdefault(finding.model, finding)
+    found: dict[str, ModelRun | None] = {
+        node.name: _model_run(report, node, window, condemned.get(node.name))
+        for node in report.models
+    }
+    wrong = {name for name, run in found.items() if run and run.standing is WorkResult.INCORRECT}
+    tainted = reads_from(report.pipeline, wrong)
+    to_build = tuple(n for n, run in found.items() if run is None and n not in tainted)
+    published = [n for n, run in found.items() if run and run.standing is WorkResult.PUBLISHED]
+    # A test that compares a model with a condemned one would condemn both.
+    untestable = {
+        n for n in published if not (wrong | tainted).isdisjoint(report.pipeline.tested_with[n])
+    }
+    held = {n for n, run in found.items() if run is None and n in tainted} | untestable
+    return WindowJudgement(
+        models=tuple(run for run in found.values() if run is not None),
+        findings=(*named, *report.findings),
+        to_build=to_build,
+        to_check=tuple(n for n in published if n not in untestable),
+        held=tuple(n for n in found if n in held),
+    )
+
+
+def _model_run(
+    report: InvocationReport, node: Node, window: Window, condemned: CheckFinding | None
+) -> ModelRun | None:
+    """How a model's window ended; None if nothing of it is published or known to be wrong."""
+    marker = report.published.get((node.name, window.start))
+    row_count = marker.row_count if marker else None
+    if condemned is not None:
+        reason = _in_words(condemned)
+        return ModelRun(node.name, WorkResult.INCORRECT, row_count, node.code_hash, reason)
+    if marker is None:
+        return None
+    standing = STANDINGS[marker.verdict]
+    why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
+    return ModelRun(node.name, standing, row_count, marker.code_hash or node.code_hash, why)
+
+
+def _statics(report: InvocationReport) -> Iterator[ModelRun]:
+    """What became of the nodes without windows that this invocation tried to build."""
+    failures = {
+        name: failure
+        for node in report.result.nodes
+        if node.status in BAD and (name := blamed(report.pipeline, node)) is not None
+        for failure in [failure_of(report, node, is_systematic=True)]
+    }
+    statuses = {node.unique_id: node.status for node in report.result.nodes}
+    for node in report.pipeline.data_nodes:
+        if node.is_windowed or node.unique_id not in statuses:
+            continue
+        failure = failures.get(node.name)
+        if failure is not None:
+            yield ModelRun(node.name, failure.standing, None, node.code_hash, failure.reason)
+        elif statuses[node.unique_id] == "success":
+            yield ModelRun(node.name, WorkResult.SUCCESS, None, node.code_hash)
+
+
+def _static_findings(report: InvocationReport) -> Iterator[CheckFinding]:
+    """The evidence against what knows no windows, or against windows that did not run.
+
+    That against what knows no windows is with a single window already.
+    """
+    windowed = {node.name for node in report.pipeline.windowed}
+    if len(report.windows) > 1:
+        for finding in findings_without_window(report.result, "error"):
+            if finding.model is not None and finding.model not in windowed:
+                yield finding
+    inside = {window.start for window in report.windows}
+    for start, findings in report.named.items():
+        label = report.pipeline.calendar.window_at(start).label
+        for finding in findings if start not in inside else ():
+            yield replace(finding, expected=f"{label}: {finding.expected}")
+
+
+def _checks(report: InvocationReport) -> Iterator[str]:
+    """The tests of the windows that gave an answer; those of other tables are about all windows.
+
+    Gates were asked for the models that they let through, or held back.
+    """
+    judged = {"pass", "warn", "fail"}
+    for result in report.result.nodes:
+        has_judged = is_test(result) and result.status in judged
+        if has_judged and is_about_windows(report.pipeline, result):
+            yield result.unique_id
+    held_back = {evidence.model for evidence in report.result.evidence}
+    asked = {
+        node.unique_id
+        for node in report.models
+        if node.name in report.chunk.models
+        and (node.name in held_back or report.is_published(node.name))
+    }
+    for node in report.pipeline.nodes:
+        if node.is_gate and node.attached_to in asked:
+            yield node.unique_id
+
+
+def _late(report: InvocationReport) -> dict[str, Timeline[str]]:
+    """The windows that checks have found to miss rows, and what is missing."""
+    windowed = {node.name for node in report.pipeline.windowed}
+    found: dict[str, dict[Span, str]] = {}
+    for evidence in report.result.evidence:
+        if evidence.makes_stale and evidence.model in windowed:
+            for window in evidence.windows:
+                span = report.pipeline.calendar.window_at(window.window_start).span
+                found.setdefault(evidence.model, {})[span] = window.actual
+    return {model: Timeline(spans.items()) for model, spans in found.items()}
+
+
+def _in_words(finding: CheckFinding) -> str:
+    such_as = f", such as {finding.sample[0]}" if finding.expected == NO_ROWS else ""
+    return f"{finding.check}: expected {finding.expected}; actual {finding.actual}{such_as}"

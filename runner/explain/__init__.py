@@ -1,0 +1,1 @@
+"""Why a window is what it is: its lineage, and the first cause."""

@@ -1,0 +1,232 @@
+"""The files that the windows of a pipeline's models are made from, as they are now.
+
+A file of a source belongs to the windows of the date with which its name begins; one that a
+`wait_for` entry names, to the window in its name. Files without a date belong to all windows and
+are not looked at: every new one would make all of them run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path, PurePath
+
+from runner.core.spans import Span, Spans
+from runner.core.windows import Calendar
+from runner.landed.completeness import unfinished
+from runner.landed.names import Template
+from runner.landed.sources import date_of, listed
+from runner.ledger import InputFile, Ledger, Looked
+from runner.project.manifest import Node, Project
+from runner.project.pipelines import Pipeline
+
+_SETTLE = timedelta(minutes=1)  # of files that no `wait_for` speaks of
+
+
+@dataclass(frozen=True, slots=True)
+class LandedFile:
+    """A file that is there."""
+
+    path: str  # as a person says it: relative to the project
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class InputFiles:
+    """Where a pipeline's files land."""
+
+    pipeline: Pipeline
+    project: Project
+    project_dir: Path
+
+    def readers(self) -> list[Node]:
+        """The windowed models that read files or other sources, not only each other."""
+        return [node for node in self.pipeline.windowed if self._sources(node)]
+
+    def look(self) -> FileListing:
+        """Look at what is there; what was listed once is not listed again."""
+        return FileListing(self)
+
+    def locations(self, node: Node) -> list[str]:
+        """Where the files of the sources lie that a model reads."""
+        return sorted({source.location for source in self._sources(node) if source.location})
+
+    def landed_bytes(self) -> int | None:
+        """The size of all that has landed; None if windows are made from more than files."""
+        sources = {source.unique_id: source for n in self.readers() for source in self._sources(n)}
+        places = [source.location for source in sources.values()]
+        if not places or None in places:
+            return None
+        paths = {path for place in places if place for path in listed(self.project_dir, place)}
+        found = (_found(path, path) for path in paths)
+        return sum(file.size for file in found if file is not None)
+
+    def templates(self) -> list[Template]:
+        """The files with the window in their name that the pipeline waits for."""
+        files = [wait.file for wait in self.pipeline.config.wait_for if wait.file is not None]
+        found = [Template(str(PurePath(file))) for file in files]
+        return [template for template in found if template.has_places]
+
+    def named(self, path: str) -> str:
+        """A path as a person says it; letters that are none are written in ASCII."""
+        folder = f"{self.project_dir}/"
+        return path.removeprefix(folder).encode("utf-8", "backslashreplace").decode()
+
+    def digest(self, path: str) -> str | None:
+        """The digest of a file's bytes; None if it cannot be read."""
+        try:
+            with (self.project_dir / path).open("rb") as file:
+                return hashlib.file_digest(file, _hash).hexdigest()
+        except OSError:
+            return None
+
+    def is_complete(self, path: str, now: datetime) -> bool:
+        """Whether nobody writes a file any more, as for files that are waited for."""
+        settles = [wait.settle for wait in self.pipeline.config.wait_for if wait.file is not None]
+        settle = max(settles, default=_SETTLE)
+        return unfinished(self.project_dir / path, path, settle, now) is None
+
+    def _sources(self, node: Node) -> list[Node]:
+        return [found for found in self.project.read_by(node) if found.kind == "source"]
+
+
+class FileListing:
+    """The files that are there at one time."""
+
+    def __init__(self, files: InputFiles) -> None:
+        self._files = files
+        self._calendar = files.pipeline.calendar
+        self._listed: dict[str, list[str]] = {}
+        self._stats: dict[str, LandedFile | None] = {}
+        self._windows: dict[Spans, list[tuple[Span, datetime]]] = {}
+
+    def belonging(self, node: Node, windows: Spans) -> Iterator[tuple[LandedFile, Spans]]:
+        """The files that a model reads for some windows, each with those to which it belongs."""
+        found: dict[str, list[Span]] = {}
+        for path, spans in self._paths(node, windows):
+            found.setdefault(path, []).extend(spans)
+        for path, spans in found.items():
+            if path not in self._stats:
+                self._stats[path] = _found(path, self._files.named(path))
+            file = self._stats[path]
+            if file is not None:
+                yield file, Spans(spans)
+
+    def _paths(self, node: Node, windows: Spans) -> Iterator[tuple[str, Iterable[Span]]]:
+        enumerated = self._enumerated(windows)
+        if not enumerated:
+            return
+        by_date = _by_date(enumerated)
+        for location in self._files.locations(node):
+            for path in self._list(location):
+                landed_on = date_of(path)
+                if landed_on in by_date:
+                    yield path, by_date[landed_on]
+        for template in self._files.templates():
+            by_key: dict[tuple[str, ...], list[Span]] = {}
+            for span, start in enumerated:
+                by_key.setdefault(template.key(start), []).append(span)
+            paths = self._list(template.listing(enumerated[0][1]))
+            yield from template.owners(paths, by_key)
+
+    def _enumerated(self, windows: Spans) -> list[tuple[Span, datetime]]:
+        """Every window with its local start."""
+        if windows not in self._windows:
+            self._windows[windows] = [
+                (window, window.start.astimezone(self._calendar.zone))
+                for span in windows
+                for window in self._calendar.chunks(span, 1)
+            ]
+        return self._windows[windows]
+
+    def _list(self, pattern: str) -> list[str]:
+        if pattern not in self._listed:
+            self._listed[pattern] = listed(self._files.project_dir, pattern)
+        return self._listed[pattern]
+
+
+@dataclass
+class InputReader:
+    """Says what windows will be made from, before they are."""
+
+    files: InputFiles
+    ledger: Ledger
+    _digests: dict[LandedFile, str] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)  # models of which the digests are known
+
+    def __call__(self, span: Span, models: Iterable[str]) -> Looked:
+        """The files of some models' windows as they are now: of every window, even if none.
+
+        Only those are read of which the size or the time is not as it was recorded.
+        """
+        nodes = [node for node in self.files.readers() if node.name in set(models)]
+        self._remember({node.name for node in nodes} - self._known)
+        look = self.files.look()
+        calendar = self.files.pipeline.calendar
+        found: dict[str, Mapping[Span, tuple[InputFile, ...]]] = {}
+        for node in nodes:
+            by_window: dict[Span, list[InputFile]] = {w: [] for w in calendar.chunks(span, 1)}
+            for file, spans in look.belonging(node, Spans([span])):
+                read = self._read(file)
+                if read is not None:
+                    for window in _windows(calendar, spans, by_window):
+                        by_window[window].append(read)
+            found[node.name] = {window: tuple(files) for window, files in by_window.items()}
+        return found
+
+    def _remember(self, models: set[str]) -> None:
+        if models:
+            for read in self.ledger.read(models).values():
+                for timeline in read.files.values():
+                    for _, file in timeline:
+                        key = LandedFile(file.path, file.size, file.mtime_ns)
+                        self._digests[key] = file.digest
+        self._known |= models
+
+    def _read(self, file: LandedFile) -> InputFile | None:
+        digest = self._digests.get(file) or self.files.digest(file.path)
+        if digest is None:  # to be read later, it has landed later
+            return None
+        self._digests[file] = digest
+        return InputFile(file.path, file.size, file.mtime_ns, digest)
+
+
+def _windows(calendar: Calendar, spans: Spans, windows: Container[Span]) -> Iterator[Span]:
+    """The windows in some spans; most spans are one."""
+    for span in spans:
+        if span in windows:
+            yield span
+        else:
+            yield from calendar.chunks(span, 1)
+
+
+def _hash() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def _by_date(windows: Iterable[tuple[Span, datetime]]) -> dict[date, list[Span]]:
+    """The windows of every local date; one that is longer than a day belongs to all of its days."""
+    found: dict[date, list[Span]] = {}
+    for span, start in windows:
+        last = (span.end - timedelta.resolution).astimezone(start.tzinfo).date()
+        day = start.date()
+        while day <= last:
+            found.setdefault(day, []).append(span)
+            day += timedelta(days=1)
+    return found
+
+
+def _found(path: str, name: str) -> LandedFile | None:
+    """A file with its facts; None if it is gone, or no file."""
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - a Path for each of thousands takes longer than this
+    except OSError:
+        return None
+    if not stat.S_ISREG(facts.st_mode):
+        return None
+    return LandedFile(name, facts.st_size, facts.st_mtime_ns)

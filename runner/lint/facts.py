@@ -1,0 +1,87 @@
+"""What is declared of a model: from the parsed project, and from the config() in its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from jinja2 import Environment, TemplateError, nodes
+
+from runner.lint.source import Source, Tag
+
+_QUERIES = ("view", "ephemeral")  # they hold no rows of their own
+_STATED = ("materialized", "incremental_strategy", "event_time", "version_column")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules have to know of a model besides its text."""
+
+    materialized: str | None = None
+    incremental_strategy: str | None = None
+    event_time: str | None = None  # a column of the model's own rows
+    unique_key: tuple[str, ...] = ()
+    version_column: str | None = None
+    keys: tuple[tuple[str, ...], ...] = ()  # columns that a test says are unique
+    windowed_parents: Mapping[str, str] = field(default_factory=dict)  # name → event time
+    reaches_in_window: bool = False  # whether a macro that it calls does, by the last parse
+    readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
+    is_whole: bool = False  # whether the folder's config is in it too; else only the text's own
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether its rows are replaced part by part, so that each part may be replayed."""
+        if self.materialized is None:  # only the folder's config knows
+            return bool(self.incremental_strategy or self.event_time)
+        return self.materialized == "incremental"
+
+    @property
+    def is_read_on(self) -> bool:
+        """Whether it is only a query, which what is replaced in parts asks anew each time."""
+        return self.materialized in _QUERIES and bool(self.readers)
+
+    @property
+    def all_keys(self) -> tuple[frozenset[str], ...]:
+        """Every declared key, names in lower case."""
+        declared = (self.unique_key, *self.keys)
+        return tuple(frozenset(name.lower() for name in key) for key in declared if key)
+
+    def with_config_of(self, source: Source) -> Self:
+        """What the text's own config() says wins: it may be newer than the last parse."""
+        said: dict[str, Any] = {}  # as Jinja has it
+        for tag in source.tags:
+            if tag.call == "config":
+                said.update(_keywords(tag))
+        changes: dict[str, Any] = {name: str(said[name]) for name in _STATED if said.get(name)}
+        key = said.get("unique_key")
+        if key:
+            changes["unique_key"] = as_key(key)
+        return replace(self, **changes)
+
+
+def as_key(value: object) -> tuple[str, ...]:
+    """The columns of a ``unique_key``: dbt takes a name or a list of names.
+
+    >>> as_key("order_id"), as_key(["store_id", "sold_on"]), as_key(None)
+    (('order_id',), ('store_id', 'sold_on'), ())
+    """
+    if isinstance(value, str):
+        return (value,)
+    return tuple(str(name) for name in value) if isinstance(value, (list, tuple)) else ()
+
+
+def _keywords(tag: Tag) -> dict[str, Any]:
+    """The constant keyword arguments of a call; what only dbt can work out is left out."""
+    try:
+        tree = Environment(autoescape=True).parse("{{" + tag.code + "}}")
+    except TemplateError:
+        return {}
+    call = next(iter(tree.find_all(nodes.Call)), None)
+    found: dict[str, Any] = {}
+    for keyword in call.kwargs if call is not None else ():
+        try:
+            found[keyword.key] = keyword.value.as_const()
+        except nodes.Impossible:
+            continue
+    return found

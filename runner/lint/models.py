@@ -1,0 +1,159 @@
+"""Judge the models of a parsed project: reads their text, and imports no dbt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.core.errors import UsageError, nearest
+from runner.core.graph import walk
+from runner.core.plan import Plan
+from runner.core.refusals import Allowance, Objection, refuse_unsafe, require_known
+from runner.lint.facts import Facts
+from runner.lint.findings import LintFinding
+from runner.lint.judge import judged, unread
+from runner.lint.rules import RULES, Severity
+from runner.project.manifest import Project
+from runner.project.pipelines import Pipeline
+
+
+@dataclass(frozen=True)
+class ModelFinding:
+    """What breaks a rule, and in which model's file."""
+
+    model: str
+    path: str  # in the project's folder
+    finding: LintFinding
+    readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
+
+
+def lint(
+    project: Project, project_dir: Path, select: Collection[str] = ()
+) -> tuple[ModelFinding, ...]:
+    """What breaks a rule in the project's own models, file by file.
+
+    ``select`` names models; the views that they read come with them. Raises
+    :class:`UsageError` for a name that is no model's.
+    """
+    models = {node.name: node for node in project.nodes.values() if node.declared is not None}
+    for name in select:
+        if name not in models:
+            raise UsageError(
+                f"the project has no model {name!r}.{nearest(name, models)} Try: dbt ls"
+            )
+    facts = known_facts(project)
+    paths = {
+        node.declared.path: node.name
+        for node in models.values()
+        if node.declared is not None
+        and (not select or not {node.name, *facts[node.declared.path].readers}.isdisjoint(select))
+    }
+    return tuple(
+        ModelFinding(name, path, finding, facts[path].readers)
+        for path, name in sorted(paths.items())
+        for finding in _found(path, facts[path], lambda path: project.text(path, project_dir))
+    )
+
+
+def _found(path: str, facts: Facts, text_of: Callable[[str], str]) -> list[LintFinding]:
+    if path.endswith(".sql"):
+        return judged(text_of(path), facts) if facts.is_replaced or facts.is_read_on else []
+    return [unread("a model in Python")] if facts.is_replaced else []
+
+
+def known_facts(project: Project) -> dict[str, Facts]:
+    """What the project declares of each of its own models, by the path of its file."""
+    parents = windowed_parents(project)
+    readers = _readers(project)
+    return {
+        declared.path: Facts(
+            materialized=node.materialized,
+            incremental_strategy=declared.strategy,
+            event_time=declared.event_time,
+            unique_key=declared.unique_key,
+            version_column=declared.version_column,
+            keys=declared.keys,
+            windowed_parents=parents,
+            reaches_in_window=declared.reaches_in_window,
+            readers=readers.get(node.unique_id, ()),
+            is_whole=True,
+        )
+        for node in project.nodes.values()
+        if (declared := node.declared) is not None
+    }
+
+
+def _readers(project: Project) -> Mapping[str, tuple[str, ...]]:
+    """By unique id of a view: the incremental models that it is a part of.
+
+    A table in between is none: it stands still while its readers' windows are replayed.
+    """
+
+    def queries_of(parents: Iterable[str]) -> Iterator[str]:
+        return (p for p in parents if p in project.nodes and not project.nodes[p].is_stored)
+
+    readers: dict[str, tuple[str, ...]] = {}
+    for node in sorted(project.nodes.values(), key=lambda node: node.name):
+        if node.materialized == "incremental":
+            read = walk(queries_of(node.parents), lambda p: queries_of(project.nodes[p].parents))
+            for query in read:
+                readers[query] = (*readers.get(query, ()), node.name)
+    return readers
+
+
+def windowed_parents(project: Project) -> dict[str, str]:
+    """The windowed models that a model can read, by name, with their event times."""
+    return {
+        node.name: node.declared.event_time
+        for node in project.nodes.values()
+        if node.is_windowed and node.declared is not None and node.declared.event_time
+    }
+
+
+def allow(
+    plan: Plan,
+    pipeline: Pipeline,
+    project: Project,
+    project_dir: Path,
+    allowed: Collection[str],
+    others: Iterable[Objection] = (),
+) -> tuple[Allowance, ...]:
+    """Let a plan run, or raise one :class:`UsageError`; returns what was allowed by name.
+
+    ``others`` are objections that are not in a model's text.
+    """
+    known = {node.name: node for node in pipeline.data_nodes}
+    require_known(allowed, known, pipeline.name)
+    models = models_of(plan, pipeline)
+    judgeable = [name for name in models if known[name].declared is not None]
+    found = lint(project, project_dir, judgeable) if judgeable else ()
+    return refuse_unsafe(models, [*objections(found), *others], allowed)
+
+
+def models_of(plan: Plan, pipeline: Pipeline) -> frozenset[str]:
+    """What a plan builds: models of its windows, and what is built along with them."""
+    if not plan.pieces:
+        return frozenset()
+    select = plan.request.select
+    along = (
+        node.name
+        for node in pipeline.data_nodes
+        if not node.is_windowed and (select is None or node.name in select)
+    )
+    return frozenset({*along, *(name for piece in plan.pieces for name in piece.models)})
+
+
+def objections(found: Iterable[ModelFinding]) -> list[Objection]:
+    """The findings for which a model may not run; a view's are those of who reads it."""
+    return [
+        Objection(
+            model=model,
+            reason=f"{one.finding.rule} {RULES[one.finding.rule].title}",
+            explanation=f"{through}{one.path}:{one.finding.line}: {one.finding.message}",
+        )
+        for one in found
+        if one.finding.severity is Severity.ERROR
+        for through in [f"through the view {one.model}, " if one.readers else ""]
+        for model in one.readers or (one.model,)
+    ]

@@ -1,0 +1,244 @@
+"""DB06: answers that depend on the order of rows where no total order is said.
+
+An order is total if it, and what it is cut by, hold a declared key: the model's ``unique_key``,
+columns that a test says are unique, or what the rows were grouped by before. Whether a declared key
+is one of the rows at that step of the query cannot be seen from the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from sqlglot import exp
+
+from runner.lint.facts import Facts
+from runner.lint.findings import Spot, place, spot
+from runner.lint.keys import columns_of, group_of, keys_of_input, keys_of_rows, named
+from runner.lint.rules import Severity
+from runner.lint.source import Source
+
+_PEERS = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
+_NUMBERED = (exp.RowNumber, exp.Ntile, *_PEERS)
+_RANKED = (exp.Rank, exp.DenseRank)  # equals share a rank, so any order will do
+_PICKED = (exp.First, exp.Last, exp.AnyValue, exp.ArrayAgg, exp.GroupConcat)
+_CHOSEN = (exp.ArgMax, exp.ArgMin, exp.Mode)  # max_by and min_by are the same
+_SORTS = frozenset({"array_sort", "list_sort", "list_reverse_sort", "array_reverse_sort"})
+_PICKED_NAMES = frozenset({"arbitrary", "list", "group_concat", "listagg", "string_agg"})
+_WRAPPED = (exp.IgnoreNulls, exp.RespectNulls, exp.Filter)
+
+
+def chance_among_equals(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB06 in every branch of a text."""
+    for tree in source.trees:
+        for window in tree.find_all(exp.Window):
+            yield from _of_window(window, source, facts)
+        for query in tree.find_all(exp.Query):
+            yield from _of_limit(query, source, facts)
+        for select in tree.find_all(exp.Select):
+            yield from _of_distinct(select, source, facts)
+        for call in tree.find_all(*_PICKED, exp.Anonymous):
+            yield from _of_aggregate(call, source)
+        for call in tree.find_all(*_CHOSEN):
+            yield from _of_choice(call, source, facts)
+
+
+def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spot]:
+    call = window.this
+    while isinstance(call, _WRAPPED):
+        call = call.this
+    said = _definition(window)
+    is_cut_by_rows = _counts_rows(window.args.get("spec") or said.args.get("spec"))
+    is_about_order = isinstance(call, (*_NUMBERED, *_RANKED, *_PICKED)) or (
+        is_cut_by_rows and isinstance(call, exp.Func)  # not where the window is defined
+    )
+    if not is_about_order or call.find(exp.Order) or source.tags_in(said.alias):
+        return  # or Jinja makes the order
+    start, end, name = _written(call, source)
+    order = said.args.get("order")
+    if order is None or _is_constant(order.expressions):
+        may_be_alike = isinstance(call, _PICKED)
+        severity = Severity.WARN if may_be_alike else Severity.ERROR
+        yield spot("DB06", start, end, f"{name} without an order", severity)
+    elif not isinstance(call, _RANKED):
+        cut_by = said.args.get("partition_by") or []
+        columns = columns_of([*cut_by, *order.expressions])
+        why = _not_total(columns, order.expressions, _keys_at(window, facts), source)
+        if why:
+            yield spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
+
+
+def _definition(window: exp.Window) -> exp.Expr:
+    """What a window is; ``over w`` is defined at the end of its select."""
+    name = window.args.get("alias")
+    select = window.find_ancestor(exp.Select)
+    if name is None or select is None:
+        return window
+    for defined in select.args.get("windows") or ():
+        if defined.name == name.name:
+            known: exp.Expr = defined
+            return known
+    return window
+
+
+def _counts_rows(frame: exp.Expr | None) -> bool:
+    """Whether a frame counts rows, so that among equals it is chance which lie within it."""
+    if frame is None or str(frame.args.get("kind")).upper() != "ROWS":
+        return False
+    bounds = {str(frame.args.get(side) or "CURRENT ROW").upper() for side in ("start", "end")}
+    return bounds not in ({"UNBOUNDED"}, {"CURRENT ROW"})  # all of them, or the row alone
+
+
+def _of_limit(query: exp.Query, source: Source, facts: Facts) -> Iterator[Spot]:
+    limit = query.args.get("limit") or query.args.get("offset")
+    if limit is None or _is_harmless(query, limit):
+        return
+    order = query.args.get("order")
+    by = order.expressions if order else []
+    what = "limit" if isinstance(limit, (exp.Limit, exp.Fetch)) else "offset"
+    start, end = place(limit)
+    if not by or _is_constant(by, positional=True):
+        may_be_right = source.is_up_to_target(start) or _is_lookup(query, limit)
+        severity = Severity.WARN if may_be_right else Severity.ERROR
+        yield spot("DB06", start, end, f"{what} without an order", severity)
+    elif why := _not_total(columns_of(named(by, query)), by, _keys_at(query, facts), source):
+        yield spot("DB06", start, end, f"{what}, {why}", Severity.WARN)
+
+
+def _of_distinct(select: exp.Select, source: Source, facts: Facts) -> Iterator[Spot]:
+    distinct = select.args.get("distinct")
+    on = distinct.args.get("on") if isinstance(distinct, exp.Distinct) else None
+    if on is None or _selects_no_more(select, named(on.expressions, select)):
+        return
+    order = select.args.get("order")
+    by = order.expressions if order else []
+    start, end = place(on)
+    if not by:
+        yield spot("DB06", start, end, "distinct on without an order")
+    elif why := _not_total(columns_of(by), by, _keys_at(select, facts), source):
+        yield spot("DB06", start, end, f"distinct on, {why}", Severity.WARN)
+
+
+def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
+    """One value, or a list, of a group; the text cannot show whether all its values are equal."""
+    if isinstance(call, exp.Anonymous) and str(call.this).lower() not in _PICKED_NAMES:
+        return
+    user = _user_of(call)
+    is_sorted = isinstance(user, (exp.WithinGroup, exp.ArraySort)) or (
+        isinstance(user, exp.Anonymous) and str(user.this).lower() in _SORTS
+    )
+    if isinstance(user, exp.Window) or is_sorted or call.find(exp.Order):
+        return
+    start, end, name = _written(call, source)
+    yield spot("DB06", start, end, f"{name} without an order by in it", Severity.WARN)
+
+
+def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
+    """The row that has the most of something, or the commonest value: there may be two."""
+    start, end, name = _written(call, source)
+    select = call.find_ancestor(exp.Select)
+    if isinstance(call, exp.Mode) or select is None:
+        if not call.find(exp.Order):
+            yield spot("DB06", start, end, f"{name}, of which there may be two", Severity.WARN)
+        return
+    user = _user_of(call)
+    if isinstance(user, exp.Window):
+        cut_by = _definition(user).args.get("partition_by") or []
+    else:
+        cut_by = group_of(select)
+    most = [call.expression]
+    keys = [*facts.all_keys, *keys_of_input(select)]
+    if why := _not_total(columns_of([*cut_by, *most]), most, keys, source):
+        yield spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
+
+
+def _user_of(call: exp.Expr) -> exp.Expr | None:
+    """What an aggregate is written in, its filter left out."""
+    user = call.parent
+    while isinstance(user, _WRAPPED):
+        user = user.parent
+    return user if isinstance(user, exp.Expr) else None
+
+
+def _written(call: exp.Expr, source: Source) -> tuple[int, int, str]:
+    """Where the name of a call is, and what it is there."""
+    start, end = place(call)
+    # What the parser gives no place to stands before what it is called with.
+    before = re.search(r"(\w+)\s*\(\s*(?:distinct\s+)?$", source.text[:start], re.IGNORECASE)
+    if "start" not in call.meta and before is not None:
+        start, end = before.span(1)
+    return start, end, source.text[start:end].lower()
+
+
+def _is_harmless(query: exp.Query, limit: exp.Expr) -> bool:
+    """``limit 0``, ``exists (select 1 … limit 1)``, and the one row of an aggregate."""
+    if limit.expression is not None and limit.expression.sql() == "0":
+        return True
+    if query.expressions and all(isinstance(e, exp.Literal) for e in query.expressions):
+        return True
+    return not query.args.get("group") and any(
+        isinstance(e.unalias(), exp.AggFunc) for e in query.expressions
+    )
+
+
+def _is_lookup(query: exp.Query, limit: exp.Expr) -> bool:
+    """``(select name from p where p.id = l.product_id limit 1)``: there may be only one anyway."""
+    inside = query.parent
+    is_scalar = isinstance(inside, exp.Subquery) and not isinstance(
+        inside.parent, (exp.From, exp.Join, exp.Lateral, exp.Query)
+    )
+    where = query.args.get("where")
+    if not is_scalar or where is None or limit.expression is None or limit.expression.sql() != "1":
+        return False
+    own = {table.alias_or_name for table in query.find_all(exp.Table)}
+
+    def is_from_outside(side: exp.Expr) -> bool:
+        return any(column.table and column.table not in own for column in side.find_all(exp.Column))
+
+    return any(
+        is_from_outside(equal.this) is not is_from_outside(equal.expression)
+        for equal in where.find_all(exp.EQ)
+    )
+
+
+def _selects_no_more(select: exp.Select, on: Sequence[exp.Expr]) -> bool:
+    """Whether a ``distinct on`` selects only what it is distinct on: equals are all alike."""
+    known = {part.sql().lower() for part in on}
+    return all(
+        isinstance(item.unalias(), exp.Literal)
+        or not known.isdisjoint({item.unalias().sql().lower(), item.alias_or_name.lower()})
+        for item in select.expressions
+    )
+
+
+def _is_constant(by: Sequence[exp.Expr], *, positional: bool = False) -> bool:
+    """Whether an order says nothing; ``order by 1`` of a select names its first column."""
+    keys = [item.this if isinstance(item, exp.Ordered) else item for item in by]
+    if positional:
+        keys = [key for key in keys if not (isinstance(key, exp.Literal) and key.is_int)]
+        if not keys:
+            return False
+    return all(isinstance(key, (exp.Literal, exp.Null, exp.Boolean)) for key in keys)
+
+
+def _keys_at(part: exp.Query | exp.Window, facts: Facts) -> list[frozenset[str]]:
+    """The keys of the rows that are put in order there."""
+    select = part.unnest() if isinstance(part, exp.Query) else part.find_ancestor(exp.Select)
+    return [*facts.all_keys, *(keys_of_rows(select) if isinstance(select, exp.Select) else ())]
+
+
+def _not_total(
+    columns: frozenset[str],
+    by: Sequence[exp.Expr],
+    keys: Sequence[frozenset[str]],
+    source: Source,
+) -> str | None:
+    """Why an order is not seen to be total; None if it is, or Jinja makes it."""
+    by_all_columns = any(item.find(exp.Var) for item in by)  # order by all
+    if by_all_columns or any(source.tags_in(item.sql()) for item in by):
+        return None
+    if any(key <= columns for key in keys):
+        return None
+    if not keys:
+        return "and no key is declared by which its order could be total"
+    return f"whose order does not hold the key ({', '.join(sorted(keys[0]))})"

@@ -1,0 +1,207 @@
+"""What is seen without parsing: clock and chance, a model's own table, what config declares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sqlglot.tokenizer_core import Token
+
+from runner.lint.facts import Facts
+from runner.lint.findings import Spot, spot
+from runner.lint.rules import Severity
+from runner.lint.source import WINDOW_FILTERS, Source, Tag
+
+# Called with parentheses; a column may have the same name.
+_CALLS = frozenset(
+    {
+        "clock_timestamp", "current_date", "current_localtime", "current_localtimestamp",
+        "current_time", "current_timestamp", "gen_random_uuid", "get_current_time",
+        "get_current_timestamp", "getdate", "localtime", "localtimestamp", "nextval", "now",
+        "rand", "randn", "random", "random_normal", "statement_timestamp", "sysdate",
+        "timeofday", "today", "transaction_timestamp", "txid_current", "uuid", "uuid_string",
+        "uuidv4", "uuidv7",
+    }
+)  # fmt: skip
+# Read without parentheses.
+_WORDS = frozenset(
+    {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
+)
+_SCHEMAS = frozenset({"main", "pg_catalog"})  # main also behind `system.`
+_JINJA_CLOCKS = frozenset({"run_started_at", "invocation_id", "current_timestamp"})
+_PYTHON_CLOCK = re.compile(r"\.\s*(now|utcnow|today)\s*\(|\btime\.(time)\s*\(")
+_PLACES = frozenset({"database", "schema"})  # of a relation
+_TABLES = frozenset({"identifier", "name", "table"})
+_OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a window runs again
+
+
+def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
+    """DB01: what answers differently when it is asked again."""
+    tokens = source.tokens
+    for index, token in enumerate(tokens):
+        if _is_clock(tokens, index):
+            yield spot("DB01", token.start, token.end + 1, token.text.lower())
+        elif _is_sample(tokens, index):
+            yield spot("DB01", token.start, token.end + 1, "a sample")
+    for tag in source.live_tags:
+        if tag.call == "config":
+            continue
+        what = _clock_in(tag)
+        if what is not None:
+            yield spot("DB01", tag.start, tag.end, what)
+
+
+def _clock_in(tag: Tag) -> str | None:
+    """What of a piece of Jinja is another each time it is rendered."""
+    named = [name for name in tag.names if name in _JINJA_CLOCKS]
+    called = _PYTHON_CLOCK.search(tag.code)
+    if called is not None:
+        named.append(called[1] or called[2])
+    if "var" in tag.names:
+        named += sorted(_OF_THE_RUN.intersection(tag.strings))
+    return named[0] if named else None
+
+
+def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
+    word = tokens[index].text.lower()
+    before = tokens[index - 1].text.lower() if index else ""
+    after = tokens[index + 1].text if index + 1 < len(tokens) else ""
+    if before == "as":
+        return False
+    kind = tokens[index].token_type.name
+    if kind == "STRING" or (before == "." and not _is_catalog(tokens, index)):
+        return False
+    if after != "(":
+        return word in _WORDS and kind != "IDENTIFIER" and before != "."  # else a column
+    inside, following = _parentheses(tokens, index + 1)
+    if following == ("as", "("):
+        return False  # the name of a common table expression, with its columns
+    return word in _CALLS or (word == "age" and "," not in inside)
+
+
+def _parentheses(tokens: tuple[Token, ...], index: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What stands in the parentheses that open here, not in others within, and after them."""
+    depth = 0
+    inside: list[str] = []
+    for at in range(index, len(tokens)):
+        text = tokens[at].text.lower()
+        depth += (text == "(") - (text == ")")
+        if depth == 0:
+            return tuple(inside), tuple(token.text.lower() for token in tokens[at + 1 : at + 3])
+        if depth == 1:
+            inside.append(text)
+    return tuple(inside), ()
+
+
+def _is_catalog(tokens: tuple[Token, ...], index: int) -> bool:
+    """Whether the dot before a name makes it one of a schema that DuckDB keeps functions in."""
+    return index > 1 and tokens[index - 2].text.lower() in _SCHEMAS
+
+
+def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
+    word = tokens[index].text.lower()
+    after = tokens[index + 1].text.lower() if index + 1 < len(tokens) else ""
+    # With or without a seed: threads read in their own order.
+    return (word, after) == ("using", "sample") or (word == "tablesample" and after != ",")
+
+
+def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
+    """DB02: {{ this }} where rows are read; not this.name in a text, nor a hook in config()."""
+    # In a string it is but a name.
+    starts = {token.start for token in source.tokens if token.token_type.name != "STRING"}
+    read = {token.start for token in _read_from(source.tokens)}
+    own = _own_names(source)
+    for tag in source.live_tags:
+        if tag.call == "config" or own.isdisjoint(tag.names):
+            continue
+        is_relation = tag.names == ("this",) and tag.start in starts
+        is_read = tag.start in read and not _is_place_alone(tag)
+        word = "select" if "this" in tag.names else "from "  # another name may be but a flag
+        is_query = any(word in text.lower() for text in tag.strings)
+        if is_relation or is_read or is_query:
+            yield spot("DB02", tag.start, tag.end, _how_read(source, tag))
+
+
+def _own_names(source: Source) -> frozenset[str]:
+    """The names in Jinja that stand for the model's own table, or for its name."""
+    own = {"this"}
+    for tag in source.tags:
+        is_set = tag.call == "set" and len(tag.names) > 2 and "=" in tag.code
+        if is_set and tag.names[2] in own and not _is_place_alone(tag):
+            own.add(tag.names[1])
+    return frozenset(own)
+
+
+def _is_place_alone(tag: Tag) -> bool:
+    """Whether it only says where the table is: others are there too."""
+    return bool(_PLACES.intersection(tag.names)) and _TABLES.isdisjoint(tag.names)
+
+
+def _read_from(tokens: tuple[Token, ...]) -> Iterator[Token]:
+    """The last part of each name that rows are read from: `from a.b.c`."""
+    for index, token in enumerate(tokens):
+        if token.text.lower() in ("from", "join"):
+            at = index + 1
+            while at + 2 < len(tokens) and tokens[at + 1].text == ".":
+                at += 2
+            yield from tokens[at : at + 1]
+
+
+def _how_read(source: Source, tag: Tag) -> str:
+    words = [token.text.lower() for token in source.tokens if token.start < tag.start][-12:]
+    if "max" in words and words and words[-1] == "from":
+        return "a watermark read from {{ this }}"
+    return "{{ this }} read back"
+
+
+def appended(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB03: rows that are only ever added."""
+    strategy = facts.incremental_strategy
+    if strategy == "append":
+        yield spot("DB03", *_config_place(source), "incremental_strategy append")
+    elif strategy is None and facts.is_whole and not facts.unique_key:
+        what = "neither incremental_strategy nor unique_key, so dbt appends"
+        yield spot("DB03", *_config_place(source), what)
+
+
+def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB04: nothing in the text reads a window; dbt's microbatch filters by itself."""
+    is_partly_known = facts.materialized is None and facts.incremental_strategy is None
+    if facts.incremental_strategy == "microbatch" or is_partly_known:
+        return
+    names = {name for tag in source.live_tags if tag.call != "config" for name in tag.names}
+    if names & WINDOW_FILTERS:
+        return
+    unknown = [tag.call for tag in source.live_tags if tag.is_macro]
+    reads = next((t for t in source.live_tags if t.call in ("ref", "source")), None)
+    where = (reads.start, reads.end) if reads else _config_place(source)
+    if unknown and facts.reaches_in_window:
+        return
+    if unknown:
+        what = f"no in_window, unless the macro {unknown[0]} has it"
+        yield spot("DB04", *where, what, Severity.WARN)
+    else:
+        yield spot("DB04", *where, "no in_window")
+
+
+def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB05: a merge that cannot tell an old version from a new one."""
+    if facts.incremental_strategy != "merge":
+        return
+    needed = {"unique_key": facts.unique_key, "version_column": facts.version_column}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        yield spot("DB05", *_config_place(source), f"merge without {' and '.join(missing)}")
+
+
+def not_understood(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB09: text of which no branch can be parsed, so that rules which need that are silent."""
+    if not source.trees:
+        silent = "DB06 to DB08 were" if facts.is_replaced else "DB06 was"
+        yield spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
+
+
+def _config_place(source: Source) -> tuple[int, int]:
+    """Where the model's config() is; the beginning if the folder says it all."""
+    found = next((tag for tag in source.tags if tag.call == "config"), None)
+    return (found.start, found.end) if found else (0, 0)

@@ -1,0 +1,199 @@
+"""DB07 and DB08: how a model reads its window, and whether it reads one of its parents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from runner.lint.facts import Facts
+from runner.lint.findings import Spot, place, spot
+from runner.lint.source import WINDOW_FILTERS, Source, Tag
+
+_ARITHMETIC = (
+    exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Interval, exp.DateAdd, exp.DateSub,
+    exp.TimestampAdd, exp.TimestampSub, exp.TsOrDsAdd,
+)  # fmt: skip
+_BOUNDS = frozenset({"window_start", "window_end", "start_date", "end_date"})
+
+
+def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB07: a predicate whose bounds come from the window's vars and both belong to it."""
+    event_times = {
+        name.lower() for name in (facts.event_time, *facts.windowed_parents.values()) if name
+    }
+    for tree in source.trees:
+        for between in tree.find_all(exp.Between):
+            bounds = [between.args["low"], between.args["high"]]
+            if _is_window(between.this, bounds, source, event_times):
+                yield spot("DB07", *place(between.this), "between includes both ends")
+        for lower in tree.find_all(exp.GTE, exp.LTE):
+            column, low, is_lower = _sides(lower, source)
+            for upper in _whole_condition(lower).find_all(exp.GTE, exp.LTE) if is_lower else ():
+                same, high, is_also_lower = _sides(upper, source)
+                is_closed = same == column and not is_also_lower
+                if is_closed and _is_window(column, [low, high], source, event_times):
+                    yield spot("DB07", *place(lower), ">= and <= include both ends")
+
+
+def _sides(comparison: exp.Expr, source: Source) -> tuple[exp.Expr, exp.Expr, bool]:
+    """What is compared, with which bound, and whether that is the lower one.
+
+    The bound is Jinja, wherever it stands: `'{{ … }}' <= sold_at` too.
+    """
+    left, right = comparison.this, comparison.expression
+    is_turned = bool(source.tags_in(left.sql())) and not source.tags_in(right.sql())
+    is_lower = isinstance(comparison, exp.GTE) is not is_turned
+    return (right, left, is_lower) if is_turned else (left, right, is_lower)
+
+
+def _is_window(
+    column: exp.Expr, bounds: list[exp.Expr], source: Source, event_times: set[str]
+) -> bool:
+    """Whether both bounds are Jinja, and are the window's or are put around an event time."""
+    tags = [source.tags_in(bound.sql()) for bound in bounds]
+    if not all(tags):
+        return False
+    if any(_is_bound(tag, source) for found in tags for tag in found):
+        return True
+    # Two constants of the project around an event time are no window.
+    are_constants = all(tag.call in ("var", "env_var") for found in tags for tag in found)
+    is_event_time = any(c.name.lower() in event_times for c in column.find_all(exp.Column))
+    return is_event_time and not are_constants
+
+
+def _is_bound(tag: Tag, source: Source) -> bool:
+    """Whether it is a bound of the window, or was set from one."""
+    return _speaks_of(_BOUNDS, tag, source)
+
+
+def _speaks_of(words: frozenset[str], tag: Tag, source: Source) -> bool:
+    """Whether a piece of Jinja has one of some words in it, or a name that was set from one."""
+    if not words.isdisjoint((*tag.names, *tag.strings)):
+        return True
+    return any(
+        not words.isdisjoint((*found.names, *found.strings))
+        for found in source.tags
+        if found.call == "set" and len(found.names) > 1 and found.names[1] in tag.names
+    )
+
+
+def _whole_condition(part: exp.Expr) -> exp.Expr:
+    """All that is said at the same time as a part of a condition."""
+    while isinstance(part.parent, (exp.And, exp.Paren)):
+        part = part.parent
+    return part
+
+
+def parent_without_window(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB08: a windowed parent of which all rows are read, in every branch of the text."""
+    if facts.incremental_strategy == "microbatch" or not facts.windowed_parents:
+        return
+    per_tree = [dict(_unfiltered(tree, source, facts)) for tree in source.trees]
+    for start in per_tree[0] if per_tree else ():
+        if all(start in found for found in per_tree):
+            tag = per_tree[0][start]
+            yield spot("DB08", tag.start, tag.end, f"all windows of {tag.strings[-1]}")
+
+
+def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[tuple[int, Tag]]:
+    for table in tree.find_all(exp.Table):
+        tag = source.tag_named(table.name)
+        if tag is None or tag.call != "ref" or not tag.strings:
+            continue
+        event_time = facts.windowed_parents.get(tag.strings[-1])
+        if event_time is None:
+            continue
+        may_be_hidden = facts.reaches_in_window or not facts.is_whole
+        if not _Reading(tree, source, event_time, may_be_hidden).is_filtered(table):
+            yield tag.start, tag
+
+
+class _Reading:
+    """Follows what is read of one parent from its select up to the result."""
+
+    def __init__(
+        self, tree: exp.Expr, source: Source, event_time: str, may_be_hidden: bool
+    ) -> None:
+        self._tree = tree
+        self._source = source
+        self._event_time = event_time.lower()
+        self._may_be_hidden = may_be_hidden  # whether some macro may have in_window in it
+        self._seen: set[int] = set()
+
+    def is_filtered(self, table: exp.Table) -> bool:
+        """Whether something keeps to a window before all of it is summed up or handed out."""
+        select = table.find_ancestor(exp.Select)
+        if select is None or id(select) in self._seen:
+            return True  # not a reading that can be judged
+        self._seen.add(id(select))
+        if self._filters(select, table.alias_or_name):
+            return True
+        if self._sums_up(select):
+            return False
+        name = _name_of_result(select)
+        if name is None:
+            return False
+        readers = [found for found in self._tree.find_all(exp.Table) if found.name == name]
+        return all(self.is_filtered(reader) for reader in readers)
+
+    def _filters(self, select: exp.Select, alias: str) -> bool:
+        conditions = [select.args.get(part) for part in ("where", "having", "qualify")]
+        joins = select.args.get("joins") or []
+        conditions += [join.args.get("on") for join in joins]
+        using = [name for join in joins for name in join.args.get("using") or ()]
+        if any(name.name.lower() == self._event_time for name in using):
+            return True
+        return any(
+            condition is not None and self._keeps_to_window(condition, alias)
+            for condition in conditions
+        )
+
+    def _keeps_to_window(self, condition: exp.Expr, alias: str) -> bool:
+        """By Jinja about this relation, or by its event time being that of another's row."""
+        for tag in self._source.tags_in(condition.sql()):
+            qualifiers = [text.rpartition(".")[0] for text in tag.strings[:1]]
+            if self._is_filter(tag) and (not qualifiers or qualifiers[0] in ("", alias)):
+                return True
+        return any(
+            column.name.lower() == self._event_time
+            for equal in condition.find_all(exp.EQ, exp.In)
+            if not _is_shifted(equal)
+            for column in equal.find_all(exp.Column)
+        )
+
+    def _is_filter(self, tag: Tag) -> bool:
+        """Whether it filters by the window; any other value, say that of a store, does not."""
+        if self._may_be_hidden and tag.is_macro:
+            return True
+        return _speaks_of(_BOUNDS | WINDOW_FILTERS, tag, self._source)
+
+    def _sums_up(self, select: exp.Select) -> bool:
+        """Whether rows of several windows become one: no later filter can part them."""
+        group = select.args.get("group")
+        if group is not None:
+            names = {column.name.lower() for column in group.find_all(exp.Column)}
+            return bool(names) and self._event_time not in names
+        return any(
+            isinstance(call, exp.AggFunc) and not isinstance(call.parent, exp.Window)
+            for item in select.expressions
+            for call in item.find_all(exp.AggFunc)
+        )
+
+
+def _is_shifted(equal: exp.Expr) -> bool:
+    """Whether it is equal but for some time: `sold_on = today.sold_on - 3` is another window."""
+    sides = [equal.this, *(equal.args.get("expressions") or [])]
+    if isinstance(equal, exp.EQ):
+        sides.append(equal.expression)
+    elif isinstance(equal.args.get("query"), exp.Query):
+        sides += equal.args["query"].selects
+    return any(side.find(*_ARITHMETIC) for side in sides)
+
+
+def _name_of_result(select: exp.Select) -> str | None:
+    """The CTE that a select is the body of, or a part of; None if it is the model's result."""
+    above = select.parent
+    while above is not None and not isinstance(above, (exp.CTE, exp.Select)):
+        above = above.parent
+    return above.alias if isinstance(above, exp.CTE) else None

@@ -1,0 +1,1 @@
+"""How pipelines stand at one time: figures of all of them."""

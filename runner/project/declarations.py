@@ -1,0 +1,83 @@
+"""What a model declares about its rows, kept of a parse for those who judge its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from runner.core.graph import walk
+
+# Tests that say which columns are a key, and the argument that names them.
+_KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combination_of_columns"}
+
+
+def says_when_loaded(source: Mapping[str, Any]) -> bool:
+    """Whether a source can be asked up to when it is loaded, as dbt's own freshness does."""
+    config = source.get("config") or {}
+    asked = ("loaded_at_field", "loaded_at_query")
+    return any(source.get(key) or config.get(key) for key in asked)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The part of a model's config that says how its windows are replaced."""
+
+    path: str  # of its SQL, in the project's folder
+    strategy: str | None  # incremental_strategy
+    event_time: str | None  # the column that says which window a row belongs to
+    unique_key: tuple[str, ...]
+    version_column: str | None
+    keys: tuple[tuple[str, ...], ...]  # columns that a test says are unique
+    reaches_in_window: bool  # whether its SQL, or a macro that it calls, calls in_window
+
+    @classmethod
+    def from_raw(
+        cls,
+        raw: Mapping[str, Any],
+        keys: tuple[tuple[str, ...], ...],
+        macros: Mapping[str, Any],
+    ) -> Self:
+        """Read a model of the manifest."""
+        config = raw.get("config") or {}
+        unique_key = config.get("unique_key") or ()
+        return cls(
+            path=raw["original_file_path"],
+            strategy=config.get("incremental_strategy"),
+            event_time=config.get("event_time"),
+            unique_key=(unique_key,) if isinstance(unique_key, str) else tuple(unique_key),
+            version_column=config.get("version_column"),
+            keys=keys,
+            reaches_in_window=_reaches(raw, macros, "in_window"),
+        )
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """The one way back from what was kept as JSON."""
+        keys = tuple(tuple(key) for key in row["keys"])
+        return cls(**{**row, "unique_key": tuple(row["unique_key"]), "keys": keys})
+
+
+def tested_keys(manifest: Mapping[str, Any]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """By model: the columns that a test of all its rows says are unique."""
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for raw in manifest["nodes"].values():
+        test = raw.get("test_metadata") or {}
+        argument = _KEY_TESTS.get(test.get("name", ""))
+        columns = test.get("kwargs", {}).get(argument) if argument else None
+        if not columns or (raw.get("config") or {}).get("where"):
+            continue
+        model = raw.get("attached_node")
+        if model is not None:
+            key = (columns,) if isinstance(columns, str) else tuple(columns)
+            found[model] = (*found.get(model, ()), key)
+    return found
+
+
+def _reaches(raw: Mapping[str, Any], macros: Mapping[str, Any], name: str) -> bool:
+    """Whether a model calls a macro of that name, directly or through others."""
+    called = walk(
+        raw["depends_on"].get("macros", ()),
+        lambda macro: macros[macro]["depends_on"]["macros"] if macro in macros else (),
+    )
+    return any(unique_id.rpartition(".")[2] == name for unique_id in called)

@@ -1,0 +1,296 @@
+"""The dbt project as the runner sees it: nodes, edges, checks and code hashes.
+
+Built from the manifest of the last parse and kept as a small file beside the ledger, so that
+commands that only look never import dbt. A fingerprint of the project's files says whether the
+last parse still holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from runner.core.errors import ProjectError
+from runner.core.graph import walk
+from runner.core.windows import Grain
+from runner.dbt.protocol import Description
+from runner.project.declarations import Declared, says_when_loaded, tested_keys
+from runner.project.files import model_text, project_zone
+from runner.project.hashes import combined_hash, own_code_hash
+from runner.project.locations import location_of
+
+WINDOWED_STRATEGIES = ("overwrite_window", "merge")
+_NOT_STORED = ("view", "ephemeral")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of dbt's graph."""
+
+    unique_id: str
+    name: str
+    kind: str  # model, seed, snapshot, test, unit_test, source, exposure
+    materialized: str | None
+    parents: tuple[str, ...]  # unique ids
+    grain: Grain | None = None  # of a windowed model, else None
+    begin: date | None = None  # of a windowed model: its first window, in the project's zone
+    code_hash: str = ""  # of a model: raw SQL, config and the project's macros it reaches
+    attached_to: str | None = None  # of a generic test: the unique id of its model
+    is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
+    is_marked_as_gate: bool = False  # of a test: says it is one, whatever it judges
+    is_singular: bool = False  # of a test: a query of its own
+    check: str | None = None  # of a generic test: which
+    reads_windows: bool = False  # whether a windowed model is among its ancestors
+    location: str | None = None  # of a source or seed: its files; None: not to be seen
+    declared: Declared | None = None  # of a model of the project itself, not of a package
+    says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether it is replaced window by window."""
+        return self.grain is not None
+
+    @property
+    def shown_kind(self) -> str:
+        """What it is, in a word or two for a person."""
+        if self.grain is not None:
+            return f"by {self.grain}"
+        return str(self.materialized) if self.kind == "model" else self.kind
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it holds rows of its own: a view and an ephemeral model are only a query."""
+        return self.materialized not in _NOT_STORED
+
+
+@dataclass(frozen=True)
+class Project:
+    """A parsed dbt project."""
+
+    zone: ZoneInfo  # the project var `timezone`: in it a day is a day
+    nodes: Mapping[str, Node]  # by unique id
+    selections: Mapping[str, tuple[str, ...]]  # a selection in dbt's syntax → unique ids
+    fingerprint: str  # of the files it was parsed from
+    warehouse: Path | None = None  # the DuckDB file that dbt's target writes; None: no such file
+    # Of models as they were parsed, if they may be edited meanwhile; by path in the project.
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_description(
+        cls, description: Description, project_dir: Path, fingerprint: str
+    ) -> Self:
+        """Read what an engine has just parsed; ``fingerprint`` was taken before it began.
+
+        Raises :class:`ProjectError` if the project's time zone is missing or unknown.
+        """
+        nodes = {node.unique_id: node for node in _nodes(description.manifest)}
+        return cls(
+            zone=project_zone(project_dir),
+            nodes=_with_readers(_with_gates(_with_code_hashes(nodes))),
+            selections=description.selections,
+            fingerprint=fingerprint,
+            warehouse=description.warehouse,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """The project that :meth:`save` kept, or None if there is none that can be read."""
+        try:
+            kept = json.loads(path.read_text())
+            return cls(
+                zone=ZoneInfo(kept["zone"]),
+                nodes={row["unique_id"]: _node_from_row(row) for row in kept["nodes"]},
+                selections={key: tuple(ids) for key, ids in kept["selections"].items()},
+                fingerprint=kept["fingerprint"],
+                warehouse=Path(kept["warehouse"]) if kept["warehouse"] else None,
+            )
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return None  # a cache: whatever is wrong with it, a parse makes it anew
+
+    def with_texts(self, project_dir: Path) -> Self:
+        """The same with the models' texts, for who goes on with it while files are edited."""
+        paths = {node.declared.path for node in self.nodes.values() if node.declared is not None}
+        return replace(self, texts={path: model_text(project_dir / path) for path in paths})
+
+    def text(self, path: str, project_dir: Path) -> str:
+        """The text of a model's file, by its path in the project."""
+        return self.texts[path] if path in self.texts else model_text(project_dir / path)
+
+    def save(self, path: Path) -> None:
+        """Keep it for commands that only look; replaced at once, never half written."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")  # two may save at once
+        kept = {
+            "zone": self.zone.key,
+            "nodes": [asdict(node) for node in self.nodes.values()],
+            "selections": self.selections,
+            "fingerprint": self.fingerprint,
+            "warehouse": self.warehouse,
+        }
+        unfinished.write_text(json.dumps(kept, default=str))
+        unfinished.replace(path)
+
+    def read_by(self, node: Node) -> Iterator[Node]:
+        """What a node reads, down to the nearest models with windows, and to sources and seeds."""
+
+        def onward(unique_id: str) -> tuple[str, ...]:
+            found = self.nodes.get(unique_id)
+            return () if found is None or found.is_windowed else found.parents
+
+        for unique_id in walk(node.parents, onward):
+            if unique_id in self.nodes:
+                yield self.nodes[unique_id]
+
+    def selected(self, select: str) -> list[Node]:
+        """The nodes of a resolved selection; :class:`ProjectError` if it matches nothing."""
+        nodes = [self.nodes[node] for node in self.selections[select] if node in self.nodes]
+        if not any(node.kind in ("model", "seed", "snapshot") for node in nodes):
+            raise ProjectError(
+                f"select {select!r} matches no model, seed or snapshot: "
+                "try it with `dbt ls --select …` and mend pipelines.yml"
+            )
+        return nodes
+
+
+def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
+    macros = manifest["macros"]
+    own_package = manifest["metadata"]["project_name"]
+    keys = tested_keys(manifest)
+    for group in ("nodes", "sources", "exposures", "unit_tests"):
+        for unique_id, raw in manifest[group].items():
+            config = raw.get("config") or {}
+            grain = _grain(raw)
+            yield Node(
+                unique_id=unique_id,
+                name=raw["name"],
+                kind=raw["resource_type"],
+                materialized=config.get("materialized"),
+                parents=tuple(raw.get("depends_on", {}).get("nodes", ())),
+                grain=grain,
+                begin=_begin(raw) if grain else None,
+                code_hash=own_code_hash(raw, macros) if raw["resource_type"] == "model" else "",
+                attached_to=raw.get("attached_node"),
+                is_gate=_is_marked_as_gate(raw),
+                is_marked_as_gate=_is_marked_as_gate(raw),
+                is_singular=raw["resource_type"] == "test" and not raw.get("test_metadata"),
+                check=_check_name(raw),
+                location=location_of(raw),
+                says_when_loaded=raw["resource_type"] == "source" and says_when_loaded(raw),
+                declared=(
+                    Declared.from_raw(raw, keys.get(unique_id, ()), macros)
+                    if raw["resource_type"] == "model" and raw["package_name"] == own_package
+                    else None
+                ),
+            )
+
+
+def _grain(raw: Mapping[str, Any]) -> Grain | None:
+    """The grain of a windowed model: one whose strategy replaces windows of its event time."""
+    config = raw.get("config") or {}
+    if (
+        raw["resource_type"] != "model"
+        or config.get("materialized") != "incremental"
+        or not config.get("event_time")
+        or config.get("incremental_strategy") not in WINDOWED_STRATEGIES
+    ):
+        return None
+    # Any other value is refused by the materialization, which says what to write.
+    return next((grain for grain in Grain if grain == config.get("batch_size")), None)
+
+
+def _begin(raw: Mapping[str, Any]) -> date | None:
+    begin = raw["config"].get("begin")
+    if begin is None:
+        return None
+    try:
+        return datetime.fromisoformat(str(begin)).date()
+    except ValueError as error:
+        message = f"{raw['name']}: begin {begin!r} is no date; write it like 2026-06-19"
+        raise ProjectError(message) from error
+
+
+def _is_marked_as_gate(raw: Mapping[str, Any]) -> bool:
+    config = raw.get("config") or {}
+    return (
+        raw["resource_type"] == "test"
+        and bool((config.get("meta") or {}).get("gate"))
+        # late_rows sets its own severity, and is refused as a gate whatever that is.
+        and (
+            str(config.get("severity", "error")).lower() == "error"
+            or _check_name(raw) == "late_rows"
+        )
+    )
+
+
+def _check_name(raw: Mapping[str, Any]) -> str | None:
+    """Which generic test it is; None of a singular one, and of what is no test."""
+    name: str | None = (raw.get("test_metadata") or {}).get("name")
+    return name
+
+
+def _with_gates(nodes: dict[str, Node]) -> dict[str, Node]:
+    """A gate on a model without windows is judged after it, like any other test."""
+    return {
+        unique_id: (
+            replace(node, is_gate=False)
+            if node.is_gate and not _is_windowed(nodes, node.attached_to)
+            else node
+        )
+        for unique_id, node in nodes.items()
+    }
+
+
+def _with_code_hashes(nodes: dict[str, Node]) -> dict[str, Node]:
+    """Let a model's hash cover the views that it reads: their SQL makes its rows too."""
+    whole: dict[str, str] = {}
+
+    def code_hash(node: Node) -> str:
+        if node.unique_id not in whole:
+            parents = [nodes[parent] for parent in node.parents if parent in nodes]
+            read = [code_hash(p) for p in parents if p.materialized in _NOT_STORED]
+            whole[node.unique_id] = combined_hash(node.code_hash, read)
+        return whole[node.unique_id]
+
+    return {
+        unique_id: replace(node, code_hash=code_hash(node)) if node.kind == "model" else node
+        for unique_id, node in nodes.items()
+    }
+
+
+def _with_readers(nodes: dict[str, Node]) -> dict[str, Node]:
+    """Mark what is built, directly or not, from windowed models."""
+    reads: dict[str, bool] = {}
+
+    def reads_windows(unique_id: str) -> bool:
+        if unique_id not in reads:
+            parents = [nodes[parent] for parent in nodes[unique_id].parents if parent in nodes]
+            reads[unique_id] = any(p.is_windowed or reads_windows(p.unique_id) for p in parents)
+        return reads[unique_id]
+
+    return {
+        unique_id: replace(node, reads_windows=reads_windows(unique_id))
+        for unique_id, node in nodes.items()
+    }
+
+
+def _is_windowed(nodes: Mapping[str, Node], unique_id: str | None) -> bool:
+    return unique_id is not None and unique_id in nodes and nodes[unique_id].is_windowed
+
+
+def _node_from_row(row: Mapping[str, Any]) -> Node:
+    begin, declared = row["begin"], row["declared"]
+    return Node(
+        **{
+            **row,
+            "parents": tuple(row["parents"]),
+            "grain": Grain(row["grain"]) if row["grain"] else None,
+            "begin": date.fromisoformat(begin) if begin else None,
+            "declared": Declared.from_row(declared) if declared else None,
+        }
+    )

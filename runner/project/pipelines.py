@@ -1,0 +1,299 @@
+"""A pipeline: what pipelines.yml says of it, made whole by the models it selects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from runner.core.config import PipelineConfig
+from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
+from runner.core.graph import walk
+from runner.core.schedules import Schedule
+from runner.core.spans import Span
+from runner.core.windows import Calendar, Grain, Window
+from runner.project.gates import LateGate, late_gates, refuse_impossible_gates
+from runner.project.manifest import Node, Project
+
+DATA_KINDS = ("model", "seed", "snapshot")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A named selection of nodes with a schedule and policies."""
+
+    name: str
+    config: PipelineConfig
+    calendar: Calendar
+    schedule: Schedule | None
+    nodes: tuple[Node, ...]  # models, seeds, snapshots and tests of the selection
+    first: datetime  # UTC start of its first window
+    last: datetime | None  # UTC end of its last window; None: it goes on
+    readers: Mapping[str, frozenset[str]]  # of the project's windowed models, by what they read
+    late_gates: tuple[LateGate, ...] = ()  # marked as gates of what has no windows
+
+    @cached_property
+    def windowed(self) -> tuple[Node, ...]:
+        """The models whose windows are the unit of work, parents first."""
+        return tuple(node for node in self.nodes if node.is_windowed)
+
+    @cached_property
+    def data_nodes(self) -> tuple[Node, ...]:
+        """The models, seeds and snapshots, parents first."""
+        return tuple(node for node in self.nodes if node.kind in DATA_KINDS)
+
+    @cached_property
+    def following_tables(self) -> tuple[Node, ...]:
+        """The tables that are made from windows and have none: built after them."""
+        return tuple(
+            node
+            for node in self.data_nodes
+            if node.reads_windows and node.is_stored and not node.is_windowed
+        )
+
+    @cached_property
+    def parents(self) -> Mapping[str, frozenset[str]]:
+        """The names of the data nodes that each data node reads, directly."""
+        names = {node.unique_id: node.name for node in self.data_nodes}
+        return {
+            node.name: frozenset(names[parent] for parent in node.parents if parent in names)
+            for node in self.data_nodes
+        }
+
+    @cached_property
+    def later_tests(self) -> Mapping[str, tuple[Node, ...]]:
+        """The tests that judge each data node after it is built: its own, and singular ones."""
+        tests = [node for node in self.nodes if node.kind == "test" and not node.is_gate]
+        return {
+            node.name: tuple(test for test in tests if _is_about(test, node))
+            for node in self.data_nodes
+        }
+
+    @cached_property
+    def tested_with(self) -> Mapping[str, frozenset[str]]:
+        """The other data nodes that the tests of a data node read."""
+        names = {node.unique_id: node.name for node in self.data_nodes}
+        return {
+            name: frozenset(
+                names[parent] for test in tests for parent in test.parents if parent in names
+            )
+            - {name}
+            for name, tests in self.later_tests.items()
+        }
+
+    def first_of(self, node: Node) -> datetime:
+        """UTC start of a model's first window: its own `begin`, but not before the pipeline's."""
+        if node.begin is None:
+            return self.first
+        return max(self.first, self.calendar.span_of_dates(node.begin, node.begin).start)
+
+    def complete(self, now: datetime) -> Span | None:
+        """Every window of the pipeline that has ended at ``now``; None if none has."""
+        end = self.calendar.floor(now)
+        if self.last is not None:
+            end = min(end, self.last)
+        return Span(self.first, end) if end > self.first else None
+
+    def newest(self, now: datetime) -> Window | None:
+        """The last window that has ended at ``now``; None if none has."""
+        complete = self.complete(now)
+        return None if complete is None else self.calendar.before(complete.end)
+
+    def due(self, now: datetime) -> Span | None:
+        """Every window whose schedule has come at ``now``; None if none has, or no schedule."""
+        if self.schedule is None:
+            return None
+        end = self.schedule.due_end(self.calendar, now)
+        if self.last is not None:
+            end = min(end, self.last)
+        return Span(self.first, end) if end > self.first else None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its windows come by themselves: by cron, with a file, or after others."""
+        config = self.config
+        return self.schedule is not None or bool(config.wait_for or config.after)
+
+    def awaited(self, now: datetime) -> Span | None:
+        """Every window that should be done at ``now`` or as soon as what it waits for is there.
+
+        Without a schedule a window is due when it has ended; None if none is, or none ever.
+        """
+        if self.schedule is not None:
+            return self.due(now)
+        return self.complete(now) if self.is_awaited else None
+
+    def overdue(self, now: datetime) -> Span | None:
+        """Every window that should have been a success by ``now``: its `deadline` has passed.
+
+        Without a deadline that is when the next one is due. None if there is no such window.
+        """
+        if self.config.deadline is not None:
+            return self.awaited(now - self.config.deadline)
+        before = self.schedule.tick_at_or_before(now) if self.schedule else self.calendar.floor(now)
+        return self.awaited(before - timedelta.resolution)
+
+    def window(self, label: str, now: datetime) -> Window:
+        """The window of a label; :class:`UsageError` if the pipeline has none, or not yet."""
+        window = self.calendar.labelled(label)
+        complete = self.complete(now)
+        if window.start < self.first:
+            raise UsageError(self._before(label))
+        if complete is None or window.end > complete.end:
+            raise UsageError(self._beyond(label, complete, now))
+        return window
+
+    def span_of_dates(self, first: date, last: date, now: datetime) -> Span:
+        """The windows from ``first`` to ``last``, dates inclusive, as a person says them.
+
+        Raises :class:`UsageError` if one lies outside the pipeline or is not yet complete.
+        """
+        span = self.calendar.span_of_dates(first, last)
+        if span.start < self.first:
+            raise UsageError(self._before(first.isoformat()))
+        complete = self.complete(now)
+        if complete is None or span.end > complete.end:
+            raise UsageError(self._beyond(last.isoformat(), complete, now))
+        return span
+
+    def _before(self, first: str) -> str:
+        return (
+            f"{first} lies before the first window of {self.name}, "
+            f"{self.calendar.window_at(self.first).label}: start there, "
+            "or move `start` in pipelines.yml"
+        )
+
+    def _beyond(self, last: str, complete: Span | None, now: datetime) -> str:
+        if complete is None:
+            return f"{self.name} has no complete window at {now.isoformat()}: wait for its first"
+        newest = self.calendar.before(complete.end).label
+        if self.last is not None and complete.end == self.last:
+            return (
+                f"{last} lies after the last window of {self.name}, {newest}: "
+                "end earlier, or move `end` in pipelines.yml"
+            )
+        return (
+            f"the windows up to {last} are not complete at "
+            f"{now.astimezone(self.calendar.zone).isoformat(timespec='minutes')}: "
+            f"the newest complete one is {newest}, end there"
+        )
+
+
+def find_config(name: str, configs: Mapping[str, PipelineConfig]) -> PipelineConfig:
+    """The configuration of a pipeline; :class:`UsageError` with the nearest name if unknown."""
+    if name not in configs:
+        known = ", ".join(sorted(configs))
+        raise UsageError(f"there is no pipeline {name!r}.{nearest(name, configs)} Known: {known}")
+    return configs[name]
+
+
+def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeline:
+    """Put a pipeline together.
+
+    Raises :class:`ProjectError` if its models have no window, or contradict it or each other.
+    """
+    nodes = _buildable(project.selected(config.select), project)
+    refuse_impossible_gates(nodes, project.nodes)
+    grain = _grain(name, config, nodes)
+    zone = _zone(name, config, project.zone)
+    calendar = Calendar(grain, zone)
+    start = config.start or _first_begin(name, nodes)
+    first = calendar.span_of_dates(start, start).start
+    last = None
+    if config.end is not None:
+        last = calendar.span_of_dates(config.end, config.end).end
+    if last is not None and last <= first:
+        raise ConfigError(f"pipeline {name} ends before it starts: mend `start` and `end`")
+    return Pipeline(
+        name=name,
+        config=config,
+        calendar=calendar,
+        schedule=Schedule(config.schedule, zone) if config.schedule else None,
+        nodes=_in_order(nodes, project),
+        first=first,
+        last=last,
+        readers=readers_of(project),
+        late_gates=tuple(late_gates(nodes, project.nodes)),
+    )
+
+
+def _is_about(test: Node, node: Node) -> bool:
+    """Whether a test judges a node: attached to it, or a singular one that reads it."""
+    if test.attached_to is not None:
+        return test.attached_to == node.unique_id
+    return node.unique_id in test.parents
+
+
+def _buildable(nodes: list[Node], project: Project) -> list[Node]:
+    """Without the tests that also read something beyond the selection and its ancestors.
+
+    dbt lists them with the selection, but a build of the selection leaves them out.
+    """
+    selected = [node.unique_id for node in nodes if node.kind in DATA_KINDS]
+    everything = project.nodes
+    reached = set(
+        walk(selected, lambda name: everything[name].parents if name in everything else ())
+    )
+    return [node for node in nodes if node.kind != "test" or reached.issuperset(node.parents)]
+
+
+def readers_of(project: Project) -> dict[str, frozenset[str]]:
+    """Who reads each windowed model, directly or through what knows no windows."""
+    found: dict[str, set[str]] = {}
+    for node in project.nodes.values():
+        if node.is_windowed:
+            for parent in project.read_by(node):
+                if parent.is_windowed:
+                    found.setdefault(parent.name, set()).add(node.name)
+    return {name: frozenset(readers) for name, readers in found.items()}
+
+
+def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:
+    by_grain = {node.grain: node.name for node in nodes if node.grain is not None}
+    if not by_grain:
+        raise ProjectError(
+            f"pipeline {name} selects no windowed model: give one an event_time, a batch_size "
+            "and incremental_strategy overwrite_window or merge"
+        )
+    wanted = {config.grain} if config.grain else set(by_grain)
+    if len(wanted | set(by_grain)) > 1:
+        models = ", ".join(f"{model} ({grain})" for grain, model in by_grain.items())
+        said = f"says grain {config.grain}, but selects" if config.grain else "mixes grains:"
+        raise ProjectError(f"pipeline {name} {said} {models}: one pipeline has one grain, split it")
+    return next(iter(by_grain)) or Grain.DAY
+
+
+def _zone(name: str, config: PipelineConfig, zone: ZoneInfo) -> ZoneInfo:
+    if config.timezone is not None and config.timezone != zone.key:
+        raise ProjectError(
+            f"pipeline {name} says timezone {config.timezone}, but the project's windows are cut "
+            f"in {zone.key} (var timezone): make them the same"
+        )
+    return zone
+
+
+def _first_begin(name: str, nodes: list[Node]) -> date:
+    begins = [node.begin for node in nodes if node.is_windowed and node.begin is not None]
+    if not begins:
+        raise ProjectError(
+            f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
+            "or `begin` in its models"
+        )
+    return min(begins)
+
+
+def _in_order(nodes: list[Node], project: Project) -> tuple[Node, ...]:
+    """Parents before children, else by name, so that every report has the same order."""
+    chosen = {node.unique_id: node for node in nodes}
+    depth: dict[str, int] = {}
+
+    def depth_of(unique_id: str) -> int:
+        if unique_id not in depth:
+            parents = project.nodes[unique_id].parents
+            known = [depth_of(parent) for parent in parents if parent in project.nodes]
+            depth[unique_id] = 1 + max(known, default=0)
+        return depth[unique_id]
+
+    return tuple(sorted(chosen.values(), key=lambda node: (depth_of(node.unique_id), node.name)))

@@ -1,0 +1,91 @@
+"""After a look at all pipelines: queue what is new about them, and send what is in the outbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from runner.alerting.delivery import OutboxSender
+from runner.alerting.incidents import queue_incidents
+from runner.alerting.pings import Pinger
+from runner.core.config import PipelineConfig
+from runner.core.environment import Environment
+from runner.core.incidents import Incident, IncidentChange, IncidentKind
+from runner.core.messages import Message, Tone
+from runner.core.spans import Span, Spans
+from runner.core.timelines import Timeline
+from runner.core.windows import EPOCH
+from runner.project.pipelines import Pipeline
+from runner.scheduling.watch import WatchReport
+from runner.workspace import Workspace
+
+_START_IT = "start it: runner serve, or what runs runner tick"
+_ALWAYS = Span(EPOCH, EPOCH + timedelta(hours=1))  # it has no windows
+
+
+def pinger_of(pipeline: Pipeline) -> Pinger:
+    """Who tells the dead-man's switch of a pipeline."""
+    return Pinger.of(pipeline.name, pipeline.config, os.environ)
+
+
+def pings_nobody(pipeline: Pipeline) -> Pinger:
+    """For passes that look from another time: they must not vouch for the scheduler."""
+    return Pinger.of(pipeline.name, replace(pipeline.config, ping=None), {})
+
+
+def notify_all(
+    workspace: Workspace, look: WatchReport, world: Environment, patience: timedelta = timedelta(0)
+) -> list[str]:
+    """Tell what a look has found; returns lines for the log.
+
+    ``patience`` is how long to wait for a channel that is down: nobody may come back soon.
+    """
+    ledger = workspace.ledger
+    for found in look.absences:
+        queue_incidents(ledger, found.pipeline, found.troubles, found.undecided, look.at)
+    configs = dict(workspace.configs)
+    for matter in _matters(workspace.configs, look):
+        if matter.alerts:
+            _tell_of(workspace, matter, look.at)
+            configs[matter.name] = PipelineConfig(select=matter.name, alerts=matter.alerts)
+    return list(OutboxSender(ledger, configs, os.environ, world).deliver(patience).lines)
+
+
+@dataclass(frozen=True)
+class _Matter:
+    """Something that has no windows, and may be in trouble all the same."""
+
+    name: str  # no pipeline can be called so
+    alerts: tuple[str, ...]  # of whoever is told
+    trouble: str | None  # in one line; None: it is well
+    remedy: str
+
+
+def _matters(configs: Mapping[str, PipelineConfig], look: WatchReport) -> Iterator[_Matter]:
+    """The scheduler, of which whoever comes first in the file is told, and what cannot be read."""
+    first = next((config.alerts for config in configs.values() if config.alerts), ())
+    if look.watches_scheduler:
+        yield _Matter("the scheduler", first, look.scheduler, _START_IT)
+    for name, config in configs.items():
+        error = look.errors.get(name)
+        trouble = f"{name} cannot be looked at: {error}" if error else None
+        yield _Matter(f"reading {name}", config.alerts, trouble, "mend that; nothing of it runs")
+
+
+def _tell_of(workspace: Workspace, matter: _Matter, at: datetime) -> None:
+    """Tell that something is in trouble, or that it is well again."""
+
+    def composed(news: Sequence[IncidentChange], _open_now: object) -> Iterable[Message]:
+        for item in news:
+            if item.trouble is None:
+                yield Message(Tone.SUCCESS, f"{matter.name} is back", "It is well again.")
+            else:
+                yield Message(Tone.FAILURE, item.trouble.reason, f"do: {item.trouble.remedy}")
+
+    current: Timeline[Incident] = Timeline()
+    if matter.trouble is not None:
+        trouble = Incident(IncidentKind.MISSED, matter.trouble, matter.remedy)
+        current = Timeline([(_ALWAYS, trouble)])
+    workspace.ledger.tell(matter.name, current, Spans(), composed, at)
