@@ -16,7 +16,7 @@ from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
 from runner.ledger import Ledger
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.warehouse.machine import memory
