@@ -14,7 +14,6 @@ from runner.core.plan import Plan
 from runner.core.refusals import Allowance, disproved
 from runner.core.spans import Spans
 from runner.dbt.protocol import Engine
-from runner.doctor.examine import require_warehouse
 from runner.execution.context import Observer, RunContext, RunResult, nothing_seen
 from runner.execution.queueing import reaches_today, run_plan
 from runner.execution.recovery import adopt, recover
@@ -22,6 +21,7 @@ from runner.landed.files import InputReader
 from runner.ledger import Kind
 from runner.lint import models
 from runner.planner import Planner, proofs_of
+from runner.warehouse.markers import require_warehouse
 from runner.workspace import Workspace
 
 

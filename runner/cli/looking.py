@@ -34,7 +34,6 @@ from runner.core.plan import Plan
 from runner.core.proofs import Proof
 from runner.core.requests import TAKEN, Reprocess
 from runner.core.states import RunState
-from runner.doctor.examine import require_warehouse
 from runner.planner import proofs_of
 from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.render import records, tables
@@ -42,6 +41,7 @@ from runner.render.ink import Terminal
 from runner.render.picture import Picture
 from runner.render.proofs import standings_record
 from runner.render.status import status_page
+from runner.warehouse.markers import require_warehouse
 from runner.workspace import Workspace
 
 

@@ -105,7 +105,7 @@ class RunContext:
                 monotonic=self.world.monotonic,
                 sleep=self.world.sleep,
                 random=self.world.random,
-                told=self.observer.waiting,
+                notify=self.observer.waiting,
             )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:
