@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
-from runner.core.plan import Plan, make_plan
+from runner.core.planning import Plan, RunRequest, make_plan
 from runner.core.proofs import Proof
-from runner.core.requests import Request
 from runner.core.spans import Span, Spans
 from runner.core.status import InputsOf, PlannedNode
 from runner.core.timelines import Timeline
@@ -31,7 +30,7 @@ class Planner:
     inputs_of: Callable[[Node], InputsOf]
     files: InputFiles | None = None  # that its models are made from; None: they cannot be seen
 
-    def plan(self, request: Request, now: datetime, mine: Spans | None = None) -> Plan:
+    def plan(self, request: RunRequest, now: datetime, mine: Spans | None = None) -> Plan:
         """What would be done; ``mine`` is in flight in this process's own hands."""
         in_flight = self.in_flight() - (mine or Spans())
         return make_plan(self.pipeline.calendar, self.subjects(now), in_flight, request)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from runner.core.environment import Environment
 from runner.core.errors import PausedError
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.refusals import Allowance, disproved
 from runner.core.spans import Spans
 from runner.dbt.protocol import Engine

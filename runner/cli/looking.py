@@ -30,9 +30,8 @@ from runner.cli.app import (
     show,
 )
 from runner.cli.wishes import Wish, wish_for_dates
-from runner.core.plan import Plan
+from runner.core.planning import TAKEN, Plan, Reprocess
 from runner.core.proofs import Proof
-from runner.core.requests import TAKEN, Reprocess
 from runner.core.states import RunState
 from runner.doctor.examine import require_warehouse
 from runner.planner import proofs_of

@@ -30,7 +30,7 @@ from runner.cli.app import (
 )
 from runner.cli.wishes import Wish, wish_for_dates
 from runner.core.errors import UsageError
-from runner.core.requests import RETRIED, TAKEN, Reprocess
+from runner.core.planning import RETRIED, TAKEN, Reprocess
 from runner.core.spans import Span
 from runner.ledger import Kind
 from runner.project.pipelines import Pipeline, find_config

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runner.cli import inputs
-from runner.core.plan import Plan
-from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus
 from runner.planner import Planner
@@ -40,7 +39,7 @@ class Wish:
         pipeline = planner.pipeline
         now = inputs.instant_of(self.as_of, pipeline.calendar.zone)
         span = self.span_of(pipeline, now)
-        request = Request(
+        request = RunRequest(
             windows=Spans([span] if span else []),
             takes=self.takes,
             select=inputs.selected_models(pipeline, self.select),

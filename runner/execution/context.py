@@ -11,7 +11,7 @@ from typing import Protocol
 from runner.core.chunks import Chunk
 from runner.core.environment import Environment
 from runner.core.errors import EngineError
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState

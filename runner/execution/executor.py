@@ -15,7 +15,7 @@ from runner.core import retries
 from runner.core.chunks import Chunk, Sizing, first_part
 from runner.core.crash_points import reached
 from runner.core.errors import LedgerError, WarehouseLockedError
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.retries import Remedy
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from runner.core.crash_points import reached
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.spans import Spans
 from runner.execution.context import RunContext, RunResult
 from runner.execution.executor import Executor

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from runner.alerting.pings import Pinger
 from runner.core.environment import Clock, Environment
 from runner.core.errors import DaybreakError, PausedError
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.spans import Spans
 from runner.core.states import RunState
 from runner.core.timelines import Timeline

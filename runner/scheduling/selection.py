@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from runner.core.catchup import caught_up
-from runner.core.plan import Plan
-from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
@@ -30,7 +29,7 @@ _TRIED = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
 class Selection:
     """What a pass does with a pipeline."""
 
-    request: Request  # of windows that may run now; there may be none
+    request: RunRequest  # of windows that may run now; there may be none
     kind: Kind
     waiting: Timeline[Waiting]
     new: Spans = field(default_factory=Spans)  # windows to run of which nothing is known yet
@@ -41,7 +40,7 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     """What a pass runs of a pipeline, as seen at the time of the conditions."""
     pipeline, now = planner.pipeline, conditions.now
     awaited = pipeline.awaited(now)
-    request = Request(
+    request = RunRequest(
         windows=Spans([awaited] if awaited else []),
         takes=TAKEN[Reprocess.FAILED],
         outdated=True,

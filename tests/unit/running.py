@@ -10,8 +10,7 @@ from typing import TypeVar
 
 from runner.core.chunks import Chunk, Sizing
 from runner.core.environment import Environment
-from runner.core.plan import Plan
-from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import InputsOf, WorkResult
@@ -151,8 +150,8 @@ class Runner:
         select: tuple[str, ...] = (),
         newest_first: bool = False,
         force: bool = False,
-    ) -> Request:
-        return Request(
+    ) -> RunRequest:
+        return RunRequest(
             windows=Spans([days(self.pipeline, count, skip)]),
             takes=TAKEN[reprocess],
             select=frozenset(select) or None,
@@ -161,10 +160,10 @@ class Runner:
             sizing=Sizing(fixed=chunk) if chunk else self.planner.sizing(None),
         )
 
-    def plan(self, request: Request, mine: Spans | None = None) -> Plan:
+    def plan(self, request: RunRequest, mine: Spans | None = None) -> Plan:
         return self.planner.plan(request, self.world.at, mine)
 
-    def run(self, request: Request) -> RunResult:
+    def run(self, request: RunRequest) -> RunResult:
         """What the command does: recover, plan, execute."""
         recover(self.job)
         return run_plan(self.job, self.plan(request), lambda mine: self.plan(request, mine))

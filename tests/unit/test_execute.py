@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from runner.core.chunks import Sizing
 from runner.core.config import Retries
 from runner.core.errors import LedgerError
-from runner.core.requests import Reprocess, Request
+from runner.core.planning import Reprocess, RunRequest
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import WindowRecord, WorkResult
@@ -941,7 +941,7 @@ def test_windows_that_others_hold_are_left_alone(
         runner.ledger.queue("shop", runner.job.kind, windows, runner.world.at)
     done = runner.backfill(5)
     assert [i.span for i in done.asked] == [days(SHOP, 3, 2)]
-    plan = runner.plan(Request(Spans([days(SHOP, 5)])))
+    plan = runner.plan(RunRequest(Spans([days(SHOP, 5)])))
     assert (days(SHOP, 2), "in flight") in [(skip.span, skip.reason) for skip in plan.skipped]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from runner.core.errors import LedgerError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.core.errors import EngineError, LedgerError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.spans import Spans
 from runner.core.states import RunState
 from runner.core.status import WorkResult
