@@ -332,7 +332,7 @@ class Daybreak(RuleBasedStateMachine):
 
     @rule()
     def recover(self) -> None:
-        recover(self.runner().job)
+        recover(self.runner().context)
 
     # What always holds
 
@@ -377,7 +377,7 @@ class Daybreak(RuleBasedStateMachine):
         self.ledger.resume("shop")
         self.backfill(count=COUNT, reprocess=Reprocess.STALE)
         runner = self.runner()
-        recover(runner.job)
+        recover(runner.context)
         assert all(run.state.finished for run in self.ledger.runs("shop"))
         known = self.ledger.known()
         for model in MODELS:
