@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from runner.core.errors import LedgerError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
@@ -332,7 +332,7 @@ class Daybreak(RuleBasedStateMachine):
 
     @rule()
     def recover(self) -> None:
-        recover(self.runner().job)
+        recover(self.runner().context)
 
     # What always holds
 
@@ -377,7 +377,7 @@ class Daybreak(RuleBasedStateMachine):
         self.ledger.resume("shop")
         self.backfill(count=COUNT, reprocess=Reprocess.STALE)
         runner = self.runner()
-        recover(runner.job)
+        recover(runner.context)
         assert all(run.state.finished for run in self.ledger.runs("shop"))
         known = self.ledger.known()
         for model in MODELS:
