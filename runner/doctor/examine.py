@@ -38,7 +38,7 @@ def require_warehouse(project: Project, ledger: Ledger) -> None:
     file = project.warehouse
     if file is None or file.exists():
         return
-    believed = markers.published(ledger.known(), markers.windowed(project))
+    believed = markers.published(ledger.windows.get_records(), markers.windowed(project))
     line = checks.no_warehouse(file, believed, project)
     if line.verdict is Health.WRONG:
         raise EngineError(f"the warehouse {line.text}: {line.remedy}")
@@ -101,22 +101,24 @@ def _books(workspace: Workspace, visit: _Visit) -> _Books:
     ledger = visit.tried("ledger", lambda: workspace.ledger)
     if ledger is None:
         return _Books(None)
-    journal = visit.tried("ledger", ledger.journal)
+    journal = visit.tried("ledger", ledger.maintenance.get_journal)
     visit.add([checks.ledger_in_use(file, journal)])
-    runs = visit.tried("runs", ledger.open_ends) or []
+    runs = visit.tried("runs", ledger.runs.find_open) or []
     _left_open(visit, workspace, ledger, runs)
-    return _Books(visit.tried("index", ledger.known), Spans(run.span for run in runs))
+    return _Books(visit.tried("index", ledger.windows.get_records), Spans(run.span for run in runs))
 
 
 def _left_open(visit: _Visit, workspace: Workspace, ledger: Ledger, runs: Sequence[Run]) -> None:
     """The runs that have not come to an end, and the pipelines that may not start."""
     gone: set[int] = set()
     for pipeline in {run.pipeline for run in runs}:
-        abandoned = visit.tried("runs", partial(ledger.abandoned, pipeline))
+        abandoned = visit.tried("runs", partial(ledger.leases.find_abandoned, pipeline))
         gone |= {run.key for run in abandoned or ()}
     visit.add(checks.open_runs(runs, gone))
     names = visit.tried("pipelines", lambda: workspace.named(None)) or ()
-    paused = visit.tried("pauses", lambda: {name: ledger.paused(name) for name in names})
+    paused = visit.tried(
+        "pauses", lambda: {name: ledger.controls.get_pause(name) for name in names}
+    )
     visit.add(checks.pauses(paused or {}))
 
 

@@ -19,7 +19,7 @@ from runner.dbt.protocol import Engine, Publication
 from runner.doctor.examine import PATIENCE
 from runner.ledger import Ledger, Run
 from runner.ledger.addresses import ledger_file
-from runner.ledger.checkup import file_version
+from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Project
 from runner.project.pipelines import readers_of
@@ -64,7 +64,7 @@ def rebuild(
         aside = _replace(file, index, highest, f"{now:%Y%m%dT%H%M%S}")
     else:
         with _opened(location) as ledger:
-            ledger.replace_index(index.items(), highest)
+            ledger.windows.replace_all(index.items(), highest)
     return Rebuilt(aside, len(told), len(index), highest)
 
 
@@ -92,9 +92,9 @@ def _refuse_in_flight(location: Path | str, file: Path | None) -> None:
 def _in_flight(location: Path | str) -> list[Run]:
     """The unfinished runs whose process lives."""
     with _opened(location) as ledger:
-        runs = [run for run in ledger.open_ends() if not run.state.finished]
+        runs = [run for run in ledger.runs.find_open() if not run.state.finished]
         pipelines = {run.pipeline for run in runs}
-        gone = {run.key for pipeline in pipelines for run in ledger.abandoned(pipeline)}
+        gone = {run.key for pipeline in pipelines for run in ledger.leases.find_abandoned(pipeline)}
     return [run for run in runs if run.key not in gone]
 
 
@@ -127,7 +127,7 @@ def _replace(
     """Put a new file in the place of the old, which moves aside only when the new is complete."""
     fresh, aside = (file.with_name(f"{file.name}.{stamp}.{end}") for end in ("new", "bad"))
     with _opened(fresh) as ledger:
-        ledger.replace_index(index.items(), highest_fence)
+        ledger.windows.replace_all(index.items(), highest_fence)
     had_one = file.exists()
     # First what lies beside it: a log without its database would be read into the new one.
     for end in (*_BESIDE, ""):

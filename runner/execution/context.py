@@ -18,15 +18,15 @@ from runner.core.states import RunState
 from runner.core.status import InputsOf
 from runner.core.windows import Window
 from runner.dbt.protocol import Engine, Publication
-from runner.ledger import Kind, Ledger, Looked, RunEnd
+from runner.ledger import FilesRead, Ledger, RunEnd, RunKind
 from runner.project.pipelines import Pipeline
 from runner.warehouse.lock import Holder, wait_until_free
 
-Looking = Callable[[Span, Iterable[str]], Looked]
+Looking = Callable[[Span, Iterable[str]], FilesRead]
 _TIMES_ASKED = 3
 
 
-def nothing_seen(_span: Span, _models: Iterable[str]) -> Looked:
+def nothing_seen(_span: Span, _models: Iterable[str]) -> FilesRead:
     """What is seen of files that cannot be seen."""
     return {}
 
@@ -85,7 +85,7 @@ class RunContext:
     pipeline: Pipeline
     ledger: Ledger
     engine: Engine
-    kind: Kind
+    kind: RunKind
     world: Environment
     observer: Observer
     warehouse: Path | None  # the file that is written; None: no file that can be seen

@@ -55,7 +55,7 @@ class Executor:
         self._calendar = job.pipeline.calendar
         self._newest_first = plan.request.newest_first
         self._sizing: Sizing = plan.request.sizing
-        tested = unit_tested(job.pipeline, job.ledger.known())
+        tested = unit_tested(job.pipeline, job.ledger.windows.get_records())
         self._statics = UnwindowedNodes(job.pipeline, plan.request.select, with_snapshots, tested)
         self._agenda = PendingWork(job.pipeline, plan.pieces)
         self._logbook = RunRecorder(
@@ -69,7 +69,7 @@ class Executor:
             tables_to_come=lambda: self._tables(len(self._statics.stages)),
             bad_before=_bad_rows(plan),
         )
-        self._heartbeat = Heartbeat(job.ledger, job.pipeline.name, job.engine.kill)
+        self._heartbeat = Heartbeat(job.ledger.leases, job.pipeline.name, job.engine.kill)
         self._invoker = Invoker(job, self._heartbeat)
         self._obstacle: str | None = None  # why no chunk can succeed
         self._locked_since: float | None = None  # by the monotonic clock; None: not refused
@@ -270,7 +270,7 @@ class Executor:
         return reads_from(self._job.pipeline, self._logbook.published_as_incorrect)
 
     def _claim(self, span: Span) -> int:
-        return self._job.ledger.claim(self._job.pipeline.name, span, self._job.world.now())
+        return self._job.ledger.leases.claim(self._job.pipeline.name, span, self._job.world.now())
 
     def _learn(self, chunk: Chunk, judgement: Judgement) -> None:
         """Reckon the size of the next chunk from what this one has taken."""
@@ -288,7 +288,7 @@ class Executor:
         policy = self._job.pipeline.config.retries
         seconds = retries.delay(attempt, policy, self._job.world.random).total_seconds()
         self._job.observer.retrying(span, reason, seconds)
-        self._job.ledger.retried(self._job.pipeline.name)
+        self._job.ledger.runs.count_retry(self._job.pipeline.name)
         self._job.world.sleep(seconds)
 
     def _may_go_on(self) -> bool:
@@ -296,7 +296,7 @@ class Executor:
         if self._obstacle is None and self._job.world.is_stopping():
             self._obstacle = "the runner was told to stop"
         if self._obstacle is None:
-            pause = self._job.ledger.paused(self._job.pipeline.name)
+            pause = self._job.ledger.controls.get_pause(self._job.pipeline.name)
             if pause is not None:
                 self._obstacle = f"paused: {pause.reason}"
                 return False
@@ -310,7 +310,7 @@ class Executor:
         """Stop, and let nothing of the pipeline start until a person has looked."""
         job = self._job
         with suppress(LedgerError):  # its disk may be the one that is full
-            job.ledger.pause(job.pipeline.name, reason, job.world.now())
+            job.ledger.controls.pause(job.pipeline.name, reason, job.world.now())
         self._obstacle = f"paused: {reason}"
 
     def _left_out(self) -> dict[Window, RunState]:
@@ -326,7 +326,7 @@ class Executor:
         """End what is still queued or running in this process's name."""
         job = self._job
         cut_off = self._invoker.fence if self._invoker.running else None
-        job.ledger.give_up(job.pipeline.name, reason, job.world.now(), cut_off)
+        job.ledger.leases.give_up(job.pipeline.name, reason, job.world.now(), cut_off)
 
 
 def _bad_rows(plan: Plan) -> dict[str, Spans]:

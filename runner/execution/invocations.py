@@ -36,7 +36,7 @@ class Invoker:
         """
         job = self._job
         self.running = chunk.span
-        self.fence = fence = job.ledger.claim(job.pipeline.name, chunk.span, job.world.now())
+        self.fence = fence = job.ledger.leases.claim(job.pipeline.name, chunk.span, job.world.now())
         reached("after-claim")
         job.observer.invoking(chunk)
         invocation = Invocation(

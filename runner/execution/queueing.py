@@ -25,14 +25,14 @@ def run_plan(job: RunContext, plan: Plan, plan_again: Callable[[Spans], Plan]) -
     windows = [w for span in plan.windows for w in pipeline.calendar.windows(span)]
     reached("before-queue")
     now, allowed = job.world.now(), job.allowed
-    queued = ledger.queue(pipeline.name, job.kind, windows, now, allowed)
+    queued = ledger.leases.queue(pipeline.name, job.kind, windows, now, allowed)
     reached("after-queue")
     held = Spans(run.span for run in queued)
     mine = _within(plan_again(held), held)
     surplus = [run for run in queued if run.span not in mine.windows]
     if surplus:
         spare = [pipeline.calendar.window_at(run.window_start) for run in surplus]
-        ledger.put_back(pipeline.name, spare, MEANWHILE, job.world.now())
+        ledger.leases.cancel_queued(pipeline.name, spare, MEANWHILE, job.world.now())
     others = plan.windows - mine.windows
     for span in others:
         job.observer.not_tried(span, MEANWHILE)

@@ -25,10 +25,10 @@ from runner.execution.pending import PendingWork
 from runner.execution.results import reads_from
 from runner.execution.verdicts import Judgement
 from runner.ledger import (
+    FilesRead,
     IndexChange,
     InputFile,
     Ledger,
-    Looked,
     ModelRun,
     RunEnd,
     RunEntry,
@@ -163,7 +163,7 @@ class RunRecorder:
         self, fence: int, entries: Mapping[datetime, RunEntry], change: IndexChange
     ) -> None:
         reached("before-record")
-        self.ledger.record(self.pipeline.name, fence, entries, change, self.now())
+        self.ledger.results.record(self.pipeline.name, fence, entries, change, self.now())
         reached("after-record")
         for start, entry in sorted(entries.items()):
             if entry.outcome is not None:
@@ -215,7 +215,7 @@ class RunRecorder:
 
     def _made_from(
         self, entries: Mapping[datetime, RunEntry], models: Iterable[str] | None = None
-    ) -> Looked:
+    ) -> FilesRead:
         """The files that were there for what some runs have brought of models; None: of all."""
         wanted = self._seen.keys() if models is None else self._seen.keys() & set(models)
         found: dict[str, dict[Span, tuple[InputFile, ...]]] = {}

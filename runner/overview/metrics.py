@@ -11,7 +11,7 @@ from runner.core.plan import Plan
 from runner.core.requests import Request
 from runner.core.spans import Spans
 from runner.core.status import WindowStatus
-from runner.ledger import Figures, SchedulerHeartbeat
+from runner.ledger import RunStatistics, SchedulerHeartbeat
 from runner.planner import Planner
 from runner.workspace import Workspace
 
@@ -41,7 +41,7 @@ class PipelineFigures:
 class MeteredPipeline:
     """What is known of a pipeline."""
 
-    figures: Figures
+    figures: RunStatistics
     is_paused: bool
     stand: PipelineFigures | None  # None: it cannot be read
     error: DaybreakError | None = None  # why
@@ -60,7 +60,7 @@ def measure(workspace: Workspace, now: datetime) -> Metrics:
     """Look at every pipeline; one that cannot be read does not take the others with it."""
     broken = _what_breaks_all(workspace)
     pipelines = {name: _metered(workspace, name, now, broken) for name in workspace.configs}
-    return Metrics(now, pipelines, workspace.ledger.last_beat())
+    return Metrics(now, pipelines, workspace.ledger.scheduler.get_heartbeat())
 
 
 def _what_breaks_all(workspace: Workspace) -> DaybreakError | None:
@@ -75,8 +75,8 @@ def _what_breaks_all(workspace: Workspace) -> DaybreakError | None:
 def _metered(
     workspace: Workspace, name: str, now: datetime, broken: DaybreakError | None
 ) -> MeteredPipeline:
-    figures = workspace.ledger.figures(name)
-    is_paused = workspace.ledger.paused(name) is not None
+    figures = workspace.ledger.runs.get_statistics(name)
+    is_paused = workspace.ledger.controls.get_pause(name) is not None
     if broken is not None:
         return MeteredPipeline(figures, is_paused, None, broken)
     try:

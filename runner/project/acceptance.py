@@ -27,11 +27,11 @@ def accept(model: str, project: Project, ledger: Ledger, now: datetime) -> int:
             hint = f"name the models that read it, {', '.join(readers)}" if readers else ""
         raise UsageError(f"{model} {what}: {hint or 'see runner list and runner dag'}")
     current = windowed[model].code_hash
-    known = ledger.known().get(model, Timeline())
-    equal = equal_hashes(current, ledger.accepted().get(model, ()))
+    known = ledger.windows.get_records().get(model, Timeline())
+    equal = equal_hashes(current, ledger.windows.get_accepted_changes().get(model, ()))
     published = [value for _, value in known if value.standing is not WorkResult.FAILED]
     others = {value.code_hash for value in published if value.code_hash} - equal
-    ledger.accept(model, sorted(others), current, now)
+    ledger.windows.accept_change(model, sorted(others), current, now)
     return len(others)
 
 
