@@ -100,7 +100,7 @@ def status(
         planner = workspace.planner(name)
         now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
         plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
-        pictures[name] = Picture(name, plan, workspace.ledger.paused(name))
+        pictures[name] = Picture(name, plan, workspace.ledger.controls.get_pause(name))
     require_warehouse(workspace.project(), workspace.ledger)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(
@@ -125,7 +125,7 @@ def list_pipelines(
     for name, config in workspace.configs.items():
         found = make_pipeline(name, config, project)
         now = inputs.instant_of(looking_from, found.calendar.zone)
-        newest, pause = ledger.runs(name, limit=1), ledger.paused(name)
+        newest, pause = ledger.runs.find(name, limit=1), ledger.controls.get_pause(name)
         proofs = proofs_of(found, ledger)
         found_records.append(records.pipeline_record(found, now, newest, pause, proofs))
     show(lambda: tables.pipelines_table(found_records), lambda: found_records, output)
@@ -142,7 +142,7 @@ def list_runs(
     """List the runs of a pipeline, newest window first."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    runs = workspace.ledger.runs(pipeline, limit, state)
+    runs = workspace.ledger.runs.find(pipeline, limit, state)
     show(lambda: tables.runs_table(runs), lambda: [records.run_record(run) for run in runs], output)
 
 
@@ -157,9 +157,9 @@ def show_run(
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
     ledger = workspace.ledger
-    shown = ledger.run(pipeline, run_id)
-    models, findings = ledger.model_runs(shown), ledger.findings(shown)
-    allowed = ledger.allowances(shown)
+    shown = ledger.runs.get(pipeline, run_id)
+    models, findings = ledger.results.get_models(shown), ledger.results.get_findings(shown)
+    allowed = ledger.runs.get_allowances(shown)
     show(
         lambda: tables.run_page(shown, models, findings, allowed, workspace.zone),
         lambda: records.run_page_record(shown, models, findings, allowed),

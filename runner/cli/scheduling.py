@@ -149,7 +149,7 @@ def _alive(
     """Give signs of life all the while; a tick by hand is no scheduler, and gives none."""
     if interval is None:
         return nullcontext()
-    return pulse(lambda: ledger.beat(TICK, interval, world.now()), interval)
+    return pulse(lambda: ledger.scheduler.record_heartbeat(TICK, interval, world.now()), interval)
 
 
 def _code(turn: PipelinePass) -> int:

@@ -10,7 +10,7 @@ from runner.core.errors import DaybreakError
 from runner.core.planning import Plan, RunRequest
 from runner.core.spans import Spans
 from runner.core.status import WindowStatus
-from runner.ledger import Figures, SchedulerHeartbeat
+from runner.ledger import RunStatistics, SchedulerHeartbeat
 from runner.planner import Planner
 from runner.workspace import Workspace
 
@@ -40,7 +40,7 @@ class PipelineFigures:
 class MeteredPipeline:
     """What is known of a pipeline."""
 
-    figures: Figures
+    figures: RunStatistics
     is_paused: bool
     stand: PipelineFigures | None  # None: it cannot be read
     error: DaybreakError | None = None  # why
@@ -59,7 +59,7 @@ def measure(workspace: Workspace, now: datetime) -> Metrics:
     """Look at every pipeline; one that cannot be read does not take the others with it."""
     broken = _what_breaks_all(workspace)
     pipelines = {name: _metered(workspace, name, now, broken) for name in workspace.configs}
-    return Metrics(now, pipelines, workspace.ledger.last_beat())
+    return Metrics(now, pipelines, workspace.ledger.scheduler.get_heartbeat())
 
 
 def _what_breaks_all(workspace: Workspace) -> DaybreakError | None:
@@ -74,8 +74,8 @@ def _what_breaks_all(workspace: Workspace) -> DaybreakError | None:
 def _metered(
     workspace: Workspace, name: str, now: datetime, broken: DaybreakError | None
 ) -> MeteredPipeline:
-    figures = workspace.ledger.figures(name)
-    is_paused = workspace.ledger.paused(name) is not None
+    figures = workspace.ledger.runs.get_statistics(name)
+    is_paused = workspace.ledger.controls.get_pause(name) is not None
     if broken is not None:
         return MeteredPipeline(figures, is_paused, None, broken)
     try:

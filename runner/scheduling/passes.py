@@ -81,12 +81,12 @@ class Scheduler:
         pipeline, ledger = planner.pipeline, self.workspace.ledger
         if not pipeline.is_awaited:
             return PipelinePass(pipeline.name, pipeline.calendar)
-        pause = ledger.paused(pipeline.name)
+        pause = ledger.controls.get_pause(pipeline.name)
         if pause is not None:
             return PipelinePass(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
         changed = planner.changed_inputs(now, self.files_now())
         if changed:
-            ledger.make_stale(changed)
+            ledger.windows.make_stale(changed)
         conditions = Conditions(planners, self.obstacle_of, now)
         choice = self._looked_back(planner, select_windows(planner, conditions), conditions)
         turn = PipelinePass(
@@ -133,7 +133,7 @@ class Scheduler:
             return choice
         newest = pipeline.calendar.before(list(choice.new)[-1].end).label
         late = Timeline((span, f"looked back at from {newest}") for span in stale)
-        self.workspace.ledger.make_stale({node.name: late for node in pipeline.windowed})
+        self.workspace.ledger.windows.make_stale({node.name: late for node in pipeline.windowed})
         return select_windows(planner, conditions)
 
 
