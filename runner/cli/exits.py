@@ -1,4 +1,4 @@
-"""Which exit code a result has; see the table in :mod:`runner.cli`."""
+"""The exit codes of results; see the table in :mod:`runner.cli`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from runner.core.status import WindowStatus
 
 if TYPE_CHECKING:
     from runner.execution.context import RunResult
+    from runner.scheduling.passes import PipelinePass
+    from runner.scheduling.watch import WatchReport
 
 FAILED = 1
 USAGE = 2
@@ -46,8 +48,22 @@ def of_runs(done: RunResult) -> int:
     return worst([_of_state(state) for state in done.states.values()])
 
 
+def of_pass(found: PipelinePass) -> int:
+    """By the worst window that a pass ran of a pipeline, or by what kept it from that."""
+    if found.error is not None:
+        return of_error(found.error)
+    return of_runs(found.done) if found.done is not None else 0
+
+
+def of_watch(report: WatchReport) -> int:
+    """By what is missed, else by what could not be looked at."""
+    if report.missed or report.scheduler is not None:
+        return MISSED
+    return worst([of_error(error) for error in report.errors.values()])
+
+
 def of_error(error: DaybreakError) -> int:
-    """Whether it is a person's to mend before anything runs."""
+    """By who has to mend it: a person, before anything runs, or not."""
     return USAGE if isinstance(error, UsageError) else FAILED
 
 

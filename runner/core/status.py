@@ -1,4 +1,4 @@
-"""What is known of a model's windows, and what it amounts to today.
+"""The status of a model's windows today, from what is known of them.
 
 A :class:`WindowRecord` is what was recorded when a window was last worked on. A
 :class:`WindowStatus` is what that means now: published by code that has since changed, it is
@@ -45,7 +45,7 @@ class WindowRecord:
 
 
 class WindowStatus(StrEnum):
-    """What a model's window is now, in the order in which it is said of several."""
+    """The state of a model's window now; of several that are true of it, the first is said."""
 
     IN_FLIGHT = "in flight"
     BLOCKED = "blocked"  # failed, and would fail again: same code, same inputs
@@ -73,6 +73,18 @@ _VERDICTS = {
     WindowStatus.MISSING: _NOBODY_KNOWS,
     WindowStatus.IN_FLIGHT: _NOBODY_KNOWS,
 }
+# Of several models, or of several windows that are drawn as one, the worst is said.
+WORST_FIRST = (
+    WindowStatus.FAILED,
+    WindowStatus.BLOCKED,
+    WindowStatus.INCORRECT,
+    WindowStatus.MISSING,
+    WindowStatus.PUBLISHED,
+    WindowStatus.STALE,
+    WindowStatus.UNCHECKED,
+    WindowStatus.IN_FLIGHT,
+    WindowStatus.SUCCESS,
+)
 GOOD = frozenset(
     {WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE}
 )  # others may build on it
