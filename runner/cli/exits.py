@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner.core.errors import DaybreakError, UsageError
 from runner.core.planning import Plan
-from runner.core.states import RunState
+from runner.core.states import Verdict
 from runner.core.status import WindowStatus
 
 if TYPE_CHECKING:
@@ -21,18 +21,6 @@ UNVERIFIED = 3
 MISSED = 4
 INTERRUPTED = 130
 
-_CODES = {
-    WindowStatus.IN_FLIGHT: FAILED,
-    WindowStatus.MISSING: FAILED,
-    WindowStatus.FAILED: FAILED,
-    WindowStatus.BLOCKED: FAILED,
-    WindowStatus.INCORRECT: UNVERIFIED,
-    WindowStatus.UNCHECKED: UNVERIFIED,
-    WindowStatus.PUBLISHED: UNVERIFIED,
-    WindowStatus.STALE: 0,
-    WindowStatus.SUCCESS: 0,
-}
-
 
 def of_windows(plan: Plan, done: RunResult) -> int:
     """By the worst window that was asked for, run or left alone."""
@@ -40,12 +28,12 @@ def of_windows(plan: Plan, done: RunResult) -> int:
     left_alone = {s.status for s in plan.skipped} - ({WindowStatus.MISSING} - plan.request.takes)
     if done.left_to_others:
         left_alone.add(WindowStatus.IN_FLIGHT)
-    return worst([*(_CODES[status] for status in left_alone), of_runs(done)])
+    return worst([*(_of_status(status) for status in left_alone), of_runs(done)])
 
 
 def of_runs(done: RunResult) -> int:
     """By the worst window that was run."""
-    return worst([_of_state(state) for state in done.states.values()])
+    return worst([_of_verdict(state.verdict) for state in done.states.values()])
 
 
 def of_pass(found: PipelinePass) -> int:
@@ -72,7 +60,11 @@ def worst(codes: Collection[int]) -> int:
     return next((code for code in (FAILED, USAGE, UNVERIFIED, MISSED) if code in codes), 0)
 
 
-def _of_state(state: RunState) -> int:
-    if state in (RunState.FAILED, RunState.CANCELLED):
+def _of_status(status: WindowStatus) -> int:
+    return 0 if status is WindowStatus.STALE else _of_verdict(status.verdict)
+
+
+def _of_verdict(verdict: Verdict) -> int:
+    if not verdict.ran:
         return FAILED
-    return 0 if state is RunState.SUCCESS else UNVERIFIED
+    return 0 if verdict.correct else UNVERIFIED
