@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
@@ -18,10 +20,14 @@ from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
 from runner.ledger import Ledger
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.machine import memory
+
+_MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version 1
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 @dataclass(frozen=True)
@@ -190,6 +196,17 @@ def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
         of_this = (proof for proof in known.get(node.name, ()) if proof.code_hash in equal)
         found[node.name] = next(of_this, None)
     return found
+
+
+def memory() -> int:
+    """Return the bytes of memory that the machine has, or its container may have of it."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in _MEMORY_LIMITS:
+        try:
+            return min(total, int(path.read_text()))
+        except (OSError, ValueError):  # no container, or one without a limit: "max"
+            continue
+    return total
 
 
 def known_models(pipeline: Pipeline, names: Iterable[str]) -> list[str]:

@@ -15,13 +15,13 @@ from runner.core.planning import Plan, RunRequest
 from runner.core.refusals import Allowance, disproved
 from runner.core.spans import Spans
 from runner.dbt.protocol import Engine
-from runner.doctor.examine import require_warehouse
 from runner.execution.context import Observer, RunContext, RunResult
 from runner.execution.executor import Executor
 from runner.execution.recovery import adopt, recover
 from runner.landed.files import InputReader
 from runner.lint import models
 from runner.planner import Planner, proofs_of
+from runner.warehouse.markers import require_warehouse
 from runner.workspace import Workspace
 
 MEANWHILE = "another runner has taken it over or done it meanwhile"

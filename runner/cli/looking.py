@@ -31,7 +31,6 @@ from runner.cli.app import (
 from runner.core.planning import TAKEN, Plan, Reprocess
 from runner.core.proofs import Proof
 from runner.core.states import RunState
-from runner.doctor.examine import require_warehouse
 from runner.planner import proofs_of
 from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.render import records, tables
@@ -39,6 +38,7 @@ from runner.render.ink import Terminal
 from runner.render.picture import Picture
 from runner.render.proofs import standings_record
 from runner.render.status import status_page
+from runner.warehouse.markers import require_warehouse
 from runner.workspace import Workspace
 
 

@@ -103,7 +103,7 @@ class RunContext:
                 monotonic=self.environment.monotonic,
                 sleep=self.environment.sleep,
                 random=self.environment.random,
-                told=self.observer.waiting,
+                notify=self.observer.waiting,
             )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:

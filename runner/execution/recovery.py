@@ -18,8 +18,7 @@ from runner.execution.context import RunContext
 from runner.execution.recorder import outdated_by
 from runner.ledger import IndexChange, ModelRun, Run, RunEnd, RunEntry, total_rows
 from runner.project.pipelines import Pipeline
-from runner.warehouse.markers import index_of, span_of
-from runner.warehouse.publications import STANDINGS
+from runner.warehouse.markers import RESULTS, index_of, span_of
 
 _DIED = "its runner died before it was built"
 _VOUCHED = "published and judged before its runner was cut off; the warehouse's markers say so"
@@ -112,7 +111,7 @@ def _vouched(
     entries = {}
     for run in found:
         models = tuple(
-            ModelRun(m.model, STANDINGS[m.verdict], m.row_count, m.code_hash)
+            ModelRun(m.model, RESULTS[m.verdict], m.row_count, m.code_hash)
             for m in told
             if m.window_start == run.window_start
         )

@@ -30,7 +30,7 @@ from runner.execution.results import (
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.publications import STANDINGS
+from runner.warehouse.markers import RESULTS
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _model_run(
         return ModelRun(node.name, WorkResult.INCORRECT, row_count, node.code_hash, reason)
     if marker is None:
         return None
-    standing = STANDINGS[marker.verdict]
+    standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
     return ModelRun(node.name, standing, row_count, marker.code_hash or node.code_hash, why)
 

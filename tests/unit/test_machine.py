@@ -23,7 +23,7 @@ from runner.dbt.protocol import Invocation
 from runner.execution.recovery import recover
 from runner.ledger import Ledger
 from runner.ledger import owners as ledger_owners
-from runner.project.acceptance import accept
+from runner.project.acceptance import accept_code
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import (
@@ -307,7 +307,7 @@ class Daybreak(RuleBasedStateMachine):
             self.changes += 1
             self.hashes[model] = f"{model} {self.changes}"
             nodes = {n.unique_id: n for n in graph_of(self.hashes).nodes}
-            accept(model, Project(ZONE, nodes, {}, ""), self.ledger, self.runner().world.at)
+            accept_code(model, Project(ZONE, nodes, {}, ""), self.ledger, self.runner().world.at)
 
     @rule(model=st.sampled_from(["lines", "visits"]), window=st.sampled_from(WINDOWS))
     def land(self, model: str, window: Window) -> None:

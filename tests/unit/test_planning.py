@@ -22,11 +22,10 @@ from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
 from runner.ledger import IndexChange, Kind, Ledger, ModelRun, RunEnd, RunEntry
-from runner.planner import Planner, proofs_of
-from runner.project.hashes import equal_hashes
+from runner.planner import Planner, memory, proofs_of
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline, make_pipeline
-from runner.warehouse.machine import memory
 from tests.unit.ledger_fixtures import change_index
 
 ZONE = ZoneInfo("America/New_York")
