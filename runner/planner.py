@@ -32,7 +32,7 @@ _MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version
 
 @dataclass(frozen=True)
 class LedgerRecord:
-    """What the ledger knows of all models, whichever pipelines they belong to."""
+    """The ledger's knowledge of all models, whichever pipelines they belong to."""
 
     known: Mapping[str, Timeline[WindowRecord]]
     accepted: Mapping[str, Sequence[tuple[str, str]]]  # old and new code hashes that are equal

@@ -56,7 +56,7 @@ def of_error(error: DaybreakError) -> int:
 
 
 def worst(codes: Collection[int]) -> int:
-    """What failed weighs most, then what cannot be used, then what is not verified."""
+    """By what failed, else by what cannot be used, else by what is not verified."""
     return next((code for code in (FAILED, USAGE, UNVERIFIED, MISSED) if code in codes), 0)
 
 

@@ -37,7 +37,7 @@ _PATIENCE = timedelta(minutes=2)  # for a channel that is down, when nobody look
 
 
 class LogFormat(StrEnum):
-    """How events are written."""
+    """The form in which events are written."""
 
     PLAIN = "plain"
     JSON = "json"

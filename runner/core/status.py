@@ -18,7 +18,7 @@ from runner.core.windows import Calendar
 
 
 class WorkResult(StrEnum):
-    """How the last work on a model's window ended."""
+    """The end of the last work on a model's window."""
 
     SUCCESS = "success"  # published, every check passed
     UNCHECKED = "unchecked"  # published, there is no check
@@ -28,13 +28,13 @@ class WorkResult(StrEnum):
 
     @property
     def state(self) -> RunState:
-        """What a run is that ended so; published but never judged is unchecked."""
+        """The state of a run that ended so; published but never judged is unchecked."""
         return RunState.UNCHECKED if self is WorkResult.PUBLISHED else RunState(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowRecord:
-    """What was recorded of a model over some windows."""
+    """The record of a model's last work on some windows."""
 
     standing: WorkResult
     code_hash: str | None = None  # of the code that ran; None: nobody knows
@@ -107,7 +107,7 @@ class PlannedNode:
 
     @property
     def is_windowed(self) -> bool:
-        """Whether it is replaced window by window."""
+        """True if it is replaced window by window."""
         return self.desired is not None
 
     def outdated(self, calendar: Calendar) -> Spans:
@@ -116,7 +116,7 @@ class PlannedNode:
 
 
 def explained(subject: PlannedNode, status: WindowStatus, span: Span) -> str | None:
-    """Why the windows at the start of ``span`` have their status, if there is more to say."""
+    """Explain the status of the windows at the start of ``span``, if there is more to say."""
     known = subject.known.at(span.start)
     if known is None or status in (
         WindowStatus.SUCCESS,
@@ -141,7 +141,7 @@ def _why_stale(known: WindowRecord) -> str:
 def assess(
     subject: PlannedNode, calendar: Calendar, in_flight: Spans
 ) -> Mapping[WindowStatus, Spans]:
-    """Which windows of a subject have which status; each window has exactly one.
+    """Give every window of a node its status, exactly one.
 
     Windows cut by an earlier grain: what is wrong with a part of a window is wrong with all of
     it, and it is published only if the whole of it is.
@@ -171,7 +171,7 @@ def assess(
 
 
 def _as_a_whole(subject: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
-    """What something without windows is, if nothing is wrong with it: never built, or outdated."""
+    """Assess something without windows that has not failed: never built, or outdated."""
     known = [value for _, value in subject.known]
     if not known:
         return {WindowStatus.MISSING: Spans([newest])}

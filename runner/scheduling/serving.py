@@ -40,7 +40,7 @@ class Reporter(Observers, Protocol):
         """An edit of the project cannot be read: the last good version goes on."""
 
     def told(self, line: str) -> None:
-        """What became of an alert."""
+        """An alert has been sent, or could not be."""
 
     def stopped(self) -> None:
         """The scheduler ends, as it was told to."""

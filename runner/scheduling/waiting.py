@@ -1,4 +1,4 @@
-"""What a window waits for before it may run: other pipelines, files, fresh sources."""
+"""Find what windows wait for before they may run: other pipelines, files, fresh sources."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class WatchReport:
 
     @property
     def is_fine(self) -> bool:
-        """Whether nobody has to do anything."""
+        """True if nobody has to do anything."""
         return not self.errors and self.scheduler is None and not self.missed
 
 

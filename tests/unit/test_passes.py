@@ -18,6 +18,7 @@ from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
 from runner.landed.completeness import Blocker
 from runner.ledger import Kind, Ledger
+from runner.overview import outlook
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import check, shop, table, windowed
 from tests.unit.running import open_ledger
@@ -305,6 +306,30 @@ def test_told_to_stop_a_pass_starts_no_further_chunk(ledger: Ledger):
     assert {run.label for run in place.runs() if run.state is RunState.UNCHECKED} == {
         f"2017-03-0{day}" for day in range(1, 6)
     }
+
+
+def test_a_pass_with_nothing_to_do_reads_the_ledger_once_and_plans_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    place = town(ledger, chain(name="first"), chain(name="second", after=("first",)))
+    place.tick(utc("2017-03-03 10:00"))
+    read, planned = [], []
+    known, make_plan = type(ledger).known, outlook.make_plan
+    monkeypatch.setattr(type(ledger), "known", lambda self: read.append(1) or known(self))
+    monkeypatch.setattr(outlook, "make_plan", lambda *a: planned.append(1) or make_plan(*a))
+    place.world.at = utc("2017-03-03 12:00")
+    one_pass = place.scheduler_pass
+    assert [found.plan for found in one_pass.run()] == [None, None]
+    assert one_pass.watch(as_scheduler=True).missed == ()
+    assert (len(read), len(planned)) == (1, 2)
+
+
+def test_a_pass_looks_again_after_it_has_run_something(ledger: Ledger):
+    place = town(ledger, chain())
+    place.world.at = utc("2017-03-03 10:00")
+    one_pass = place.scheduler_pass
+    assert [found.done is not None for found in one_pass.run()] == [True]
+    assert one_pass.watch(as_scheduler=True).missed == ()
 
 
 ZONES = [
