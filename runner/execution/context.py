@@ -102,10 +102,8 @@ class RunContext:
             wait_until_free(
                 self.warehouse,
                 self.pipeline.config.lock_timeout,
-                monotonic=self.world.monotonic,
-                sleep=self.world.sleep,
-                random=self.world.random,
-                notify=self.observer.waiting,
+                self.world,
+                self.observer.waiting,
             )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:
