@@ -149,7 +149,7 @@ def test_one_pipeline_does_not_wait_for_the_channel_of_another(ledger: Ledger):
     write(ledger, "returns failed", pipeline="returns")
     post = network.post(ledger, FIRST)
     both = {**post.configs, "returns": config(SECOND)}
-    delivery = OutboxSender(ledger, both, {}, post.world, network.send).deliver()
+    delivery = OutboxSender(ledger, both, {}, post.environment, network.send).deliver()
     assert delivery.sent == 1
     assert network.sent == [(SECOND, "returns failed")]
 
@@ -159,7 +159,8 @@ def test_a_pipeline_that_is_gone_or_tells_nobody_is_left_alone(ledger: Ledger):
     write(ledger, "failed")
     assert network.post(ledger).deliver().lines == ()
     assert (
-        OutboxSender(ledger, {}, {}, network.post(ledger).world, network.send).deliver().lines == ()
+        OutboxSender(ledger, {}, {}, network.post(ledger).environment, network.send).deliver().lines
+        == ()
     )
     assert len(ledger.unsent()) == 1
 
@@ -243,7 +244,7 @@ def test_an_interrupt_waits_until_the_message_is_marked(ledger: Ledger):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     interrupts.listen()
     try:
-        world = network.post(ledger).world
+        world = network.post(ledger).environment
         with pytest.raises(interrupts.Interrupted):
             OutboxSender(ledger, {"orders": config(FIRST)}, {}, world, interrupted).deliver()
     finally:
