@@ -207,7 +207,7 @@ def test_a_mistake_of_ours_is_a_line_that_tells_no_secret(ledger: Ledger):
         raise RuntimeError(url)
 
     write(ledger, "failed")
-    world = Network().post(ledger).world
+    world = Network().post(ledger).environment
     post = OutboxSender(ledger, {"orders": config("json://secret@host")}, {}, world, broken)
     assert post.deliver().lines == ("alerts cannot be sent: unexpected RuntimeError",)
     assert len(ledger.unsent()) == 1
