@@ -1,4 +1,4 @@
-"""Where everything of a project is: its files, its ledger, its engine."""
+"""A project and everything of it: its files, its ledger, its engine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PIPELINES = "pipelines.yml"
 
 
 class EngineKind(StrEnum):
-    """How dbt is run."""
+    """The way in which dbt is run."""
 
     WARM = "warm"  # imported and parsed once, forked for every invocation
     PLAIN = "plain"  # a subprocess for every invocation
@@ -50,7 +50,7 @@ class Workspace:
 
     @classmethod
     def find(cls, project_dir: Path) -> Self:
-        """The workspace of a folder; :class:`UsageError` if there is no dbt project in it."""
+        """Open the project in a folder; :class:`UsageError` if there is no dbt project in it."""
         project_dir = project_dir.resolve()
         for name in ("dbt_project.yml", PIPELINES):
             if not (project_dir / name).is_file():
@@ -63,7 +63,7 @@ class Workspace:
 
     @cached_property
     def configs(self) -> Mapping[str, PipelineConfig]:
-        """What ``pipelines.yml`` says, by pipeline."""
+        """The settings in ``pipelines.yml``, by pipeline."""
         path = self.project_dir / PIPELINES
         try:
             return parse_pipelines(path.read_text(encoding="utf-8"))
@@ -77,12 +77,12 @@ class Workspace:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the project's files, as they were before an engine read them."""
+        """The digest of the project's files as they were before an engine read them."""
         return fingerprint(self.project_dir)
 
     @cached_property
     def version(self) -> str:
-        """Of everything that a person edits: the project's files and ``pipelines.yml``."""
+        """The digest of all that a person edits: the project's files and ``pipelines.yml``."""
         try:
             written = (self.project_dir / PIPELINES).read_bytes()
         except OSError as error:
@@ -107,7 +107,7 @@ class Workspace:
 
     @contextmanager
     def engine_on_demand(self, kind: EngineKind) -> Iterator[Callable[[], Engine]]:
-        """An engine that is started when somebody first asks for it, and closed at the end."""
+        """Give an engine that is started when first asked for, and closed at the end."""
         started: list[Engine] = []
 
         def engine() -> Engine:
@@ -122,7 +122,7 @@ class Workspace:
                 one.close()
 
     def project(self, engine: Engine | None = None) -> Project:
-        """The parsed project: that of the last parse while it holds, else parsed anew.
+        """Return the parsed project: that of the last parse while it holds, else parsed anew.
 
         It is read once, as the fingerprint is: one command sees one project.
         """
@@ -145,27 +145,27 @@ class Workspace:
         return self._parse(engine, selections)
 
     def parse(self, engine: Engine) -> Project:
-        """The project as the engine has parsed it now, whatever was kept: what it will run."""
+        """Parse the project anew, whatever was kept: this is what the engine will run."""
         parsed = self._parse(engine, {config.select for config in self.configs.values()})
         self._read[:] = [parsed.with_texts(self.project_dir)]
         return self._read[0]
 
     def planner(self, name: str, engine: Engine | None = None) -> Planner:
-        """The planner of a pipeline."""
+        """Make the planner of a pipeline."""
         project = self.project(engine)
         pipeline = make_pipeline(name, find_config(name, self.configs), project)
         files = InputFiles(pipeline, project, self.project_dir)
         return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of, files)
 
     def tracer(self, now: datetime) -> Tracer:
-        """What looks at single windows, at a time."""
+        """Make what traces single windows, as of a time."""
         project = self.project()
         planners = {name: self.planner(name) for name in self.configs}
         landings = Landings(project, self.project_dir)
         return Tracer(project, planners, self.ledger, landings.landed, now)
 
     def named(self, pipeline: str | None) -> tuple[str, ...]:
-        """The name of one pipeline, or those of all; :class:`UsageError` if it is unknown."""
+        """Return the name of one pipeline, or all names; :class:`UsageError` if it is unknown."""
         if pipeline is None:
             return tuple(self.configs)
         find_config(pipeline, self.configs)
@@ -173,7 +173,7 @@ class Workspace:
 
     @property
     def ledger_location(self) -> Path | str:
-        """Where the ledger is: an SQLite file in the home folder, or the URL of DAYBREAK_LEDGER."""
+        """The ledger's place: an SQLite file in the home folder, or the URL of DAYBREAK_LEDGER."""
         return os.environ.get("DAYBREAK_LEDGER") or self.home / "ledger.db"
 
     @cached_property

@@ -84,25 +84,25 @@ class Pipeline:
         }
 
     def first_of(self, node: Node) -> datetime:
-        """UTC start of a model's first window: its own `begin`, but not before the pipeline's."""
+        """Return the UTC start of a model's first window, not before that of the pipeline."""
         if node.begin is None:
             return self.first
         return max(self.first, self.calendar.span_of_dates(node.begin, node.begin).start)
 
     def complete(self, now: datetime) -> Span | None:
-        """Every window of the pipeline that has ended at ``now``; None if none has."""
+        """Return all windows of the pipeline that have ended at ``now``; None if none has."""
         end = self.calendar.floor(now)
         if self.last is not None:
             end = min(end, self.last)
         return Span(self.first, end) if end > self.first else None
 
     def newest(self, now: datetime) -> Window | None:
-        """The last window that has ended at ``now``; None if none has."""
+        """Return the last window that has ended at ``now``; None if none has."""
         complete = self.complete(now)
         return None if complete is None else self.calendar.before(complete.end)
 
     def due(self, now: datetime) -> Span | None:
-        """Every window whose schedule has come at ``now``; None if none has, or no schedule."""
+        """Return all windows that are due by schedule at ``now``; None if none is."""
         if self.schedule is None:
             return None
         end = self.schedule.due_end(self.calendar, now)
@@ -117,7 +117,7 @@ class Pipeline:
         return self.schedule is not None or bool(config.wait_for or config.after)
 
     def awaited(self, now: datetime) -> Span | None:
-        """Every window that should be done at ``now`` or as soon as what it waits for is there.
+        """Return all windows that should be done at ``now`` or when what they wait for is there.
 
         Without a schedule a window is due when it has ended; None if none is, or none ever.
         """
@@ -126,7 +126,7 @@ class Pipeline:
         return self.complete(now) if self.is_awaited else None
 
     def overdue(self, now: datetime) -> Span | None:
-        """Every window that should have been a success by ``now``: its `deadline` has passed.
+        """Return all windows that should have been a success by ``now``, by their `deadline`.
 
         Without a deadline that is when the next one is due. None if there is no such window.
         """
@@ -136,7 +136,7 @@ class Pipeline:
         return self.awaited(before - timedelta.resolution)
 
     def window(self, label: str, now: datetime) -> Window:
-        """The window of a label; :class:`UsageError` if the pipeline has none, or not yet."""
+        """Return the window of a label; :class:`UsageError` if there is none, or not yet."""
         window = self.calendar.labelled(label)
         complete = self.complete(now)
         if window.start < self.first:
@@ -146,7 +146,7 @@ class Pipeline:
         return window
 
     def span_of_dates(self, first: date, last: date, now: datetime) -> Span:
-        """The windows from ``first`` to ``last``, dates inclusive, as a person says them.
+        """Return the windows from ``first`` to ``last``, dates inclusive, as a person says them.
 
         Raises :class:`UsageError` if one lies outside the pipeline or is not yet complete.
         """
@@ -182,7 +182,7 @@ class Pipeline:
 
 
 def find_config(name: str, configs: Mapping[str, PipelineConfig]) -> PipelineConfig:
-    """The configuration of a pipeline; :class:`UsageError` with the nearest name if unknown."""
+    """Return a pipeline's settings; :class:`UsageError` with the nearest name if unknown."""
     if name not in configs:
         known = ", ".join(sorted(configs))
         raise UsageError(f"there is no pipeline {name!r}.{nearest(name, configs)} Known: {known}")

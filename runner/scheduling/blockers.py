@@ -8,7 +8,7 @@ from runner.core.config import WaitFor
 from runner.core.environment import Clock
 from runner.core.windows import Window
 from runner.dbt.protocol import Engine
-from runner.landed.completeness import Blocker, file_obstacle
+from runner.landed.completeness import Blocker, file_blocker
 from runner.project.pipelines import Pipeline
 from runner.scheduling.freshness import Freshness
 from runner.scheduling.waiting import ObstacleOf
@@ -26,7 +26,7 @@ def obstacles_in(
 
     def obstacle_of(pipeline: Pipeline, wait: WaitFor, window: Window) -> Blocker | None:
         if wait.source is None:
-            return file_obstacle(wait, window, pipeline.calendar.zone, workspace.project_dir, now())
+            return file_blocker(wait, window, pipeline.calendar.zone, workspace.project_dir, now())
         if not asked:
             asked.append(Freshness(workspace.project(), workspace.ledger, engine, now))
         return asked[0].obstacle(wait.source, wait.lag, window, pipeline.config.timeout)

@@ -37,7 +37,7 @@ Index = Mapping[str, Timeline[WindowRecord]]  # by model
 
 @dataclass(frozen=True)
 class Differences:
-    """Where the ledger's index and the warehouse's markers contradict each other, by model."""
+    """The contradictions of the ledger's index and the warehouse's markers, by model."""
 
     lost: Mapping[str, Spans]  # published, the ledger says, but there is no marker
     unknown: Mapping[str, Spans]  # a runner's marker of which the ledger knows nothing

@@ -222,7 +222,7 @@ def test_who_dies_while_sending_is_followed_by_the_next(tmp_path: Path, ledger: 
 
         with opened(tmp_path / "ledger.db") as other:
             post = OutboxSender(
-                other, {"orders": config(FIRST)}, {}, Network().post(other).world, stop
+                other, {"orders": config(FIRST)}, {}, Network().post(other).environment, stop
             )
             with pytest.raises(KeyboardInterrupt):
                 post.deliver()
