@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -108,18 +108,8 @@ class Workspace:
     @contextmanager
     def engine_on_demand(self, kind: EngineKind) -> Iterator[Callable[[], Engine]]:
         """Give an engine that is started when first asked for, and closed at the end."""
-        started: list[Engine] = []
-
-        def engine() -> Engine:
-            if not started:
-                started.append(self.start_engine(kind))
-            return started[0]
-
-        try:
-            yield engine
-        finally:
-            for one in started:
-                one.close()
+        with ExitStack() as stack:
+            yield cache(lambda: stack.enter_context(self.start_engine(kind)))
 
     def project(self, engine: Engine | None = None) -> Project:
         """Return the parsed project: that of the last parse while it holds, else parsed anew.
@@ -127,27 +117,16 @@ class Workspace:
         It is read once, as the fingerprint is: one command sees one project.
         """
         if not self._read:
-            self._read.append(self._project(engine))
+            kept = Project.load(self._kept_project)
+            if kept is None or not self._is_current(kept):
+                with nullcontext(engine) if engine else self.start_engine() as parser:
+                    kept = self._parse(parser)
+            self._read.append(kept)
         return self._read[0]
-
-    def _project(self, engine: Engine | None) -> Project:
-        selections = {config.select for config in self.configs.values()}
-        kept = Project.load(self._kept_project)
-        if (
-            kept is not None
-            and kept.fingerprint == self.fingerprint
-            and selections <= kept.selections.keys()
-        ):
-            return kept
-        if engine is None:
-            with self.start_engine() as temporary:
-                return self._parse(temporary, selections)
-        return self._parse(engine, selections)
 
     def parse(self, engine: Engine) -> Project:
         """Parse the project anew, whatever was kept: this is what the engine will run."""
-        parsed = self._parse(engine, {config.select for config in self.configs.values()})
-        self._read[:] = [parsed.with_texts(self.project_dir)]
+        self._read[:] = [self._parse(engine).with_texts(self.project_dir)]
         return self._read[0]
 
     def planner(self, name: str, engine: Engine | None = None) -> Planner:
@@ -185,9 +164,17 @@ class Workspace:
     def _kept_project(self) -> Path:
         return self.home / "project.json"
 
-    def _parse(self, engine: Engine, selections: set[str]) -> Project:
-        described = engine.describe(sorted(selections))
-        project = Project.from_description(described, self.project_dir, self.fingerprint)
+    @property
+    def _selections(self) -> set[str]:
+        return {config.select for config in self.configs.values()}
+
+    def _is_current(self, kept: Project) -> bool:
+        is_same = kept.fingerprint == self.fingerprint
+        return is_same and self._selections <= kept.selections.keys()
+
+    def _parse(self, engine: Engine) -> Project:
+        description = engine.describe(sorted(self._selections))
+        project = Project.from_description(description, self.project_dir, self.fingerprint)
         try:
             project.save(self._kept_project)
         except OSError as error:

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 
 from runner.core.errors import UsageError, nearest
-from runner.core.graph import depths, walk
+from runner.core.graph import depths
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
@@ -67,11 +67,8 @@ class Tracer:
 
     def upstream(self, node: Node, span: Span) -> Lineage:
         """Trace a node and everything that it is made from, directly or not."""
-        nodes = self.project.nodes
-        wanted = walk(
-            [node.unique_id], lambda found: [p for p in nodes[found].parents if p in nodes]
-        )
-        return self.lineage_of([nodes[unique_id] for unique_id in wanted], span)
+        nodes, above = self.project.nodes, self.project.upstream([node.unique_id])
+        return self.lineage_of([nodes[found] for found in above if found in nodes], span)
 
     def lineage_of(self, nodes: Iterable[Node], span: Span) -> Lineage:
         """Gather what is known of some nodes for the windows that touch a span."""

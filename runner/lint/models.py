@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,30 +35,30 @@ def lint(
     ``select`` names models; the views that they read come with them. Raises
     :class:`UsageError` for a name that is no model's.
     """
-    models = {node.name: node for node in project.nodes.values() if node.declared is not None}
+    models = {n.name: n.declared.path for n in project.nodes.values() if n.declared is not None}
     for name in select:
         if name not in models:
             raise UsageError(
                 f"the project has no model {name!r}.{nearest(name, models)} Try: dbt ls"
             )
     facts = known_facts(project)
-    paths = {
-        node.declared.path: node.name
-        for node in models.values()
-        if node.declared is not None
-        and (not select or not {node.name, *facts[node.declared.path].readers}.isdisjoint(select))
+    chosen = {
+        path: name
+        for name, path in models.items()
+        if not select or not {name, *facts[path].readers}.isdisjoint(select)
     }
+
+    def findings(path: str, facts: Facts) -> list[LintFinding]:
+        if not path.endswith(".sql"):
+            return [not_judged("a model in Python")] if facts.is_replaced else []
+        is_judged = facts.is_replaced or facts.is_read_on
+        return judge(project.text(path, project_dir), facts) if is_judged else []
+
     return tuple(
         ModelFinding(name, path, finding, facts[path].readers)
-        for path, name in sorted(paths.items())
-        for finding in _found(path, facts[path], lambda path: project.text(path, project_dir))
+        for path, name in sorted(chosen.items())
+        for finding in findings(path, facts[path])
     )
-
-
-def _found(path: str, facts: Facts, text_of: Callable[[str], str]) -> list[LintFinding]:
-    if path.endswith(".sql"):
-        return judge(text_of(path), facts) if facts.is_replaced or facts.is_read_on else []
-    return [not_judged("a model in Python")] if facts.is_replaced else []
 
 
 def known_facts(project: Project) -> dict[str, Facts]:

@@ -64,26 +64,20 @@ def facts_of_file(path: Path | None) -> Facts:
     if path is None:
         return Facts()
     path = path.resolve()
-    folder = next((up for up in path.parents if (up / "dbt_project.yml").is_file()), None)
-    kept = (
-        folder / os.environ.get("DAYBREAK_HOME", ".daybreak") / "project.json" if folder else None
-    )
-    if folder is None or kept is None or not kept.is_file():
+    folder = next((up for up in path.parents if (up / "dbt_project.yml").is_file()), path)
+    kept = folder / os.environ.get("DAYBREAK_HOME", ".daybreak") / "project.json"
+    if not kept.is_file():
         return Facts()
-    found = _known(kept, kept.stat().st_mtime_ns)
-    if found is None:
-        return Facts()
-    inside = path.relative_to(folder).as_posix()
-    known, others = found
-    return known.get(inside, others)
+    known, others = _known(kept, kept.stat().st_mtime_ns)
+    return known.get(path.relative_to(folder).as_posix(), others)
 
 
 @lru_cache(maxsize=4)
-def _known(kept: Path, _changed: int) -> tuple[dict[str, Facts], Facts] | None:
+def _known(kept: Path, _changed: int) -> tuple[dict[str, Facts], Facts]:
     """Read what a parse knew of its models, by path, and of a file that is new since."""
     project = Project.load(kept)
     if project is None:
-        return None
+        return {}, Facts()
     return known_facts(project), Facts(windowed_parents=windowed_parents(project))
 
 

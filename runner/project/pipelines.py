@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
-from runner.core.graph import walk
 from runner.core.schedules import Schedule
 from runner.core.spans import Span
 from runner.core.windows import Calendar, Grain, Window
@@ -91,10 +90,7 @@ class Pipeline:
 
     def complete(self, now: datetime) -> Span | None:
         """Return all windows of the pipeline that have ended at ``now``; None if none has."""
-        end = self.calendar.floor(now)
-        if self.last is not None:
-            end = min(end, self.last)
-        return Span(self.first, end) if end > self.first else None
+        return self._until(self.calendar.floor(now))
 
     def newest(self, now: datetime) -> Window | None:
         """Return the last window that has ended at ``now``; None if none has."""
@@ -103,12 +99,8 @@ class Pipeline:
 
     def due(self, now: datetime) -> Span | None:
         """Return all windows that are due by schedule at ``now``; None if none is."""
-        if self.schedule is None:
-            return None
-        end = self.schedule.due_end(self.calendar, now)
-        if self.last is not None:
-            end = min(end, self.last)
-        return Span(self.first, end) if end > self.first else None
+        schedule = self.schedule
+        return self._until(schedule.due_end(self.calendar, now)) if schedule else None
 
     @property
     def is_awaited(self) -> bool:
@@ -158,6 +150,10 @@ class Pipeline:
             raise UsageError(self._beyond(last.isoformat(), complete, now))
         return span
 
+    def _until(self, end: datetime) -> Span | None:
+        end = end if self.last is None else min(end, self.last)
+        return Span(self.first, end) if end > self.first else None
+
     def _before(self, first: str) -> str:
         return (
             f"{first} lies before the first window of {self.name}, "
@@ -201,9 +197,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
     calendar = Calendar(grain, zone)
     start = config.start or _first_begin(name, nodes)
     first = calendar.span_of_dates(start, start).start
-    last = None
-    if config.end is not None:
-        last = calendar.span_of_dates(config.end, config.end).end
+    last = calendar.span_of_dates(config.end, config.end).end if config.end else None
     if last is not None and last <= first:
         raise ConfigError(f"pipeline {name} ends before it starts: mend `start` and `end`")
     return Pipeline(
@@ -221,9 +215,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
 
 def _is_about(test: Node, node: Node) -> bool:
     """Return True if a test judges a node: attached to it, or a singular one that reads it."""
-    if test.attached_to is not None:
-        return test.attached_to == node.unique_id
-    return node.unique_id in test.parents
+    return node.unique_id in ([test.attached_to] if test.attached_to else test.parents)
 
 
 def _buildable(nodes: list[Node], project: Project) -> list[Node]:
@@ -231,11 +223,7 @@ def _buildable(nodes: list[Node], project: Project) -> list[Node]:
 
     dbt lists them with the selection, but a build of the selection leaves them out.
     """
-    selected = [node.unique_id for node in nodes if node.kind in DATA_KINDS]
-    everything = project.nodes
-    reached = set(
-        walk(selected, lambda name: everything[name].parents if name in everything else ())
-    )
+    reached = set(project.upstream(node.unique_id for node in nodes if node.kind in DATA_KINDS))
     return [node for node in nodes if node.kind != "test" or reached.issuperset(node.parents)]
 
 

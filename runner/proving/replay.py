@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 
@@ -73,30 +73,19 @@ class Replay:
     def _found(self, scenario: Scenario, errors: Mapping[str, str]) -> Iterator[ReplayFinding]:
         found = self._digests()
         for target in self.scope.targets:
-            if target.name in errors:
-                message = errors[target.name]
-                yield ReplayFinding(
-                    target.name, scenario.property, scenario.replayed, error=message
-                )
+            finding = ReplayFinding(
+                target.name, scenario.property, scenario.replayed, errors.get(target.name)
+            )
+            if finding.error is not None:
+                yield finding
                 continue
-            expected = self.expected.get(target.name, {})
-            differing = contents.differing(expected, found.get(target.name, {}))
-            compared = [
-                bucket for bucket in differing if self._is_compared(scenario, target, bucket)
-            ]
+            expected, now = self.expected.get(target.name, {}), found.get(target.name, {})
+            differing = contents.differing(expected, now)
+            compared = [b for b in differing if self._is_compared(scenario, target, b)]
             if compared:
-                yield ReplayFinding(
-                    target.name,
-                    scenario.property,
-                    scenario.replayed,
-                    difference=difference(
-                        self.scratch.kept(Copy.REFERENCE),
-                        self.scratch.work,
-                        target,
-                        self.buckets,
-                        compared,
-                    ),
-                )
+                reference, work = self.scratch.kept(Copy.REFERENCE), self.scratch.work
+                shown = difference(reference, work, target, self.buckets, compared)
+                yield replace(finding, difference=shown)
 
     def _is_compared(self, scenario: Scenario, target: Target, bucket: int) -> bool:
         if scenario.aside is None:
