@@ -100,10 +100,8 @@ class RunContext:
             wait_until_free(
                 self.warehouse,
                 self.pipeline.config.lock_timeout,
-                monotonic=self.environment.monotonic,
-                sleep=self.environment.sleep,
-                random=self.environment.random,
-                notify=self.observer.waiting,
+                self.environment,
+                self.observer.waiting,
             )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:

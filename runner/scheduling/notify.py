@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runner.alerting.delivery import OutboxSender
-from runner.alerting.incidents import queue_incidents
+from runner.alerting.delivery import OutboxSender, queue_incidents
 from runner.core.config import PipelineConfig
 from runner.core.environment import Environment
 from runner.core.incidents import Incident, IncidentChange, IncidentKind
