@@ -26,10 +26,10 @@ from runner.render import records
 from runner.render.passes import PlainLog, turn_record
 from runner.render.watch import look_page, look_record, what_is_wrong
 from runner.scheduling.blockers import WorkspaceBlockers
+from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.notify import notify_all
 from runner.scheduling.passes import PipelinePass, SchedulerPass, heartbeat
 from runner.scheduling.waiting import Conditions
-from runner.scheduling.watch import WatchReport, watch_pipelines
 from runner.workspace import EngineKind, Workspace
 
 TICK = "tick"

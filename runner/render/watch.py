@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.render.words import minute, span_in_words, table
-from runner.scheduling.watch import Missed, WatchReport
+from runner.scheduling.deadlines import Missed, WatchReport
 
 
 def look_page(look: WatchReport, told: Sequence[str], zone: ZoneInfo) -> str:
