@@ -34,7 +34,9 @@ from runner.core.requests import RETRIED, TAKEN, Reprocess
 from runner.core.spans import Span
 from runner.ledger import Kind
 from runner.project.pipelines import Pipeline, find_config
-from runner.render import records, tables
+from runner.render.columns import as_json
+from runner.render.plan import plan_record, plan_text
+from runner.render.runs import done_record
 from runner.run import Order, allowances, require_running, run_pipeline
 from runner.workspace import EngineKind, Workspace
 
@@ -70,9 +72,7 @@ def backfill(
         planner = workspace.planner(pipeline)
         plan, found = wish.planned(planner), planner.pipeline
         allowances(workspace, planner, plan, wish.allow_unsafe)
-        show(
-            lambda: tables.plan_table(found, plan), lambda: records.plan_record(found, plan), output
-        )
+        show(lambda: plan_text(found, plan), lambda: plan_record(found, plan), output)
     else:
         _execute(workspace, pipeline, engine, wish, Kind.BACKFILL, output)
 
@@ -154,5 +154,5 @@ def _execute(
                 workspace, running, planner, order, inputs.the_world(), progress
             )
     if output is Format.JSON:
-        typer.echo(records.as_json(records.done_record(pipeline, plan, done)))
+        typer.echo(as_json(done_record(pipeline, plan, done)))
     raise typer.Exit(exits.of_windows(plan, done))

@@ -19,8 +19,8 @@ from runner.cli.stopping import StopSignal
 from runner.core.environment import Environment
 from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
-from runner.render import records
-from runner.render.passes import PlainLog, turn_record
+from runner.render.columns import as_json
+from runner.render.serve import JsonLog, PlainLog, turn_record
 from runner.scheduling.blockers import obstacles_in
 from runner.scheduling.heartbeat import pulse
 from runner.scheduling.notify import notify_all, pinger_of, pings_nobody
@@ -87,7 +87,7 @@ def tick(
             for line in notify_all(workspace, look, world, _PATIENCE):
                 log.told(line)
     if output is Format.JSON:
-        typer.echo(records.as_json([turn_record(turn) for turn in turns]))
+        typer.echo(as_json([turn_record(turn) for turn in turns]))
     raise typer.Exit(exits.worst([_code(turn) for turn in turns]))
 
 
@@ -101,7 +101,6 @@ def serve(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Run what is due when it is due, until told to stop; edits are taken up as they come."""
-    from runner.render.json_log import JsonLog
     from runner.scheduling.serving import SchedulerLoop
 
     world = inputs.the_world()

@@ -14,7 +14,7 @@ from runner.cli.app import HERE, AsOf, Format, OutputFormat, ProjectDir, app, sh
 from runner.cli.stopping import StopSignal
 from runner.core.environment import Environment
 from runner.core.errors import DaybreakError
-from runner.render.watch import look_page, look_record, what_is_wrong
+from runner.render.watch import watch_page, watch_record, what_is_wrong
 from runner.scheduling.blockers import obstacles_in
 from runner.scheduling.notify import notify_all
 from runner.scheduling.watch import WatchReport, look_around
@@ -73,7 +73,7 @@ def _go_on(
 
 
 def _show(look: WatchReport, told: Sequence[str], workspace: Workspace, output: Format) -> None:
-    show(lambda: look_page(look, told, workspace.zone), lambda: look_record(look, told), output)
+    show(lambda: watch_page(look, told, workspace.zone), lambda: watch_record(look, told), output)
 
 
 def _code(look: WatchReport) -> int:

@@ -134,6 +134,10 @@ class Calendar:
         """Return the window that holds what comes just before ``instant``: the last of a span."""
         return self.window_at(instant - timedelta.resolution)
 
+    def label_of(self, span: Span) -> str:
+        """Return the labels of the first and the last window of ``span``, as one text."""
+        return range_label(self.window_at(span.start).label, self.before(span.end).label)
+
     def floor(self, instant: datetime) -> datetime:
         """Return the start of the window around ``instant``: the last complete one's end."""
         return self.window_at(instant).start
@@ -315,6 +319,15 @@ class Calendar:
             both = " or ".join(f"'{self._hour_label(start)}'" for start in sorted(starts))
             raise UsageError(f"'{label}' happened twice in {self.zone.key}: write {both}.")
         return self.window_at(starts.pop())
+
+
+def range_label(first: str, last: str) -> str:
+    """Return the labels of the first and the last window of a range as one text.
+
+    >>> range_label("2026-03-01", "2026-05-31"), range_label("2026-03-01", "2026-03-01")
+    ('2026-03-01 … 2026-05-31', '2026-03-01')
+    """
+    return first if first == last else f"{first} … {last}"
 
 
 # The models of a pipeline share their windows' bounds: a large ledger asks for each often.

@@ -240,9 +240,9 @@ def in_words(spans: Mapping[str, Spans], project: Project) -> str:
     count = sum(_count(calendars[model], found) for model, found in spans.items())
     every = [span for found in spans.values() for span in found]
     calendar = calendars[next(iter(spans))]
-    first = calendar.window_at(min(span.start for span in every)).label
-    last = calendar.before(max(span.end for span in every)).label
-    dates = first if first == last else f"{first} … {last}"
+    dates = calendar.label_of(
+        Span(min(span.start for span in every), max(span.end for span in every))
+    )
     return f"{count:,} {'window' if count == 1 else 'windows'} of {_listed(sorted(spans))}, {dates}"
 
 

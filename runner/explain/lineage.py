@@ -165,8 +165,8 @@ def _windowed_parts(
         windows = list(same)
         first, last = windows[0], windows[-1]
         if status is not None:
-            label = first.label if first == last else f"{first.label} … {last.label}"
-            yield WindowRange(Span(first.start, last.end), label, status, why)
+            span = Span(first.start, last.end)
+            yield WindowRange(span, calendar.label_of(span), status, why)
 
 
 def _whole_parts(

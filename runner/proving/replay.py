@@ -9,6 +9,7 @@ from itertools import count
 
 from runner.core.errors import EngineError
 from runner.core.spans import Span
+from runner.core.windows import range_label
 from runner.dbt.protocol import Engine, Invocation, InvocationResult
 from runner.dbt.reports import brief
 from runner.proving import contents
@@ -155,7 +156,7 @@ class Replay:
             for window in self.buckets.windows
             if step.span.start <= window.start < step.span.end
         ]
-        return inside[0] if len(inside) == 1 else f"{inside[0]} … {inside[-1]}"
+        return range_label(inside[0], inside[-1])
 
     @property
     def _all_nodes(self) -> tuple[str, ...]:

@@ -1,0 +1,257 @@
+"""The events of a scheduler: lines for people, each said once, or one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from runner.core.environment import Clock
+from runner.core.errors import DaybreakError
+from runner.core.windows import Calendar
+from runner.project.pipelines import Pipeline
+from runner.render.words import counted, minute
+from runner.scheduling.passes import PipelinePass
+from runner.workspace import Workspace
+
+if TYPE_CHECKING:
+    from runner.core.chunks import Chunk
+    from runner.core.plan import Plan
+    from runner.core.spans import Span
+    from runner.core.windows import Window
+    from runner.execution.context import Observer, RunResult
+    from runner.ledger import RunEnd
+    from runner.warehouse.lock import Holder
+
+# Shows what happens to a pipeline's windows, with a stamp before every line.
+Show = Callable[[Pipeline, Callable[[], str]], AbstractContextManager["Observer"]]
+
+_MOST_WAITING = 3  # that are told of one pipeline
+
+
+def _turn_lines(turn: PipelinePass, zone: ZoneInfo) -> list[str]:
+    """Say what became of a pipeline's turn, beyond the lines of its windows."""
+    lines = []
+    if turn.error is not None:
+        lines.append(str(turn.error))
+    if turn.note is not None:
+        lines.append(turn.note)
+    if turn.calendar is not None:
+        lines += _waiting_lines(turn, turn.calendar)
+    lines += turn.unheard
+    if not lines and turn.plan is None:
+        lines.append("nothing is due" + _next_in_words(turn, zone))
+    return lines
+
+
+def _waiting_lines(turn: PipelinePass, calendar: Calendar) -> list[str]:
+    """Say what windows wait for, the newest first; of many only the first few."""
+    waiting = list(turn.waiting)[::-1]
+    lines = [f"{calendar.label_of(span)} {value.text}" for span, value in waiting[:_MOST_WAITING]]
+    more = sum(calendar.count(span) for span, _ in waiting[_MOST_WAITING:])
+    return [*lines, f"and {more:,} more"] if more else lines
+
+
+def turn_record(turn: PipelinePass) -> dict[str, Any]:
+    """Return a pipeline's turn for JSON."""
+    record: dict[str, Any] = {
+        "pipeline": turn.pipeline,
+        "error": str(turn.error) if turn.error else None,
+        "note": turn.note,
+        "waiting": [
+            {"start": span.start, "end": span.end, "for": value.text, "until": value.until}
+            for span, value in turn.waiting
+        ],
+        "next": turn.next_at,
+        "unheard": list(turn.unheard),
+        "runs": [],
+    }
+    if turn.done is not None:
+        record["runs"] = [
+            {
+                "window": window.label,
+                "run_id": turn.done.run_ids.get(window),
+                "state": state,
+                "ran": state.verdict.ran,
+                "correct": state.verdict.correct,
+            }
+            for window, state in sorted(turn.done.states.items())
+        ]
+    return record
+
+
+def _next_in_words(turn: PipelinePass, zone: ZoneInfo) -> str:
+    return f"; next {minute(turn.next_at.astimezone(zone))}" if turn.next_at else ""
+
+
+class PlainLog:
+    """Lines for people, and for journald: each event once."""
+
+    def __init__(
+        self, write: Callable[[str], None], show: Show, now: Clock, zone: ZoneInfo, *, stamped: bool
+    ) -> None:
+        self._write = write
+        self._show = show
+        self._now = now
+        self._zone = zone
+        self._is_stamped = stamped
+        self._said: dict[str, list[str]] = {}  # of each pipeline, last
+
+    def started(self, workspace: Workspace) -> None:
+        """Say that the scheduler begins, and with what."""
+        names = ", ".join(workspace.configs)
+        self.say("serve", f"started with {counted(len(workspace.configs), 'pipeline')}: {names}")
+
+    def turned(self, turn: PipelinePass) -> None:
+        """Say what became of a pipeline's turn, unless it is what was said last."""
+        lines = _turn_lines(turn, self._zone)
+        if lines != self._said.get(turn.pipeline) or turn.plan is not None:
+            for line in lines:
+                self.say(turn.pipeline, line)
+        self._said[turn.pipeline] = lines
+
+    def reloaded(self) -> None:
+        """Say that an edit is taken up."""
+        self._said.clear()
+        self.say("serve", "the project has changed: taken up")
+
+    def broken(self, error: DaybreakError) -> None:
+        """Say that an edit cannot be read."""
+        self.say("serve", f"going on as before: {error}")
+
+    def stopping(self) -> None:
+        """Say that what runs is ended first."""
+        self.say("serve", "stopping after what runs now; once more to stop at once")
+
+    def stopped(self) -> None:
+        """Say that the scheduler ends."""
+        self.say("serve", "stopped")
+
+    def told(self, line: str) -> None:
+        """Say what became of an alert."""
+        self.say("alerts", line)
+
+    def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
+        """Return who is told what happens to a pipeline's windows."""
+        return self._show(pipeline, self._stamp)
+
+    def say(self, word: str, text: str) -> None:
+        """Write one line."""
+        self._write(f"{self._stamp()}[{word}] {text}")
+
+    def _stamp(self) -> str:
+        return (
+            f"{self._now().astimezone(self._zone):%Y-%m-%d %H:%M:%S} " if self._is_stamped else ""
+        )
+
+
+class JsonLog:
+    """Objects with `at`, `event` and what belongs to it, for machines."""
+
+    def __init__(self, write: Callable[[str], None], now: Clock) -> None:
+        self._write = write
+        self._now = now
+        self._said: dict[str, dict[str, object]] = {}  # of each pipeline, last
+
+    def started(self, workspace: Workspace) -> None:
+        """Say that the scheduler begins."""
+        self.emit("started", pipelines=list(workspace.configs))
+
+    def turned(self, turn: PipelinePass) -> None:
+        """Say what became of a pipeline's turn, unless it is what was said last."""
+        record = turn_record(turn)
+        if record["runs"] or record != self._said.get(turn.pipeline):
+            self.emit("turn", **record)
+        self._said[turn.pipeline] = record
+
+    def reloaded(self) -> None:
+        """Say that an edit is taken up."""
+        self.emit("reloaded")
+
+    def broken(self, error: DaybreakError) -> None:
+        """Say that an edit cannot be read."""
+        self.emit("broken", error=str(error))
+
+    def stopping(self) -> None:
+        """Say that what runs is ended first."""
+        self.emit("stopping")
+
+    def stopped(self) -> None:
+        """Say that the scheduler ends."""
+        self.emit("stopped")
+
+    def told(self, line: str) -> None:
+        """Say what became of an alert."""
+        self.emit("alert", text=line)
+
+    @contextmanager
+    def observing(self, pipeline: Pipeline) -> Iterator[Observer]:
+        """Return who is told what happens to a pipeline's windows."""
+        yield _Witness(self, pipeline)
+
+    def emit(self, event: str, **facts: object) -> None:
+        """Write one line."""
+        record = {"at": self._now(), "event": event, **facts}
+        self._write(json.dumps(record, ensure_ascii=False, default=str))
+
+
+class _Witness:
+    """Writes a line for everything that happens to the windows of a pipeline."""
+
+    def __init__(self, log: JsonLog, pipeline: Pipeline) -> None:
+        self._log = log
+        self._name = pipeline.name
+        self._calendar = pipeline.calendar
+
+    def adopted(self, windows: int) -> None:
+        if windows:
+            self._emit("adopted", windows=windows)
+
+    def announce(self, plan: Plan, *, reaches_today: bool) -> None:  # noqa: ARG002 - for people
+        if plan.span is not None:
+            self._emit("queued", where=self._where(plan.span), windows=plan.window_count)
+
+    def finished(self, done: RunResult) -> None:
+        self._emit("finished", windows=len(done.states), seconds=round(done.seconds, 3))
+
+    def invoking(self, chunk: Chunk) -> None:
+        self._emit("invoking", where=self._where(chunk.span), models=chunk.models)
+
+    def node(self, unique_id: str, status: str) -> None:
+        """Too much for a log."""
+
+    def settled(self, window: Window, outcome: RunEnd) -> None:
+        self._emit(
+            "window",
+            window=window.label,
+            state=outcome.state,
+            ran=outcome.state.verdict.ran,
+            correct=outcome.state.verdict.correct,
+            rows=outcome.row_count,
+            checks=outcome.check_count,
+            seconds=round(outcome.seconds, 3),
+            reason=outcome.reason,
+        )
+
+    def splitting(self, span: Span, reason: str) -> None:
+        self._emit("splitting", where=self._where(span), reason=reason)
+
+    def retrying(self, span: Span, reason: str, seconds: float) -> None:
+        self._emit("retrying", where=self._where(span), reason=reason, seconds=round(seconds, 3))
+
+    def waiting(self, holder: Holder) -> None:
+        self._emit("waiting", reason=f"{holder} holds the warehouse")
+
+    def not_tried(self, span: Span, reason: str) -> None:
+        self._emit("not tried", where=self._where(span), reason=reason)
+
+    def abandoned(self, span: Span) -> None:
+        self._emit("abandoned", where=self._where(span))
+
+    def _where(self, span: Span) -> str:
+        return self._calendar.label_of(span)
+
+    def _emit(self, event: str, **facts: object) -> None:
+        self._log.emit(event, pipeline=self._name, **facts)
