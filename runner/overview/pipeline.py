@@ -12,7 +12,7 @@ from runner.core.drafts import ModelPlan
 from runner.core.plan import Plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState, Verdict
+from runner.core.states import Verdict
 from runner.core.status import WindowStatus
 from runner.core.windows import Calendar
 from runner.ledger import Pause, Run
@@ -44,54 +44,24 @@ class PipelineSummary:
     pause: Pause | None
     proofs: Mapping[str, Proof | None]  # by model
 
-    @property
-    def name(self) -> str:
-        """The pipeline's."""
-        return self.pipeline.name
-
-    @property
-    def calendar(self) -> Calendar:
-        """Its grain and its zone."""
-        return self.pipeline.calendar
-
-    @property
-    def schedule(self) -> str | None:
-        """Its cron expression; None: it is run by hand."""
-        return self.pipeline.config.schedule
-
-    @property
-    def next_window(self) -> str | None:
-        """The label of the window that is due next; None if none ever is."""
-        return self._next[0] if self._next else None
-
-    @property
-    def next_due(self) -> datetime | None:
-        """When that is, in the pipeline's zone."""
-        return self._next[1] if self._next else None
-
-    @property
-    def last_window(self) -> str | None:
-        """The label of the newest window that was run."""
-        return self.last_run.label if self.last_run else None
-
-    @property
-    def last_state(self) -> RunState | None:
-        """How that ended, or where it is."""
-        return self.last_run.state if self.last_run else None
-
-    @property
-    def last_verdict(self) -> Verdict:
-        """The two verdicts on it."""
-        return self.last_state.verdict if self.last_state else Verdict(ran=None, correct=None)
-
     @cached_property
-    def _next(self) -> tuple[str, datetime] | None:
-        if self.pipeline.schedule is None:
+    def next(self) -> NextWindow | None:
+        """The window that is due next; None if it has no schedule, or none is left."""
+        pipeline = self.pipeline
+        if pipeline.schedule is None:
             return None
-        window, due_at = self.pipeline.schedule.next_due(self.calendar, self.at)
-        if self.pipeline.last is not None and window.end > self.pipeline.last:
+        window, due_at = pipeline.schedule.next_due(pipeline.calendar, self.at)
+        if pipeline.last is not None and window.end > pipeline.last:
             return None
-        return window.label, due_at.astimezone(self.calendar.zone)
+        return NextWindow(window.label, due_at.astimezone(pipeline.calendar.zone))
+
+
+@dataclass(frozen=True)
+class NextWindow:
+    """A window that is not due yet."""
+
+    label: str
+    due_at: datetime  # in the pipeline's zone
 
 
 @dataclass(frozen=True)

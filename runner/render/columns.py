@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 from runner.render.words import in_words, yes_no
@@ -19,14 +18,26 @@ class Column:
     def __init__(
         self,
         key: str | None,  # in JSON; None: only in the table
-        value: Value | str | None = None,  # of a thing, or its attribute; that of the key's name
+        value: Value | str | None = None,  # of a thing, or its attribute: the key by default
         heading: str | None = None,  # in the table; None: only in JSON
         text: Callable[[Any], str] = in_words,  # of the value
     ) -> None:
         self.key = key
-        self.value = value if callable(value) else attrgetter(value or key or "")
+        self.value = value if callable(value) else _path(value or key or "")
         self.heading = heading
         self.text = text
+
+
+def _path(names: str) -> Value:
+    """Return what reads an attribute of an attribute; None where there is nothing on the way."""
+
+    def read(thing: object) -> object:
+        for name in names.split("."):
+            if thing is not None:
+                thing = getattr(thing, name)
+        return thing
+
+    return read
 
 
 class Table:

@@ -16,28 +16,29 @@ if TYPE_CHECKING:
     from runner.overview.pipeline import PipelineSummary
 
 
-def _last_state(listed: PipelineSummary) -> str:
-    return "paused" if listed.pause else str(listed.last_state or "never ran")
+def _last_state(one: PipelineSummary) -> str:
+    if one.pause is not None:
+        return "paused"
+    return str(one.last_run.state) if one.last_run else "never ran"
 
 
 PIPELINES = Table(
-    Column("pipeline", "name", "pipeline"),
-    Column("grain", "calendar.grain"),
-    Column("timezone", "calendar.zone.key"),
-    Column("schedule", heading="schedule", text=lambda cron: cron or "by hand"),
-    Column(None, "calendar.zone.key", "timezone"),
-    Column("next_window"),
-    Column("next_due", heading="next due", text=lambda due: minute(due) if due else "none"),
-    Column("last_window", heading="last window", text=lambda label: label or "none"),
-    Column("last_state"),
+    Column("pipeline", "pipeline.name", "pipeline"),
+    Column("grain", "pipeline.calendar.grain"),
+    Column("timezone", "pipeline.calendar.zone.key"),
+    Column("schedule", "pipeline.config.schedule", "schedule", lambda cron: cron or "by hand"),
+    Column(None, "pipeline.calendar.zone.key", "timezone"),
+    Column("next_window", "next.label"),
+    Column("next_due", "next.due_at", "next due", lambda due: minute(due) if due else "none"),
+    Column("last_window", "last_run.label", "last window", lambda label: label or "none"),
+    Column("last_state", "last_run.state"),
     Column(None, _last_state, "last state"),
-    Column("last_ran", "last_verdict.ran", "ran", yes_no),
-    Column("last_correct", "last_verdict.correct", "correct", yes_no),
-    Column("paused", lambda listed: listed.pause.reason if listed.pause else None),
-    Column("proofs", lambda listed: proofs_record(listed.proofs)),
+    Column("last_ran", "last_run.state.verdict.ran", "ran", yes_no),
+    Column("last_correct", "last_run.state.verdict.correct", "correct", yes_no),
+    Column("paused", "pause.reason"),
+    Column("proofs", lambda one: proofs_record(one.proofs)),
     Column(None, "proofs", "proofs", counts_in_words),
 )
-
 CHANNEL_TESTS = Table(
     Column("pipeline", heading="pipeline"),
     Column("channel", heading="channel"),

@@ -13,7 +13,32 @@ from runner.render.columns import Column, Table, table
 from runner.render.words import counted
 
 _RESULT = Table(Column("result"), Column("reason"))
-_FINDING = Table(Column("model"), Column("property"), Column("replayed"), Column("error"))
+
+
+def _sample_record(finding: ReplayFinding) -> list[dict[str, Any]]:
+    found = finding.difference
+    if found is None:
+        return []
+
+    def record(row: Row | None) -> dict[str, Any] | None:
+        values = (None if value is None else str(value) for value in row or ())
+        return None if row is None else dict(zip(found.header, values, strict=True))
+
+    return [{"expected": record(one), "found": record(other)} for one, other in found.sample]
+
+
+_FINDINGS = Table(
+    Column("model"),
+    Column("property"),
+    Column("replayed"),
+    Column("error"),
+    Column("window", "difference.where"),
+    Column("other_windows", lambda finding: finding.difference.others if finding.difference else 0),
+    Column("expected_rows", "difference.expected_rows"),
+    Column("found_rows", "difference.found_rows"),
+    Column("columns", lambda finding: finding.difference.columns if finding.difference else ()),
+    Column("sample", _sample_record),
+)
 
 
 def proof_page(report: ProofReport) -> str:
@@ -34,7 +59,7 @@ def proof_record(report: ProofReport) -> dict[str, Any]:
             }
             for model, outcomes in report.outcomes.items()
         ],
-        "failures": [_finding_record(finding) for finding in report.findings],
+        "failures": _FINDINGS.records(report.findings),
         "left_out": dict(report.left_out),
         "seconds": report.seconds,
         "next": _next(report),
@@ -64,17 +89,17 @@ def counts_in_words(proofs: Mapping[str, Proof | None]) -> str:
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ProofVerdict if counts[verdict])
 
 
+_PROOF = Table(
+    Column("verdict", known_verdict),
+    Column("failed", lambda proof: list(proof.failed) if proof else []),
+    Column("windows"),
+    Column("proved_at"),
+)
+
+
 def proofs_record(proofs: Mapping[str, Proof | None]) -> dict[str, Any]:
     """Return what is known of each model's code, for JSON."""
-    return {
-        name: {
-            "verdict": known_verdict(proof),
-            "failed": list(proof.failed) if proof else [],
-            "windows": proof.windows if proof else None,
-            "proved_at": proof.proved_at if proof else None,
-        }
-        for name, proof in proofs.items()
-    }
+    return {name: _PROOF.record(proof) for name, proof in proofs.items()}
 
 
 def _parts(report: ProofReport) -> Iterator[str]:
@@ -142,31 +167,6 @@ def _side_by_side(pair: tuple[Row | None, Row | None]) -> Iterator[tuple[str, ..
     for side, row in zip(("expected", "found"), pair, strict=True):
         if row is not None:
             yield (side, *("NULL" if value is None else str(value) for value in row))
-
-
-def _finding_record(finding: ReplayFinding) -> dict[str, Any]:
-    found = finding.difference
-    return {
-        **_FINDING.record(finding),
-        "window": found.where if found else None,
-        "other_windows": found.others if found else 0,
-        "expected_rows": found.expected_rows if found else None,
-        "found_rows": found.found_rows if found else None,
-        "columns": list(found.columns) if found else [],
-        "sample": [
-            {"expected": _row_record(found, expected), "found": _row_record(found, other)}
-            for expected, other in found.sample
-        ]
-        if found
-        else [],
-    }
-
-
-def _row_record(found: Difference, row: Row | None) -> dict[str, Any] | None:
-    if row is None:
-        return None
-    values = (None if value is None else str(value) for value in row)
-    return dict(zip(found.header, values, strict=True))
 
 
 def _next(report: ProofReport) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -86,7 +87,42 @@ def _next_in_words(turn: PipelinePass, zone: ZoneInfo) -> str:
     return f"; next {minute(turn.next_at.astimezone(zone))}" if turn.next_at else ""
 
 
-class PlainLog:
+class SchedulerLog(ABC):
+    """Tells what a scheduler does, event by event; each is described once, for both readers."""
+
+    def started(self, workspace: Workspace) -> None:
+        """Say that the scheduler begins, and with what."""
+        names = list(workspace.configs)
+        words = f"started with {counted(len(names), 'pipeline')}: {', '.join(names)}"
+        self.event("started", "serve", words, pipelines=names)
+
+    def reloaded(self) -> None:
+        """Say that an edit is taken up."""
+        self.event("reloaded", "serve", "the project has changed: taken up")
+
+    def broken(self, error: DaybreakError) -> None:
+        """Say that an edit cannot be read."""
+        self.event("broken", "serve", f"going on as before: {error}", error=str(error))
+
+    def stopping(self) -> None:
+        """Say that what runs is ended first."""
+        words = "stopping after what runs now; once more to stop at once"
+        self.event("stopping", "serve", words)
+
+    def stopped(self) -> None:
+        """Say that the scheduler ends."""
+        self.event("stopped", "serve", "stopped")
+
+    def told(self, line: str) -> None:
+        """Say what became of an alert."""
+        self.event("alert", "alerts", line, text=line)
+
+    @abstractmethod
+    def event(self, name: str, subject: str, words: str, **facts: object) -> None:
+        """Write one event: as words about a subject, or as a name and facts."""
+
+
+class PlainLog(SchedulerLog):
     """Lines for people, and for journald: each event once."""
 
     def __init__(
@@ -99,65 +135,39 @@ class PlainLog:
         self._is_stamped = stamped
         self._said: dict[str, list[str]] = {}  # of each pipeline, last
 
-    def started(self, workspace: Workspace) -> None:
-        """Say that the scheduler begins, and with what."""
-        names = ", ".join(workspace.configs)
-        self.say("serve", f"started with {counted(len(workspace.configs), 'pipeline')}: {names}")
-
     def turned(self, turn: PipelinePass) -> None:
         """Say what became of a pipeline's turn, unless it is what was said last."""
         lines = _turn_lines(turn, self._zone)
         if lines != self._said.get(turn.pipeline) or turn.plan is not None:
             for line in lines:
-                self.say(turn.pipeline, line)
+                self.event("turn", turn.pipeline, line)
         self._said[turn.pipeline] = lines
 
     def reloaded(self) -> None:
-        """Say that an edit is taken up."""
+        """Say that an edit is taken up, and from now on everything anew."""
         self._said.clear()
-        self.say("serve", "the project has changed: taken up")
-
-    def broken(self, error: DaybreakError) -> None:
-        """Say that an edit cannot be read."""
-        self.say("serve", f"going on as before: {error}")
-
-    def stopping(self) -> None:
-        """Say that what runs is ended first."""
-        self.say("serve", "stopping after what runs now; once more to stop at once")
-
-    def stopped(self) -> None:
-        """Say that the scheduler ends."""
-        self.say("serve", "stopped")
-
-    def told(self, line: str) -> None:
-        """Say what became of an alert."""
-        self.say("alerts", line)
+        super().reloaded()
 
     def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
-        """Return who is told what happens to a pipeline's windows."""
+        """Return a display of lines, and of a bar on a terminal."""
         return self._show(pipeline, self._stamp)
 
-    def say(self, word: str, text: str) -> None:
-        """Write one line."""
-        self._write(f"{self._stamp()}[{word}] {text}")
+    def event(self, name: str, subject: str, words: str, **facts: object) -> None:  # noqa: ARG002
+        """Write a line."""
+        self._write(f"{self._stamp()}[{subject}] {words}")
 
     def _stamp(self) -> str:
-        return (
-            f"{self._now().astimezone(self._zone):%Y-%m-%d %H:%M:%S} " if self._is_stamped else ""
-        )
+        now = self._now().astimezone(self._zone)
+        return f"{now:%Y-%m-%d %H:%M:%S} " if self._is_stamped else ""
 
 
-class JsonLog:
+class JsonLog(SchedulerLog):
     """Objects with `at`, `event` and what belongs to it, for machines."""
 
     def __init__(self, write: Callable[[str], None], now: Clock) -> None:
         self._write = write
         self._now = now
         self._said: dict[str, dict[str, object]] = {}  # of each pipeline, last
-
-    def started(self, workspace: Workspace) -> None:
-        """Say that the scheduler begins."""
-        self.emit("started", pipelines=list(workspace.configs))
 
     def turned(self, turn: PipelinePass) -> None:
         """Say what became of a pipeline's turn, unless it is what was said last."""
@@ -166,30 +176,13 @@ class JsonLog:
             self.emit("turn", **record)
         self._said[turn.pipeline] = record
 
-    def reloaded(self) -> None:
-        """Say that an edit is taken up."""
-        self.emit("reloaded")
+    def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
+        """Return a writer of objects about a pipeline."""
+        return nullcontext(_Witness(self, pipeline))
 
-    def broken(self, error: DaybreakError) -> None:
-        """Say that an edit cannot be read."""
-        self.emit("broken", error=str(error))
-
-    def stopping(self) -> None:
-        """Say that what runs is ended first."""
-        self.emit("stopping")
-
-    def stopped(self) -> None:
-        """Say that the scheduler ends."""
-        self.emit("stopped")
-
-    def told(self, line: str) -> None:
-        """Say what became of an alert."""
-        self.emit("alert", text=line)
-
-    @contextmanager
-    def observing(self, pipeline: Pipeline) -> Iterator[Observer]:
-        """Return who is told what happens to a pipeline's windows."""
-        yield _Witness(self, pipeline)
+    def event(self, name: str, subject: str, words: str, **facts: object) -> None:  # noqa: ARG002
+        """Write an object."""
+        self.emit(name, **facts)
 
     def emit(self, event: str, **facts: object) -> None:
         """Write one line."""
