@@ -10,7 +10,7 @@ import typer
 from runner.cli import inputs
 from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
 from runner.dbt.protocol import SourceSchema
-from runner.project import acceptance
+from runner.project.acceptance import accept_code
 from runner.render.schema import SCHEMA, accepted_page, schema_page
 from runner.warehouse import schemas
 from runner.workspace import EngineKind, Workspace
@@ -34,7 +34,7 @@ def accept(
     """Say that a change of a model is cosmetic: what it published before is as good."""
     workspace = Workspace.find(project_dir)
     project, ledger = workspace.project(), workspace.ledger
-    count = acceptance.accept(model, project, ledger, inputs.now())
+    count = accept_code(model, project, ledger, inputs.now())
     if count == 0:
         typer.echo(f"{model}: nothing was published by other code than its present one")
     else:

@@ -13,6 +13,7 @@ traces, :mod:`outbox` what people are told, :mod:`pruning` forgets, :mod:`figure
 :mod:`checkup` looks at the ledger itself, and :mod:`upgrades` brings older ledgers to this version.
 """
 
+from runner.core.states import Kind
 from runner.ledger.abandonment import Abandonment
 from runner.ledger.checkup import Checkup
 from runner.ledger.controls import Controls
@@ -29,7 +30,6 @@ from runner.ledger.records import (
     CheckFinding,
     IndexChange,
     InputFile,
-    Kind,
     Looked,
     ModelRun,
     ModelWork,

@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Self
 
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import Kind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger.connection import Row
 from runner.ledger.values import instant, lines, maybe_instant
-
-
-class Kind(StrEnum):
-    """What set a run off; the first part of its id."""
-
-    SCHEDULED = "scheduled"
-    BACKFILL = "backfill"
-    MANUAL = "manual"
-    EVENT = "event"
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from runner.core.states import Kind
 from runner.core.windows import Window
 from runner.ledger.connection import Connection
-from runner.ledger.records import Kind
 
 
 def last_numbers(connection: Connection, pipeline: str, kind: Kind) -> dict[str, int]:

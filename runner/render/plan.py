@@ -8,8 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from runner.core.chunks import Chunk
-from runner.core.drafts import ModelPlan
-from runner.core.plan import Plan
+from runner.core.planning import ModelPlan, Plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span
 from runner.core.states import Verdict

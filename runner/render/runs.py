@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.refusals import Allowance
 from runner.execution.context import RunResult
 from runner.ledger import CheckFinding, ModelRun, Run

@@ -19,7 +19,7 @@ from runner.workspace import Workspace
 
 if TYPE_CHECKING:
     from runner.core.chunks import Chunk
-    from runner.core.plan import Plan
+    from runner.core.planning import Plan
     from runner.core.spans import Span
     from runner.core.windows import Window
     from runner.execution.context import Observer, RunResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runner.core.drafts import Held
+from runner.core.planning import Held
 from runner.project.gates import LateGate
 
 

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from runner.core.plan import make_plan
-from runner.core.requests import Request
+from runner.core.planning import RunRequest, make_plan
 from runner.core.spans import Spans
 from runner.core.states import RunState
 from runner.core.status import WindowStatus, WorkResult
@@ -141,7 +140,7 @@ def orders() -> Pipeline:
 
 
 def test_a_gate_that_cannot_hold_back_is_said_in_a_plan():
-    plan = make_plan(DAYS, [], Spans(), Request(Spans([day(1)])))
+    plan = make_plan(DAYS, [], Spans(), RunRequest(Spans([day(1)])))
     assert LATE in plan_page(orders(), plan, {}).splitlines()
     assert plan_record(orders(), plan)["late_gates"] == [
         {"check": "totals_key", "node": "totals", "kind": "table"}
