@@ -8,142 +8,94 @@ See https://prometheus.io/docs/instrumenting/exposition_formats/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 from runner.overview.metrics import MeteredPipeline, Metrics
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One figure."""
-
-    value: float
-    labels: Mapping[str, str] = field(default_factory=dict)
-    suffix: str = ""  # of the family's name: _sum, _count
-
-
-@dataclass(frozen=True)
-class Family:
-    """The figures of one name, and where they come from in each pipeline."""
-
-    name: str
-    kind: str  # gauge, counter or summary
-    help: str
-    samples: Callable[[MeteredPipeline], Iterable[Sample]]
-
-
-def _windows(one: MeteredPipeline) -> Iterator[Sample]:
-    for status, count in one.stand.windows.items() if one.stand else ():
-        yield Sample(count, {"status": status.replace(" ", "_")})
-
-
-def _lag(one: MeteredPipeline) -> list[Sample]:
-    lag = one.stand.lag if one.stand else None
-    return [] if lag is None else [Sample(lag.total_seconds())]
-
-
-FAMILIES = (
-    Family(
-        "daybreak_up",
-        "gauge",
-        "Whether the pipeline can be read: configuration, project and selection.",
-        lambda one: [Sample(one.stand is not None)],
-    ),
-    Family(
-        "daybreak_paused",
-        "gauge",
-        "Whether the pipeline starts nothing until somebody resumes it.",
-        lambda one: [Sample(one.is_paused)],
-    ),
-    Family(
-        "daybreak_windows",
+FAMILIES = {  # by name: kind and help
+    "up": ("gauge", "Whether the pipeline can be read: configuration, project and selection."),
+    "paused": ("gauge", "Whether the pipeline starts nothing until somebody resumes it."),
+    "windows": (
         "gauge",
         "Complete windows by status; a window is as good as the worst of its models.",
-        _windows,
     ),
-    Family(
-        "daybreak_lag_seconds",
+    "lag_seconds": (
         "gauge",
         "Seconds since the end of the newest window that is a success, whatever is wrong before "
         "it; without any, since the start of the first window.",
-        _lag,
     ),
-    Family(
-        "daybreak_last_success_timestamp_seconds",
-        "gauge",
-        "When a run last ended as a success.",
-        lambda one: [Sample(at.timestamp()) for at in [one.figures.last_success] if at],
-    ),
-    Family(
-        "daybreak_runs",
-        "gauge",
-        "Runs that the ledger remembers, by state; pruning forgets some.",
-        lambda one: [Sample(count, {"state": state}) for state, count in one.figures.runs.items()],
-    ),
-    Family(
-        "daybreak_retries_total",
+    "last_success_timestamp_seconds": ("gauge", "When a run last ended as a success."),
+    "runs": ("gauge", "Runs that the ledger remembers, by state; pruning forgets some."),
+    "retries_total": (
         "counter",
         "Invocations that came after a failure that might pass by itself.",
-        lambda one: [Sample(one.figures.retries)],
     ),
-    Family(
-        "daybreak_run_duration_seconds",
+    "run_duration_seconds": (
         "summary",
         "What finished runs took that the ledger remembers: the share of each in its invocation.",
-        lambda one: [
-            Sample(one.figures.seconds, suffix="_sum"),
-            Sample(one.figures.timed, suffix="_count"),
-        ],
     ),
-    Family(
-        "daybreak_newest_run_duration_seconds",
+    "newest_run_duration_seconds": ("gauge", "What the run took that finished last."),
+    "scheduler_last_seen_timestamp_seconds": (
         "gauge",
-        "What the run took that finished last.",
-        lambda one: [Sample(took) for took in [one.figures.newest_seconds] if took is not None],
+        "When the scheduler last gave a sign of life.",
     ),
-)
+    "scheduler_alive": (
+        "gauge",
+        "Whether the scheduler has come when it said it would; 0 also if there never was one.",
+    ),
+}
+Sample = tuple[str, dict[str, str], float | None]  # name, labels, value; None: there is none
 
 
 def metrics_text(metrics: Metrics) -> str:
-    """Return all figures; a family without any is left out."""
-    return "\n".join(_lines(metrics))
+    """Return all figures, family by family; one without any is left out."""
+    lines: dict[str, list[str]] = {name: [] for name in FAMILIES}
+    for sample, labels, value in _samples(metrics):
+        if value is not None:
+            family = sample.removesuffix("_sum").removesuffix("_count")
+            lines[family].append(f"daybreak_{sample}{_braced(labels)} {_number(value)}")
+    return "\n".join(
+        line
+        for name, (kind, explanation) in FAMILIES.items()
+        if lines[name]
+        for line in (
+            f"# HELP daybreak_{name} {explanation}",
+            f"# TYPE daybreak_{name} {kind}",
+            *lines[name],
+        )
+    )
 
 
-def _lines(metrics: Metrics) -> Iterator[str]:
-    for family in FAMILIES:
-        samples = [
-            Sample(sample.value, {"pipeline": name, **sample.labels}, sample.suffix)
-            for name, one in metrics.pipelines.items()
-            for sample in family.samples(one)
-        ]
-        yield from _family(family.name, family.kind, family.help, samples)
+def _samples(metrics: Metrics) -> Iterator[Sample]:
+    for pipeline, found in metrics.pipelines.items():
+        for name, labels, value in _of_pipeline(found):
+            yield name, {"pipeline": pipeline, **labels}, value
     beat = metrics.beat
-    yield from _family(
-        "daybreak_scheduler_last_seen_timestamp_seconds",
-        "gauge",
-        "When the scheduler last gave a sign of life.",
-        [Sample(beat.seen_at.timestamp())] if beat else [],
-    )
-    yield from _family(
-        "daybreak_scheduler_alive",
-        "gauge",
-        "Whether the scheduler has come when it said it would; 0 also if there never was one.",
-        [Sample(beat is not None and not beat.is_dead(metrics.at))],
-    )
+    seen = beat.seen_at.timestamp() if beat else None
+    yield "scheduler_last_seen_timestamp_seconds", {}, seen
+    yield "scheduler_alive", {}, beat is not None and not beat.is_dead(metrics.at)
 
 
-def _family(name: str, kind: str, help_text: str, samples: Iterable[Sample]) -> Iterator[str]:
-    lines = [f"{name}{one.suffix}{_labels(one.labels)} {_number(one.value)}" for one in samples]
-    if lines:
-        yield f"# HELP {name} {help_text}"
-        yield f"# TYPE {name} {kind}"
-        yield from lines
+def _of_pipeline(found: MeteredPipeline) -> Iterator[Sample]:
+    stand, figures = found.stand, found.figures
+    yield "up", {}, stand is not None
+    yield "paused", {}, found.is_paused
+    if stand is not None:
+        for status, count in stand.windows.items():
+            yield "windows", {"status": status.replace(" ", "_")}, count
+        yield "lag_seconds", {}, None if stand.lag is None else stand.lag.total_seconds()
+    success = figures.last_success
+    yield "last_success_timestamp_seconds", {}, success.timestamp() if success else None
+    for state, count in figures.runs.items():
+        yield "runs", {"state": state}, count
+    yield "retries_total", {}, figures.retries
+    yield "run_duration_seconds_sum", {}, figures.seconds
+    yield "run_duration_seconds_count", {}, figures.timed
+    yield "newest_run_duration_seconds", {}, figures.newest_seconds
 
 
-def _labels(labels: Mapping[str, str]) -> str:
+def _braced(labels: dict[str, str]) -> str:
     pairs = ",".join(f'{key}="{value.translate(_ESCAPES)}"' for key, value in labels.items())
     return f"{{{pairs}}}" if pairs else ""
 
