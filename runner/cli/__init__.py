@@ -41,11 +41,11 @@ ROOMS = {
     "retry": "backfill",
     "run": "backfill",
     "schema": "accept",
-    "serve": "scheduling",
+    "serve": "serve",
     "show-run": "status",
     "status": "status",
-    "tick": "scheduling",
-    "watch": "watching",
+    "tick": "serve",
+    "watch": "serve",
     "why": "why",
 }
 

@@ -12,23 +12,12 @@ from runner.core.planning import ModelPlan, Plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import Verdict
-from runner.core.status import WindowStatus
+from runner.core.status import WORST_FIRST, WindowStatus
 from runner.core.windows import Calendar
 from runner.ledger import Pause, Run
 from runner.project.pipelines import Pipeline
 
-WORST_FIRST = (
-    WindowStatus.FAILED,
-    WindowStatus.BLOCKED,
-    WindowStatus.INCORRECT,
-    WindowStatus.MISSING,
-    WindowStatus.PUBLISHED,
-    WindowStatus.STALE,
-    WindowStatus.UNCHECKED,
-    WindowStatus.IN_FLIGHT,
-    WindowStatus.SUCCESS,
-)
-BEST_FIRST = tuple(reversed(WORST_FIRST))
+BEST_FIRST = WORST_FIRST[::-1]
 _FINE = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
 WRONG = tuple(status for status in WORST_FIRST if status not in _FINE)
 

@@ -26,65 +26,62 @@ if TYPE_CHECKING:
     from runner.ledger import RunEnd
     from runner.warehouse.lock import Holder
 
-# Shows what happens to a pipeline's windows, with a stamp before every line.
-Show = Callable[[Pipeline, Callable[[], str]], AbstractContextManager["Observer"]]
-
 _MOST_WAITING = 3  # that are told of one pipeline
 
 
-def _turn_lines(turn: PipelinePass, zone: ZoneInfo) -> list[str]:
-    """Say what became of a pipeline's turn, beyond the lines of its windows."""
+def _pass_lines(found: PipelinePass, zone: ZoneInfo) -> list[str]:
+    """Say what became of a pipeline's found, beyond the lines of its windows."""
     lines = []
-    if turn.error is not None:
-        lines.append(str(turn.error))
-    if turn.note is not None:
-        lines.append(turn.note)
-    if turn.calendar is not None:
-        lines += _waiting_lines(turn, turn.calendar)
-    lines += turn.unheard
-    if not lines and turn.plan is None:
-        lines.append("nothing is due" + _next_in_words(turn, zone))
+    if found.error is not None:
+        lines.append(str(found.error))
+    if found.note is not None:
+        lines.append(found.note)
+    if found.calendar is not None:
+        lines += _waiting_lines(found, found.calendar)
+    lines += found.unheard
+    if not lines and found.plan is None:
+        lines.append("nothing is due" + _next_in_words(found, zone))
     return lines
 
 
-def _waiting_lines(turn: PipelinePass, calendar: Calendar) -> list[str]:
+def _waiting_lines(found: PipelinePass, calendar: Calendar) -> list[str]:
     """Say what windows wait for, the newest first; of many only the first few."""
-    waiting = list(turn.waiting)[::-1]
+    waiting = list(found.waiting)[::-1]
     lines = [f"{calendar.label_of(span)} {value.text}" for span, value in waiting[:_MOST_WAITING]]
     more = sum(calendar.count(span) for span, _ in waiting[_MOST_WAITING:])
     return [*lines, f"and {more:,} more"] if more else lines
 
 
-def turn_record(turn: PipelinePass) -> dict[str, Any]:
+def pass_record(found: PipelinePass) -> dict[str, Any]:
     """Return a pipeline's turn for JSON."""
     record: dict[str, Any] = {
-        "pipeline": turn.pipeline,
-        "error": str(turn.error) if turn.error else None,
-        "note": turn.note,
+        "pipeline": found.pipeline,
+        "error": str(found.error) if found.error else None,
+        "note": found.note,
         "waiting": [
             {"start": span.start, "end": span.end, "for": value.text, "until": value.until}
-            for span, value in turn.waiting
+            for span, value in found.waiting
         ],
-        "next": turn.next_at,
-        "unheard": list(turn.unheard),
+        "next": found.next_at,
+        "unheard": list(found.unheard),
         "runs": [],
     }
-    if turn.done is not None:
+    if found.done is not None:
         record["runs"] = [
             {
                 "window": window.label,
-                "run_id": turn.done.run_ids.get(window),
+                "run_id": found.done.run_ids.get(window),
                 "state": state,
                 "ran": state.verdict.ran,
                 "correct": state.verdict.correct,
             }
-            for window, state in sorted(turn.done.states.items())
+            for window, state in sorted(found.done.states.items())
         ]
     return record
 
 
-def _next_in_words(turn: PipelinePass, zone: ZoneInfo) -> str:
-    return f"; next {minute(turn.next_at.astimezone(zone))}" if turn.next_at else ""
+def _next_in_words(found: PipelinePass, zone: ZoneInfo) -> str:
+    return f"; next {minute(found.next_at.astimezone(zone))}" if found.next_at else ""
 
 
 class SchedulerLog(ABC):
@@ -126,22 +123,28 @@ class PlainLog(SchedulerLog):
     """Lines for people, and for journald: each event once."""
 
     def __init__(
-        self, write: Callable[[str], None], show: Show, now: Clock, zone: ZoneInfo, *, stamped: bool
+        self,
+        write: Callable[[str], None],
+        now: Clock,
+        zone: ZoneInfo,
+        *,
+        stamped: bool,
+        to_stderr: bool,
     ) -> None:
         self._write = write
-        self._show = show
         self._now = now
         self._zone = zone
         self._is_stamped = stamped
+        self._is_to_stderr = to_stderr
         self._said: dict[str, list[str]] = {}  # of each pipeline, last
 
-    def turned(self, turn: PipelinePass) -> None:
-        """Say what became of a pipeline's turn, unless it is what was said last."""
-        lines = _turn_lines(turn, self._zone)
-        if lines != self._said.get(turn.pipeline) or turn.plan is not None:
+    def turned(self, found: PipelinePass) -> None:
+        """Say what became of a pipeline's found, unless it is what was said last."""
+        lines = _pass_lines(found, self._zone)
+        if lines != self._said.get(found.pipeline) or found.plan is not None:
             for line in lines:
-                self.event("turn", turn.pipeline, line)
-        self._said[turn.pipeline] = lines
+                self.event("turn", found.pipeline, line)
+        self._said[found.pipeline] = lines
 
     def reloaded(self) -> None:
         """Say that an edit is taken up, and from now on everything anew."""
@@ -149,8 +152,14 @@ class PlainLog(SchedulerLog):
         super().reloaded()
 
     def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
-        """Return a display of lines, and of a bar on a terminal."""
-        return self._show(pipeline, self._stamp)
+        """Return a display of lines, each with a stamp, and of a bar on a terminal."""
+        # Only when something runs: a tenth of the time of a tick with nothing to do.
+        from rich.console import Console
+
+        from runner.render.progress import ProgressDisplay
+
+        console = Console(stderr=self._is_to_stderr)
+        return ProgressDisplay(console, pipeline.name, pipeline, self._stamp)
 
     def event(self, name: str, subject: str, words: str, **facts: object) -> None:  # noqa: ARG002
         """Write a line."""
@@ -169,12 +178,12 @@ class JsonLog(SchedulerLog):
         self._now = now
         self._said: dict[str, dict[str, object]] = {}  # of each pipeline, last
 
-    def turned(self, turn: PipelinePass) -> None:
-        """Say what became of a pipeline's turn, unless it is what was said last."""
-        record = turn_record(turn)
-        if record["runs"] or record != self._said.get(turn.pipeline):
+    def turned(self, found: PipelinePass) -> None:
+        """Say what became of a pipeline's found, unless it is what was said last."""
+        record = pass_record(found)
+        if record["runs"] or record != self._said.get(found.pipeline):
             self.emit("turn", **record)
-        self._said[turn.pipeline] = record
+        self._said[found.pipeline] = record
 
     def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
         """Return a writer of objects about a pipeline."""
