@@ -15,7 +15,7 @@ from runner.core.graph import depths
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
-from runner.core.windows import Calendar, Window, range_label
+from runner.core.windows import Calendar, Window
 from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.ledger import Ledger, ModelWork
 from runner.planner import Planner
@@ -167,8 +167,8 @@ def _windowed_parts(
         windows = list(same)
         first, last = windows[0], windows[-1]
         if status is not None:
-            label = range_label(first.label, last.label)
-            yield WindowRange(Span(first.start, last.end), label, status, why)
+            span = Span(first.start, last.end)
+            yield WindowRange(span, calendar.label(span), status, why)
 
 
 def _whole_parts(

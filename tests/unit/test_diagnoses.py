@@ -27,7 +27,7 @@ from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Node, Project
 from runner.render.doctor import doctor_page, doctor_record
-from runner.render.ink import Terminal
+from runner.render.terminal import Terminal
 from runner.warehouse.lock import Holder, stray_engines
 from runner.warehouse.markers import Differences
 

@@ -18,15 +18,11 @@ def lint(
     # Only here: the parser of SQL takes as long to import as all other commands together.
     from runner.lint import models
     from runner.lint.rules import Severity
-    from runner.render import findings
+    from runner.render.listings import LINT_FINDINGS, lint_page
 
     workspace = Workspace.find(project_dir)
     names = [name for words in select or () for name in words.replace(",", " ").split()]
     found = models.lint(workspace.project(), workspace.project_dir, names)
-    show(
-        lambda: findings.findings_page(found),
-        lambda: [findings.finding_record(one) for one in found],
-        output,
-    )
+    show(lambda: lint_page(found), lambda: LINT_FINDINGS.records(found), output)
     if any(one.finding.severity is Severity.ERROR for one in found):
         raise typer.Exit(1)

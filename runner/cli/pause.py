@@ -1,4 +1,4 @@
-"""The commands that tell a pipeline something: accept, pause, resume, cancel."""
+"""The commands that stop a pipeline and let it go on: pause, resume, cancel."""
 
 from __future__ import annotations
 
@@ -8,25 +8,9 @@ import typer
 
 from runner.cli import inputs
 from runner.cli.app import HERE, PipelineName, ProjectDir, app
-from runner.project.acceptance import accept_code
 from runner.project.pipelines import find_config
 from runner.render.words import counted
 from runner.workspace import Workspace
-
-
-@app.command()
-def accept(
-    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
-    project_dir: ProjectDir = HERE,
-) -> None:
-    """Say that a change of a model is cosmetic: what it published before is as good."""
-    workspace = Workspace.find(project_dir)
-    project, ledger = workspace.project(), workspace.ledger
-    count = accept_code(model, project, ledger, inputs.now())
-    if count == 0:
-        typer.echo(f"{model}: nothing was published by other code than its present one")
-    else:
-        typer.echo(f"{model}: what was published by earlier code is no longer stale")
 
 
 @app.command()

@@ -1,18 +1,57 @@
-"""The commands for whoever keeps it going: prune, metrics."""
+"""The commands for whoever keeps it going: doctor, prune, metrics."""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
 
 from runner.cli import inputs
-from runner.cli.app import HERE, AsOf, Format, OutputFormat, ProjectDir, app, show
+from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app, show
 from runner.core.errors import UsageError
+from runner.doctor.checks import Health
+from runner.doctor.examine import examine
+from runner.doctor.rebuild import rebuild as rebuild_ledger
 from runner.overview.metrics import measure
+from runner.render.doctor import (
+    REBUILT,
+    doctor_page,
+    doctor_record,
+    pruned_page,
+    pruned_record,
+    rebuilt_page,
+)
 from runner.render.metrics import metrics_text
-from runner.render.pruning import pruned_page, pruned_record
-from runner.workspace import Workspace
+from runner.render.terminal import Terminal
+from runner.workspace import EngineKind, Workspace
+
+
+@app.command("doctor")
+def see_doctor(
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild",
+            help="Make the ledger anew from the warehouse's markers; the old file is kept aside.",
+        ),
+    ] = False,
+    output: OutputFormat = Format.TABLE,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Look whether ledger, warehouse, versions and disks are sound, and say what to do."""
+    workspace = Workspace.find(project_dir)
+    if rebuild:
+        done = rebuild_ledger(workspace, engine, inputs.now(), _asking)
+        show(lambda: rebuilt_page(done), lambda: REBUILT.record(done), output)
+        return
+    found = examine(workspace, engine, _asking)
+    terminal = Terminal.behind(sys.stdout, os.environ)
+    show(lambda: doctor_page(found, terminal), lambda: doctor_record(found), output)
+    if any(line.verdict is Health.WRONG for line in found):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -54,3 +93,9 @@ def metrics(as_of: AsOf = None, project_dir: ProjectDir = HERE) -> None:
     for name, one in found.pipelines.items():
         if one.error is not None:
             typer.echo(f"runner: {name}: {one.error}", err=True)
+
+
+def _asking() -> None:
+    """Say why nothing happens for some seconds, to a person who waits."""
+    if sys.stderr.isatty():
+        typer.echo("reading the warehouse's markers", err=True)

@@ -21,10 +21,11 @@ from runner.cli.app import (
 )
 from runner.core.interrupts import Interrupted
 from runner.core.proofs import Proof, ProofVerdict, Property, Result
+from runner.core.windows import range_label
 from runner.project.files import profiles_file
 from runner.project.pipelines import find_config, make_pipeline
 from runner.proving.results import ProofReport
-from runner.render.proofs import proof_page, proof_record, windows_in_words
+from runner.render.proofs import proof_page, proof_record
 from runner.workspace import EngineKind, Workspace
 
 
@@ -93,14 +94,14 @@ def prove_pipeline(
 
 
 def _proofs(report: ProofReport) -> list[Proof]:
-    """What to remember: what has been decided."""
+    """Return what to remember: what has been decided."""
     return [
         Proof(
             model=model,
             code_hash=report.code_hashes[model],
             verdict=report.verdicts[model],
             failed=tuple(p for p in Property if outcomes[p].result is Result.FAILED),
-            windows=windows_in_words(report.windows),
+            windows=range_label(report.windows[0].label, report.windows[-1].label),
             proved_at=inputs.now(),
         )
         for model, outcomes in report.outcomes.items()

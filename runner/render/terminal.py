@@ -1,4 +1,4 @@
-"""What the terminal can show: its width, and colours as plain ANSI codes (rich takes too long)."""
+"""The terminal: its width, and colours as plain ANSI codes (to import rich takes too long)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _RESET = "\x1b[0m"
 
 @dataclass(frozen=True)
 class Terminal:
-    """How wide a line may be, and whether colours reach a person."""
+    """The width of a line, and whether colours reach a person."""
 
     width: int = 80  # columns
     is_colored: bool = False
 
     @classmethod
     def behind(cls, stream: TextIO, environ: Mapping[str, str]) -> Self:
-        """What a stream leads to; into a pipe, 80 columns unless COLUMNS says otherwise."""
+        """Describe where a stream leads; into a pipe, 80 columns unless COLUMNS says otherwise."""
         is_colored = (
             stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
         )
         return cls(shutil.get_terminal_size((80, 24)).columns, is_colored)
 
     def ink(self, text: str, codes: str) -> str:
-        r"""A text in the colours of ANSI ``codes``, such as ``1;31``; unchanged without colours.
+        r"""Return a text in the colours of ANSI ``codes``, such as ``1;31``; as it is without.
 
         >>> Terminal(is_colored=True).ink("x", "31")
         '\x1b[31mx\x1b[0m'

@@ -1,4 +1,4 @@
-"""The graph of a pipeline, as text and as Mermaid."""
+"""The graph of a pipeline, as text and as Mermaid; :mod:`runner.render.dag_svg` draws it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from runner.project.pipelines import Pipeline
 
 
 def dag_text(pipeline: Pipeline, project: Project) -> str:
-    """The graph in the order in which it runs: each node with what it reads."""
+    """List the graph in the order in which it runs: each node with what it reads."""
     nodes = drawn_nodes(pipeline, project)
     names = {node.unique_id: node.name for node in nodes}
     lines = []
@@ -19,7 +19,7 @@ def dag_text(pipeline: Pipeline, project: Project) -> str:
 
 
 def dag_mermaid(pipeline: Pipeline, project: Project) -> str:
-    """The graph as a Mermaid flowchart."""
+    """Write the graph as a Mermaid flowchart."""
     nodes = drawn_nodes(pipeline, project)
     names = {node.unique_id: node.name for node in nodes}
     lines = ["flowchart LR"]
@@ -34,7 +34,7 @@ def dag_mermaid(pipeline: Pipeline, project: Project) -> str:
 
 
 def drawn_nodes(pipeline: Pipeline, project: Project) -> list[Node]:
-    """The nodes that hold data, and the sources that they read."""
+    """Return the nodes that hold data, and the sources that they read."""
     chosen = [node for node in pipeline.nodes if node.kind in ("model", "seed", "snapshot")]
     parents = {parent for node in chosen for parent in node.parents}
     sources = [n for n in project.nodes.values() if n.kind == "source" and n.unique_id in parents]

@@ -1,11 +1,11 @@
-"""The commands that only look: plan, status, list, list-runs, show-run."""
+"""The commands that only look: status, plan, list, list-runs, show-run."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -28,18 +28,20 @@ from runner.cli.app import (
     app,
     show,
 )
-from runner.core.planning import TAKEN, Plan, Reprocess
-from runner.core.proofs import Proof
+from runner.core.planning import TAKEN, Reprocess
 from runner.core.states import RunState
+from runner.overview.pipeline import PipelineStatus, PipelineSummary
 from runner.planner import proofs_of
-from runner.project.pipelines import Pipeline, find_config, make_pipeline
-from runner.render import records, tables
-from runner.render.ink import Terminal
-from runner.render.picture import Picture
-from runner.render.proofs import standings_record
-from runner.render.status import status_page
+from runner.project.pipelines import find_config, make_pipeline
+from runner.render.listings import PIPELINES
+from runner.render.plan import plan_page, plan_record
+from runner.render.runs import RUNS, run_page, run_record
+from runner.render.status import status_page, status_record
+from runner.render.terminal import Terminal
 from runner.warehouse.markers import require_warehouse
 from runner.workspace import Workspace
+
+T = TypeVar("T")
 
 
 @app.command("plan")
@@ -76,8 +78,8 @@ def show_plan(
         found[name] = planner.pipeline, planner.plan(request, now), proofs
     require_warehouse(workspace.project(), workspace.ledger)
     show(
-        lambda: "\n\n".join(tables.plan_page(*planned) for planned in found.values()),
-        lambda: records.per_pipeline(pipeline, found, lambda planned: _plan_record(*planned)),
+        lambda: "\n\n".join(plan_page(*planned) for planned in found.values()),
+        lambda: _per_pipeline(pipeline, found, lambda planned: plan_record(*planned)),
         output,
     )
 
@@ -95,17 +97,17 @@ def status(
     """Draw what every model's windows are, a character each, and say what to do next."""
     timestamp = inputs.parsed_timestamp(as_of)
     workspace = Workspace.find(project_dir)
-    pictures = {}
+    found = {}
     for name in workspace.named(pipeline):
         planner = workspace.planner(name)
         now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
         plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
-        pictures[name] = Picture(name, plan, workspace.ledger.controls.get_pause(name))
+        found[name] = PipelineStatus(name, plan, workspace.ledger.controls.get_pause(name))
     require_warehouse(workspace.project(), workspace.ledger)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(
-        lambda: "\n\n".join(status_page(found, terminal, windows) for found in pictures.values()),
-        lambda: records.per_pipeline(pipeline, pictures, records.status_record),
+        lambda: "\n\n".join(status_page(one, terminal, windows) for one in found.values()),
+        lambda: _per_pipeline(pipeline, found, status_record),
         output,
     )
 
@@ -120,15 +122,15 @@ def list_pipelines(
     workspace = Workspace.find(project_dir)
     looking_from = inputs.parsed_timestamp(as_of)
     ledger = workspace.ledger
-    found_records = []
     project = workspace.project()
+    listed = []
     for name, config in workspace.configs.items():
         found = make_pipeline(name, config, project)
         now = inputs.instant_of(looking_from, found.calendar.zone)
-        newest, pause = ledger.runs.find(name, limit=1), ledger.controls.get_pause(name)
+        last = next(iter(ledger.runs.find(name, limit=1)), None)
         proofs = proofs_of(found, ledger)
-        found_records.append(records.pipeline_record(found, now, newest, pause, proofs))
-    show(lambda: tables.pipelines_table(found_records), lambda: found_records, output)
+        listed.append(PipelineSummary(found, now, last, ledger.controls.get_pause(name), proofs))
+    show(lambda: PIPELINES.text(listed), lambda: PIPELINES.records(listed), output)
 
 
 @app.command("list-runs")
@@ -143,7 +145,7 @@ def list_runs(
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
     runs = workspace.ledger.runs.find(pipeline, limit, state)
-    show(lambda: tables.runs_table(runs), lambda: [records.run_record(run) for run in runs], output)
+    show(lambda: RUNS.text(runs), lambda: RUNS.records(runs), output)
 
 
 @app.command("show-run")
@@ -161,14 +163,16 @@ def show_run(
     models, findings = ledger.results.get_models(shown), ledger.results.get_findings(shown)
     allowed = ledger.runs.get_allowances(shown)
     show(
-        lambda: tables.run_page(shown, models, findings, allowed, workspace.zone),
-        lambda: records.run_page_record(shown, models, findings, allowed),
+        lambda: run_page(shown, models, findings, allowed, workspace.zone),
+        lambda: run_record(shown, models, findings, allowed),
         output,
     )
 
 
-def _plan_record(
-    pipeline: Pipeline, plan: Plan, proofs: Mapping[str, Proof | None]
-) -> dict[str, object]:
-    """A plan for JSON, with what is proved of its models."""
-    return {**records.plan_record(pipeline, plan), "proofs": standings_record(proofs)}
+def _per_pipeline(
+    asked: str | None, found: Mapping[str, T], record: Callable[[T], dict[str, Any]]
+) -> object:
+    """Return one record for the pipeline that was asked for; by name if it was all of them."""
+    if asked is not None:
+        return record(found[asked])
+    return {name: record(value) for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""The commands that look at one window: why, dag."""
+"""The commands that show what a window is made from: why, dag."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import typer
 from runner.cli import inputs
 from runner.cli.app import HERE, AsOf, PipelineName, ProjectDir, app
 from runner.core.errors import UsageError
+from runner.explain.repair import repair_commands
 from runner.project.pipelines import find_config, make_pipeline
-from runner.render import graphs, records
-from runner.render.repairs import repair_commands
-from runner.render.svg import dag_svg
+from runner.render.columns import as_json
+from runner.render.dag import dag_mermaid, dag_text, drawn_nodes
+from runner.render.dag_svg import dag_svg
 from runner.render.why import Why, why_page, why_record
 from runner.workspace import Workspace
 
@@ -24,14 +25,14 @@ WindowLabel = Annotated[
 
 
 class WhyFormat(StrEnum):
-    """How a map is printed."""
+    """The ways to print a map."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class DagFormat(StrEnum):
-    """How a graph is printed."""
+    """The ways to print a graph."""
 
     TEXT = "text"
     MERMAID = "mermaid"
@@ -61,7 +62,7 @@ def why(
     }
     commands = repair_commands(found, target, asked.span, workspace.zone, pauses)
     told = Why(target, asked, found, commands)
-    typer.echo(records.as_json(why_record(told)) if output is WhyFormat.JSON else why_page(told))
+    typer.echo(as_json(why_record(told)) if output is WhyFormat.JSON else why_page(told))
 
 
 @app.command()
@@ -81,11 +82,11 @@ def dag(
         if window is not None:
             raise UsageError("only the picture shows a window: add --format svg")
         project = workspace.project()
-        draw = graphs.dag_mermaid if output is DagFormat.MERMAID else graphs.dag_text
+        draw = dag_mermaid if output is DagFormat.MERMAID else dag_text
         typer.echo(draw(make_pipeline(pipeline, config, project), project))
         return
     tracer = workspace.tracer(inputs.instant_of(inputs.parsed_timestamp(as_of), workspace.zone))
     home = tracer.planners[pipeline]
     asked = tracer.window(home, window)
-    nodes = graphs.drawn_nodes(home.pipeline, tracer.project)
+    nodes = drawn_nodes(home.pipeline, tracer.project)
     typer.echo(dag_svg(f"{pipeline}, {asked.label}", tracer.lineage_of(nodes, asked.span)))

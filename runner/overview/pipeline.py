@@ -1,4 +1,4 @@
-"""What is to be seen of a pipeline at a glance: its windows by status, and the next step."""
+"""One pipeline at a glance: its windows by status, how many ran and are correct, the next step."""
 
 from __future__ import annotations
 
@@ -9,46 +9,55 @@ from datetime import datetime
 from functools import cached_property
 
 from runner.core.planning import ModelPlan, Plan
+from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import Verdict
 from runner.core.status import WORST_FIRST, WindowStatus
 from runner.core.windows import Calendar
-from runner.ledger import Pause
+from runner.ledger import Pause, Run
+from runner.project.pipelines import Pipeline
 
-
-@dataclass(frozen=True)
-class Mark:
-    """How a status looks in the map."""
-
-    character: str  # its own, so that nothing is lost without colours
-    codes: str  # ANSI
-
-
-MARKS: Mapping[WindowStatus, Mark] = {
-    WindowStatus.FAILED: Mark("x", "1;31"),
-    WindowStatus.BLOCKED: Mark("#", "1;31"),
-    WindowStatus.INCORRECT: Mark("!", "1;33"),
-    WindowStatus.MISSING: Mark("_", "1"),
-    WindowStatus.PUBLISHED: Mark("p", "33"),
-    WindowStatus.STALE: Mark("~", "33"),
-    WindowStatus.UNCHECKED: Mark("u", "33"),
-    WindowStatus.IN_FLIGHT: Mark(">", "36"),
-    WindowStatus.SUCCESS: Mark(".", "32"),
-}
 BEST_FIRST = WORST_FIRST[::-1]
-WRONG = tuple(
-    s
-    for s in WORST_FIRST
-    if s not in (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
-)
+_FINE = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
+WRONG = tuple(status for status in WORST_FIRST if status not in _FINE)
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One pipeline as it stands."""
+class PipelineSummary:
+    """A pipeline in a line: what is due next, and how its newest window ended."""
+
+    pipeline: Pipeline
+    at: datetime  # UTC; the time from which it is looked at
+    last_run: Run | None  # of its newest window
+    pause: Pause | None
+    proofs: Mapping[str, Proof | None]  # by model
+
+    @cached_property
+    def next(self) -> NextWindow | None:
+        """The window that is due next; None if it has no schedule, or none is left."""
+        pipeline = self.pipeline
+        if pipeline.schedule is None:
+            return None
+        window, due_at = pipeline.schedule.next_due(pipeline.calendar, self.at)
+        if pipeline.last is not None and window.end > pipeline.last:
+            return None
+        return NextWindow(window.label, due_at.astimezone(pipeline.calendar.zone))
+
+
+@dataclass(frozen=True)
+class NextWindow:
+    """A window that is not due yet."""
+
+    label: str
+    due_at: datetime  # in the pipeline's zone
+
+
+@dataclass(frozen=True)
+class PipelineStatus:
+    """One pipeline with the status of every window that should exist."""
 
     name: str
-    plan: Plan  # of every window that should exist
+    plan: Plan  # of all of them
     pause: Pause | None = None
 
     @cached_property
@@ -63,7 +72,7 @@ class Picture:
 
     @property
     def others(self) -> list[ModelPlan]:
-        """What has no windows and is not as it should be."""
+        """The nodes without windows that are not as they should be."""
         return [
             model
             for model in self.plan.models
@@ -71,7 +80,7 @@ class Picture:
         ]
 
     def counts(self, model: ModelPlan) -> dict[WindowStatus, int]:
-        """How many windows of a model have which status, success first."""
+        """Count the windows of a model by status, the best first."""
         return {
             status: self.grid.count(model.statuses[status])
             for status in BEST_FIRST
@@ -80,12 +89,12 @@ class Picture:
 
     @property
     def ran(self) -> int:
-        """In how many windows every model has run."""
+        """The number of windows in which every model has run."""
         return self._count(lambda verdict: verdict.ran)
 
     @property
     def correct(self) -> int:
-        """In how many windows every model is verified: checked, and found right."""
+        """The number of windows in which every model is verified: checked, and found right."""
         return self._count(lambda verdict: verdict.correct)
 
     def _count(self, holds: Callable[[Verdict], bool | None]) -> int:
@@ -105,7 +114,7 @@ class Picture:
 
     @property
     def next_command(self) -> str | None:
-        """What to type next; None if every window is as it should be."""
+        """The command to type next; None if every window is as it should be."""
         if self.pause is not None:
             return f"runner resume {self.name}"
         if self.plan.pieces:
@@ -117,6 +126,20 @@ class Picture:
         if WindowStatus.STALE in self.statuses:
             return f"runner backfill {self.name} --reprocess stale"
         return None
+
+    @property
+    def next_step(self) -> str:
+        """What to do next, in a line."""
+        command = self.next_command
+        if command is None:
+            return "nothing, every window is as it should be"
+        before = ""
+        if self.pause is None and not self.plan.pieces:
+            if WindowStatus.BLOCKED in self.statuses:
+                before = "mend what it failed on, then "
+            elif WindowStatus.IN_FLIGHT in self.statuses:
+                return f"nothing, it is running: {command}"
+        return f"{before}{command}   details: runner plan {self.name}"
 
 
 class Grid:
@@ -130,28 +153,18 @@ class Grid:
         return len(self._starts)
 
     def count(self, spans: Spans) -> int:
-        """How many of the windows lie in some ranges of whole windows."""
-        return sum(self._index(span.end) - self._index(span.start) for span in spans)
+        """Count the windows that lie in some ranges of whole windows."""
+        return sum(self.count_in(span) for span in spans)
+
+    def count_in(self, span: Span) -> int:
+        """Count the windows of one range."""
+        return self._index(span.end) - self._index(span.start)
 
     def newest(self, count: int) -> Span:
-        """The range of the last windows, one at least; ValueError if there is none."""
+        """Return the range of the last windows, one at least; ValueError if there is none."""
         if self._end is None:
             raise ValueError("there are no windows: look at the length first")
         return Span(self._starts[-min(max(count, 1), len(self))], self._end)
 
     def _index(self, bound: datetime) -> int:
         return bisect_left(self._starts, bound)
-
-
-def next_step(picture: Picture) -> str:
-    """What to do next, in a line."""
-    command = picture.next_command
-    if command is None:
-        return "next: nothing, every window is as it should be"
-    before = ""
-    if picture.pause is None and not picture.plan.pieces:
-        if WindowStatus.BLOCKED in picture.statuses:
-            before = "mend what it failed on, then "
-        elif WindowStatus.IN_FLIGHT in picture.statuses:
-            return f"next: nothing, it is running: {command}"
-    return f"next: {before}{command}   details: runner plan {picture.name}"

@@ -7,7 +7,7 @@ background, and everything between them is a middle grey that is legible on whit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
@@ -44,7 +44,7 @@ _NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010
 
 @dataclass(frozen=True)
 class _Box:
-    """Where a place of the layout lies, in pixels."""
+    """The place of a node or a bend, in pixels."""
 
     left: float
     top: float
@@ -61,8 +61,8 @@ class _Box:
 
 
 def dag_svg(title: str, found: Lineage) -> str:
-    """A picture of a map; valid XML, whatever the names hold."""
-    layers = layered({stop.unique_id: stop.parents for stop in found.nodes})
+    """Draw a map; valid XML, whatever the names hold."""
+    layers = layered({node.unique_id: node.parents for node in found.nodes})
     boxes = _boxes(layers, found)
     width = max((box.right for box in boxes.values()), default=0) + _MARGIN
     width = max(width, 2 * _MARGIN + _LETTER * len(title))
@@ -74,15 +74,15 @@ def dag_svg(title: str, found: Lineage) -> str:
         f"<title>{escape(_clean(title))}</title>",
         f'<text x="{_MARGIN}" y="{_MARGIN + 8}" fill="{_GREY}" font-size="14" font-weight="bold">'
         f"{escape(_clean(title))}</text>",
-        *(_edge(layers.route(*edge), boxes) for edge in layers.edges),
-        *(line for stop in found.nodes for line in _node(stop, boxes[stop.unique_id], found)),
+        *(_edge(route, boxes) for route in layers.routes.values()),
+        *(line for node in found.nodes for line in _node(node, boxes[node.unique_id], found)),
         "</svg>",
     ]
     return "\n".join(lines)
 
 
 def _boxes(layers: Layers, found: Lineage) -> dict[Place, _Box]:
-    """Columns side by side, each as wide as its widest box, and centred on the highest."""
+    """Put columns side by side, each as wide as its widest box, and centre them on the highest."""
     heights = [sum(map(_height, column)) for column in layers.columns]
     tallest = max(heights, default=0)
     boxes: dict[Place, _Box] = {}
@@ -102,23 +102,23 @@ def _height(place: Place) -> float:
     return (_BEND_HEIGHT if isinstance(place, Bend) else _BOX_HEIGHT) + _GAP_BELOW
 
 
-def _width(stop: LineageNode) -> float:
-    longest = max(len(stop.name) + 1, *(len(line) for line in _small_print(stop)))
+def _width(node: LineageNode) -> float:
+    longest = max(len(node.name) + 1, *(len(line) for line in _small_print(node)))
     return 20 + _LETTER * longest
 
 
-def _small_print(stop: LineageNode) -> tuple[str, str]:
-    verdict = stop.verdict
+def _small_print(node: LineageNode) -> tuple[str, str]:
+    verdict = node.verdict
     if verdict.ran is None and verdict.correct is None:
-        state = stop.state
+        state = node.state
     else:
-        state = f"{stop.state}: ran {yes_no(verdict.ran)}, correct {yes_no(verdict.correct)}"
-    rows = [part.rows for part in stop.parts if part.rows is not None]
-    return state, ", ".join([stop.kind, *([counted(sum(rows), "row")] if rows else [])])
+        state = f"{node.state}: ran {yes_no(verdict.ran)}, correct {yes_no(verdict.correct)}"
+    rows = [part.rows for part in node.parts if part.rows is not None]
+    return state, ", ".join([node.kind, *([counted(sum(rows), "row")] if rows else [])])
 
 
-def _edge(route: list[Place], boxes: dict[Place, _Box]) -> str:
-    """A curve from the right of the parent to the left of the child, level through its bends."""
+def _edge(route: Sequence[Place], boxes: dict[Place, _Box]) -> str:
+    """Draw a curve from the right of the parent to the left of the child, level through bends."""
     x, y = boxes[route[0]].right, boxes[route[0]].middle
     path = [f"M {x:.1f} {y:.1f}"]
     for place in route[1:]:
@@ -134,21 +134,21 @@ def _edge(route: list[Place], boxes: dict[Place, _Box]) -> str:
     return f'<path d="{" ".join(path)}" fill="none" stroke="{_GREY}" stroke-width="1.3"/>{tip}'
 
 
-def _node(stop: LineageNode, box: _Box, found: Lineage) -> Iterator[str]:
-    is_cause = stop in found.causes
-    fill, border = _COLORS[stop.status] if stop.status else _NO_STATUS
-    if stop.is_absent and is_cause:
+def _node(node: LineageNode, box: _Box, found: Lineage) -> Iterator[str]:
+    is_cause = node in found.causes
+    fill, border = _COLORS[node.status] if node.status else _NO_STATUS
+    if node.is_absent and is_cause:
         fill, border = _ABSENT
-    dashes = "" if stop.is_windowed else ' stroke-dasharray="5 3"'
-    state, kind = _small_print(stop)
+    dashes = "" if node.is_windowed else ' stroke-dasharray="5 3"'
+    state, kind = _small_print(node)
     place = f'x="{box.left:.1f}" y="{box.top:.1f}" width="{box.width:.1f}" height="{box.height}"'
     yield "<g>"
-    yield f"<title>{escape(_clean(_told(stop)))}</title>"
+    yield f"<title>{escape(_clean(_hint(node)))}</title>"
     yield (
         f'<rect {place} rx="6" fill="{fill}" stroke="{border}" '
         f'stroke-width="{3 if is_cause else 1.5}"{dashes}/>'
     )
-    texts = ((18, _INK, ' font-weight="bold"', stop.name), (36, _INK, "", state))
+    texts = ((18, _INK, ' font-weight="bold"', node.name), (36, _INK, "", state))
     for below, ink, weight, text in (*texts, (53, "#555555", "", kind)):
         yield (
             f'<text x="{box.left + 10:.1f}" y="{box.top + below:.1f}" fill="{ink}"{weight}>'
@@ -162,12 +162,12 @@ def _node(stop: LineageNode, box: _Box, found: Lineage) -> Iterator[str]:
     yield "</g>"
 
 
-def _told(stop: LineageNode) -> str:
-    """What a pointer that rests on a box is told."""
-    reasons = [f"{part.label} {part.status}: {part.why}".strip() for part in stop.parts if part.why]
-    return "\n".join([f"{stop.name} is {stop.state}", *reasons])
+def _hint(node: LineageNode) -> str:
+    """Return the text for a pointer that rests on a box."""
+    reasons = [f"{part.label} {part.status}: {part.why}".strip() for part in node.parts if part.why]
+    return "\n".join([f"{node.name} is {node.state}", *reasons])
 
 
 def _clean(text: str) -> str:
-    """Without the characters that no XML may hold."""
+    """Replace the characters that no XML may hold."""
     return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
