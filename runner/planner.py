@@ -14,7 +14,7 @@ from runner.core.errors import UsageError, nearest
 from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
@@ -40,7 +40,7 @@ class LedgerRecord:
     @classmethod
     def read(cls, ledger: Ledger) -> Self:
         """Read the ledger."""
-        return cls(ledger.known(), ledger.accepted())
+        return cls(ledger.windows.get_records(), ledger.windows.get_accepted_changes())
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Planner:
         span: Span | None,
         takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED],
         *,
-        kind: Kind = Kind.BACKFILL,
+        kind: RunKind = RunKind.BACKFILL,
         select: Iterable[str] = (),
         chunk: int | None = None,
         force: bool = False,
@@ -104,7 +104,9 @@ class Planner:
     def in_flight(self) -> Spans:
         """Return the windows that somebody works on, leaving out whose process has died."""
         name = self.pipeline.name
-        return self.ledger.in_flight(name) - Spans(run.span for run in self.ledger.abandoned(name))
+        return self.ledger.runs.get_windows_in_flight(name) - Spans(
+            run.span for run in self.ledger.leases.find_abandoned(name)
+        )
 
     def changed_inputs(self, now: datetime, files_at: datetime) -> dict[str, Timeline[str]]:
         """Return the windows, by model, of which a file has changed; see :func:`changed_inputs`."""
@@ -145,7 +147,7 @@ class Planner:
     def sizing(self, fixed: int | None) -> Sizing:
         """Return how large chunks may be, by what windows took so far, or as a person said."""
         names = [node.name for node in self.pipeline.windowed]
-        usage = self.ledger.usage(self.pipeline.name, names) if fixed is None else None
+        usage = self.ledger.runs.get_usage(self.pipeline.name, names) if fixed is None else None
         sizing = Sizing(
             fixed=fixed,
             timeout=self.pipeline.config.timeout,
@@ -187,7 +189,7 @@ def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
 
     The newest proof counts, also of code to which the change was accepted as cosmetic.
     """
-    known, accepted = ledger.proofs(), ledger.accepted()
+    known, accepted = ledger.proofs.get_all(), ledger.windows.get_accepted_changes()
     found: dict[str, Proof | None] = {}
     for node in pipeline.data_nodes:
         if node.materialized != "incremental":

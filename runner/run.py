@@ -76,14 +76,14 @@ def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetim
     windows = [window for span in plan.windows for window in calendar.windows(span)]
     reached("before-queue")
     kind = plan.request.kind
-    queued = ledger.queue(name, kind, windows, environment.now(), context.allowed)
+    queued = ledger.leases.queue(name, kind, windows, environment.now(), context.allowed)
     reached("after-queue")
     held = Spans(run.span for run in queued)
     mine = _within(planner.plan(plan.request, now, held), held)
     surplus = [run for run in queued if run.span not in mine.windows]
     if surplus:
         spare = [calendar.window_at(run.window_start) for run in surplus]
-        ledger.put_back(name, spare, MEANWHILE, environment.now())
+        ledger.leases.cancel_queued(name, spare, MEANWHILE, environment.now())
     others = plan.windows - mine.windows
     for span in others:
         context.observer.not_tried(span, MEANWHILE)
@@ -95,7 +95,7 @@ def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetim
 
 def require_running(workspace: Workspace, name: str) -> None:
     """Raise :class:`PausedError` if a pipeline is paused."""
-    pause = workspace.ledger.paused(name)
+    pause = workspace.ledger.controls.get_pause(name)
     if pause is not None:
         raise PausedError(f"{name} is paused ({pause.reason}): runner resume {name}")
 

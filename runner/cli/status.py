@@ -102,7 +102,7 @@ def status(
         planner = workspace.planner(name)
         now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
         plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
-        found[name] = PipelineStatus(name, plan, workspace.ledger.paused(name))
+        found[name] = PipelineStatus(name, plan, workspace.ledger.controls.get_pause(name))
     require_warehouse(workspace.project(), workspace.ledger)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(
@@ -127,9 +127,9 @@ def list_pipelines(
     for name, config in workspace.configs.items():
         found = make_pipeline(name, config, project)
         now = inputs.instant_of(looking_from, found.calendar.zone)
-        last = next(iter(ledger.runs(name, limit=1)), None)
-        proofs = proofs_of(found, ledger)
-        listed.append(PipelineSummary(found, now, last, ledger.paused(name), proofs))
+        last = next(iter(ledger.runs.find(name, limit=1)), None)
+        pause, proofs = ledger.controls.get_pause(name), proofs_of(found, ledger)
+        listed.append(PipelineSummary(found, now, last, pause, proofs))
     show(lambda: PIPELINES.text(listed), lambda: PIPELINES.records(listed), output)
 
 
@@ -144,7 +144,7 @@ def list_runs(
     """List the runs of a pipeline, newest window first."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    runs = workspace.ledger.runs(pipeline, limit, state)
+    runs = workspace.ledger.runs.find(pipeline, limit, state)
     show(lambda: RUNS.text(runs), lambda: RUNS.records(runs), output)
 
 
@@ -159,9 +159,9 @@ def show_run(
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
     ledger = workspace.ledger
-    shown = ledger.run(pipeline, run_id)
-    models, findings = ledger.model_runs(shown), ledger.findings(shown)
-    allowed = ledger.allowances(shown)
+    shown = ledger.runs.get(pipeline, run_id)
+    models, findings = ledger.results.get_models(shown), ledger.results.get_findings(shown)
+    allowed = ledger.runs.get_allowances(shown)
     show(
         lambda: run_page(shown, models, findings, allowed, workspace.zone),
         lambda: run_record(shown, models, findings, allowed),

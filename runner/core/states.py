@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class RunKind(StrEnum):
     """The cause of a run; the first part of its id."""
 
     SCHEDULED = "scheduled"

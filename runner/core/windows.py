@@ -134,10 +134,6 @@ class Calendar:
         """Return the window that holds what comes just before ``instant``: the last of a span."""
         return self.window_at(instant - timedelta.resolution)
 
-    def label_of(self, span: Span) -> str:
-        """Return the labels of the first and the last window of ``span``, as one text."""
-        return range_label(self.window_at(span.start).label, self.before(span.end).label)
-
     def floor(self, instant: datetime) -> datetime:
         """Return the start of the window around ``instant``: the last complete one's end."""
         return self.window_at(instant).start
@@ -146,6 +142,10 @@ class Calendar:
         """Return the first window bound at or after ``instant``."""
         window = self.window_at(instant)
         return window.start if window.start == instant else window.end
+
+    def label(self, span: Span) -> str:
+        """Name a span by its first and last window: ``2026-03-01 … 2026-05-31``."""
+        return range_label(self.window_at(span.start).label, self.before(span.end).label)
 
     def covering(self, span: Span) -> Span:
         """Return the whole windows that touch ``span``."""
@@ -326,7 +326,7 @@ class Calendar:
 
 
 def range_label(first: str, last: str) -> str:
-    """Return the labels of the first and the last window of a range as one text.
+    """Name a range by the labels of its first and last window.
 
     >>> range_label("2026-03-01", "2026-05-31"), range_label("2026-03-01", "2026-03-01")
     ('2026-03-01 … 2026-05-31', '2026-03-01')

@@ -89,7 +89,7 @@ class RunContext:
 
     def claim(self, span: Span) -> int:
         """Take queued windows in hand; returns the fence of whoever writes them now."""
-        return self.ledger.claim(self.pipeline.name, span, self.environment.now())
+        return self.ledger.leases.claim(self.pipeline.name, span, self.environment.now())
 
     def wait_for_warehouse(self) -> None:
         """Return when nobody else writes the warehouse.
@@ -100,10 +100,8 @@ class RunContext:
             wait_until_free(
                 self.warehouse,
                 self.pipeline.config.lock_timeout,
-                monotonic=self.environment.monotonic,
-                sleep=self.environment.sleep,
-                random=self.environment.random,
-                notify=self.observer.waiting,
+                self.environment,
+                self.observer.waiting,
             )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:

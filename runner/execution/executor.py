@@ -55,11 +55,11 @@ class Executor:
         self._calendar = pipeline.calendar
         self._newest_first = request.newest_first
         self._sizing: Sizing = request.sizing
-        tested = unit_tested(pipeline, ledger.known())
+        tested = unit_tested(pipeline, ledger.windows.get_records())
         self._unwindowed = UnwindowedNodes(pipeline, request.select, with_snapshots, tested)
         self._pending = PendingWork(pipeline, plan.pieces)
         self._recorder = RunRecorder(context, self._pending, self._unwindowed, _bad_rows(plan))
-        self._heartbeat = Heartbeat(ledger, pipeline.name, context.engine.kill)
+        self._heartbeat = Heartbeat(ledger.leases, pipeline.name, context.engine.kill)
         self._invoker = Invoker(context, request.kind, self._heartbeat)
         self._blocker: str | None = None  # why no chunk can succeed
         self._locked_since: float | None = None  # by the monotonic clock; None: not refused
@@ -266,7 +266,7 @@ class Executor:
         policy = self._context.pipeline.config.retries
         seconds = retries.delay(attempt, policy, self._context.environment.random).total_seconds()
         self._context.observer.retrying(span, reason, seconds)
-        self._context.ledger.retried(self._context.pipeline.name)
+        self._context.ledger.runs.count_retry(self._context.pipeline.name)
         self._context.environment.sleep(seconds)
 
     def _may_go_on(self) -> bool:
@@ -274,7 +274,7 @@ class Executor:
         if self._blocker is None and self._context.environment.is_stopping():
             self._blocker = "the runner was told to stop"
         if self._blocker is None:
-            pause = self._context.ledger.paused(self._context.pipeline.name)
+            pause = self._context.ledger.controls.get_pause(self._context.pipeline.name)
             if pause is not None:
                 self._blocker = f"paused: {pause.reason}"
                 return False
@@ -288,7 +288,7 @@ class Executor:
         """Stop, and let nothing of the pipeline start until a person has looked."""
         context = self._context
         with suppress(LedgerError):  # its disk may be the one that is full
-            context.ledger.pause(context.pipeline.name, reason, context.environment.now())
+            context.ledger.controls.pause(context.pipeline.name, reason, context.environment.now())
         self._blocker = f"paused: {reason}"
 
     def _left_out(self) -> dict[Window, RunState]:
@@ -304,7 +304,9 @@ class Executor:
         """End what is still queued or running in this process's name."""
         context = self._context
         cut_off = self._invoker.fence if self._invoker.running else None
-        context.ledger.give_up(context.pipeline.name, reason, context.environment.now(), cut_off)
+        context.ledger.leases.give_up(
+            context.pipeline.name, reason, context.environment.now(), cut_off
+        )
 
 
 def _bad_rows(plan: Plan) -> dict[str, Spans]:

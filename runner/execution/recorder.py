@@ -25,9 +25,9 @@ from runner.execution.results import reads_from
 from runner.execution.unwindowed import UnwindowedNodes
 from runner.execution.verdicts import Judgement
 from runner.ledger import (
+    FilesRead,
     IndexChange,
     InputFile,
-    Looked,
     ModelRun,
     RunEnd,
     RunEntry,
@@ -174,7 +174,7 @@ class RunRecorder:
     ) -> None:
         reached("before-record")
         now = self.context.environment.now()
-        self.context.ledger.record(self.pipeline.name, fence, entries, change, now)
+        self.context.ledger.results.record(self.pipeline.name, fence, entries, change, now)
         reached("after-record")
         for start, entry in sorted(entries.items()):
             if entry.outcome is not None:
@@ -226,7 +226,7 @@ class RunRecorder:
 
     def _made_from(
         self, entries: Mapping[datetime, RunEntry], models: Iterable[str] | None = None
-    ) -> Looked:
+    ) -> FilesRead:
         """The files that were there for what some runs have brought of models; None: of all."""
         wanted = self._seen.keys() if models is None else self._seen.keys() & set(models)
         found: dict[str, dict[Span, tuple[InputFile, ...]]] = {}

@@ -34,8 +34,10 @@ def recover(context: RunContext) -> None:
     off. Raises :class:`runner.core.errors.EngineError`, and settles nothing, if it cannot be asked.
     """
     pipeline, ledger, now = context.pipeline, context.ledger, context.environment.now()
-    abandoned = [run for run in ledger.abandoned(pipeline.name) if run.state is RunState.RUNNING]
-    cut_off = [*abandoned, *ledger.unsettled(pipeline.name)]
+    abandoned = [
+        run for run in ledger.leases.find_abandoned(pipeline.name) if run.state is RunState.RUNNING
+    ]
+    cut_off = [*abandoned, *ledger.runs.find_unsettled(pipeline.name)]
     settled: list[Run] = []
     for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
         runs = list(group)
@@ -53,12 +55,12 @@ def recover(context: RunContext) -> None:
         reached("recovery-told")
         # Another runner may be recovering too; then it has recorded what we would.
         with suppress(FencedOffError):
-            ledger.testify(pipeline.name, fence, entries, change, now)
+            ledger.results.record_from_markers(pipeline.name, fence, entries, change, now)
             settled += runs
     reached("recovery-recorded")
-    ledger.release_abandoned(pipeline.name, now)
+    ledger.leases.release_abandoned(pipeline.name, now)
     reached("recovery-released")
-    ledger.settle(settled)
+    ledger.results.mark_settled(settled)
 
 
 def adopt(context: RunContext) -> int:
@@ -66,13 +68,15 @@ def adopt(context: RunContext) -> int:
 
     A ledger that was lost looks like a new one; the warehouse tells them apart.
     """
-    if not context.ledger.knows_nothing():
+    if not context.ledger.windows.is_ledger_empty():
         return 0
     told = context.published(None)
     if not any(marker.run_id for marker in told):
         return 0
     index = index_of(told, context.pipeline.readers)
-    is_filled = context.ledger.fill(index.items(), max(marker.fence for marker in told))
+    is_filled = context.ledger.windows.fill_empty_ledger(
+        index.items(), max(marker.fence for marker in told)
+    )
     return len(told) if is_filled else 0
 
 

@@ -51,7 +51,7 @@ def _to_run(found: Lineage, node: LineageNode) -> list[LineageNode]:
     """Return what mends a cause: itself, or of a source what reads it and is not right."""
     if node.wrong_parts:
         return [node]
-    readers = [reader for reader in found.stops if node.unique_id in reader.parents]
+    readers = [reader for reader in found.nodes if node.unique_id in reader.parents]
     reached = [r for r in readers if r.wrong_parts or not r.is_windowed]
     return [one for reader in reached for one in _to_run(found, reader)]
 

@@ -10,7 +10,7 @@ from runner.core.errors import DaybreakError
 from runner.core.planning import Plan
 from runner.core.spans import Spans
 from runner.core.status import WORST_FIRST, WindowStatus
-from runner.ledger import Figures, SchedulerHeartbeat
+from runner.ledger import RunStatistics, SchedulerHeartbeat
 from runner.overview.outlook import Outlook
 from runner.workspace import Workspace
 
@@ -27,7 +27,7 @@ class PipelineFigures:
 class MeteredPipeline:
     """A pipeline with its figures."""
 
-    figures: Figures
+    figures: RunStatistics
     is_paused: bool
     stand: PipelineFigures | None  # None: it cannot be read
     error: DaybreakError | None = None  # why
@@ -58,9 +58,11 @@ def measure(workspace: Workspace, now: datetime) -> Metrics:
                 stand = _stand(outlook, name)
             except DaybreakError as error:
                 reason = error
-        is_paused = ledger.paused(name) is not None
-        pipelines[name] = MeteredPipeline(ledger.figures(name), is_paused, stand, reason)
-    return Metrics(now, pipelines, ledger.last_beat())
+        is_paused = ledger.controls.get_pause(name) is not None
+        pipelines[name] = MeteredPipeline(
+            ledger.runs.get_statistics(name), is_paused, stand, reason
+        )
+    return Metrics(now, pipelines, ledger.scheduler.get_heartbeat())
 
 
 def _stand(outlook: Outlook, name: str) -> PipelineFigures:

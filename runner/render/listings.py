@@ -11,7 +11,7 @@ from runner.render.words import counted, minute, yes_no
 
 if TYPE_CHECKING:
     from runner.alerting.channel_test import ChannelTest
-    from runner.ledger import Unsent
+    from runner.ledger import UnsentMessage
     from runner.lint.models import ModelFinding
     from runner.overview.pipeline import PipelineSummary
 
@@ -77,7 +77,7 @@ def channels_page(tried: Sequence[ChannelTest]) -> str:
     return f"{CHANNEL_TESTS.text(tried)}\n\n" + "\n".join(lines)
 
 
-def unsent_page(unsent: Sequence[Unsent]) -> str:
+def unsent_page(unsent: Sequence[UnsentMessage]) -> str:
     """Show the messages that wait, a line each, the oldest first."""
     return UNSENT.text(unsent) if unsent else "every message has been sent"
 

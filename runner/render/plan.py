@@ -43,7 +43,7 @@ def span_columns(
     """Describe the windows of whatever has a span; ``count`` is a faster one, if there is."""
     counted = count or calendar.count
     return [
-        Column(None, lambda thing: calendar.label_of(span_of(thing)), "windows"),
+        Column(None, lambda thing: calendar.label(span_of(thing)), "windows"),
         Column("first_window", lambda thing: calendar.window_at(span_of(thing).start).label),
         Column("last_window", lambda thing: calendar.before(span_of(thing).end).label),
         Column("start", lambda thing: span_of(thing).start),

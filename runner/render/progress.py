@@ -200,7 +200,7 @@ class ProgressDisplay:
             self._print(f"and the other {len(wrong) - 1} in: runner list-runs {name}")
 
     def _where(self, span: Span) -> str:
-        return self._calendar.label_of(span)
+        return self._calendar.label(span)
 
     def _print(self, text: str, style: str | None = None) -> None:
         line = f"{self._stamp()}[{self._word}] {text}"
@@ -219,4 +219,4 @@ def _stale_reasons(calendar: Calendar, plan: Plan) -> Iterator[tuple[str, str]]:
             reason = model.why(WindowStatus.STALE, span)
             if reason is not None and reason not in said:
                 said.add(reason)
-                yield calendar.label_of(span), reason
+                yield calendar.label(span), reason

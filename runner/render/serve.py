@@ -47,7 +47,7 @@ def _pass_lines(found: PipelinePass, zone: ZoneInfo) -> list[str]:
 def _waiting_lines(found: PipelinePass, calendar: Calendar) -> list[str]:
     """Say what windows wait for, the newest first; of many only the first few."""
     waiting = list(found.waiting)[::-1]
-    lines = [f"{calendar.label_of(span)} {value.text}" for span, value in waiting[:_MOST_WAITING]]
+    lines = [f"{calendar.label(span)} {value.text}" for span, value in waiting[:_MOST_WAITING]]
     more = sum(calendar.count(span) for span, _ in waiting[_MOST_WAITING:])
     return [*lines, f"and {more:,} more"] if more else lines
 
@@ -253,7 +253,7 @@ class _Witness:
         self._emit("abandoned", where=self._where(span))
 
     def _where(self, span: Span) -> str:
-        return self._calendar.label_of(span)
+        return self._calendar.label(span)
 
     def _emit(self, event: str, **facts: object) -> None:
         self._log.emit(event, pipeline=self._name, **facts)

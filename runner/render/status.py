@@ -119,7 +119,7 @@ class Layout:
 
 def _headline(pipeline: PipelineStatus, terminal: Terminal) -> str:
     calendar, windows = pipeline.plan.calendar, list(pipeline.plan.request.windows)
-    whole = calendar.label_of(Span(windows[0].start, windows[-1].end))
+    whole = calendar.label(Span(windows[0].start, windows[-1].end))
     words = f"{counted(len(pipeline.grid), calendar.grain)}, {whole}"
     verdicts = f"ran {pipeline.ran:,}, correct {pipeline.correct:,}"
     headline = f"{terminal.ink(pipeline.name, '1')}: {words}; {verdicts}"
@@ -219,7 +219,7 @@ def _wrong(pipeline: PipelineStatus) -> list[str]:
     worst = sorted(by_range, key=lambda key: key[1].start, reverse=True)
     worst.sort(key=lambda key: WRONG.index(key[0]))  # stable: of the same the newest first
     calendar = pipeline.plan.calendar
-    dates = {span: calendar.label_of(span) for _, span, _ in worst[:_WRONG_LINES]}
+    dates = {span: calendar.label(span) for _, span, _ in worst[:_WRONG_LINES]}
     width = max(map(len, dates.values()), default=0)
     lines = [
         f"{status:<9}  {dates[span]:<{width}}  {_named(by_range[status, span, why])}"

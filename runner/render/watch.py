@@ -22,7 +22,7 @@ def missed_table(zone: tzinfo = UTC) -> Table:
 
     return Table(
         Column("pipeline", "pipeline.name", "pipeline"),
-        Column(None, lambda missed: missed.pipeline.calendar.label_of(missed.span), "windows"),
+        Column(None, lambda missed: missed.pipeline.calendar.label(missed.span), "windows"),
         Column("first", lambda m: m.pipeline.calendar.window_at(m.span.start).label),
         Column("last", lambda m: m.pipeline.calendar.before(m.span.end).label),
         Column("windows", lambda m: m.pipeline.calendar.count(m.span)),

@@ -66,12 +66,12 @@ _TARGET = Table(Column("state"), *verdict_columns("verdict"))
 def why_page(why: Why) -> str:
     """Show the map to a person: the table, the first causes, and what to type."""
     causes = why.found.causes
-    rows = [row for node in why.found.stops for row in _rows(node, node in causes, why)]
+    rows = [row for node in why.found.nodes for row in _rows(node, node in causes, why)]
     headings = ["", *_NODE.headings, *_PARTS.headings, "reads"]
     blocks = [_headline(why), table(headings, rows)]
     if causes:
         lines = [line for cause in causes for line in _in_words("first cause", cause)]
-        others = [node for node in why.found.stops if node.wrong_parts and node not in causes]
+        others = [node for node in why.found.nodes if node.wrong_parts and node not in causes]
         lines += [line for node in others for line in _in_words("after it", node)]
         blocks.append("\n".join(lines))
     blocks.append("\n".join(_next(why)))
@@ -94,7 +94,7 @@ def why_record(why: Why) -> dict[str, Any]:
                 "is_first_cause": node in causes,
                 "windows": _PARTS.records(node.parts),
             }
-            for node in why.found.stops
+            for node in why.found.nodes
         ],
         "next": list(why.commands),
     }

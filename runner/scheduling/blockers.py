@@ -17,7 +17,7 @@ from runner.core.environment import Clock
 from runner.core.errors import ConfigError, EngineError, nearest
 from runner.core.windows import Window
 from runner.dbt.protocol import Engine
-from runner.landed.completeness import Blocker, file_obstacle
+from runner.landed.completeness import Blocker, file_blocker
 from runner.ledger import Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
@@ -50,7 +50,7 @@ class WorkspaceBlockers:
         if wait.source is not None:
             return self._freshness.blocker(wait.source, wait.lag, window, pipeline.config.timeout)
         folder, zone = self._workspace.project_dir, pipeline.calendar.zone
-        return file_obstacle(wait, window, zone, folder, self._now())
+        return file_blocker(wait, window, zone, folder, self._now())
 
     @cached_property
     def _freshness(self) -> Freshness:
@@ -107,10 +107,10 @@ class Freshness:
 
     def _asked(self, source: str, patience: timedelta) -> datetime | Blocker | None:
         if self._engine is None:
-            return self._ledger.loaded_at(source)
+            return self._ledger.scheduler.get_loaded_at(source)
         try:
             loaded_at = self._engine().loaded_at(source, patience)
         except EngineError as error:
             return Blocker(str(error))
-        self._ledger.source_seen(source, loaded_at, self._now())
+        self._ledger.scheduler.record_source(source, loaded_at, self._now())
         return loaded_at

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runner.alerting.delivery import OutboxSender
-from runner.alerting.incidents import queue_incidents
+from runner.alerting.delivery import OutboxSender, queue_incidents
 from runner.core.config import PipelineConfig
 from runner.core.environment import Environment
 from runner.core.incidents import Incident, IncidentChange, IncidentKind
@@ -79,4 +78,4 @@ def _tell_of(workspace: Workspace, matter: _Matter, at: datetime) -> None:
     if matter.trouble is not None:
         trouble = Incident(IncidentKind.MISSED, matter.trouble, matter.remedy)
         current = Timeline([(_ALWAYS, trouble)])
-    workspace.ledger.tell(matter.name, current, Spans(), composed, at)
+    workspace.ledger.outbox.announce(matter.name, current, Spans(), composed, at)

@@ -116,7 +116,7 @@ class SchedulerPass:
         pipeline, ledger, now = planner.pipeline, self._workspace.ledger, self._outlook.now
         if not pipeline.is_awaited:
             return PipelinePass(pipeline.name, pipeline.calendar)
-        pause = ledger.paused(pipeline.name)
+        pause = ledger.controls.get_pause(pipeline.name)
         if pause is not None:
             return PipelinePass(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
         changed = planner.changed_inputs(now, self._files_now())
@@ -171,7 +171,7 @@ class SchedulerPass:
             self._outlook.renew(self._now())
 
     def _make_stale(self, late: Mapping[str, Timeline[str]]) -> None:
-        self._workspace.ledger.make_stale(late)
+        self._workspace.ledger.windows.make_stale(late)
         self._outlook.renew(self._outlook.now)
 
 
@@ -188,7 +188,7 @@ def heartbeat(
     def beat() -> None:
         while True:
             with suppress(LedgerError):
-                ledger.beat(who, interval, environment.now())
+                ledger.scheduler.record_heartbeat(who, interval, environment.now())
             if stopped.wait(interval.total_seconds()):
                 return
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from runner.core.config import Catchup
 from runner.core.planning import Plan, RunRequest
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import EPOCH, Calendar
@@ -58,7 +58,7 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     waiting = conditions.waiting(pipeline, windows)
     ready = windows - waiting.covered
     is_scheduled = pipeline.schedule and ready & (missing | (tried - changed))
-    kind = Kind.SCHEDULED if is_scheduled else Kind.EVENT
+    kind = RunKind.SCHEDULED if is_scheduled else RunKind.EVENT
     sizing = planner.sizing(None) if ready else plan.request.sizing
     return Selection(
         request=replace(plan.request, windows=ready, sizing=sizing, kind=kind),
@@ -125,7 +125,7 @@ def _tried_already(planner: Planner, now: datetime) -> Spans:
     """Return the windows that ended badly since the last tick of the schedule, or ever."""
     schedule = planner.pipeline.schedule
     since = schedule.tick_at_or_before(now) if schedule else EPOCH
-    return planner.ledger.tried_since(planner.pipeline.name, since)
+    return planner.ledger.runs.get_failed_windows(planner.pipeline.name, since)
 
 
 def _known(plan: Plan) -> Spans:

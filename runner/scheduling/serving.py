@@ -99,7 +99,9 @@ class SchedulerLoop:
                     loaded = self._reloaded(loaded)
                     self._pass(loaded)
             with suppress(LedgerError):  # else it is missed in a minute, which is true as well
-                ledger.beat(SERVE, self.poll, environment.now(), is_stopped=True)
+                ledger.scheduler.record_heartbeat(
+                    SERVE, self.poll, environment.now(), is_stopped=True
+                )
             self.reporter.stopped()
         finally:
             loaded.close()

@@ -60,7 +60,7 @@ def watch_pipelines(conditions: Conditions, *, as_scheduler: bool = False) -> Wa
             found.append(pipeline_incidents(planner, conditions))
         except DaybreakError as error:
             errors[name] = error
-    beat = ledger.last_beat()
+    beat = ledger.scheduler.get_heartbeat()
     is_expected = beat is not None and is_awaited and not as_scheduler
     scheduler = scheduler_in_words(beat, now) if is_expected else None
     missed = tuple(_missed(ledger, found, now))
@@ -74,7 +74,7 @@ def _missed(
         for span, trouble in found.overdue_incidents:
             name, since = found.pipeline.name, None
             if trouble.kind is not IncidentKind.MISSED:
-                since = ledger.failing_since(name, span)
+                since = ledger.runs.get_first_failure(name, span)
             late = now - _expected_at(found.pipeline, span)
             yield Missed(found.pipeline, span, trouble, late, since)
 

@@ -37,7 +37,7 @@ Index = Mapping[str, Timeline[WindowRecord]]  # by model
 
 @dataclass(frozen=True)
 class Differences:
-    """Where the ledger's index and the warehouse's markers contradict each other, by model."""
+    """The contradictions of the ledger's index and the warehouse's markers, by model."""
 
     lost: Mapping[str, Spans]  # published, the ledger says, but there is no marker
     unknown: Mapping[str, Spans]  # a runner's marker of which the ledger knows nothing
@@ -69,7 +69,7 @@ def require_warehouse(project: Project, ledger: Ledger) -> None:
     file = project.warehouse
     if file is None or file.exists():
         return
-    believed = believed_published(ledger.known(), windowed_names(project))
+    believed = believed_published(ledger.windows.get_records(), windowed_names(project))
     if believed:
         text, remedy = describe_loss(file, believed, project)
         raise EngineError(f"the warehouse {text}: {remedy}")
@@ -95,12 +95,10 @@ def describe_windows(spans: Mapping[str, Spans], project: Project) -> str:
         for span in Spans(calendars[model].covering(span) for span in found)
     )
     every = [span for found in spans.values() for span in found]
-    calendar = calendars[next(iter(spans))]
     whole = Span(min(span.start for span in every), max(span.end for span in every))
+    dates = calendars[next(iter(spans))].label(whole)
     models = list_names(sorted(spans))
-    return (
-        f"{count:,} {'window' if count == 1 else 'windows'} of {models}, {calendar.label_of(whole)}"
-    )
+    return f"{count:,} {'window' if count == 1 else 'windows'} of {models}, {dates}"
 
 
 def list_names(names: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from runner.core.chunks import Chunk, Sizing
 from runner.core.environment import Environment
@@ -30,16 +29,13 @@ from tests.unit.fake_dbt import FakeDbt, days
 NOW = datetime(2018, 3, 15, 12, tzinfo=UTC)
 
 
-L = TypeVar("L", bound=Ledger)
-
-
-def open_ledger(path: Path, kind: type[L]) -> L:
+def open_ledger(path: Path) -> Ledger:
     """A ledger in a file, which no power loss threatens: the disk need not be waited for."""
-    ledger = kind.open(path)
+    ledger = Ledger.open(path)
     ledger.close()
-    dialect = ledger._pool.dialect
+    dialect = ledger.database.dialect
     assert isinstance(dialect, Sqlite)
-    ledger._pool.dialect = replace(dialect, pragmas=("synchronous=OFF", "foreign_keys=ON"))
+    ledger.database.dialect = replace(dialect, pragmas=("synchronous=OFF", "foreign_keys=ON"))
     return ledger
 
 
@@ -202,16 +198,16 @@ class Runner:
         assert {s for w, s in done.states.items() if w not in outcomes} <= {RunState.CANCELLED}
         for window, run_id in done.run_ids.items():
             if window in done.states:
-                assert self.ledger.run("shop", run_id).state is done.states[window]
+                assert self.ledger.runs.get("shop", run_id).state is done.states[window]
         return Executed(self, done, self.dbt.asked[asked:], outcomes)
 
     def runs(self) -> list[Run]:
         """The runs, oldest window first, and the oldest run of a window before the others."""
-        return sorted(self.ledger.runs("shop"), key=lambda run: (run.window_start, run.key))
+        return sorted(self.ledger.runs.find("shop"), key=lambda run: (run.window_start, run.key))
 
     def standings(self, model: str, count: int) -> list[WorkResult | None]:
         """What the index says of the first days of a model."""
-        known = self.ledger.known().get(model)
+        known = self.ledger.windows.get_records().get(model)
         windows = self.pipeline.calendar.windows(days(self.pipeline, count))
         found = [known.at(window.start) if known else None for window in windows]
         return [value.standing if value else None for value in found]

@@ -122,7 +122,7 @@ class Town:
 
     def runs(self, name: str = "shop") -> list[Run]:
         """The runs of a pipeline, in the order in which they were queued."""
-        return sorted(self.ledger.runs(name), key=lambda run: run.key)
+        return sorted(self.ledger.runs.find(name), key=lambda run: run.key)
 
     def labels(self, name: str = "shop") -> list[str]:
         """The windows that were run, in that order."""

@@ -15,7 +15,7 @@ from runner.core.planning import RunRequest, make_plan
 from runner.core.spans import Spans
 from runner.core.states import RunState
 from runner.core.status import WindowStatus, WorkResult
-from runner.ledger import CheckFinding, Kind, ModelRun, Run
+from runner.ledger import CheckFinding, ModelRun, Run, RunKind
 from runner.overview.pipeline import PipelineSummary
 from runner.project.pipelines import Pipeline
 from runner.render.columns import as_json
@@ -37,7 +37,7 @@ def run_in(state: RunState) -> Run:
         key=1,
         pipeline="orders",
         run_id="backfill__2026-03-05",
-        kind=Kind.BACKFILL,
+        kind=RunKind.BACKFILL,
         window_start=window.start,
         window_end=window.end,
         label=window.label,
