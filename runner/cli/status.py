@@ -128,8 +128,8 @@ def list_pipelines(
         found = make_pipeline(name, config, project)
         now = inputs.instant_of(looking_from, found.calendar.zone)
         last = next(iter(ledger.runs.find(name, limit=1)), None)
-        proofs = proofs_of(found, ledger)
-        listed.append(PipelineSummary(found, now, last, ledger.controls.get_pause(name), proofs))
+        pause, proofs = ledger.controls.get_pause(name), proofs_of(found, ledger)
+        listed.append(PipelineSummary(found, now, last, pause, proofs))
     show(lambda: PIPELINES.text(listed), lambda: PIPELINES.records(listed), output)
 
 

@@ -167,8 +167,8 @@ def _windowed_parts(
         windows = list(same)
         first, last = windows[0], windows[-1]
         if status is not None:
-            span = Span(first.start, last.end)
-            yield WindowRange(span, calendar.label(span), status, why)
+            label = range_label(first.label, last.label)
+            yield WindowRange(Span(first.start, last.end), label, status, why)
 
 
 def _whole_parts(

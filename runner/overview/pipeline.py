@@ -129,7 +129,7 @@ class PipelineStatus:
 
     @property
     def next_step(self) -> str:
-        """What to do next, in a line."""
+        """The next step for a person, in a line."""
         command = self.next_command
         if command is None:
             return "nothing, every window is as it should be"

@@ -25,7 +25,7 @@ from runner.render.words import counted
 
 @dataclass(frozen=True)
 class Mark:
-    """How a status looks in the map."""
+    """The look of a status in the map."""
 
     character: str  # its own, so that nothing is lost without colours
     codes: str  # ANSI

@@ -1,4 +1,4 @@
-"""What did not happen, as a table and as JSON."""
+"""Windows that are past their deadline, as a table and as JSON."""
 
 from __future__ import annotations
 

@@ -95,10 +95,10 @@ def describe_windows(spans: Mapping[str, Spans], project: Project) -> str:
         for span in Spans(calendars[model].covering(span) for span in found)
     )
     every = [span for found in spans.values() for span in found]
-    calendar = calendars[next(iter(spans))]
     whole = Span(min(span.start for span in every), max(span.end for span in every))
+    dates = calendars[next(iter(spans))].label(whole)
     models = list_names(sorted(spans))
-    return f"{count:,} {'window' if count == 1 else 'windows'} of {models}, {calendar.label(whole)}"
+    return f"{count:,} {'window' if count == 1 else 'windows'} of {models}, {dates}"
 
 
 def list_names(names: Sequence[str]) -> str:
