@@ -22,7 +22,7 @@ from runner.core.interrupts import shielded
 from runner.core.messages import Message, messages_of
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
-from runner.ledger import Ledger, Unsent
+from runner.ledger import Ledger, UnsentMessage
 from runner.project.pipelines import Pipeline
 
 
@@ -42,7 +42,7 @@ def queue_incidents(
         return ()
 
     composed = partial(messages_of, pipeline.name, pipeline.calendar)
-    messages = ledger.tell(pipeline.name, current, undecided, composed, now)
+    messages = ledger.outbox.announce(pipeline.name, current, undecided, composed, now)
     reached("alert-told")
     return messages
 
@@ -93,9 +93,10 @@ class OutboxSender:
                 return
             self.environment.sleep((soonest - now).total_seconds())
 
-    def _waiting(self) -> list[Unsent]:
+    def _waiting(self) -> list[UnsentMessage]:
         """Return the unsent messages that have somewhere to go."""
-        return [letter for letter in self.ledger.unsent() if self._channels(letter.pipeline)]
+        unsent = self.ledger.outbox.get_unsent()
+        return [letter for letter in unsent if self._channels(letter.pipeline)]
 
     def _channels(self, pipeline: str) -> tuple[Channel, ...]:
         config = self.configs.get(pipeline)
@@ -112,7 +113,7 @@ class OutboxSender:
         longest = PATIENCE.max_backoff
         # An interrupt between sending and marking would send it twice.
         with shielded():
-            letter = self.ledger.take_message(pipeline, self.environment.now(), longest)
+            letter = self.ledger.outbox.take(pipeline, self.environment.now(), longest)
             if letter is None:
                 return None
             reached("alert-taken")
@@ -122,14 +123,14 @@ class OutboxSender:
             refusal = try_channel(channel, letter.message, self.variables, self.send)
             if refusal is None:
                 reached("alert-sent")
-                self.ledger.message_sent(letter.key, self.environment.now())
+                self.ledger.outbox.mark_sent(letter.key, self.environment.now())
                 return True, f"told: {letter.message.title}"
             self._put_back(letter, turn.next(is_hopeless=refusal.is_hopeless), refusal)
         return False, f"not told by {channel.place}: {refusal.said} ({letter.message.title})"
 
-    def _put_back(self, letter: Unsent, turn: NextAttempt, refusal: Refusal) -> None:
+    def _put_back(self, letter: UnsentMessage, turn: NextAttempt, refusal: Refusal) -> None:
         not_before = self.environment.now() + turn.wait(self.environment.random)
-        self.ledger.message_failed(letter.key, turn.attempts, not_before, refusal.said)
+        self.ledger.outbox.mark_failed(letter.key, turn.attempts, not_before, refusal.said)
 
 
 def try_channel(

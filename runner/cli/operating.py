@@ -38,7 +38,7 @@ def pause(
     """Start nothing more of a pipeline; what runs now ends its chunk."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    workspace.ledger.pause(pipeline, reason, inputs.now())
+    workspace.ledger.controls.pause(pipeline, reason, inputs.now())
     typer.echo(f"{pipeline} is paused ({reason}): runner resume {pipeline}")
 
 
@@ -47,7 +47,7 @@ def resume(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
     """Let a paused pipeline start again."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    if workspace.ledger.resume(pipeline):
+    if workspace.ledger.controls.resume(pipeline):
         typer.echo(f"{pipeline} may run again: runner plan {pipeline}")
     else:
         typer.echo(f"{pipeline} was not paused")
@@ -58,7 +58,7 @@ def cancel(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
     """Stop what runs of a pipeline, wherever; what was published stays."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    ended = workspace.ledger.cancel_all(pipeline, "cancelled by hand", inputs.now())
+    ended = workspace.ledger.controls.cancel_runs(pipeline, "cancelled by hand", inputs.now())
     if ended:
         runs = counted(ended, "run")
         typer.echo(f"{runs} of {pipeline} cancelled; whoever runs them stops in a moment")

@@ -15,9 +15,8 @@ from runner.core.status import WindowRecord
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import Publication
 from runner.ledger import Pause, Run
-from runner.ledger.checkup import file_problems, file_version
-from runner.ledger.schema import VERSION
-from runner.ledger.upgrades import is_upgradable
+from runner.ledger.maintenance import file_problems, file_version
+from runner.ledger.schema import VERSION, is_upgradable
 from runner.project.manifest import Project
 from runner.warehouse import markers
 from runner.warehouse.lock import Holder

@@ -91,21 +91,23 @@ class _Examination:
         ledger = self._try("ledger", lambda: self.workspace.ledger)
         if ledger is None:
             return
-        self._add([checks.ledger_in_use(file, self._try("ledger", ledger.journal))])
-        runs = self._try("runs", ledger.open_ends) or []
+        self._add([checks.ledger_in_use(file, self._try("ledger", ledger.maintenance.get_journal))])
+        runs = self._try("runs", ledger.runs.find_open) or []
         self._examine_runs(ledger, runs)
-        self.records = self._try("index", ledger.known)
+        self.records = self._try("index", ledger.windows.get_records)
         self.unsettled = Spans(run.span for run in runs)
 
     def _examine_runs(self, ledger: Ledger, runs: Sequence[Run]) -> None:
         """Look at the runs that have not ended, and the pipelines that may not start."""
         gone: set[int] = set()
         for pipeline in {run.pipeline for run in runs}:
-            abandoned = self._try("runs", partial(ledger.abandoned, pipeline))
+            abandoned = self._try("runs", partial(ledger.leases.find_abandoned, pipeline))
             gone |= {run.key for run in abandoned or ()}
         self._add(checks.open_runs(runs, gone))
         names = self._try("pipelines", lambda: self.workspace.named(None)) or ()
-        paused = self._try("pauses", lambda: {name: ledger.paused(name) for name in names})
+        paused = self._try(
+            "pauses", lambda: {name: ledger.controls.get_pause(name) for name in names}
+        )
         self._add(checks.pauses(paused or {}))
 
     def _examine_warehouse(self, project: Project, engine: Engine) -> None:

@@ -17,7 +17,7 @@ from runner.dbt.protocol import Engine, Publication
 from runner.doctor.examine import PATIENCE
 from runner.ledger import Ledger, Run
 from runner.ledger.addresses import ledger_file
-from runner.ledger.checkup import file_version
+from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Project
 from runner.project.pipelines import readers_of
@@ -89,15 +89,15 @@ def _refuse_in_flight(location: Path | str, file: Path | None) -> None:
 def _in_flight(location: Path | str) -> list[Run]:
     """Return the unfinished runs whose process lives."""
     with closing(Ledger.open(location)) as ledger:
-        runs = [run for run in ledger.open_ends() if not run.state.finished]
+        runs = [run for run in ledger.runs.find_open() if not run.state.finished]
         pipelines = {run.pipeline for run in runs}
-        gone = {run.key for pipeline in pipelines for run in ledger.abandoned(pipeline)}
+        gone = {run.key for pipeline in pipelines for run in ledger.leases.find_abandoned(pipeline)}
     return [run for run in runs if run.key not in gone]
 
 
 def _fill(location: Path | str, index: markers.Index, highest_fence: int) -> None:
     with closing(Ledger.open(location)) as ledger:
-        ledger.replace_index(index.items(), highest_fence)
+        ledger.windows.replace_all(index.items(), highest_fence)
 
 
 def _published(

@@ -77,11 +77,11 @@ class Tracer:
         ids = {node.unique_id for node in ordered}
         works: dict[str, list[ModelWork]] = {}
         whole = [node.name for node in ordered if not node.is_windowed]
-        for work in self.ledger.last_work_on(whole):
+        for work in self.ledger.results.find_last_work(whole):
             works.setdefault(work.done.model, []).append(work)
         touched = [self._touched(node, span) for node in ordered if node.is_windowed] or [span]
         widest = Span(min(s.start for s in touched), max(s.end for s in touched))
-        for work in self.ledger.work_on(names - set(whole), widest):
+        for work in self.ledger.results.find_work(names - set(whole), widest):
             works.setdefault(work.done.model, []).append(work)
         return Lineage(
             [
@@ -133,13 +133,13 @@ class Tracer:
             if name not in self._subjects:
                 self._subjects[name] = {s.name: s for s in home.subjects(self.now)}
             return self._subjects[name][node.name]
-        accepted = self.ledger.accepted().get(node.name, ())
+        accepted = self.ledger.windows.get_accepted_changes().get(node.name, ())
         return PlannedNode(
             name=node.name,
             parents=(),
             desired=Spans([self._touched(node, span)]) if node.is_windowed else None,
             code_hashes=equal_hashes(node.code_hash, accepted),
-            known=self.ledger.known().get(node.name, Timeline()),
+            known=self.ledger.windows.get_records().get(node.name, Timeline()),
             inputs=lambda _: None,
         )
 

@@ -45,9 +45,9 @@ def accept_code(model: str, project: Project, ledger: Ledger, now: datetime) -> 
             hint = f"name the models that read it, {', '.join(readers)}" if readers else ""
         raise UsageError(f"{model} {what}: {hint or 'see runner list and runner dag'}")
     current = windowed[model].code_hash
-    equal = equal_hashes(current, ledger.accepted().get(model, ()))
-    records = ledger.known().get(model, Timeline())
+    equal = equal_hashes(current, ledger.windows.get_accepted_changes().get(model, ()))
+    records = ledger.windows.get_records().get(model, Timeline())
     published = [record for _, record in records if record.standing is not WorkResult.FAILED]
     others = {record.code_hash for record in published if record.code_hash} - equal
-    ledger.accept(model, sorted(others), current, now)
+    ledger.windows.accept_change(model, sorted(others), current, now)
     return len(others)

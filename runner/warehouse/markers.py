@@ -69,7 +69,7 @@ def require_warehouse(project: Project, ledger: Ledger) -> None:
     file = project.warehouse
     if file is None or file.exists():
         return
-    believed = believed_published(ledger.known(), windowed_names(project))
+    believed = believed_published(ledger.windows.get_records(), windowed_names(project))
     if believed:
         text, remedy = describe_loss(file, believed, project)
         raise EngineError(f"the warehouse {text}: {remedy}")

@@ -56,8 +56,10 @@ def statuses(ledger: Ledger, code_hash: str) -> dict[WindowStatus, str]:
     """What the first days of orders are, with some code."""
     found = replace(
         subject("orders", "....."),
-        known=ledger.known()["orders"],
-        code_hashes=equal_hashes(code_hash, ledger.accepted().get("orders", ())),
+        known=ledger.windows.get_records()["orders"],
+        code_hashes=equal_hashes(
+            code_hash, ledger.windows.get_accepted_changes().get("orders", ())
+        ),
     )
     return {status: marked(spans) for status, spans in assess(found, DAYS, NONE).items()}
 
@@ -108,7 +110,7 @@ def test_to_accept_twice_is_to_accept_once(ledger: Ledger):
     published(ledger, from_to(1, 5), "first")
     accept_code("orders", project("second"), ledger, NOW)
     assert accept_code("orders", project("second"), ledger, NOW) == 0
-    assert ledger.accepted() == {"orders": [("first", "second")]}
+    assert ledger.windows.get_accepted_changes() == {"orders": [("first", "second")]}
 
 
 def test_where_nothing_is_stale_there_is_nothing_to_accept(ledger: Ledger):
@@ -116,7 +118,7 @@ def test_where_nothing_is_stale_there_is_nothing_to_accept(ledger: Ledger):
     published(ledger, from_to(1, 3), "first")
     published(ledger, from_to(4, 5), None)  # published by hand: nobody knows by which code
     assert accept_code("orders", project("first"), ledger, NOW) == 0
-    assert ledger.accepted() == {}
+    assert ledger.windows.get_accepted_changes() == {}
 
 
 def test_it_mends_nothing(ledger: Ledger):
@@ -136,7 +138,7 @@ def test_other_models_stay_as_they_are(ledger: Ledger):
     known = Timeline([(from_to(1, 5), WindowRecord(WorkResult.SUCCESS, "first"))])
     change_index(ledger, IndexChange(windows={"orders": known, "totals": known}))
     accept_code("orders", project("second"), ledger, NOW)
-    assert ledger.accepted().keys() == {"orders"}
+    assert ledger.windows.get_accepted_changes().keys() == {"orders"}
 
 
 @pytest.mark.parametrize(
@@ -150,4 +152,4 @@ def test_other_models_stay_as_they_are(ledger: Ledger):
 def test_what_is_no_windowed_model_is_refused(ledger: Ledger, name: str, said: str):
     with pytest.raises(UsageError, match=said):
         accept_code(name, project("first"), ledger, NOW)
-    assert ledger.accepted() == {}
+    assert ledger.windows.get_accepted_changes() == {}
