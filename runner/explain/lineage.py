@@ -15,7 +15,7 @@ from runner.core.graph import depths
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
-from runner.core.windows import Calendar, Window
+from runner.core.windows import Calendar, Window, range_label
 from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.ledger import Ledger, ModelWork
 from runner.planner import Planner
