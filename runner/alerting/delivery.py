@@ -18,7 +18,7 @@ from runner.core.environment import Environment
 from runner.core.errors import ConfigError, DaybreakError
 from runner.core.interrupts import shielded
 from runner.core.messages import Message
-from runner.ledger import Ledger, Unsent
+from runner.ledger import Ledger, UnsentMessage
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,11 @@ class OutboxSender:
                 return
             self.world.sleep((soonest - now).total_seconds())
 
-    def _waiting(self) -> list[Unsent]:
+    def _waiting(self) -> list[UnsentMessage]:
         """The unsent messages that have somewhere to go."""
-        return [letter for letter in self.ledger.unsent() if self._channels(letter.pipeline)]
+        return [
+            letter for letter in self.ledger.outbox.get_unsent() if self._channels(letter.pipeline)
+        ]
 
     def _channels(self, pipeline: str) -> tuple[Channel, ...]:
         config = self.configs.get(pipeline)
@@ -86,7 +88,7 @@ class OutboxSender:
         longest = PATIENCE.max_backoff
         # An interrupt between sending and marking would send it twice.
         with shielded():
-            letter = self.ledger.take_message(pipeline, self.world.now(), longest)
+            letter = self.ledger.outbox.take(pipeline, self.world.now(), longest)
             if letter is None:
                 return None
             reached("alert-taken")
@@ -96,14 +98,14 @@ class OutboxSender:
             refusal = try_channel(channel, letter.message, self.environment, self.send)
             if refusal is None:
                 reached("alert-sent")
-                self.ledger.message_sent(letter.key, self.world.now())
+                self.ledger.outbox.mark_sent(letter.key, self.world.now())
                 return True, f"told: {letter.message.title}"
             self._put_back(letter, turn.next(is_hopeless=refusal.is_hopeless), refusal)
         return False, f"not told by {channel.place}: {refusal.said} ({letter.message.title})"
 
-    def _put_back(self, letter: Unsent, turn: NextAttempt, refusal: Refusal) -> None:
+    def _put_back(self, letter: UnsentMessage, turn: NextAttempt, refusal: Refusal) -> None:
         not_before = self.world.now() + turn.wait(self.world.random)
-        self.ledger.message_failed(letter.key, turn.attempts, not_before, refusal.said)
+        self.ledger.outbox.mark_failed(letter.key, turn.attempts, not_before, refusal.said)
 
 
 def try_channel(

@@ -34,6 +34,6 @@ def queue_incidents(
     ) -> Iterable[Message]:
         return messages_of(pipeline.name, pipeline.calendar, news, open_now)
 
-    messages = ledger.tell(pipeline.name, current, undecided, composed, now)
+    messages = ledger.outbox.announce(pipeline.name, current, undecided, composed, now)
     reached("alert-told")
     return messages

@@ -74,7 +74,7 @@ def prove_pipeline(
             home=workspace.home,
             profiles=profiles_file(workspace.project_dir),
             start_engine=lambda environment: workspace.start_engine(engine, environment),
-            world=inputs.the_world(),
+            world=inputs.environment(),
             told=told,
         )
         try:
@@ -86,7 +86,7 @@ def prove_pipeline(
                 raise
             interrupted.what_is_left = "nothing was changed: the same command starts anew"
             raise interrupted from error.__cause__
-    workspace.ledger.keep_proofs(_proofs(report))
+    workspace.ledger.proofs.save(_proofs(report))
     show(lambda: proof_page(report), lambda: proof_record(report), output)
     if set(report.verdicts.values()) != {ProofVerdict.PROVED}:
         raise typer.Exit(3)

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 
 from runner.core.errors import UsageError, nearest
-from runner.core.graph import walk
+from runner.core.graph import depths, walk
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
@@ -19,7 +19,7 @@ from runner.core.windows import Calendar, Window
 from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.ledger import Ledger, ModelWork
 from runner.planner import Planner
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import DATA_KINDS
 
@@ -80,11 +80,11 @@ class Tracer:
         ids = {node.unique_id for node in ordered}
         works: dict[str, list[ModelWork]] = {}
         whole = [node.name for node in ordered if not node.is_windowed]
-        for work in self.ledger.last_work_on(whole):
+        for work in self.ledger.results.find_last_work(whole):
             works.setdefault(work.done.model, []).append(work)
         touched = [self._touched(node, span) for node in ordered if node.is_windowed] or [span]
         widest = Span(min(s.start for s in touched), max(s.end for s in touched))
-        for work in self.ledger.work_on(names - set(whole), widest):
+        for work in self.ledger.results.find_work(names - set(whole), widest):
             works.setdefault(work.done.model, []).append(work)
         stops = [self._stop(node, span, works.get(node.name, ())) for node in ordered]
         return Lineage([replace(s, parents=tuple(p for p in s.parents if p in ids)) for s in stops])
@@ -129,13 +129,13 @@ class Tracer:
             if name not in self._subjects:
                 self._subjects[name] = {s.name: s for s in home.subjects(self.now)}
             return self._subjects[name][node.name]
-        accepted = self.ledger.accepted().get(node.name, ())
+        accepted = self.ledger.windows.get_accepted_changes().get(node.name, ())
         return PlannedNode(
             name=node.name,
             parents=(),
             desired=Spans([self._touched(node, span)]) if node.is_windowed else None,
             code_hashes=equal_hashes(node.code_hash, accepted),
-            known=self.ledger.known().get(node.name, Timeline()),
+            known=self.ledger.windows.get_records().get(node.name, Timeline()),
             inputs=lambda _: None,
         )
 
@@ -209,14 +209,7 @@ def _with_work(
 
 
 def _parents_first(nodes: Iterable[Node]) -> list[Node]:
-    """In the order in which they are made, and by name where that leaves it open."""
+    """Sort nodes in the order in which they are made, by name where that leaves it open."""
     chosen = {node.unique_id: node for node in nodes}
-    depths: dict[str, int] = {}
-
-    def depth(unique_id: str) -> int:
-        if unique_id not in depths:
-            parents = [depth(p) for p in chosen[unique_id].parents if p in chosen]
-            depths[unique_id] = 1 + max(parents, default=0)
-        return depths[unique_id]
-
-    return sorted(chosen.values(), key=lambda node: (depth(node.unique_id), node.name))
+    depth = depths({unique_id: node.parents for unique_id, node in chosen.items()})
+    return sorted(chosen.values(), key=lambda node: (depth[node.unique_id], node.name))

@@ -9,7 +9,7 @@ from datetime import datetime
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
 from runner.landed.files import InputFiles, LandedFile
-from runner.ledger import InputFile, Ledger, ReadInputs
+from runner.ledger import InputFile, Ledger, ModelInputs
 from runner.project.pipelines import Pipeline
 
 _MOST_FILES = 3  # that are told of one window
@@ -29,19 +29,19 @@ def changed_inputs(
     if files is None or complete is None:
         return {}
     nodes = files.readers()
-    known = ledger.read(node.name for node in nodes)
+    known = ledger.inputs.get_files(node.name for node in nodes)
     look, comparison = files.look(), _Comparison(files, files_at)
     changed: dict[str, Timeline[str]] = {}
     for node in nodes:
         read = known[node.name]
         reasons: dict[Span, list[str]] = {}
-        for file, windows in look.belonging(node, read.looked & Spans([complete])):
+        for file, windows in look.belonging(node, read.windows & Spans([complete])):
             for span, reason in comparison.differences(node.name, read, file, windows):
                 for window in pipeline.calendar.chunks(span, 1):
                     reasons.setdefault(window, []).append(reason)
         if reasons:
             changed[node.name] = Timeline((w, _joined(found)) for w, found in reasons.items())
-    ledger.refresh_inputs(comparison.touched)
+    ledger.inputs.update_mtimes(comparison.touched)
     return changed
 
 
@@ -55,7 +55,7 @@ class _Comparison:
     _digests: dict[LandedFile, str | None] = field(default_factory=dict)
 
     def differences(
-        self, model: str, read: ReadInputs, file: LandedFile, windows: Spans
+        self, model: str, read: ModelInputs, file: LandedFile, windows: Spans
     ) -> Iterator[tuple[Span, str]]:
         """For which of a file's windows it is another one than was read, or none was."""
         recorded: Timeline[InputFile] = read.files.get(file.path, Timeline())

@@ -20,7 +20,7 @@ from runner.core.windows import Calendar
 from runner.landed.completeness import unfinished
 from runner.landed.names import Template
 from runner.landed.sources import date_of, listed
-from runner.ledger import InputFile, Ledger, Looked
+from runner.ledger import FilesRead, InputFile, Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 
@@ -159,7 +159,7 @@ class InputReader:
     _digests: dict[LandedFile, str] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)  # models of which the digests are known
 
-    def __call__(self, span: Span, models: Iterable[str]) -> Looked:
+    def __call__(self, span: Span, models: Iterable[str]) -> FilesRead:
         """The files of some models' windows as they are now: of every window, even if none.
 
         Only those are read of which the size or the time is not as it was recorded.
@@ -181,7 +181,7 @@ class InputReader:
 
     def _remember(self, models: set[str]) -> None:
         if models:
-            for read in self.ledger.read(models).values():
+            for read in self.ledger.inputs.get_files(models).values():
                 for timeline in read.files.values():
                     for _, file in timeline:
                         key = LandedFile(file.path, file.size, file.mtime_ns)

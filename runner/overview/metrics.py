@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.core.errors import DaybreakError
-from runner.core.plan import Plan
-from runner.core.requests import Request
+from runner.core.planning import Plan, RunRequest
 from runner.core.spans import Spans
 from runner.core.status import WindowStatus
-from runner.ledger import Figures, SchedulerHeartbeat
+from runner.ledger import RunStatistics, SchedulerHeartbeat
 from runner.planner import Planner
 from runner.workspace import Workspace
 
@@ -41,7 +40,7 @@ class PipelineFigures:
 class MeteredPipeline:
     """What is known of a pipeline."""
 
-    figures: Figures
+    figures: RunStatistics
     is_paused: bool
     stand: PipelineFigures | None  # None: it cannot be read
     error: DaybreakError | None = None  # why
@@ -60,7 +59,7 @@ def measure(workspace: Workspace, now: datetime) -> Metrics:
     """Look at every pipeline; one that cannot be read does not take the others with it."""
     broken = _what_breaks_all(workspace)
     pipelines = {name: _metered(workspace, name, now, broken) for name in workspace.configs}
-    return Metrics(now, pipelines, workspace.ledger.last_beat())
+    return Metrics(now, pipelines, workspace.ledger.scheduler.get_heartbeat())
 
 
 def _what_breaks_all(workspace: Workspace) -> DaybreakError | None:
@@ -75,8 +74,8 @@ def _what_breaks_all(workspace: Workspace) -> DaybreakError | None:
 def _metered(
     workspace: Workspace, name: str, now: datetime, broken: DaybreakError | None
 ) -> MeteredPipeline:
-    figures = workspace.ledger.figures(name)
-    is_paused = workspace.ledger.paused(name) is not None
+    figures = workspace.ledger.runs.get_statistics(name)
+    is_paused = workspace.ledger.controls.get_pause(name) is not None
     if broken is not None:
         return MeteredPipeline(figures, is_paused, None, broken)
     try:
@@ -89,7 +88,7 @@ def _stand(planner: Planner, now: datetime) -> PipelineFigures:
     complete = planner.pipeline.complete(now)
     if complete is None:
         return PipelineFigures(dict.fromkeys(WindowStatus, 0), None)
-    plan = planner.plan(Request(Spans([complete])), now)
+    plan = planner.plan(RunRequest(Spans([complete])), now)
     return stand_of(plan, now)
 
 

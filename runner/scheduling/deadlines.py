@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 
 from runner.core.catchup import expected
 from runner.core.incidents import Incident, IncidentKind
-from runner.core.plan import Plan
-from runner.core.requests import Request
+from runner.core.planning import Plan, RunRequest
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus, WorkResult
 from runner.core.timelines import Timeline
@@ -54,7 +53,7 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     awaited = pipeline.awaited(now)
     if awaited is None:
         return PipelineIncidents(pipeline, Timeline(), Spans(), Spans([_EVER]))
-    plan = planner.plan(Request(Spans([awaited]), takes=frozenset()), now)
+    plan = planner.plan(RunRequest(Spans([awaited]), takes=frozenset()), now)
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
     absent = having(plan, (WindowStatus.MISSING, WindowStatus.PUBLISHED)) - wrong.covered - running
@@ -117,14 +116,14 @@ def _missed(
 def _why_not_started(planner: Planner, missed: Spans, now: datetime) -> tuple[str, str]:
     """Why nobody has run some windows that wait for nothing, and what to do."""
     name, pipeline, ledger = planner.pipeline.name, planner.pipeline, planner.ledger
-    pause = ledger.paused(name)
+    pause = ledger.controls.get_pause(name)
     if pause is not None:
         return f"paused ({pause.reason})", f"runner resume {name}"
     most = pipeline.config.max_catchup
     if sum(pipeline.calendar.count(span) for span in missed) > most:
         reason = f"not started: more windows at once than max_catchup ({most})"
         return reason, f"runner backfill {name}"
-    scheduler = scheduler_in_words(ledger.last_beat(), now)
+    scheduler = scheduler_in_words(ledger.scheduler.get_heartbeat(), now)
     remedy = f"runner run {name}" if pipeline.schedule else f"runner backfill {name}"
     return f"not started: {scheduler}" if scheduler else "not started", remedy
 
@@ -133,7 +132,7 @@ def _running_too_long(planner: Planner, late: Spans, now: datetime) -> Timeline[
     """Windows that somebody has in hands, past their deadline."""
     name = planner.pipeline.name
     found = []
-    for run in planner.ledger.unfinished(name):
+    for run in planner.ledger.runs.find_unfinished(name):
         for span in late.inside(run.span):
             since = run.started_at or run.queued_at
             minutes = int((now - since).total_seconds() // 60)

@@ -68,10 +68,10 @@ class Freshness:
 
     def _asked(self, source: str, patience: timedelta) -> datetime | Blocker | None:
         if self._engine is None:
-            return self._ledger.loaded_at(source)
+            return self._ledger.scheduler.get_loaded_at(source)
         try:
             loaded_at = self._engine().loaded_at(source, patience)
         except EngineError as error:
             return Blocker(str(error))
-        self._ledger.source_seen(source, loaded_at, self._now())
+        self._ledger.scheduler.record_source(source, loaded_at, self._now())
         return loaded_at

@@ -88,4 +88,4 @@ def _tell_of(workspace: Workspace, matter: _Matter, at: datetime) -> None:
     if matter.trouble is not None:
         trouble = Incident(IncidentKind.MISSED, matter.trouble, matter.remedy)
         current = Timeline([(_ALWAYS, trouble)])
-    workspace.ledger.tell(matter.name, current, Spans(), composed, at)
+    workspace.ledger.outbox.announce(matter.name, current, Spans(), composed, at)

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from runner.alerting.pings import Pinger
 from runner.core.environment import Clock, Environment
 from runner.core.errors import DaybreakError, PausedError
-from runner.core.plan import Plan
-from runner.core.spans import Spans
+from runner.core.planning import Plan
 from runner.core.states import RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
@@ -82,12 +81,12 @@ class Scheduler:
         pipeline, ledger = planner.pipeline, self.workspace.ledger
         if not pipeline.is_awaited:
             return PipelinePass(pipeline.name, pipeline.calendar)
-        pause = ledger.paused(pipeline.name)
+        pause = ledger.controls.get_pause(pipeline.name)
         if pause is not None:
             return PipelinePass(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
         changed = planner.changed_inputs(now, self.files_now())
         if changed:
-            ledger.make_stale(changed)
+            ledger.windows.make_stale(changed)
         conditions = Conditions(planners, self.obstacle_of, now)
         choice = self._looked_back(planner, select_windows(planner, conditions), conditions)
         turn = PipelinePass(
@@ -117,14 +116,12 @@ class Scheduler:
     def _run(self, planner: Planner, choice: Selection, now: datetime) -> tuple[Plan, RunResult]:
         """Have what was chosen run."""
         # Only now: most passes have nothing to do, and should be quick.
-        from runner.run import Order, run_pipeline
+        from runner.run import run_pipeline
 
-        def planned(planner: Planner, mine: Spans | None) -> Plan:
-            return planner.plan(choice.request, now, mine)
-
-        order = Order(choice.kind, planned)
         with self.observer(planner.pipeline) as observer:
-            return run_pipeline(self.workspace, self.engine(), planner, order, self.world, observer)
+            return run_pipeline(
+                self.workspace, self.engine(), planner, choice.request, now, self.world, observer
+            )
 
     def _looked_back(
         self, planner: Planner, choice: Selection, conditions: Conditions
@@ -136,7 +133,7 @@ class Scheduler:
             return choice
         newest = pipeline.calendar.before(list(choice.new)[-1].end).label
         late = Timeline((span, f"looked back at from {newest}") for span in stale)
-        self.workspace.ledger.make_stale({node.name: late for node in pipeline.windowed})
+        self.workspace.ledger.windows.make_stale({node.name: late for node in pipeline.windowed})
         return select_windows(planner, conditions)
 
 

@@ -105,13 +105,18 @@ class SchedulerLoop:
         loaded = Loaded(self.find(), self.kind)
         ledger = loaded.workspace.ledger
         try:
-            with pulse(lambda: ledger.beat(SERVE, self.poll, self.world.now()), self.poll):
+            with pulse(
+                lambda: ledger.scheduler.record_heartbeat(SERVE, self.poll, self.world.now()),
+                self.poll,
+            ):
                 self.reporter.started(loaded.workspace)
                 while not self.world.is_stopping():
                     loaded = self._reloaded(loaded)
                     self._pass(loaded)
             with suppress(LedgerError):  # else it is missed in a minute, which is true as well
-                ledger.beat(SERVE, self.poll, self.world.now(), is_stopped=True)
+                ledger.scheduler.record_heartbeat(
+                    SERVE, self.poll, self.world.now(), is_stopped=True
+                )
             self.reporter.stopped()
         finally:
             loaded.close()

@@ -66,7 +66,7 @@ def look_around(
             absences.append(pipeline_incidents(planner, conditions))
         except DaybreakError as error:
             errors[name] = error
-    beat = workspace.ledger.last_beat()
+    beat = workspace.ledger.scheduler.get_heartbeat()
     is_missed = beat is not None and any(p.pipeline.is_awaited for p in planners.values())
     scheduler = scheduler_in_words(beat, now) if is_missed and not as_scheduler else None
     missed = tuple(_missed(workspace.ledger, absences, now))
@@ -80,7 +80,7 @@ def _missed(
         for span, trouble in found.overdue_troubles:
             name, since = found.pipeline.name, None
             if trouble.kind is not IncidentKind.MISSED:
-                since = ledger.failing_since(name, span)
+                since = ledger.runs.get_first_failure(name, span)
             late = now - _expected_at(found.pipeline, span)
             yield Missed(found.pipeline, span, trouble, late, since)
 

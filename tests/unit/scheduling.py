@@ -93,7 +93,7 @@ class Town:
             workspace=cast(Any, self),
             engine=lambda: self.dbts[self._now],
             obstacle_of=self.obstacle_of,
-            world=replace(self.world.world, is_stopping=lambda: self.is_stopping()),
+            world=replace(self.world.environment, is_stopping=lambda: self.is_stopping()),
             files_now=lambda: datetime.now(UTC) + timedelta(hours=1),  # all have settled
             observer=self.observing,
             pinger=lambda pipeline: Pinger.of(
@@ -120,7 +120,7 @@ class Town:
 
     def runs(self, name: str = "shop") -> list[Run]:
         """The runs of a pipeline, in the order in which they were queued."""
-        return sorted(self.ledger.runs(name), key=lambda run: run.key)
+        return sorted(self.ledger.runs.find(name), key=lambda run: run.key)
 
     def labels(self, name: str = "shop") -> list[str]:
         """The windows that were run, in that order."""

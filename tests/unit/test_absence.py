@@ -10,7 +10,7 @@ from runner.core.config import Catchup, WaitFor
 from runner.core.incidents import Incident, IncidentKind
 from runner.core.spans import Spans
 from runner.landed.completeness import Blocker
-from runner.ledger import Kind, Ledger
+from runner.ledger import Ledger, RunKind
 from runner.project.pipelines import Pipeline
 from runner.scheduling.deadlines import PipelineIncidents, scheduler_in_words
 from tests.unit.fake_dbt import check, shop, windowed
@@ -78,7 +78,7 @@ def test_a_pipeline_that_nobody_schedules_misses_nothing(ledger: Ledger):
 
 def test_who_is_paused_is_told_to_resume(ledger: Ledger):
     place = town(ledger, chain())
-    ledger.pause("shop", "the disk is full", utc("2017-03-02 09:00"))
+    ledger.controls.pause("shop", "the disk is full", utc("2017-03-02 09:00"))
     found = place.look("shop", utc("2017-03-02 12:00"))
     assert seen(found) == [("2017-03-01", "missed", "paused (the disk is full)")]
     assert {trouble.remedy for _, trouble in found.troubles} == {"runner resume shop"}
@@ -86,23 +86,25 @@ def test_who_is_paused_is_told_to_resume(ledger: Ledger):
 
 def test_a_scheduler_that_was_not_seen_is_the_reason(ledger: Ledger):
     place = town(ledger, chain())
-    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
+    ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
     found = place.look("shop", utc("2017-03-02 12:00"))
     assert seen(found)[0][2] == "not started: scheduler not seen since 2017-03-02 09:00:00 UTC"
-    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 11:59:30"))
+    ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 11:59:30"))
     assert seen(place.look("shop", utc("2017-03-02 12:00")))[0][2] == "not started"
 
 
 def test_a_scheduler_is_dead_after_two_of_its_intervals(ledger: Ledger):
-    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
-    beat = ledger.last_beat()
+    ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
+    beat = ledger.scheduler.get_heartbeat()
     assert scheduler_in_words(beat, utc("2017-03-02 09:01")) is None
     words = scheduler_in_words(beat, utc("2017-03-02 09:01:01"))
     assert words == "scheduler not seen since 2017-03-02 09:00:00 UTC"
-    ledger.beat("tick", None, utc("2017-03-02 09:00"))
-    assert scheduler_in_words(ledger.last_beat(), utc("2018-03-02 09:00")) is None
-    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"), is_stopped=True)
-    words = scheduler_in_words(ledger.last_beat(), utc("2017-03-02 09:00:10"))
+    ledger.scheduler.record_heartbeat("tick", None, utc("2017-03-02 09:00"))
+    assert scheduler_in_words(ledger.scheduler.get_heartbeat(), utc("2018-03-02 09:00")) is None
+    ledger.scheduler.record_heartbeat(
+        "serve", timedelta(seconds=30), utc("2017-03-02 09:00"), is_stopped=True
+    )
+    words = scheduler_in_words(ledger.scheduler.get_heartbeat(), utc("2017-03-02 09:00:10"))
     assert words == "scheduler stopped at 2017-03-02 09:00:00 UTC"
 
 
@@ -147,8 +149,8 @@ def test_what_is_incorrect_is_not_missed(ledger: Ledger):
 def test_what_runs_is_undecided_until_its_deadline(ledger: Ledger):
     place = town(ledger, chain())
     window = place.pipelines["shop"].calendar.labelled("2017-03-01")
-    ledger.queue("shop", Kind.SCHEDULED, [window], utc("2017-03-02 10:00"))
-    ledger.claim("shop", window.span, utc("2017-03-02 10:00"))
+    ledger.leases.queue("shop", RunKind.SCHEDULED, [window], utc("2017-03-02 10:00"))
+    ledger.leases.claim("shop", window.span, utc("2017-03-02 10:00"))
     found = place.look("shop", utc("2017-03-02 11:00"))
     assert window.span in found.undecided
     assert seen(found) == []
@@ -162,7 +164,7 @@ def test_what_was_a_success_and_runs_again_is_not_missed(ledger: Ledger):
     place.tick(utc("2017-03-06 10:00"))
     calendar = place.pipelines["shop"].calendar
     again = [calendar.labelled(f"2017-03-0{day}") for day in (1, 2, 3)]
-    ledger.queue("shop", Kind.BACKFILL, again, utc("2017-03-06 10:30"))
+    ledger.leases.queue("shop", RunKind.BACKFILL, again, utc("2017-03-06 10:30"))
     found = place.look("shop", utc("2017-03-06 11:00"))
     assert list(found.troubles) == []
     assert all(window.span in found.undecided for window in again)

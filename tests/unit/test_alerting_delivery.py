@@ -78,10 +78,12 @@ def config(*urls: str, ping: str | None = None) -> PipelineConfig:
 def write(ledger: Ledger, *titles: str, pipeline: str = "orders") -> None:
     """Put messages into the outbox: windows fail one after another."""
     for title in titles:
-        told = len(list(ledger.told(pipeline).where(lambda _: True)))
+        told = len(list(ledger.outbox.get_announced(pipeline).where(lambda _: True)))
         failed = Timeline((window.span, FAILED) for window in WEEK[: 2 * (told + 1) : 2])
         message = Message(Tone.FAILURE, title, "why")
-        ledger.tell(pipeline, failed, Spans(), lambda *_, message=message: [message], NOW)
+        ledger.outbox.announce(
+            pipeline, failed, Spans(), lambda *_, message=message: [message], NOW
+        )
 
 
 def test_what_is_new_is_sent_once_and_in_order(ledger: Ledger):
@@ -161,7 +163,7 @@ def test_a_pipeline_that_is_gone_or_tells_nobody_is_left_alone(ledger: Ledger):
     assert (
         OutboxSender(ledger, {}, {}, network.post(ledger).world, network.send).deliver().lines == ()
     )
-    assert len(ledger.unsent()) == 1
+    assert len(ledger.outbox.get_unsent()) == 1
 
 
 def test_a_variable_that_is_not_set_is_named_and_the_next_channel_used(ledger: Ledger):
@@ -194,7 +196,7 @@ def test_a_ledger_that_fails_is_a_line(ledger: Ledger, monkeypatch: pytest.Monke
 
     write(ledger, "failed")
     network = Network()
-    monkeypatch.setattr(ledger, "unsent", broken)
+    monkeypatch.setattr(ledger.outbox, "get_unsent", broken)
     delivery = network.post(ledger, FIRST).deliver()
     assert delivery.lines == (
         "alerts cannot be sent: the ledger x cannot be used (disk is full): make room",
@@ -209,7 +211,7 @@ def test_a_mistake_of_ours_is_a_line_that_tells_no_secret(ledger: Ledger):
     world = Network().post(ledger).world
     post = OutboxSender(ledger, {"orders": config("json://secret@host")}, {}, world, broken)
     assert post.deliver().lines == ("alerts cannot be sent: unexpected RuntimeError",)
-    assert len(ledger.unsent()) == 1
+    assert len(ledger.outbox.get_unsent()) == 1
 
 
 def test_who_dies_while_sending_is_followed_by_the_next(tmp_path: Path, ledger: Ledger):
@@ -250,7 +252,7 @@ def test_an_interrupt_waits_until_the_message_is_marked(ledger: Ledger):
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
     assert network.titles == ["failed"]
-    assert [one.message.title for one in ledger.unsent()] == ["another"]
+    assert [one.message.title for one in ledger.outbox.get_unsent()] == ["another"]
 
 
 def test_every_channel_has_its_turn():

@@ -17,7 +17,7 @@ from runner.core.states import RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
 from runner.landed.completeness import Blocker
-from runner.ledger import Kind, Ledger
+from runner.ledger import Ledger, RunKind
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import check, shop, table, windowed
 from tests.unit.running import open_ledger
@@ -54,7 +54,7 @@ def test_nothing_is_due_before_the_tick_and_everything_once_after_it(ledger: Led
     run = place.runs()[0]
     assert (run.state, run.kind, run.run_id) == (
         RunState.SUCCESS,
-        Kind.SCHEDULED,
+        RunKind.SCHEDULED,
         "scheduled__2017-03-01",
     )
 
@@ -119,7 +119,7 @@ def test_what_failed_is_tried_again_at_once_when_its_input_changes(ledger: Ledge
     place.tick(utc("2017-03-02 10:00"))
     place.dbts["shop"].bad.clear()
     window = place.pipelines["shop"].calendar.labelled("2017-03-01")
-    ledger.make_stale({"stg": Timeline([(window.span, "input changed: x.csv")])})
+    ledger.windows.make_stale({"stg": Timeline([(window.span, "input changed: x.csv")])})
     place.tick(utc("2017-03-02 10:05"))
     assert place.runs()[-1].state is RunState.SUCCESS
     assert place.tick(utc("2017-03-02 10:10"))["shop"].plan is None
@@ -137,10 +137,10 @@ def test_changed_code_is_left_to_a_person_and_changed_data_is_not(ledger: Ledger
     place.dbts["shop"].pipeline = place.pipelines["shop"]
     assert place.tick(utc("2017-03-04 10:05"))["shop"].plan is None
     window = pipeline.calendar.labelled("2017-03-02")
-    ledger.make_stale({"stg": Timeline([(window.span, "late rows")])})
+    ledger.windows.make_stale({"stg": Timeline([(window.span, "late rows")])})
     place.tick(utc("2017-03-04 10:10"))
     assert place.labels()[before:] == ["2017-03-02"]
-    assert place.runs()[-1].kind is Kind.EVENT
+    assert place.runs()[-1].kind is RunKind.EVENT
 
 
 def test_a_new_window_makes_those_before_it_stale_once(ledger: Ledger):
@@ -260,7 +260,7 @@ def test_what_waits_for_one_waits_on_although_another_is_broken(ledger: Ledger):
 
 def test_a_paused_pipeline_has_no_turn(ledger: Ledger):
     place = town(ledger)
-    ledger.pause("shop", "the disk is full", utc("2017-03-02 09:00"))
+    ledger.controls.pause("shop", "the disk is full", utc("2017-03-02 09:00"))
     turn = place.tick(utc("2017-03-02 10:00"))["shop"]
     assert (turn.plan, turn.note) == (None, "paused (the disk is full)")
 
@@ -269,7 +269,7 @@ def test_without_a_schedule_a_window_runs_when_it_has_ended_and_its_file_is_ther
     place = town(ledger, chain(schedule=None, wait_for=(FILE,)))
     place.obstacles["2017-03-02"] = Blocker("is not there")
     place.tick(utc("2017-03-03 05:00"))
-    assert [(run.label, run.kind) for run in place.runs()] == [("2017-03-01", Kind.EVENT)]
+    assert [(run.label, run.kind) for run in place.runs()] == [("2017-03-01", RunKind.EVENT)]
     place.obstacles.clear()
     turn = place.tick(utc("2017-03-03 06:00"))["shop"]
     assert place.labels() == ["2017-03-01", "2017-03-02"]
@@ -388,7 +388,7 @@ def test_a_year_of_passes_runs_every_window_exactly_once(tmp_path: Path, zone: s
     """At five, and again a minute later, every day of the year."""
     clock = ZoneInfo(zone)
     pipeline = shop(windowed("daily"), check("ok", "daily"), zone=clock, schedule=DAILY)
-    place = town(open_ledger(tmp_path / "ledger.db", Ledger), pipeline)
+    place = town(open_ledger(tmp_path / "ledger.db"), pipeline)
     for five in mornings(clock):
         place.tick(five)
         place.tick(five + timedelta(minutes=1))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from runner.core.errors import UsageError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.spans import Span
 from runner.core.status import WindowStatus
 from runner.core.windows import Grain
@@ -73,7 +73,7 @@ def tracer_of(
 def ran(count: int = 3, **dbt: Any) -> Iterator[Runner]:
     """A shop whose first days were backfilled."""
     with TemporaryDirectory() as folder:
-        ledger = open_ledger(Path(folder) / "ledger.db", Ledger)
+        ledger = open_ledger(Path(folder) / "ledger.db")
         try:
             runner = Runner(PLAIN, ledger, FakeDbt(PLAIN, **dbt))
             runner.backfill(count)
