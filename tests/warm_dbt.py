@@ -18,10 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from multiprocessing import util
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from unittest import mock
 
 from runner.dbt import prewarm
@@ -121,6 +122,13 @@ def run_cli(
         return int(code.read() or -9), out.read().decode(), err.read().decode()
 
 
+def start(
+    module: str, channel: socket.socket, folder: Path, environment: Mapping[str, str]
+) -> Forked:
+    """Start a module's ``main`` in a folder, over a dbt like a warm engine's."""
+    return _mould("server").fork([channel.fileno()], environment, folder=str(folder), module=module)
+
+
 project = Path()  # with which every mould begins
 _moulds: dict[str, Mould] = {}
 
@@ -178,8 +186,13 @@ def _be_server(channel: socket.socket, project: str) -> None:
 
     def cast_and_prepare(server: DbtServer) -> None:
         _parse(project)
-        _, (descriptor,) = _cast(channel)
-        server._channel = socket.socket(fileno=descriptor)
+        request, (descriptor,) = _cast(channel)
+        theirs = socket.socket(fileno=descriptor)
+        if "module" in request:
+            os.chdir(request["folder"])
+            import_module(request["module"]).main(theirs)
+            _leave()
+        server._channel = theirs
         server._requests = server._channel.makefile("r", encoding="utf-8")
         prepare(server)
 
@@ -210,8 +223,13 @@ def _be_cli(channel: socket.socket, project: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.write(ended, str(code).encode())
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End a fork: what it would free at its end is not all its own."""
     util._exit_function()  # type: ignore[attr-defined]
-    os._exit(0)  # what a fork would free at its end is not all its own
+    os._exit(0)
 
 
 def _parse(project: str) -> None:
@@ -231,7 +249,7 @@ def _parse(project: str) -> None:
         parsed = dbtRunner().invoke(["parse", *quiet])
         assert parsed.success, parsed.exception
         if is_fork:
-            os._exit(0)
+            _leave()
 
 
 if __name__ == "__main__":

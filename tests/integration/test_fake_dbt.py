@@ -75,7 +75,8 @@ models:
     "seeds/prices.csv": "id,price\n1,2\n",
     "macros/bad.sql": """
 {% macro is_fine(day) %}
-    case when (select count(*) from raw.bad where what = '{{ this.name }}' and day = {{ day }}) = 0
+    case when not {{ in_window(day) }} then false
+    when (select count(*) from raw.bad where what = '{{ this.name }}' and day = {{ day }}) = 0
     then true else error('Conversion Error: {{ this.name }} cannot be made') end
 {% endmacro %}
 {% test bad_days(model, of) %}
