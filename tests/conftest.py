@@ -161,15 +161,15 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Making)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The repository's project without data, with which every warm dbt begins."""
+def _warm_dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where every warm dbt begins, once a test asks for one: the repository's project, parsed."""
 
     def make(folder: Path) -> None:
         copy_project(folder)
-        warm_dbt.begin(folder)
+        warm_dbt.parse(folder)
 
-    warm_dbt.project = made_once(tmp_path_factory, "project", make)
-    yield warm_dbt.project
+    warm_dbt.make_project = lambda: made_once(tmp_path_factory, "project", make)
+    yield
     warm_dbt.end()
 
 

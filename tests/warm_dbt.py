@@ -129,20 +129,24 @@ def start(
     return _mould("server").fork([channel.fileno()], environment, folder=str(folder), module=module)
 
 
-project = Path()  # with which every mould begins
 _moulds: dict[str, Mould] = {}
 
 
-def begin(folder: Path) -> None:
-    """Begin with a project, which is parsed when this returns."""
-    global project
-    project = folder
-    assert _mould("cli").is_ready
+def make_project() -> Path:
+    """Where the moulds begin: a project that is parsed. The session's fixture replaces this."""
+    raise NotImplementedError
+
+
+def parse(project: Path) -> None:
+    """Parse a project for the moulds that begin with it."""
+    mould = Mould("cli", project)
+    assert mould.is_ready
+    mould.end()
 
 
 def _mould(kind: str) -> Mould:
     if kind not in _moulds:
-        _moulds[kind] = Mould(kind, project)
+        _moulds[kind] = Mould(kind, make_project())
     return _moulds[kind]
 
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from runner.core.config import Retries
 from runner.core.errors import LedgerError
 from runner.core.requests import Reprocess
 from runner.core.status import InputsOf, WorkResult
@@ -63,7 +64,7 @@ NODES = (
     check("revenue_adds_up", "revenue"),
     singular("visits_fit_revenue", "visits", "revenue"),
 )
-PIPELINE = shop(*NODES, end=FIRST + timedelta(days=COUNT - 1), retries={"attempts": 2})
+PIPELINE = shop(*NODES, end=FIRST + timedelta(days=COUNT - 1), retries=Retries(attempts=2))
 WINDOWS = list(PIPELINE.calendar.windows(days(PIPELINE, COUNT)))
 LABELS = [window.label for window in WINDOWS]
 MODELS = [node.name for node in PIPELINE.windowed]
