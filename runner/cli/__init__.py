@@ -24,7 +24,7 @@ from runner.core.errors import DaybreakError
 ROOMS = {
     "accept": "operating",
     "alerts": "alerts",
-    "backfill": "running",
+    "backfill": "backfill",
     "cancel": "operating",
     "dag": "tracing",
     "doctor": "caring",
@@ -37,14 +37,14 @@ ROOMS = {
     "prove": "proving",
     "prune": "keeping",
     "resume": "operating",
-    "retry": "running",
-    "run": "running",
+    "retry": "backfill",
+    "run": "backfill",
     "schema": "schemas",
-    "serve": "scheduling",
+    "serve": "serve",
     "show-run": "looking",
     "status": "looking",
-    "tick": "scheduling",
-    "watch": "watching",
+    "tick": "serve",
+    "watch": "serve",
     "why": "tracing",
 }
 

@@ -58,6 +58,6 @@ def list_alerts(
     """List the messages that have not been sent, and why."""
     workspace = Workspace.find(project_dir)
     names = workspace.named(pipeline)
-    found = workspace.ledger.unsent()
+    found = workspace.ledger.outbox.get_unsent()
     chosen = [one for one in found if pipeline is None or one.pipeline in names]
     show(lambda: unsent_page(chosen), lambda: [unsent_record(one) for one in chosen], output)

@@ -33,8 +33,10 @@ def prune(
     except OverflowError as error:
         raise UsageError(f"--keep {keep} is longer than there are years: try 400d") from error
     ledger = Workspace.find(project_dir).ledger
-    rows = ledger.prunable(before) if dry_run else ledger.prune(before)
-    size = None if dry_run else ledger.compact()
+    rows = (
+        ledger.maintenance.count_prunable(before) if dry_run else ledger.maintenance.prune(before)
+    )
+    size = None if dry_run else ledger.maintenance.compact()
     show(
         lambda: pruned_page(rows, before, size, is_dry=dry_run),
         lambda: pruned_record(rows, before, size, is_dry=dry_run),

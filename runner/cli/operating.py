@@ -8,7 +8,7 @@ import typer
 
 from runner.cli import inputs
 from runner.cli.app import HERE, PipelineName, ProjectDir, app
-from runner.project import acceptance
+from runner.project.acceptance import accept_code
 from runner.project.pipelines import find_config
 from runner.render.words import counted
 from runner.workspace import Workspace
@@ -22,7 +22,7 @@ def accept(
     """Say that a change of a model is cosmetic: what it published before is as good."""
     workspace = Workspace.find(project_dir)
     project, ledger = workspace.project(), workspace.ledger
-    count = acceptance.accept(model, project, ledger, inputs.now())
+    count = accept_code(model, project, ledger, inputs.now())
     if count == 0:
         typer.echo(f"{model}: nothing was published by other code than its present one")
     else:
@@ -38,7 +38,7 @@ def pause(
     """Start nothing more of a pipeline; what runs now ends its chunk."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    workspace.ledger.pause(pipeline, reason, inputs.now())
+    workspace.ledger.controls.pause(pipeline, reason, inputs.now())
     typer.echo(f"{pipeline} is paused ({reason}): runner resume {pipeline}")
 
 
@@ -47,7 +47,7 @@ def resume(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
     """Let a paused pipeline start again."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    if workspace.ledger.resume(pipeline):
+    if workspace.ledger.controls.resume(pipeline):
         typer.echo(f"{pipeline} may run again: runner plan {pipeline}")
     else:
         typer.echo(f"{pipeline} was not paused")
@@ -58,7 +58,7 @@ def cancel(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
     """Stop what runs of a pipeline, wherever; what was published stays."""
     workspace = Workspace.find(project_dir)
     find_config(pipeline, workspace.configs)
-    ended = workspace.ledger.cancel_all(pipeline, "cancelled by hand", inputs.now())
+    ended = workspace.ledger.controls.cancel_runs(pipeline, "cancelled by hand", inputs.now())
     if ended:
         runs = counted(ended, "run")
         typer.echo(f"{runs} of {pipeline} cancelled; whoever runs them stops in a moment")

@@ -56,7 +56,9 @@ def why(
     asked = tracer.window(home, window)
     found = tracer.upstream(node, asked.span)
     target = found.by_id[node.unique_id]
-    pauses = {name: pause for name in workspace.configs if (pause := ledger.paused(name))}
+    pauses = {
+        name: pause for name in workspace.configs if (pause := ledger.controls.get_pause(name))
+    }
     commands = repair_commands(found, target, asked.span, workspace.zone, pauses)
     told = Why(target, asked, found, commands)
     typer.echo(records.as_json(why_record(told)) if output is WhyFormat.JSON else why_page(told))
@@ -86,4 +88,4 @@ def dag(
     home = tracer.planners[pipeline]
     asked = tracer.window(home, window)
     nodes = graphs.drawn_nodes(home.pipeline, tracer.project)
-    typer.echo(dag_svg(f"{pipeline}, {asked.label}", tracer.map_of(nodes, asked.span)))
+    typer.echo(dag_svg(f"{pipeline}, {asked.label}", tracer.lineage_of(nodes, asked.span)))

@@ -14,9 +14,8 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, NoneType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from runner.ledger.connection import Raw
 from runner.ledger.values import as_text, bindable
 
 if TYPE_CHECKING:
@@ -30,6 +29,22 @@ _FOREIGN = ("::", "%", "--")
 _AMONG = re.compile(r"\bin :(\w+)")
 _NOW = re.compile(r"\bledger_now\((:\w+)\)")
 _NAME = re.compile(r":(\w+)")
+
+
+class Raw(Protocol):
+    """A connection as sqlite3 and psycopg give it, which begins no transaction by itself."""
+
+    def cursor(self) -> Any:
+        """Return a cursor of the DB-API."""
+
+    def commit(self) -> None:
+        """Keep what was done."""
+
+    def rollback(self) -> None:
+        """Undo what was done."""
+
+    def close(self) -> None:
+        """Give the connection back."""
 
 
 class Dialect(ABC):

@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Self
 
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.ledger.connection import Row
+from runner.ledger.connection import Connection, Row
 from runner.ledger.values import instant, lines, maybe_instant
 
-
-class Kind(StrEnum):
-    """What set a run off; the first part of its id."""
-
-    SCHEDULED = "scheduled"
-    BACKFILL = "backfill"
-    MANUAL = "manual"
-    EVENT = "event"
+# The states of runs that have not ended, as a set in SQL.
+UNFINISHED = f"({', '.join(repr(state.value) for state in RunState if not state.finished)})"
 
 
 @dataclass(frozen=True)
@@ -32,7 +25,7 @@ class Run:
     key: int  # the ledger's own key
     pipeline: str
     run_id: str  # <kind>__<window label>[.N]
-    kind: Kind
+    kind: RunKind
     window_start: datetime  # UTC
     window_end: datetime  # UTC
     label: str  # local start of the window
@@ -54,7 +47,7 @@ class Run:
             key=row["id"],
             pipeline=row["pipeline"],
             run_id=row["run_id"],
-            kind=Kind(row["kind"]),
+            kind=RunKind(row["kind"]),
             window_start=instant(row["window_start"]),
             window_end=instant(row["window_end"]),
             label=row["label"],
@@ -179,7 +172,7 @@ class InputFile:
     digest: str  # of its bytes
 
 
-Looked = Mapping[str, Mapping[Span, tuple[InputFile, ...]]]  # by model and window: all there was
+FilesRead = Mapping[str, Mapping[Span, tuple[InputFile, ...]]]  # by model and window: all there was
 
 
 @dataclass(frozen=True)
@@ -187,12 +180,12 @@ class IndexChange:
     """What becomes of the index of model windows."""
 
     windows: Mapping[str, Timeline[WindowRecord]] = field(default_factory=dict)  # painted, by model
-    whole: Mapping[str, tuple[Span, WindowRecord]] = field(
-        default_factory=dict
-    )  # all there is to say
+    whole: Mapping[str, tuple[Span, WindowRecord]] = field(default_factory=dict)  # all there is
     outdated: Mapping[str, Spans] = field(default_factory=dict)  # read what was published again
     late: Mapping[str, Timeline[str]] = field(default_factory=dict)  # have late rows; in words
-    inputs: Looked = field(default_factory=dict)  # what windows that were worked on are made from
+    inputs: FilesRead = field(
+        default_factory=dict
+    )  # what windows that were worked on are made from
 
 
 @dataclass(frozen=True)
@@ -212,11 +205,26 @@ class Pause:
 
 
 def span_of(row: Row) -> Span:
-    """The window that a row is about."""
+    """Return the window that a row is about."""
     return Span(instant(row["window_start"]), instant(row["window_end"]))
 
 
+def columns_of(span: Span) -> dict[str, object]:
+    """Return the columns of a row that is about a window."""
+    return {"window_start": span.start, "window_end": span.end}
+
+
+def take_ranges(connection: Connection, table: str, model: str, spans: Spans) -> list[Row]:
+    """Take out of a table what lies in the range of ``spans``, its neighbours included."""
+    where = "where model = :model and window_start <= :last and window_end >= :first"
+    bounds = list(spans)
+    touching = {"model": model, "first": bounds[0].start, "last": bounds[-1].end}
+    found = connection.rows(f"select * from {table} {where}", **touching)
+    connection.change(f"delete from {table} {where}", **touching)
+    return found
+
+
 def total_rows(models: Iterable[ModelRun]) -> int | None:
-    """The rows of a run's models together; None if none of them published any window."""
+    """Add up the rows of a run's models; None if none of them published any window."""
     counts = [model.row_count for model in models if model.row_count is not None]
     return sum(counts) if counts else None

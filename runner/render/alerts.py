@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runner.alerting.channel_test import ChannelTest
-from runner.ledger import Unsent
+from runner.ledger import UnsentMessage
 from runner.render.words import counted, minute, table
 
 
@@ -33,7 +33,7 @@ def tried_record(one: ChannelTest) -> dict[str, Any]:
     }
 
 
-def unsent_page(unsent: Sequence[Unsent]) -> str:
+def unsent_page(unsent: Sequence[UnsentMessage]) -> str:
     """The messages that wait, a line each, the oldest first."""
     if not unsent:
         return "every message has been sent"
@@ -52,7 +52,7 @@ def unsent_page(unsent: Sequence[Unsent]) -> str:
     return table(headings, rows)
 
 
-def unsent_record(one: Unsent) -> dict[str, Any]:
+def unsent_record(one: UnsentMessage) -> dict[str, Any]:
     """The same for JSON."""
     return {
         "pipeline": one.pipeline,

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from runner.core.drafts import ModelPlan
-from runner.core.plan import Plan
+from runner.core.planning import ModelPlan, Plan
 from runner.core.spans import Span, Spans
 from runner.core.states import Verdict
-from runner.core.status import WindowStatus
+from runner.core.status import WORST_FIRST, WindowStatus
 from runner.core.windows import Calendar
 from runner.ledger import Pause
 
@@ -25,7 +24,7 @@ class Mark:
     codes: str  # ANSI
 
 
-MARKS: Mapping[WindowStatus, Mark] = {  # what is wrong first
+MARKS: Mapping[WindowStatus, Mark] = {
     WindowStatus.FAILED: Mark("x", "1;31"),
     WindowStatus.BLOCKED: Mark("#", "1;31"),
     WindowStatus.INCORRECT: Mark("!", "1;33"),
@@ -36,10 +35,10 @@ MARKS: Mapping[WindowStatus, Mark] = {  # what is wrong first
     WindowStatus.IN_FLIGHT: Mark(">", "36"),
     WindowStatus.SUCCESS: Mark(".", "32"),
 }
-BEST_FIRST = tuple(reversed(tuple(MARKS)))
+BEST_FIRST = WORST_FIRST[::-1]
 WRONG = tuple(
     s
-    for s in MARKS
+    for s in WORST_FIRST
     if s not in (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
 )
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from runner.core.errors import UsageError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.spans import Span
 from runner.core.status import WindowStatus
 from runner.core.windows import Grain
@@ -73,7 +73,7 @@ def tracer_of(
 def ran(count: int = 3, **dbt: Any) -> Iterator[Runner]:
     """A shop whose first days were backfilled."""
     with TemporaryDirectory() as folder:
-        ledger = open_ledger(Path(folder) / "ledger.db", Ledger)
+        ledger = open_ledger(Path(folder) / "ledger.db")
         try:
             runner = Runner(PLAIN, ledger, FakeDbt(PLAIN, **dbt))
             runner.backfill(count)
@@ -92,13 +92,13 @@ def traced(tracer: Tracer, model: str, label: str | None) -> tuple[Lineage, Why]
 
 
 def by_name(found: Lineage) -> dict[str, LineageNode]:
-    return {stop.name: stop for stop in found.stops}
+    return {stop.name: stop for stop in found.nodes}
 
 
 def test_everything_upstream_is_on_the_map_parents_first():
     with ran() as runner:
         found, why = traced(tracer_of({"shop": SHOP}, runner.ledger), "revenue", "2017-03-02")
-    assert [(stop.name, stop.kind, stop.state) for stop in found.stops] == [
+    assert [(stop.name, stop.kind, stop.state) for stop in found.nodes] == [
         ("breads", "seed", "success"),
         ("files", "source", "landed"),
         ("lines", "by day", "success"),

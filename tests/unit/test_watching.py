@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, cast
 
 import pytest
 
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
 from runner.render.watch import look_page, look_record, what_is_wrong
-from runner.scheduling.watch import WatchReport, look_around
+from runner.scheduling.watch import WatchReport, watch_pipelines
 from tests.unit.fake_dbt import ZONE, check, shop, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -31,7 +30,7 @@ def town(ledger: Ledger) -> Town:
 
 
 def look(town: Town, at: str, *, as_scheduler: bool = False) -> WatchReport:
-    return look_around(cast(Any, town), town.obstacle_of, utc(at), as_scheduler=as_scheduler)
+    return watch_pipelines(town.conditions(utc(at)), as_scheduler=as_scheduler)
 
 
 def test_all_is_well(town: Town):
@@ -44,7 +43,7 @@ def test_all_is_well(town: Town):
 
 
 def test_a_missed_window_is_a_row_with_how_late_it_is_and_what_to_do(town: Town):
-    town.ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
+    town.ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
     found = look(town, "2017-03-02 12:30")
     assert not found.is_fine
     lines = [" ".join(line.split()) for line in look_page(found, ("told: x",), ZONE).splitlines()]
@@ -57,7 +56,7 @@ def test_a_missed_window_is_a_row_with_how_late_it_is_and_what_to_do(town: Town)
 
 
 def test_the_scheduler_itself_lives(town: Town):
-    town.ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
+    town.ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
     assert look(town, "2017-03-02 10:00", as_scheduler=True).scheduler is None
 
 
@@ -75,7 +74,7 @@ def test_what_fails_says_since_when(town: Town):
     town.tick(utc("2017-03-05 10:00"))
     assert look(town, "2017-03-05 12:00").is_fine
     window = town.pipelines["orders"].calendar.labelled("2017-03-01")
-    assert town.ledger.failing_since("orders", window.span) is None
+    assert town.ledger.runs.get_first_failure("orders", window.span) is None
 
 
 def test_one_pipeline_that_cannot_be_read_does_not_hide_the_others(town: Town):

@@ -1,6 +1,6 @@
-"""Forget what is long over, so that a ledger does not grow forever.
+"""Keep a ledger small and sound: forget what is long over, give room back, check the file.
 
-What may be forgotten is listed in ``_ROOMS``: each says which of its rows are old. Never among
+What may be forgotten is listed in ``_PRUNABLE``: each says which of its rows are old. Never among
 them: what is unfinished or unsettled, the index of windows, and of each window the runs that `list`
 and `why` tell of, which are the newest, and for each model those that last worked on it and last
 published it.
@@ -8,6 +8,7 @@ published it.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from runner.ledger.connection import Connection
 from runner.ledger.database import Database
 
 _BATCH = 500  # rows in one transaction: a writer waits for no more than that
+_MOST_PROBLEMS = 5
 _MUCH = 4  # a file of which less than this part is free is left as it is: SQLite fills it again
 
 
@@ -47,7 +49,7 @@ _KEPT_RUNS = """
     where model_runs.row_count is not null
     group by runs.pipeline, runs.window_start, model_runs.model
 """
-_ROOMS = (
+_PRUNABLE = (
     PrunableTable(
         "runs",
         "runs",
@@ -70,30 +72,33 @@ class FileSize:
     after: int
 
 
-class Pruning(Database):
-    """What makes a ledger smaller."""
+@dataclass
+class Maintenance:
+    """The work on the ledger itself."""
 
-    def prunable(self, before: datetime) -> Mapping[str, int]:
+    database: Database
+
+    def count_prunable(self, before: datetime) -> Mapping[str, int]:
         """How many rows of which kind would be forgotten that were over before an instant."""
-        with self._transaction(reads_only=True) as connection:
-            return {room.rows: len(_keys(connection, room, before)) for room in _ROOMS}
+        with self.database.transaction(reads_only=True) as connection:
+            return {room.rows: len(_keys(connection, room, before)) for room in _PRUNABLE}
 
     def prune(self, before: datetime) -> Mapping[str, int]:
         """Forget what was over before an instant, a batch at a time; how many rows of which kind.
 
         Interrupted, it has forgotten less, and nothing by half.
         """
-        return {room.rows: self._forget(room, before) for room in _ROOMS}
+        return {room.rows: self._forget(room, before) for room in _PRUNABLE}
 
     def _forget(self, room: PrunableTable, before: datetime) -> int:
-        with self._transaction(reads_only=True) as connection:
+        with self.database.transaction(reads_only=True) as connection:
             keys = _keys(connection, room, before)
         forgotten = 0
-        # Looked at again: meanwhile one may have become a question for the markers.
+        # FilesRead at again: meanwhile one may have become a question for the markers.
         over = f"delete from {room.table} where id in :keys and {room.is_over}"
         for start in range(0, len(keys), _BATCH):
             batch = keys[start : start + _BATCH]
-            with self._transaction() as connection:
+            with self.database.transaction() as connection:
                 forgotten += connection.change(over, keys=batch, before=before)
         return forgotten
 
@@ -103,7 +108,7 @@ class Pruning(Database):
         The write-ahead log is emptied into the file. The file is written anew only if a good part
         of it is free: writers wait for that, and it takes as much room again meanwhile.
         """
-        dialect = self._pool.dialect
+        dialect = self.database.dialect
         if dialect.file is None:
             return None
         before = _size(dialect.file)
@@ -115,8 +120,44 @@ class Pruning(Database):
                     connection.change("VACUUM")
                 connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         except dialect.errors as error:
-            raise self._unusable(error) from error
+            raise self.database.unusable(error) from error
         return FileSize(before, _size(dialect.file))
+
+    def get_journal(self) -> tuple[str, int] | None:
+        """SQLite's journal mode and its `synchronous` (2 is FULL); None on another database."""
+        if self.database.dialect.file is None:
+            return None
+        with self.database.transaction(reads_only=True) as connection:
+            mode = connection.value("PRAGMA journal_mode")
+            synchronous = connection.value("PRAGMA synchronous")
+        return str(mode), int(synchronous or 0)
+
+
+def file_problems(path: Path) -> list[str]:
+    """What SQLite finds wrong with a file, the first few; empty if it is sound."""
+    try:
+        with closing(_connected(path)) as connection:
+            found = connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
+            problems = [str(row[0]) for row in found if row[0] != "ok"]
+            dangling = connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST_PROBLEMS)
+    except sqlite3.Error as error:
+        return [str(error)]
+    return problems + [f"a row of {row[0]} belongs to no row of {row[2]}" for row in dangling]
+
+
+def file_version(path: Path) -> int | None:
+    """The version of the tables in a file; None if it has none or cannot be read."""
+    try:
+        with closing(_connected(path)) as connection:
+            row = connection.execute("select version from ledger_version").fetchone()
+    except sqlite3.Error:
+        return None
+    return int(row[0]) if row and isinstance(row[0], int) else None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection that creates no file, and needs no more than the file to be there."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
 
 
 def _keys(connection: Connection, room: PrunableTable, before: datetime) -> list[int]:

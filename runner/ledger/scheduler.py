@@ -1,4 +1,4 @@
-"""What the scheduler leaves behind: signs of life, and what it was told of sources."""
+"""Keep what the scheduler leaves behind: signs of life, and what it was told of sources."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from runner.ledger.values import instant, maybe_instant
 
 _NAME = "scheduler"
 _INTERVALS = 2  # without a sign of life, after which a scheduler counts as dead
-_BEAT = """
-    insert into heartbeats (name, kind, owner, seen_at, interval_seconds, is_stopped)
-    values (:name, :kind, :owner, :seen_at, :interval_seconds, :is_stopped)
-"""
 
 
 @dataclass(frozen=True)
@@ -39,16 +35,19 @@ class SchedulerHeartbeat:
         )
 
     def is_dead(self, now: datetime) -> bool:
-        """Whether it stopped, or has given no sign of life for two of its intervals."""
+        """Return whether it stopped, or has given no sign of life for two of its intervals."""
         if self.is_stopped:
             return True
         return self.interval is not None and now - self.seen_at > _INTERVALS * self.interval
 
 
-class Schedulers(Database):
+@dataclass
+class Scheduler:
     """The traces of the scheduler."""
 
-    def beat(
+    database: Database
+
+    def record_heartbeat(
         self, kind: str, interval: timedelta | None, now: datetime, *, is_stopped: bool = False
     ) -> None:
         """Give a sign of life; the next is to come within ``interval``."""
@@ -60,32 +59,24 @@ class Schedulers(Database):
             "interval_seconds": None if interval is None else interval.total_seconds(),
             "is_stopped": is_stopped,
         }
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             connection.change("delete from heartbeats")
-            connection.change(_BEAT, **row)
+            connection.insert("heartbeats", [row])
 
-    def last_beat(self) -> SchedulerHeartbeat | None:
-        """The last sign of life; None if there never was one."""
-        with self._transaction(reads_only=True) as connection:
-            row = connection.row("select * from heartbeats")
-            return None if row is None else SchedulerHeartbeat.from_row(row)
+    def get_heartbeat(self) -> SchedulerHeartbeat | None:
+        """Return the last sign of life; None if there never was one."""
+        found = self.database.select(SchedulerHeartbeat.from_row, "select * from heartbeats")
+        return found[0] if found else None
 
-    def source_seen(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
+    def record_source(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
         """Remember up to when a source was loaded when it was asked; None: it had no rows."""
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             connection.change("delete from sources_seen where source = :source", source=source)
-            connection.change(
-                """
-                insert into sources_seen (source, loaded_at, seen_at)
-                values (:source, :loaded_at, :now)
-                """,
-                source=source,
-                loaded_at=loaded_at,
-                now=now,
-            )
+            seen = {"source": source, "loaded_at": loaded_at, "seen_at": now}
+            connection.insert("sources_seen", [seen])
 
-    def loaded_at(self, source: str) -> datetime | None:
-        """Up to when a source was loaded when it was last asked; None: no rows, or never asked."""
+    def get_loaded_at(self, source: str) -> datetime | None:
+        """Return up to when a source was loaded when last asked; None: no rows, or never asked."""
         query = "select loaded_at from sources_seen where source = :source"
-        with self._transaction(reads_only=True) as connection:
+        with self.database.transaction(reads_only=True) as connection:
             return maybe_instant(connection.value(query, source=source))
