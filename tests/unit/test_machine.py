@@ -27,6 +27,7 @@ from runner.ledger import owners as ledger_owners
 from runner.project.acceptance import accept_code
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
+from tests.conftest import of_hundred
 from tests.unit.fake_dbt import (
     FIRST,
     KILLED,
@@ -425,9 +426,8 @@ READ_BY = {
 
 TestDaybreak = Daybreak.TestCase
 TestDaybreak.settings = settings(
-    max_examples=25,
+    max_examples=of_hundred(25),
     stateful_step_count=12,
-    deadline=None,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=list(HealthCheck),
 )
