@@ -72,6 +72,8 @@ def examine(workspace: Workspace, kind: EngineKind, asking: Callable[[], None]) 
         project = visit.tried("project", lambda: workspace.project(engine)) if engine else None
         books = _books(workspace, visit)
         visit.add(checks.strays(stray_engines(workspace.project_dir)))
+        if project is not None and engine is not None:
+            visit.add(checks.speedups(visit.tried("dbt", engine.notices) or ()))
         if project is not None and books.known:
             visit.add([checks.index(books.known, project)])
         if project is not None and engine is not None:

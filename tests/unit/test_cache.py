@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from runner.dbt.speedups.compile_cache import CompileCache
+from runner.dbt.cache import CacheFile
 
 RENDER = """
 import sys
 import jinja2
 from pathlib import Path
-from runner.dbt import lean
-from runner.dbt.speedups.compile_cache import Kept
+from runner.dbt.cache import CacheFile
+from runner.dbt.speedups import compile_cache
 
 compiled = []
 original = jinja2.Environment._compile
@@ -22,8 +22,8 @@ def counted(self, source, filename):
     compiled.append(source)
     return original(self, source, filename)
 jinja2.Environment._compile = counted
-kept = Kept(Path(sys.argv[1]), None)
-lean.keep_templates(kept)
+kept = CacheFile(Path(sys.argv[1]), None)
+compile_cache.apply(kept)
 for text in sys.argv[2:]:
     print(jinja2.Environment().from_string(text).render(name="rows"))
 kept.save()
@@ -78,14 +78,14 @@ SCHEMA = """
 import json, sys
 from pathlib import Path
 import dbt_common.dataclass_schema as mixin
-from runner.dbt import lean
-from runner.dbt.speedups.compile_cache import Kept
+from runner.dbt.cache import CacheFile
+from runner.dbt.speedups import schema_cache
 
 derived = []
 original = mixin.build_json_schema
 mixin.build_json_schema = lambda cls: derived.append(cls.__name__) or original(cls)
-kept = Kept(Path(sys.argv[1]), None)
-lean.keep_schemas(kept)
+kept = CacheFile(Path(sys.argv[1]), None)
+schema_cache.apply(kept)
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.artifacts.resources.v1.config import NodeConfig
 from dbt.contracts.project import Project
@@ -115,7 +115,7 @@ def test_schemas_are_derived_once_and_still_refuse(path: Path):
 
 
 def test_what_cannot_be_written_is_no_harm(path: Path):
-    kept = CompileCache(path, None)
+    kept = CacheFile(path, None)
     assert kept.of(("a",), object) is kept.of(("a",), object)
     kept.save()
     assert not path.exists()
@@ -129,7 +129,7 @@ def cache(tmp_path: Path) -> Path:
 def keep(path: Path, cache: Path | None, *names: str) -> list[str]:
     """Which of the names had to be made."""
     made: list[str] = []
-    kept = CompileCache(path, cache)
+    kept = CacheFile(path, cache)
     for name in names:
         kept.of((name,), lambda name=name: made.append(name) or name)
     kept.save()

@@ -6,9 +6,10 @@ import sys
 
 ASKED = """
 import json
-from runner.dbt import lean
-lean.import_dbt()
-lean.hear_only(["JinjaLogInfo"])
+from runner.dbt.speedups import lazy_serializers
+lazy_serializers.apply()
+from runner.dbt.speedups import debug_events
+debug_events.apply(["JinjaLogInfo"])
 from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.events.functions import fire_event, warn_or_error
 from dbt.events.types import JinjaLogDebug, JinjaLogInfo, JinjaLogWarning, MainEncounteredError
@@ -32,10 +33,10 @@ except EventCompilationError as error:
 print(json.dumps(heard))
 """
 USED = """
-import json, gc
-from runner.dbt import lean
-lean.import_dbt()
-lean.leave_to_children()
+import gc, json, socket
+from runner.dbt import server
+server.DbtServer(socket.socketpair()[0]).import_dbt()
+server.leave_to_children()
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 told = {"database": "shop", "schema": "main", "path": "shop.duckdb"}
 found = DuckDBCredentials.from_dict(told)
@@ -70,8 +71,8 @@ def test_dbts_classes_are_read_and_written_and_garbage_is_looked_for():
 
 TYPED = """
 import json
-from runner.dbt import lean
-lean.share_type_testers()
+from runner.dbt.speedups import type_testers
+type_testers.apply()
 from dbt_common.clients import agate_helper
 rows = [{"day": "2026-06-19", "code": "007", "amount": 1}, {"day": "", "code": "", "amount": 2}]
 flat = agate_helper.table_from_data_flat(rows, ["day", "code", "amount"])
