@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
 
-.PHONY: help demo test chaos lint format bench prove-chunks clean
+.PHONY: help demo test test-dbt-versions chaos lint format bench prove-chunks clean
 
 help:
 	@echo "make demo          land a real quarter, backfill it, show the totals"
 	@echo "make test          run the tests"
+	@echo "make test-dbt-versions  the engines and the demo with dbt-core 1.10 and 1.12 (a quarter of an hour)"
 	@echo "make chaos         kill, race and starve the runner some hundred times (half an hour)"
 	@echo "make lint          ruff, mypy, import-linter, runner lint, sqlfluff"
 	@echo "make format        let ruff and sqlfluff mend what they can"
@@ -30,6 +31,10 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready
 	scripts/ensure_postgres.sh
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# Each version gets an environment of its own.
+test-dbt-versions: $(VENV)/.ready
+	$(BIN)/python scripts/test_dbt_versions.py
 
 # CHAOS_SEED=17 CHAOS_SERIES=1 repeats the random series with that seed.
 chaos: $(VENV)/.ready
@@ -59,4 +64,4 @@ bench: $(VENV)/.ready
 	$(BIN)/python bench/run.py $(ONLY) --repeats $(or $(REPEATS),5)
 
 clean:
-	rm -rf $(VENV) bench/.venvs target logs
+	rm -rf $(VENV) .venvs bench/.venvs target logs

@@ -1,6 +1,7 @@
 """What is kept of dbt: taken from the file, and never from a file that is not whole."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -167,3 +168,77 @@ def test_a_damaged_copy_counts_as_none_and_is_made_anew(tmp_path: Path, cache: P
 def test_no_project_needs_a_cache(path: Path):
     assert keep(path, None, "a") == ["a"]
     assert keep(path, None, "a") == []
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
+def test_a_folder_that_others_may_write_to_is_neither_read_nor_written(path: Path, mode: int):
+    keep(path, None, "a")
+    path.parent.chmod(mode)
+    written = path.read_bytes()
+    assert keep(path, None, "a", "b") == ["a", "b"]
+    assert path.read_bytes() == written
+    (notice,) = CacheFile(path, None).notices
+    assert notice.startswith(f"{path.parent} is not used")
+    path.parent.chmod(0o700)
+    assert keep(path, None, "a") == []
+
+
+def test_a_file_that_others_may_write_is_not_read(path: Path):
+    keep(path, None, "a")
+    path.chmod(0o620)
+    assert keep(path, None, "a") == ["a"]
+    assert CacheFile(path, None).notices
+
+
+def test_a_folder_of_somebody_else_is_not_used(path: Path, monkeypatch: pytest.MonkeyPatch):
+    keep(path, None, "a")
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    assert keep(path, None, "a") == ["a"]
+    assert len(CacheFile(path, None).notices) == 1
+
+
+def test_a_project_without_a_folder_of_its_own_begins_with_the_copy(path: Path, cache: Path):
+    keep(path, cache, "a")
+    path.parent.chmod(0o777)
+    assert keep(path, cache, "a") == []
+
+
+def test_files_and_folders_are_for_their_owner_alone(path: Path, cache: Path):
+    before = os.umask(0)
+    try:
+        keep(path, cache, "a")
+    finally:
+        os.umask(before)
+    assert {oct(one.parent.stat().st_mode)[-3:] for one in (path, *cache.iterdir())} == {"700"}
+    assert {oct(one.stat().st_mode)[-3:] for one in (path, *cache.iterdir())} == {"600"}
+
+
+def test_what_a_killed_process_has_left_goes_with_the_next_write(path: Path):
+    path.parent.mkdir(mode=0o700)
+    (path.parent / f"{path.name}.abc.partial").write_bytes(b"half of i")
+    keep(path, None, "a")
+    assert [found.name for found in path.parent.iterdir()] == ["kept"]
+
+
+NO_ROOM = """
+import resource, sys
+from pathlib import Path
+from runner.dbt.cache import CacheFile
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+kept = CacheFile(Path(sys.argv[1]), Path(sys.argv[2]))
+kept.of(("a",), lambda: "x" * 10_000)
+kept.save()
+"""
+
+
+def test_without_room_nothing_is_written(path: Path, cache: Path):
+    keep(path, None, "b")
+    written = path.read_bytes()
+    arguments = [sys.executable, "-c", NO_ROOM, str(path), str(cache)]
+    subprocess.run(arguments, check=True)
+    assert [found.name for found in path.parent.iterdir()] == ["kept"]
+    assert path.read_bytes() == written
+    path.unlink()
+    subprocess.run(arguments, check=True)
+    assert not [*path.parent.iterdir(), *cache.iterdir()]
