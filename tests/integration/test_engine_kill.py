@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.core.spans import Span
+from runner.dbt.engine import InvocationGroup
 from runner.dbt.plain import PlainEngine
-from runner.dbt.process_group import InvocationGroup
 from runner.dbt.protocol import Invocation
 from runner.dbt.warm import WarmEngine
 from runner.warehouse.lock import holder
