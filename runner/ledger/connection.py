@@ -70,6 +70,12 @@ class Connection:
             values = ", ".join(f":{column}" for column in found[0])
             self.change_each(f"insert into {table} ({columns}) values ({values})", found)
 
+    def replace(self, table: str, rows: Iterable[Mapping[str, object]], **key: object) -> None:
+        """Insert rows in place of those whose columns have the values of a key."""
+        where = " and ".join(f"{column} = :{column}" for column in key)
+        self.change(f"delete from {table} where {where}", **key)
+        self.insert(table, rows)
+
     def _execute(self, cursor: Any, sql: str, values: Mapping[str, object]) -> None:
         if values:
             cursor.execute(self.dialect.translated(sql), self.dialect.bound(values))

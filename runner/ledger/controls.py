@@ -21,11 +21,9 @@ class Controls:
 
     def pause(self, pipeline: str, reason: str, now: datetime) -> None:
         """Let a pipeline start nothing more; the latest reason stands."""
+        pause = {"pipeline": pipeline, "reason": reason, "paused_at": now}
         with self.database.transaction() as connection:
-            connection.change("delete from pauses where pipeline = :pipeline", pipeline=pipeline)
-            connection.insert(
-                "pauses", [{"pipeline": pipeline, "reason": reason, "paused_at": now}]
-            )
+            connection.replace("pauses", [pause], pipeline=pipeline)
 
     def resume(self, pipeline: str) -> bool:
         """Let a pipeline start again; False if it was not paused."""

@@ -40,7 +40,7 @@ class UnsentMessage:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``outbox``."""
+        """Convert a row of ``outbox``."""
         return cls(
             key=row["id"],
             pipeline=row["pipeline"],
@@ -137,7 +137,7 @@ class Outbox:
         self.database.change(sent, key=key, now=now)
 
     def mark_failed(self, key: int, attempts: int, not_before: datetime, error: str) -> None:
-        """Put a message that this process could not send back; ``error`` in our own words."""
+        """Put back a message that this process could not send; ``error`` in our own words."""
         failed = """
             update outbox
             set attempts = :attempts,
@@ -171,6 +171,5 @@ def _announced(connection: Connection, pipeline: str) -> Timeline[IncidentKind]:
 
 
 def _remember(connection: Connection, pipeline: str, found: Comparison) -> None:
-    connection.change("delete from told where pipeline = :pipeline", pipeline=pipeline)
     rows = [{"pipeline": pipeline, **columns_of(span), "kind": kind} for span, kind in found.told]
-    connection.insert("told", rows)
+    connection.replace("told", rows, pipeline=pipeline)

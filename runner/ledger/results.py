@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from runner.ledger.connection import Connection
 from runner.ledger.database import Database
 from runner.ledger.leases import FENCED_OFF
 from runner.ledger.records import CheckFinding, IndexChange, ModelRun, ModelWork, Run, RunEntry
-from runner.ledger.values import as_lines, instant
+from runner.ledger.values import bindable, instant
 from runner.ledger.windows import apply_change
 
 _END = """
@@ -170,5 +171,5 @@ def _finding(key: int, finding: CheckFinding) -> dict[str, object]:
         "severity": finding.severity,
         "expected": finding.expected,
         "actual": finding.actual,
-        "sample": as_lines(finding.sample) if finding.sample else None,
+        "sample": json.dumps(bindable(list(finding.sample))) if finding.sample else None,
     }
