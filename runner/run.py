@@ -19,7 +19,7 @@ from runner.execution.context import Observer, RunContext, RunResult, nothing_se
 from runner.execution.queueing import reaches_today, run_plan
 from runner.execution.recovery import adopt, recover
 from runner.landed.files import InputReader
-from runner.ledger import RunKind
+from runner.ledger import Kind
 from runner.lint import models
 from runner.planner import Planner, proofs_of
 from runner.workspace import Workspace
@@ -29,7 +29,7 @@ from runner.workspace import Workspace
 class Order:
     """What somebody wants to have run of a pipeline."""
 
-    kind: RunKind
+    kind: Kind
     planned: Callable[[Planner, Spans | None], Plan]  # given the windows in this process's hands
     allow_unsafe: tuple[str, ...] = ()  # models that may run although they break a rule
 

@@ -32,7 +32,7 @@ from runner.cli.wishes import Wish, wish_for_dates
 from runner.core.errors import UsageError
 from runner.core.requests import RETRIED, TAKEN, Reprocess
 from runner.core.spans import Span
-from runner.ledger import RunKind
+from runner.ledger import Kind
 from runner.project.pipelines import Pipeline, find_config
 from runner.render import records, tables
 from runner.run import Order, allowances, require_running, run_pipeline
@@ -74,7 +74,7 @@ def backfill(
             lambda: tables.plan_table(found, plan), lambda: records.plan_record(found, plan), output
         )
     else:
-        _execute(workspace, pipeline, engine, wish, RunKind.BACKFILL, output)
+        _execute(workspace, pipeline, engine, wish, Kind.BACKFILL, output)
 
 
 @app.command()
@@ -105,7 +105,7 @@ def run(
         as_of=inputs.parsed_timestamp(as_of),
         allow_unsafe=tuple(allow_unsafe or ()),
     )
-    _execute(Workspace.find(project_dir), pipeline, engine, wish, RunKind.MANUAL, output)
+    _execute(Workspace.find(project_dir), pipeline, engine, wish, Kind.MANUAL, output)
 
 
 @app.command()
@@ -122,7 +122,7 @@ def retry(
     """Try again what failed or is incorrect, and only that; also what nothing has changed of."""
     wish = wish_for_dates(start_date, end_date, RETRIED, as_of)
     wish = replace(wish, allow_unsafe=tuple(allow_unsafe or ()))
-    _execute(Workspace.find(project_dir), pipeline, engine, wish, RunKind.MANUAL, output)
+    _execute(Workspace.find(project_dir), pipeline, engine, wish, Kind.MANUAL, output)
 
 
 def _execute(
@@ -130,7 +130,7 @@ def _execute(
     name: str,
     engine: EngineKind,
     wish: Wish,
-    kind: RunKind,
+    kind: Kind,
     output: Format,
 ) -> NoReturn:
     """Plan and run, show it as it goes or as one JSON document, exit by the worst window."""
@@ -148,7 +148,7 @@ def _execute(
         with console.status("reading the dbt project"):
             planner = workspace.planner(name, running)
         pipeline = planner.pipeline
-        word = "backfill" if kind is RunKind.BACKFILL else "run"
+        word = "backfill" if kind is Kind.BACKFILL else "run"
         with ProgressDisplay(console, word, pipeline) as progress:
             plan, done = run_pipeline(
                 workspace, running, planner, order, inputs.the_world(), progress

@@ -18,7 +18,7 @@ from runner.core.states import RunState
 from runner.core.status import InputsOf
 from runner.core.windows import Window
 from runner.dbt.protocol import Engine, Publication
-from runner.ledger import FilesRead, Ledger, RunEnd, RunKind
+from runner.ledger import FilesRead, Kind, Ledger, RunEnd
 from runner.project.pipelines import Pipeline
 from runner.warehouse.lock import Holder, wait_until_free
 
@@ -85,7 +85,7 @@ class RunContext:
     pipeline: Pipeline
     ledger: Ledger
     engine: Engine
-    kind: RunKind
+    kind: Kind
     world: Environment
     observer: Observer
     warehouse: Path | None  # the file that is written; None: no file that can be seen

@@ -20,7 +20,7 @@ from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.records import UNFINISHED, Run, RunKind, span_of
+from runner.ledger.records import UNFINISHED, Kind, Run, span_of
 from runner.ledger.values import instant
 
 LEASE_SECONDS = 60
@@ -63,7 +63,7 @@ class Leases:
     def queue(
         self,
         pipeline: str,
-        kind: RunKind,
+        kind: Kind,
         windows: Iterable[Window],
         now: datetime,
         allowed: Sequence[Allowance] = (),
@@ -291,7 +291,7 @@ def _held_windows(connection: Connection, pipeline: str) -> frozenset[datetime]:
     return frozenset(map(instant, connection.column(query, pipeline=pipeline)))
 
 
-def _last_numbers(connection: Connection, pipeline: str, kind: RunKind) -> dict[str, int]:
+def _last_numbers(connection: Connection, pipeline: str, kind: Kind) -> dict[str, int]:
     """Return the number of each window's last run of a kind, by the label that their ids carry.
 
     Read from the ids: earlier runs may have been forgotten, and no id is given twice.
@@ -313,6 +313,6 @@ def _last_numbers(connection: Connection, pipeline: str, kind: RunKind) -> dict[
     return {row["label"]: row["number"] for row in rows}
 
 
-def _run_id(kind: RunKind, window: Window, last: int) -> str:
+def _run_id(kind: Kind, window: Window, last: int) -> str:
     """Return ``<kind>__<label>``, with ``.2``, ``.3`` after the first; ``last``: 0 for none."""
     return f"{kind}__{window.label}" + (f".{last + 1}" if last else "")

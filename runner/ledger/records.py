@@ -20,7 +20,7 @@ from runner.ledger.values import instant, maybe_instant
 UNFINISHED = f"({', '.join(repr(state.value) for state in RunState if not state.finished)})"
 
 
-class RunKind(StrEnum):
+class Kind(StrEnum):
     """The cause that set a run off; the first part of its id."""
 
     SCHEDULED = "scheduled"
@@ -36,7 +36,7 @@ class Run:
     key: int  # the ledger's own key
     pipeline: str
     run_id: str  # <kind>__<window label>[.N]
-    kind: RunKind
+    kind: Kind
     window_start: datetime  # UTC
     window_end: datetime  # UTC
     label: str  # local start of the window
@@ -58,7 +58,7 @@ class Run:
             key=row["id"],
             pipeline=row["pipeline"],
             run_id=row["run_id"],
-            kind=RunKind(row["kind"]),
+            kind=Kind(row["kind"]),
             window_start=instant(row["window_start"]),
             window_end=instant(row["window_end"]),
             label=row["label"],

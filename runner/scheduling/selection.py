@@ -18,7 +18,7 @@ from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import EPOCH
-from runner.ledger import RunKind
+from runner.ledger import Kind
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
 from runner.scheduling.waiting import Conditions, Waiting
@@ -31,7 +31,7 @@ class Selection:
     """What a pass does with a pipeline."""
 
     request: Request  # of windows that may run now; there may be none
-    kind: RunKind
+    kind: Kind
     waiting: Timeline[Waiting]
     new: Spans = field(default_factory=Spans)  # windows to run of which nothing is known yet
     note: str | None = None  # why not everything is caught up on, in one line
@@ -47,7 +47,7 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
         outdated=True,
     )
     if awaited is None:
-        return Selection(request, RunKind.SCHEDULED, Timeline())
+        return Selection(request, Kind.SCHEDULED, Timeline())
     plan = planner.plan(request, now)
     tried = having(plan, _TRIED) & plan.windows
     missing = (having(plan, (WindowStatus.MISSING,)) & plan.windows) - tried
@@ -68,7 +68,7 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     sizing = planner.sizing(None) if ready else request.sizing
     return Selection(
         request=replace(request, windows=ready, sizing=sizing),
-        kind=RunKind.EVENT if is_event else RunKind.SCHEDULED,
+        kind=Kind.EVENT if is_event else Kind.SCHEDULED,
         waiting=waiting,
         new=ready - _known(plan),
         note=_too_many(pipeline, caught.refused) if caught.refused else None,

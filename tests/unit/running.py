@@ -19,7 +19,7 @@ from runner.dbt.protocol import Invocation
 from runner.execution.context import RunContext, RunResult
 from runner.execution.queueing import run_plan
 from runner.execution.recovery import recover
-from runner.ledger import Ledger, Run, RunEnd, RunKind
+from runner.ledger import Kind, Ledger, Run, RunEnd
 from runner.ledger.dialects import Sqlite
 from runner.planner import Planner
 from runner.project.manifest import Node
@@ -122,7 +122,7 @@ class Runner:
             pipeline=self.pipeline,
             ledger=self.ledger,
             engine=self.dbt,
-            kind=RunKind.BACKFILL,
+            kind=Kind.BACKFILL,
             world=self.world.world,
             observer=self.witness,
             warehouse=None,

@@ -16,7 +16,7 @@ from runner.core.states import RunState
 from runner.core.windows import Grain
 from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Kind, Ledger
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, gate, shop, view, windowed
 from tests.unit.scheduling import Town, utc
@@ -125,7 +125,7 @@ def test_other_bytes_make_exactly_their_window_run_again_once(place: Landing):
     assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
     assert place.passed() == ["2017-03-02"]
     run = place.town.runs()[-1]
-    assert (run.kind, run.state) == (RunKind.EVENT, RunState.SUCCESS)
+    assert (run.kind, run.state) == (Kind.EVENT, RunState.SUCCESS)
     assert place.passed() == []
 
 

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from runner.core.errors import ConfigError
 from runner.core.states import RunState
 from runner.core.status import WindowStatus
-from runner.ledger import Ledger, RunKind, RunStatistics
+from runner.ledger import Kind, Ledger, RunStatistics
 from runner.overview.metrics import WORST_FIRST, MeteredPipeline, Metrics, PipelineFigures, stand_of
 from runner.render.metrics import metrics_text
 from tests.unit.ledger_fixtures import (
@@ -97,7 +97,7 @@ def test_runs_are_counted_by_state_and_time(ledger: Ledger):
     finished(ledger, WEEK[:3])
     finished(ledger, WEEK[3:4], FAILED)
     started(ledger, WEEK[4:6])
-    ledger.leases.queue("other", RunKind.MANUAL, WEEK, NOW)
+    ledger.leases.queue("other", Kind.MANUAL, WEEK, NOW)
     figures = ledger.runs.get_statistics(PIPELINE)
     counts = {RunState.SUCCESS: 3, RunState.FAILED: 1, RunState.RUNNING: 2}
     assert figures.runs == {**dict.fromkeys(RunState, 0), **counts}

@@ -16,7 +16,7 @@ from runner.core.requests import Request
 from runner.core.spans import Spans
 from runner.core.states import RunState
 from runner.core.status import WindowStatus, WorkResult
-from runner.ledger import CheckFinding, ModelRun, Run, RunKind
+from runner.ledger import CheckFinding, Kind, ModelRun, Run
 from runner.project.pipelines import Pipeline
 from runner.render import records, tables
 from runner.render.progress import ProgressDisplay
@@ -34,7 +34,7 @@ def run_in(state: RunState) -> Run:
         key=1,
         pipeline="orders",
         run_id="backfill__2026-03-05",
-        kind=RunKind.BACKFILL,
+        kind=Kind.BACKFILL,
         window_start=window.start,
         window_end=window.end,
         label=window.label,

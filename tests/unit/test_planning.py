@@ -23,7 +23,7 @@ from runner.core.states import RunState
 from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
-from runner.ledger import IndexChange, Ledger, ModelRun, RunEnd, RunEntry, RunKind
+from runner.ledger import IndexChange, Kind, Ledger, ModelRun, RunEnd, RunEntry
 from runner.planner import Planner, proofs_of
 from runner.project.hashes import equal_hashes
 from runner.project.manifest import Node, Project
@@ -88,7 +88,7 @@ def know(ledger: Ledger, model: str, *parts: tuple[Span, WindowRecord]) -> None:
 
 def queue(ledger: Ledger, span: Span, pipeline: str = "shop") -> None:
     windows = pipeline_of(ORDERS).calendar.windows(span)
-    ledger.leases.queue(pipeline, RunKind.BACKFILL, windows, NOW)
+    ledger.leases.queue(pipeline, Kind.BACKFILL, windows, NOW)
 
 
 def plan(ledger: Ledger, *nodes: Node, now: datetime = NOW, **config: Any) -> Plan:

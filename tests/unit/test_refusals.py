@@ -15,7 +15,7 @@ from runner.core.errors import UsageError
 from runner.core.proofs import Proof, ProofVerdict, Property
 from runner.core.refusals import Allowance, Objection, disproved, refuse_unsafe, require_known
 from runner.core.windows import Calendar, Grain
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Kind, Ledger
 from runner.lint.models import ModelFinding, allow, lint
 from runner.project.declarations import Declared
 from runner.project.manifest import Node, Project
@@ -96,8 +96,8 @@ def test_each_run_keeps_what_was_allowed(tmp_path: Path):
     calendar = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
     days = list(calendar.windows(calendar.span_of_dates(date(2026, 3, 1), date(2026, 3, 2))))
     allowed = (Allowance("orders", "DB01 clock or chance"), Allowance("orders", "disproved"))
-    runs = ledger.leases.queue("shop", RunKind.BACKFILL, days, NOW, allowed)
-    (other,) = ledger.leases.queue("returns", RunKind.BACKFILL, days[:1], NOW)
+    runs = ledger.leases.queue("shop", Kind.BACKFILL, days, NOW, allowed)
+    (other,) = ledger.leases.queue("returns", Kind.BACKFILL, days[:1], NOW)
     assert [ledger.runs.get_allowances(run) for run in runs] == [list(allowed), list(allowed)]
     assert ledger.runs.get_allowances(other) == []
     ledger.close()
