@@ -1,14 +1,16 @@
 # The doors of the project; each makes what it needs.
-PYTHON ?= python3.11
+# The newest Python that is there and works, unless PYTHON names one.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
 
-.PHONY: help demo test chaos lint format bench prove-chunks clean
+.PHONY: help demo test test-pythons chaos lint format bench prove-chunks clean another-python
 
 help:
 	@echo "make demo          land a real quarter, backfill it, show the totals"
 	@echo "make test          run the tests"
+	@echo "make test-pythons  types, unit tests and the demo on every Python that is here"
 	@echo "make chaos         kill, race and starve the runner some hundred times (half an hour)"
 	@echo "make lint          ruff, mypy, import-linter, runner lint, sqlfluff"
 	@echo "make format        let ruff and sqlfluff mend what they can"
@@ -16,11 +18,18 @@ help:
 	@echo "make bench         time what should be fast, beside others that do the same"
 	@echo "make clean         remove the environments and what dbt compiled; data/ and .daybreak/ stay"
 
-# One environment for all; made again when what it holds is declared anew.
+# One environment for all; brought up to date when what it holds is declared anew, and made again
+# when PYTHON names another than it has.
 $(VENV)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@scripts/make_environment.sh $(VENV) $(PYTHON)
 	@touch $@
+
+ifneq ($(PYTHON),)
+identity := -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null
+ifneq ($(shell $(PYTHON) $(identity)),$(shell $(BIN)/python $(identity)))
+$(VENV)/.ready: another-python
+endif
+endif
 
 demo: $(VENV)/.ready
 	$(BIN)/python scripts/land_demo_data.py --start 2017-03-01 --end 2017-05-31
@@ -30,6 +39,11 @@ demo: $(VENV)/.ready
 test: $(VENV)/.ready
 	scripts/ensure_postgres.sh
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# Each Python in an environment of its own, .venvs/<version>.
+test-pythons:
+	scripts/ensure_postgres.sh
+	scripts/test_pythons.sh
 
 # CHAOS_SEED=17 CHAOS_SERIES=1 repeats the random series with that seed.
 chaos: $(VENV)/.ready
@@ -59,4 +73,4 @@ bench: $(VENV)/.ready
 	$(BIN)/python bench/run.py $(ONLY) --repeats $(or $(REPEATS),5)
 
 clean:
-	rm -rf $(VENV) bench/.venvs target logs
+	rm -rf $(VENV) .venvs bench/.venvs target logs

@@ -1,25 +1,32 @@
-"""What should exist and what is known of it, brought together into a plan."""
+"""Bring what should exist and what is known of it together into a plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
-from runner.core.plan import Plan, make_plan
+from runner.core.errors import UsageError, nearest
+from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.proofs import Proof
-from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.status import InputsOf, PlannedNode
+from runner.core.states import Kind
+from runner.core.status import InputsOf, PlannedNode, WindowStatus
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
 from runner.ledger import Ledger
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.machine import memory
+
+_MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version 1
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,52 @@ class Planner:
     inputs_of: Callable[[Node], InputsOf]
     files: InputFiles | None = None  # that its models are made from; None: they cannot be seen
 
-    def plan(self, request: Request, now: datetime, mine: Spans | None = None) -> Plan:
-        """What would be done; ``mine`` is in flight in this process's own hands."""
+    def request(
+        self,
+        span: Span | None,
+        takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED],
+        *,
+        kind: Kind = Kind.BACKFILL,
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+        force: bool = False,
+        newest_first: bool = False,
+        allow_unsafe: tuple[str, ...] = (),
+    ) -> RunRequest:
+        """Resolve what somebody asked for; ``select`` names models, ``chunk`` counts windows.
+
+        Raises :class:`UsageError` for a model that the pipeline does not have or cannot replay.
+        """
+        return RunRequest(
+            windows=Spans([span] if span else []),
+            takes=takes,
+            kind=kind,
+            select=self._selected(select),
+            force=force,
+            newest_first=newest_first,
+            sizing=self.sizing(chunk),
+            allow_unsafe=allow_unsafe,
+        )
+
+    def dates(self, first: date | None, last: date | None, now: datetime) -> Span | None:
+        """Return the windows of some dates; a missing date is that end of what is complete.
+
+        Raises :class:`UsageError` for dates outside the pipeline.
+        """
+        pipeline = self.pipeline
+        complete = pipeline.complete(now)
+        if first is None and last is None:
+            return complete
+        zone = pipeline.calendar.zone
+        if first is None:
+            first = pipeline.first.astimezone(zone).date()
+        if last is None:
+            newest = complete.end - timedelta.resolution if complete is not None else now
+            last = max(first, newest.astimezone(zone).date())
+        return pipeline.span_of_dates(first, last, now)
+
+    def plan(self, request: RunRequest, now: datetime, mine: Spans | None = None) -> Plan:
+        """Plan what would be done; ``mine`` is in flight in this process's own hands."""
         in_flight = self.in_flight() - (mine or Spans())
         return make_plan(self.pipeline.calendar, self.subjects(now), in_flight, request)
 
@@ -92,6 +143,16 @@ class Planner:
             return replace(sizing, landed_bytes=self.files.landed_bytes())
         return sizing
 
+    def _selected(self, names: Iterable[str]) -> frozenset[str] | None:
+        """Return the models that somebody named, None if none."""
+        chosen = known_models(self.pipeline, names)
+        if chosen and not any(node.name in chosen for node in self.pipeline.windowed):
+            raise UsageError(
+                f"{chosen[0]} has no windows, so there is nothing of it to replay: "
+                f"dbt build --select {chosen[0]}"
+            )
+        return frozenset(chosen) or None
+
     def _newest(self, node: Node, now: datetime) -> Span | None:
         """The newest window; None for a snapshot, which is never late, and for mere text."""
         newest = self.pipeline.newest(now)
@@ -121,3 +182,27 @@ def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
         of_this = (proof for proof in known.get(node.name, ()) if proof.code_hash in equal)
         found[node.name] = next(of_this, None)
     return found
+
+
+def memory() -> int:
+    """Return the bytes of memory that the machine has, or its container may have of it."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in _MEMORY_LIMITS:
+        try:
+            return min(total, int(path.read_text()))
+        except (OSError, ValueError):  # no container, or one without a limit: "max"
+            continue
+    return total
+
+
+def known_models(pipeline: Pipeline, names: Iterable[str]) -> list[str]:
+    """Return names of models; :class:`UsageError` for one that the pipeline does not have."""
+    chosen = list(names)
+    known = {node.name for node in pipeline.data_nodes}
+    for name in chosen:
+        if name not in known:
+            raise UsageError(
+                f"{pipeline.name} has no model {name!r}.{nearest(name, known)} "
+                f"See: runner dag {pipeline.name}"
+            )
+    return chosen

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.render import records
 from runner.workspace import EngineKind
 

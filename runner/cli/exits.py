@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from runner.core.errors import DaybreakError, UsageError
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.states import RunState
 from runner.core.status import WindowStatus
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -29,12 +28,9 @@ from runner.cli.app import (
     app,
     show,
 )
-from runner.cli.wishes import Wish, wish_for_dates
-from runner.core.plan import Plan
+from runner.core.planning import TAKEN, Plan, Reprocess
 from runner.core.proofs import Proof
-from runner.core.requests import TAKEN, Reprocess
 from runner.core.states import RunState
-from runner.doctor.examine import require_warehouse
 from runner.planner import proofs_of
 from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.render import records, tables
@@ -42,6 +38,7 @@ from runner.render.ink import Terminal
 from runner.render.picture import Picture
 from runner.render.proofs import standings_record
 from runner.render.status import status_page
+from runner.warehouse.markers import require_warehouse
 from runner.workspace import Workspace
 
 
@@ -60,19 +57,23 @@ def show_plan(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Say what is missing, failed, incorrect, stale or in flight, and what would run."""
-    wish = replace(
-        wish_for_dates(start_date, end_date, TAKEN[reprocess], as_of),
-        select=tuple(select or ()),
-        force=force,
-        newest_first=newest_first,
-        chunk=inputs.chunk_size(chunk),
-    )
+    dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
+    size = inputs.chunk_size(chunk)
     workspace = Workspace.find(project_dir)
     found = {}
     for name in workspace.named(pipeline):
         planner = workspace.planner(name)
+        now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
+        request = planner.request(
+            planner.dates(*dates, now),
+            TAKEN[reprocess],
+            select=inputs.names(select),
+            chunk=size,
+            force=force,
+            newest_first=newest_first,
+        )
         proofs = proofs_of(planner.pipeline, workspace.ledger)
-        found[name] = planner.pipeline, wish.planned(planner), proofs
+        found[name] = planner.pipeline, planner.plan(request, now), proofs
     require_warehouse(workspace.project(), workspace.ledger)
     show(
         lambda: "\n\n".join(tables.plan_page(*planned) for planned in found.values()),
@@ -92,13 +93,13 @@ def status(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Draw what every model's windows are, a character each, and say what to do next."""
-    wish = Wish(
-        span_of=lambda found, now: found.complete(now), as_of=inputs.parsed_timestamp(as_of)
-    )
+    timestamp = inputs.parsed_timestamp(as_of)
     workspace = Workspace.find(project_dir)
     pictures = {}
     for name in workspace.named(pipeline):
-        plan = wish.planned(workspace.planner(name))
+        planner = workspace.planner(name)
+        now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
+        plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
         pictures[name] = Picture(name, plan, workspace.ledger.controls.get_pause(name))
     require_warehouse(workspace.project(), workspace.ledger)
     terminal = Terminal.behind(sys.stdout, os.environ)

@@ -8,7 +8,7 @@ import typer
 
 from runner.cli import inputs
 from runner.cli.app import HERE, PipelineName, ProjectDir, app
-from runner.project import acceptance
+from runner.project.acceptance import accept_code
 from runner.project.pipelines import find_config
 from runner.render.words import counted
 from runner.workspace import Workspace
@@ -22,7 +22,7 @@ def accept(
     """Say that a change of a model is cosmetic: what it published before is as good."""
     workspace = Workspace.find(project_dir)
     project, ledger = workspace.project(), workspace.ledger
-    count = acceptance.accept(model, project, ledger, inputs.now())
+    count = accept_code(model, project, ledger, inputs.now())
     if count == 0:
         typer.echo(f"{model}: nothing was published by other code than its present one")
     else:

@@ -74,7 +74,7 @@ def prove_pipeline(
             home=workspace.home,
             profiles=profiles_file(workspace.project_dir),
             start_engine=lambda environment: workspace.start_engine(engine, environment),
-            world=inputs.the_world(),
+            world=inputs.environment(),
             told=told,
         )
         try:

@@ -57,7 +57,7 @@ def tick(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Run what is due and not done of every pipeline, once; safe from cron, and twice at once."""
-    workspace, world = Workspace.find(project_dir), inputs.the_world()
+    workspace, world = Workspace.find(project_dir), inputs.environment()
     interval = None if every is None else inputs.duration(every, "--every")
     timestamp = inputs.parsed_timestamp(as_of)
     now = None if timestamp is None else inputs.instant_of(timestamp, workspace.zone)
@@ -104,7 +104,7 @@ def serve(
     from runner.render.json_log import JsonLog
     from runner.scheduling.serving import SchedulerLoop
 
-    world = inputs.the_world()
+    world = inputs.environment()
     reporter = (
         JsonLog(partial(typer.echo), world.now)
         if log is LogFormat.JSON

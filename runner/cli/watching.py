@@ -34,7 +34,7 @@ def watch(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Find windows past their deadline that are no success, and tell; exits with 4 if any is."""
-    world = inputs.the_world()
+    world = inputs.environment()
     interval = inputs.duration(every, "--every")
     timestamp = inputs.parsed_timestamp(as_of)
     if once or timestamp is not None:

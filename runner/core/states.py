@@ -1,4 +1,4 @@
-"""The states of a run, its two verdicts, and the one table of legal transitions.
+"""The kinds and states of a run, its two verdicts, and the one table of legal transitions.
 
 ::
 
@@ -15,6 +15,15 @@ A finished run is never reopened: a re-run is a new run.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What set a run off; the first part of its id."""
+
+    SCHEDULED = "scheduled"
+    BACKFILL = "backfill"
+    MANUAL = "manual"
+    EVENT = "event"
 
 
 class RunState(StrEnum):
@@ -63,9 +72,15 @@ class Verdict:
         return next(state for state, verdict in _VERDICTS.items() if verdict == self)
 
 
-_FINAL = frozenset(
-    {RunState.SUCCESS, RunState.INCORRECT, RunState.UNCHECKED, RunState.FAILED, RunState.CANCELLED}
+UNFINISHED = (RunState.QUEUED, RunState.RUNNING, RunState.RETRYING)
+WORST_FIRST = (
+    RunState.FAILED,
+    RunState.CANCELLED,
+    RunState.INCORRECT,
+    RunState.UNCHECKED,
+    RunState.SUCCESS,
 )
+_FINAL = frozenset(WORST_FIRST)
 _TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.RUNNING, RunState.CANCELLED}),
     RunState.RUNNING: _FINAL | {RunState.RETRYING},
@@ -78,20 +93,13 @@ _VERDICTS = {
     RunState.UNCHECKED: Verdict(ran=True, correct=None),
     RunState.FAILED: Verdict(ran=False, correct=None),
 }
-_WORST_FIRST = (
-    RunState.FAILED,
-    RunState.CANCELLED,
-    RunState.INCORRECT,
-    RunState.UNCHECKED,
-    RunState.SUCCESS,
-)
 
 
 def sources(new: RunState) -> frozenset[RunState]:
     """The states that may become ``new``: the guard of every change that the ledger makes.
 
     >>> sorted(sources(RunState.RUNNING))
-    [<State.QUEUED: 'queued'>, <State.RETRYING: 'retrying'>]
+    [<RunState.QUEUED: 'queued'>, <RunState.RETRYING: 'retrying'>]
     """
     return frozenset(old for old, allowed in _TRANSITIONS.items() if new in allowed)
 
@@ -107,4 +115,4 @@ def worst(states: Iterable[RunState]) -> RunState:
     found = set(states)
     if not found or not found <= _FINAL:
         raise ValueError(f"{sorted(found)} are not all final: pass the states of finished models")
-    return next(state for state in _WORST_FIRST if state in found)
+    return next(state for state in WORST_FIRST if state in found)

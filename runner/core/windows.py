@@ -71,7 +71,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """How time is cut into windows: a grain in a time zone.
+    """Cuts time into windows: a grain in a time zone.
 
     New York's clocks skip an hour on 8 March 2026, and Samoa skipped a whole day:
 
@@ -143,6 +143,10 @@ class Calendar:
         window = self.window_at(instant)
         return window.start if window.start == instant else window.end
 
+    def covering(self, span: Span) -> Span:
+        """Return the whole windows that touch ``span``."""
+        return Span(self.floor(span.start), self.ceiling(span.end))
+
     def span_of_dates(self, first: date, last: date) -> Span:
         """Return every window that touches the local dates ``first`` to ``last``, inclusive.
 
@@ -156,7 +160,7 @@ class Calendar:
         try:
             start, end = self._midnight(first), self._midnight(last + DAY)
             if start < end:
-                return Span(self.floor(start), self.ceiling(end))
+                return self.covering(Span(start, end))
         except (ValueError, OverflowError) as error:
             message = f"{first} to {last} is beyond the calendar: give dates nearer to today."
             raise UsageError(message) from error

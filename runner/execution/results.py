@@ -14,7 +14,7 @@ from runner.dbt.reports import brief, is_lock
 from runner.ledger import CheckFinding
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.publications import Publications, by_window
+from runner.warehouse.markers import Publications, by_window
 
 NO_ROWS = "no rows"  # what a check expects that names no window
 

@@ -30,7 +30,7 @@ from runner.execution.results import (
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.publications import STANDINGS
+from runner.warehouse.markers import RESULTS
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Judgement:
     """What an invocation has told, by UTC start of its windows."""
 
     windows: Mapping[datetime, WindowJudgement]
-    statics: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
-    static_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
+    unwindowed: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
+    unwindowed_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
     failure: Failure | None  # why something is left to do, if no check has named a window
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
     late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
@@ -75,8 +75,8 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         failure = None
     return Judgement(
         windows=windows,
-        statics=tuple(_statics(report)),
-        static_findings=tuple(_static_findings(report)),
+        unwindowed=tuple(_unwindowed_runs(report)),
+        unwindowed_findings=tuple(_unwindowed_findings(report)),
         failure=failure,
         checks=frozenset(_checks(report)),
         late=_late(report),
@@ -123,12 +123,12 @@ def _model_run(
         return ModelRun(node.name, WorkResult.INCORRECT, row_count, node.code_hash, reason)
     if marker is None:
         return None
-    standing = STANDINGS[marker.verdict]
+    standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
     return ModelRun(node.name, standing, row_count, marker.code_hash or node.code_hash, why)
 
 
-def _statics(report: InvocationReport) -> Iterator[ModelRun]:
+def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:
     """What became of the nodes without windows that this invocation tried to build."""
     failures = {
         name: failure
@@ -147,7 +147,7 @@ def _statics(report: InvocationReport) -> Iterator[ModelRun]:
             yield ModelRun(node.name, WorkResult.SUCCESS, None, node.code_hash)
 
 
-def _static_findings(report: InvocationReport) -> Iterator[CheckFinding]:
+def _unwindowed_findings(report: InvocationReport) -> Iterator[CheckFinding]:
     """The evidence against what knows no windows, or against windows that did not run.
 
     That against what knows no windows is with a single window already.

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 
 from runner.core.errors import UsageError, nearest
-from runner.core.graph import walk
+from runner.core.graph import depths, walk
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
@@ -19,7 +19,7 @@ from runner.core.windows import Calendar, Window
 from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.ledger import Ledger, ModelWork
 from runner.planner import Planner
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import DATA_KINDS
 
@@ -209,14 +209,7 @@ def _with_work(
 
 
 def _parents_first(nodes: Iterable[Node]) -> list[Node]:
-    """In the order in which they are made, and by name where that leaves it open."""
+    """Sort nodes in the order in which they are made, by name where that leaves it open."""
     chosen = {node.unique_id: node for node in nodes}
-    depths: dict[str, int] = {}
-
-    def depth(unique_id: str) -> int:
-        if unique_id not in depths:
-            parents = [depth(p) for p in chosen[unique_id].parents if p in chosen]
-            depths[unique_id] = 1 + max(parents, default=0)
-        return depths[unique_id]
-
-    return sorted(chosen.values(), key=lambda node: (depth(node.unique_id), node.name))
+    depth = depths({unique_id: node.parents for unique_id, node in chosen.items()})
+    return sorted(chosen.values(), key=lambda node: (depth[node.unique_id], node.name))

@@ -15,12 +15,12 @@ from datetime import datetime
 from runner.core.errors import FencedOffError
 from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState, sources
+from runner.core.states import Kind, RunState, sources
 from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.records import UNFINISHED, Kind, Run, span_of
+from runner.ledger.records import UNFINISHED, Run, span_of
 from runner.ledger.values import instant
 
 LEASE_SECONDS = 60

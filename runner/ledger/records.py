@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Self
 
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import Kind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger.connection import Connection, Row
@@ -18,15 +17,6 @@ from runner.ledger.values import instant, maybe_instant
 
 # The states of runs that have not ended, as a set in SQL.
 UNFINISHED = f"({', '.join(repr(state.value) for state in RunState if not state.finished)})"
-
-
-class Kind(StrEnum):
-    """The cause that set a run off; the first part of its id."""
-
-    SCHEDULED = "scheduled"
-    BACKFILL = "backfill"
-    MANUAL = "manual"
-    EVENT = "event"
 
 
 @dataclass(frozen=True)

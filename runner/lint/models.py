@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.core.errors import UsageError, nearest
 from runner.core.graph import walk
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.refusals import Allowance, Objection, refuse_unsafe, require_known
 from runner.lint.facts import Facts
 from runner.lint.findings import LintFinding

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.core.errors import DaybreakError
-from runner.core.plan import Plan
-from runner.core.requests import Request
+from runner.core.planning import Plan, RunRequest
 from runner.core.spans import Spans
 from runner.core.status import WindowStatus
 from runner.ledger import RunStatistics, SchedulerHeartbeat
@@ -89,7 +88,7 @@ def _stand(planner: Planner, now: datetime) -> PipelineFigures:
     complete = planner.pipeline.complete(now)
     if complete is None:
         return PipelineFigures(dict.fromkeys(WindowStatus, 0), None)
-    plan = planner.plan(Request(Spans([complete])), now)
+    plan = planner.plan(RunRequest(Spans([complete])), now)
     return stand_of(plan, now)
 
 

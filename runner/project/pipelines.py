@@ -112,7 +112,7 @@ class Pipeline:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether its windows come by themselves: by cron, with a file, or after others."""
+        """True if its windows come by themselves: by cron, with a file, or after others."""
         config = self.config
         return self.schedule is not None or bool(config.wait_for or config.after)
 
@@ -211,7 +211,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         config=config,
         calendar=calendar,
         schedule=Schedule(config.schedule, zone) if config.schedule else None,
-        nodes=_in_order(nodes, project),
+        nodes=tuple(project.parents_first(nodes)),
         first=first,
         last=last,
         readers=readers_of(project),
@@ -220,14 +220,14 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
 
 
 def _is_about(test: Node, node: Node) -> bool:
-    """Whether a test judges a node: attached to it, or a singular one that reads it."""
+    """Return True if a test judges a node: attached to it, or a singular one that reads it."""
     if test.attached_to is not None:
         return test.attached_to == node.unique_id
     return node.unique_id in test.parents
 
 
 def _buildable(nodes: list[Node], project: Project) -> list[Node]:
-    """Without the tests that also read something beyond the selection and its ancestors.
+    """Leave out the tests that also read something beyond the selection and its ancestors.
 
     dbt lists them with the selection, but a build of the selection leaves them out.
     """
@@ -240,7 +240,7 @@ def _buildable(nodes: list[Node], project: Project) -> list[Node]:
 
 
 def readers_of(project: Project) -> dict[str, frozenset[str]]:
-    """Who reads each windowed model, directly or through what knows no windows."""
+    """Return the readers of each windowed model, direct ones or through what has no windows."""
     found: dict[str, set[str]] = {}
     for node in project.nodes.values():
         if node.is_windowed:
@@ -282,18 +282,3 @@ def _first_begin(name: str, nodes: list[Node]) -> date:
             "or `begin` in its models"
         )
     return min(begins)
-
-
-def _in_order(nodes: list[Node], project: Project) -> tuple[Node, ...]:
-    """Parents before children, else by name, so that every report has the same order."""
-    chosen = {node.unique_id: node for node in nodes}
-    depth: dict[str, int] = {}
-
-    def depth_of(unique_id: str) -> int:
-        if unique_id not in depth:
-            parents = project.nodes[unique_id].parents
-            known = [depth_of(parent) for parent in parents if parent in project.nodes]
-            depth[unique_id] = 1 + max(known, default=0)
-        return depth[unique_id]
-
-    return tuple(sorted(chosen.values(), key=lambda node: (depth_of(node.unique_id), node.name)))

@@ -125,7 +125,7 @@ def _copied(wanted: Wanted, scene: ReplayScope, warehouse: Path, folder: Scratch
             monotonic=wanted.world.monotonic,
             sleep=wanted.world.sleep,
             random=wanted.world.random,
-            told=lambda holder: wanted.told(_waiting(holder)),
+            notify=lambda holder: wanted.told(_waiting(holder)),
         )
         try:
             return contents.copy_tables(warehouse, folder.work, scene.read, models)

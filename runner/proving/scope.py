@@ -120,7 +120,7 @@ class _Lineage:
     def __init__(self, project: Project, manifest: Mapping[str, Any]) -> None:
         self._nodes = project.nodes
         self._manifest = manifest
-        self._order = {unique_id: index for index, unique_id in enumerate(self._sorted())}
+        self._project = project
         self._known: dict[str, frozenset[str]] = {}
 
     def raw(self, unique_id: str) -> Mapping[str, Any]:
@@ -161,19 +161,8 @@ class _Lineage:
         return str(self.raw(node.unique_id)["database"]).lower()
 
     def in_order(self, unique_ids: Iterable[str]) -> list[Node]:
-        """Nodes, parents first."""
-        return [self._nodes[found] for found in sorted(unique_ids, key=self._order.__getitem__)]
-
-    def _sorted(self) -> Iterator[str]:
-        depth: dict[str, int] = {}
-
-        def depth_of(unique_id: str) -> int:
-            if unique_id not in depth:
-                known = [p for p in self._nodes[unique_id].parents if p in self._nodes]
-                depth[unique_id] = 1 + max(map(depth_of, known), default=0)
-            return depth[unique_id]
-
-        yield from sorted(self._nodes, key=lambda found: (depth_of(found), found))
+        """Return nodes, parents first."""
+        return self._project.parents_first(self._nodes[unique_id] for unique_id in unique_ids)
 
 
 def _is_incremental(node: Node) -> bool:

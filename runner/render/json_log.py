@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from runner.core.chunks import Chunk
 from runner.core.environment import Clock
 from runner.core.errors import DaybreakError
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.spans import Span
 from runner.core.windows import Window
 from runner.execution.context import Observer, RunResult

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from runner.core.drafts import ModelPlan
-from runner.core.plan import Plan
+from runner.core.planning import ModelPlan, Plan
 from runner.core.spans import Span, Spans
 from runner.core.states import Verdict
 from runner.core.status import WindowStatus

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from runner.core.chunks import Chunk
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import WindowStatus

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.proofs import Proof
 from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans

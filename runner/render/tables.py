@@ -7,8 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.core.chunks import Chunk
-from runner.core.drafts import ModelPlan
-from runner.core.plan import Plan
+from runner.core.planning import ModelPlan, Plan
 from runner.core.proofs import Proof
 from runner.core.refusals import Allowance
 from runner.core.status import WindowStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from runner.core.drafts import Held
+from runner.core.planning import Held
 from runner.core.spans import Span
 from runner.core.states import Verdict
 from runner.core.windows import Calendar

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 
 from runner.core.catchup import expected
 from runner.core.incidents import Incident, IncidentKind
-from runner.core.plan import Plan
-from runner.core.requests import Request
+from runner.core.planning import Plan, RunRequest
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus, WorkResult
 from runner.core.timelines import Timeline
@@ -54,7 +53,7 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     awaited = pipeline.awaited(now)
     if awaited is None:
         return PipelineIncidents(pipeline, Timeline(), Spans(), Spans([_EVER]))
-    plan = planner.plan(Request(Spans([awaited]), takes=frozenset()), now)
+    plan = planner.plan(RunRequest(Spans([awaited]), takes=frozenset()), now)
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
     absent = having(plan, (WindowStatus.MISSING, WindowStatus.PUBLISHED)) - wrong.covered - running

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from runner.alerting.pings import Pinger
 from runner.core.environment import Clock, Environment
 from runner.core.errors import DaybreakError, PausedError
-from runner.core.plan import Plan
-from runner.core.spans import Spans
+from runner.core.planning import Plan
 from runner.core.states import RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
@@ -117,14 +116,12 @@ class Scheduler:
     def _run(self, planner: Planner, choice: Selection, now: datetime) -> tuple[Plan, RunResult]:
         """Have what was chosen run."""
         # Only now: most passes have nothing to do, and should be quick.
-        from runner.run import Order, run_pipeline
+        from runner.run import run_pipeline
 
-        def planned(planner: Planner, mine: Spans | None) -> Plan:
-            return planner.plan(choice.request, now, mine)
-
-        order = Order(choice.kind, planned)
         with self.observer(planner.pipeline) as observer:
-            return run_pipeline(self.workspace, self.engine(), planner, order, self.world, observer)
+            return run_pipeline(
+                self.workspace, self.engine(), planner, choice.request, now, self.world, observer
+            )
 
     def _looked_back(
         self, planner: Planner, choice: Selection, conditions: Conditions

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from runner.core.catchup import caught_up
-from runner.core.plan import Plan
-from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest
 from runner.core.spans import Span, Spans
+from runner.core.states import Kind
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import EPOCH
-from runner.ledger import Kind
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
 from runner.scheduling.waiting import Conditions, Waiting
@@ -30,8 +29,7 @@ _TRIED = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
 class Selection:
     """What a pass does with a pipeline."""
 
-    request: Request  # of windows that may run now; there may be none
-    kind: Kind
+    request: RunRequest  # of windows that may run now; there may be none
     waiting: Timeline[Waiting]
     new: Spans = field(default_factory=Spans)  # windows to run of which nothing is known yet
     note: str | None = None  # why not everything is caught up on, in one line
@@ -41,13 +39,13 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     """What a pass runs of a pipeline, as seen at the time of the conditions."""
     pipeline, now = planner.pipeline, conditions.now
     awaited = pipeline.awaited(now)
-    request = Request(
+    request = RunRequest(
         windows=Spans([awaited] if awaited else []),
         takes=TAKEN[Reprocess.FAILED],
         outdated=True,
     )
     if awaited is None:
-        return Selection(request, Kind.SCHEDULED, Timeline())
+        return Selection(request, Timeline())
     plan = planner.plan(request, now)
     tried = having(plan, _TRIED) & plan.windows
     missing = (having(plan, (WindowStatus.MISSING,)) & plan.windows) - tried
@@ -64,11 +62,11 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     windows = (plan.windows - missing - tried) | caught.windows | again
     waiting = conditions.waiting(pipeline, windows)
     ready = windows - waiting.covered
-    is_event = pipeline.schedule is None or not ready & (missing | (tried - changed))
+    is_scheduled = pipeline.schedule and ready & (missing | (tried - changed))
+    kind = Kind.SCHEDULED if is_scheduled else Kind.EVENT
     sizing = planner.sizing(None) if ready else request.sizing
     return Selection(
-        request=replace(request, windows=ready, sizing=sizing),
-        kind=Kind.EVENT if is_event else Kind.SCHEDULED,
+        request=replace(request, windows=ready, sizing=sizing, kind=kind),
         waiting=waiting,
         new=ready - _known(plan),
         note=_too_many(pipeline, caught.refused) if caught.refused else None,

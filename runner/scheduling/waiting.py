@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from runner.core.config import WaitFor
 from runner.core.environment import Clock
 from runner.core.errors import ProjectError
-from runner.core.requests import Request
+from runner.core.planning import RunRequest
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
@@ -99,7 +99,7 @@ def lacking(planner: Planner, now: datetime) -> Spans:
     complete = planner.pipeline.complete(now)
     if complete is None:
         return Spans()
-    plan = planner.plan(Request(Spans([complete]), takes=frozenset()), now)
+    plan = planner.plan(RunRequest(Spans([complete]), takes=frozenset()), now)
     return Spans(
         span
         for model in plan.models

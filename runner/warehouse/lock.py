@@ -1,4 +1,4 @@
-"""Who holds the warehouse's file, and waiting until nobody does.
+"""Tell who holds the warehouse's file, and wait until nobody does.
 
 DuckDB locks its file for the one process that writes it, or for all that read it. The lock can be
 asked about without DuckDB. The runner opens the file for nothing else while it asks: POSIX locks
@@ -49,7 +49,7 @@ class Holder:
 
 
 def holder(path: Path) -> Holder | None:
-    """Who keeps another process from writing ``path``; None if nobody does.
+    """Return the process that keeps others from writing ``path``; None if nobody does.
 
     None also where it cannot be known: there is no such file, it cannot be read, its file system
     has no locks, or this is not Linux. Then DuckDB itself is the one to refuse. Of several readers
@@ -79,9 +79,9 @@ def wait_until_free(
     monotonic: Callable[[], float],
     sleep: Callable[[float], None],
     random: Callable[[], float],
-    told: Callable[[Holder], None],
+    notify: Callable[[Holder], None],
 ) -> None:
-    """Return as soon as nobody holds ``path``; ``told`` hears once of each holder in turn.
+    """Return as soon as nobody holds ``path``; ``notify`` hears once of each holder in turn.
 
     The clock and the pauses are in seconds, ``random`` is in [0, 1). Raises
     :class:`WarehouseLockedError` after ``limit``. Whoever takes the file after the return has
@@ -89,11 +89,11 @@ def wait_until_free(
     """
     started = monotonic()
     pause = _FIRST_PAUSE
-    known: Holder | None = None
+    last: Holder | None = None
     while (found := holder(path)) is not None:
-        if found != known:
-            known = found
-            told(found)
+        if found != last:
+            last = found
+            notify(found)
         left = limit.total_seconds() - (monotonic() - started)
         if left <= 0:
             raise WarehouseLockedError(
@@ -106,7 +106,7 @@ def wait_until_free(
 
 
 def stray_engines(project_dir: Path) -> list[Holder]:
-    """The dbt processes of a project whose runner has ended without ending them.
+    """Find the dbt processes of a project whose runner has ended without ending them.
 
     They end with their runner by themselves; where they could not, they may keep the warehouse.
     """
@@ -125,7 +125,7 @@ def stray_engines(project_dir: Path) -> list[Holder]:
 
 
 def _is_orphan(pid: int) -> bool:
-    """Whether its parent is gone, so that it was given to one that only reaps."""
+    """Return True if its parent is gone, so that it was given to one that only reaps."""
     parent = _parent(pid)
     if parent is None:
         return False
@@ -136,7 +136,7 @@ def _is_orphan(pid: int) -> bool:
 
 
 def _process(pid: int) -> Holder:
-    """The process that a person knows: behind the dbt of a runner, the runner itself."""
+    """Return the process that a person knows: behind the dbt of a runner, the runner itself."""
     arguments = _command_line(pid)
     while any(_ENGINES in argument for argument in arguments):
         parent = _parent(pid)
@@ -147,7 +147,7 @@ def _process(pid: int) -> Holder:
 
 
 def _command_line(pid: int) -> list[str]:
-    """Its arguments, empty if it has ended or hides them."""
+    """Read its arguments, empty if it has ended or hides them."""
     try:
         text = (_PROC / str(pid) / "cmdline").read_text(errors="replace")
     except OSError:
@@ -165,7 +165,7 @@ def _parent(pid: int) -> int | None:
 
 
 def _in_short(arguments: list[str]) -> str | None:
-    """The program and up to two words after it, in which no password can stand.
+    """Name the program and up to two words after it, in which no password can stand.
 
     >>> _in_short(["/usr/bin/python3.11", "-P", "/venv/bin/dbt", "build", "--vars", "{a: b}"])
     'dbt build'
@@ -186,7 +186,7 @@ def _in_short(arguments: list[str]) -> str | None:
 
 
 def _program(arguments: list[str]) -> tuple[str, list[str]]:
-    """What runs, and its arguments: behind a Python its script or module."""
+    """Split off what runs, behind a Python its script or module, from its arguments."""
     program, rest = (arguments or [""])[0], arguments[1:]
     if not _PYTHON.match(Path(program).name):
         return program, rest

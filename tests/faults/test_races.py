@@ -15,9 +15,9 @@ import pytest
 
 from runner.core.errors import LedgerError
 from runner.dbt.protocol import Invocation
-from runner.execution.queueing import MEANWHILE
 from runner.ledger import Ledger
 from runner.ledger.leases import FENCED_OFF
+from runner.run import MEANWHILE
 from tests.faults.bakery import Bakery, assert_undisturbed
 from tests.unit.fake_dbt import FakeDbt, check, shop, table, windowed
 from tests.unit.running import Runner, open_ledger

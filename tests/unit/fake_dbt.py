@@ -30,7 +30,7 @@ from runner.dbt.protocol import (
     WindowEvidence,
 )
 from runner.dbt.reports import killed
-from runner.project.manifest import Node, Project, _with_readers
+from runner.project.manifest import Node, Project, completed
 from runner.project.pipelines import Pipeline, make_pipeline
 
 ZONE = ZoneInfo("America/New_York")
@@ -92,7 +92,10 @@ def shop(*nodes: Node, name: str = "shop", zone: ZoneInfo = ZONE, **config: Any)
         )
         for node in nodes
     }
-    known = _with_readers(linked)
+    known = {
+        unique_id: replace(node, code_hash=linked[unique_id].code_hash)
+        for unique_id, node in completed(linked).items()
+    }
     project = Project(zone, known, {"all": tuple(known)}, fingerprint="")
     return make_pipeline(name, PipelineConfig(select="all", **{"start": FIRST, **config}), project)
 

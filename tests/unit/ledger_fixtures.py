@@ -15,9 +15,9 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 from runner.core.spans import Span
-from runner.core.states import RunState
+from runner.core.states import Kind, RunState
 from runner.core.windows import Calendar, Grain, Window
-from runner.ledger import IndexChange, Kind, Ledger, Run, RunEnd, RunEntry, owners
+from runner.ledger import IndexChange, Ledger, Run, RunEnd, RunEntry, owners
 from runner.ledger.windows import apply_change
 
 PIPELINE = "orders"

@@ -93,7 +93,7 @@ class Town:
             workspace=cast(Any, self),
             engine=lambda: self.dbts[self._now],
             obstacle_of=self.obstacle_of,
-            world=replace(self.world.world, is_stopping=lambda: self.is_stopping()),
+            world=replace(self.world.environment, is_stopping=lambda: self.is_stopping()),
             files_now=lambda: datetime.now(UTC) + timedelta(hours=1),  # all have settled
             observer=self.observing,
             pinger=lambda pipeline: Pinger.of(

@@ -10,8 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from runner.core.chunks import Sizing
-from runner.core.plan import Plan, make_plan
-from runner.core.requests import RETRIED, TAKEN, Reprocess, Request
+from runner.core.planning import RETRIED, TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.spans import Span, Spans
 from runner.core.status import GOOD, PlannedNode, WindowRecord, WindowStatus, WorkResult
 from runner.core.windows import Window
@@ -38,7 +37,7 @@ class Situation:
 
     subjects: tuple[PlannedNode, ...]
     in_flight: Spans
-    request: Request
+    request: RunRequest
 
     @property
     def plan(self) -> Plan:
@@ -85,7 +84,7 @@ def situations(
 ) -> Situation:
     subjects = draw(graphs())
     names = st.frozensets(st.sampled_from([node.name for node in subjects]), min_size=1)
-    asked = Request(
+    asked = RunRequest(
         windows=spans(draw(st.just("xxxxxxx") | marks)),
         takes=draw(st.sampled_from(policies)),
         select=draw(st.none() | names) if selects else None,

@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from runner.core.chunks import Sizing
 from runner.core.config import Retries
 from runner.core.errors import LedgerError
-from runner.core.requests import Reprocess, Request
+from runner.core.planning import Reprocess, RunRequest
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import Kind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
-from runner.execution.queueing import MEANWHILE, run_plan
 from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
+from runner.run import MEANWHILE
 from tests.unit.fake_dbt import (
     FIRST,
     KILLED,
@@ -817,7 +817,7 @@ def test_what_another_runner_has_done_since_the_plan_is_put_back(open_runner: Op
     plan = runner.plan(request)
     other = open_runner(ledger=runner.ledger)
     other.backfill(2)
-    done = run_plan(runner.job, plan, lambda mine: runner.plan(request, mine))
+    done = runner.execute(plan)
     assert done.left_to_others == Spans([days(SHOP, 2)])
     assert list(done.states.values()) == [RunState.SUCCESS] * 3
     assert [i.span for i in runner.dbt.asked] == [days(SHOP, 3, 2)]
@@ -938,10 +938,10 @@ def test_windows_that_others_hold_are_left_alone(
     windows = list(SHOP.calendar.windows(days(SHOP, 2)))
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr("runner.ledger.owners.this_process", lambda: "elsewhere:1:1")
-        runner.ledger.leases.queue("shop", runner.job.kind, windows, runner.world.at)
+        runner.ledger.leases.queue("shop", Kind.BACKFILL, windows, runner.world.at)
     done = runner.backfill(5)
     assert [i.span for i in done.asked] == [days(SHOP, 3, 2)]
-    plan = runner.plan(Request(Spans([days(SHOP, 5)])))
+    plan = runner.plan(RunRequest(Spans([days(SHOP, 5)])))
     assert (days(SHOP, 2), "in flight") in [(skip.span, skip.reason) for skip in plan.skipped]
 
 

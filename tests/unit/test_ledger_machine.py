@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Spans
-from runner.core.states import RunState
-from runner.ledger import Kind, Ledger, RunEnd
+from runner.core.states import Kind, RunState
+from runner.ledger import Ledger, RunEnd
 from tests.unit.ledger_fixtures import (
     NOTHING,
     NOW,

@@ -9,13 +9,12 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError, UsageError
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import Kind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import (
     CheckFinding,
     IndexChange,
-    Kind,
     Ledger,
     ModelRun,
     RunEnd,

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from runner.core.errors import LedgerError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
 from runner.execution.recovery import recover
 from runner.ledger import Leases, Results
 from runner.ledger import owners as ledger_owners
-from runner.project.acceptance import accept
+from runner.project.acceptance import accept_code
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import (
@@ -314,7 +314,7 @@ class Daybreak(RuleBasedStateMachine):
             self.changes += 1
             self.hashes[model] = f"{model} {self.changes}"
             nodes = {n.unique_id: n for n in graph_of(self.hashes).nodes}
-            accept(model, Project(ZONE, nodes, {}, ""), self.ledger, self.runner().world.at)
+            accept_code(model, Project(ZONE, nodes, {}, ""), self.ledger, self.runner().world.at)
 
     @rule(model=st.sampled_from(["lines", "visits"]), window=st.sampled_from(WINDOWS))
     def land(self, model: str, window: Window) -> None:
@@ -339,7 +339,7 @@ class Daybreak(RuleBasedStateMachine):
 
     @rule()
     def recover(self) -> None:
-        recover(self.runner().job)
+        recover(self.runner().context)
 
     # What always holds
 
@@ -384,7 +384,7 @@ class Daybreak(RuleBasedStateMachine):
         self.ledger.controls.resume("shop")
         self.backfill(count=COUNT, reprocess=Reprocess.STALE)
         runner = self.runner()
-        recover(runner.job)
+        recover(runner.context)
         assert all(run.state.finished for run in self.ledger.runs.find("shop"))
         known = self.ledger.windows.get_records()
         for model in MODELS:

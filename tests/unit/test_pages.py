@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from runner.core.plan import make_plan
-from runner.core.requests import Request
+from runner.core.planning import RunRequest, make_plan
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import Kind, RunState
 from runner.core.status import WindowStatus, WorkResult
-from runner.ledger import CheckFinding, Kind, ModelRun, Run
+from runner.ledger import CheckFinding, ModelRun, Run
 from runner.project.pipelines import Pipeline
 from runner.render import records, tables
 from runner.render.progress import ProgressDisplay
@@ -137,7 +136,7 @@ def orders() -> Pipeline:
 
 
 def test_a_gate_that_cannot_hold_back_is_said_in_a_plan():
-    plan = make_plan(DAYS, [], Spans(), Request(Spans([day(1)])))
+    plan = make_plan(DAYS, [], Spans(), RunRequest(Spans([day(1)])))
     assert LATE in tables.plan_page(orders(), plan, {}).splitlines()
     assert records.plan_record(orders(), plan)["late_gates"] == [
         {"check": "totals_key", "node": "totals", "kind": "table"}

@@ -14,21 +14,18 @@ import pytest
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.config import PipelineConfig
-from runner.core.drafts import ModelPlan
-from runner.core.plan import Plan
+from runner.core.planning import ModelPlan, Plan, RunRequest
 from runner.core.proofs import Proof, ProofVerdict
-from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import Kind, RunState
 from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
-from runner.ledger import IndexChange, Kind, Ledger, ModelRun, RunEnd, RunEntry
-from runner.planner import Planner, proofs_of
-from runner.project.hashes import equal_hashes
+from runner.ledger import IndexChange, Ledger, ModelRun, RunEnd, RunEntry
+from runner.planner import Planner, memory, proofs_of
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline, make_pipeline
-from runner.warehouse.machine import memory
 from tests.unit.ledger_fixtures import change_index
 
 ZONE = ZoneInfo("America/New_York")
@@ -92,7 +89,7 @@ def queue(ledger: Ledger, span: Span, pipeline: str = "shop") -> None:
 
 
 def plan(ledger: Ledger, *nodes: Node, now: datetime = NOW, **config: Any) -> Plan:
-    return planner_of(ledger, *nodes, **config).plan(Request(Spans([days(1, 31)])), now)
+    return planner_of(ledger, *nodes, **config).plan(RunRequest(Spans([days(1, 31)])), now)
 
 
 def built(plan: Plan) -> dict[str, Spans]:
@@ -220,7 +217,7 @@ def test_each_node_is_asked_for_its_own_inputs(ledger: Ledger):
     for name in ("orders", "totals"):
         know(ledger, name, (days(5, 11), failed))
     planner = Planner(pipeline_of(*SHOP), ledger, lambda node: lambda _: f"what {node.name} reads")
-    found = statuses(planner.plan(Request(Spans([days(1, 31)])), NOW))
+    found = statuses(planner.plan(RunRequest(Spans([days(1, 31)])), NOW))
     assert found == {
         "orders": {WindowStatus.BLOCKED: Spans([days(5, 11)])},
         "totals": {WindowStatus.FAILED: Spans([days(5, 11)])},
@@ -270,7 +267,7 @@ def test_what_another_pipeline_has_in_flight_is_not(ledger: Ledger):
 def test_what_this_process_holds_itself_is_in_its_way_no_more_than_it_says(ledger: Ledger):
     queue(ledger, days(6, 8))
     planner = planner_of(ledger, ORDERS)
-    found = planner.plan(Request(Spans([days(1, 31)])), NOW, mine=Spans([days(6, 7)]))
+    found = planner.plan(RunRequest(Spans([days(1, 31)])), NOW, mine=Spans([days(6, 7)]))
     assert built(found) == {"orders": Spans([days(5, 7), days(9, 11)])}
 
 

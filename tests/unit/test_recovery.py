@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from runner.core.errors import EngineError, LedgerError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import Kind, RunState
 from runner.core.status import WorkResult
-from runner.execution.queueing import run_plan
 from runner.execution.recovery import adopt, recover
 from runner.ledger import Leases, owners
 from runner.project.pipelines import Pipeline
@@ -72,7 +71,7 @@ def test_what_was_judged_is_done_and_what_was_not_is_only_checked(open_runner: O
     first = open_runner(faults=[Fault(Killed(), after=2)])
     killed(first, 4)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     assert first.dbt.questions == [days(SHOP, 4)]
     assert second.standings("lines", 4) == [WorkResult.SUCCESS] * 4
     assert second.standings("revenue", 4) == [WorkResult.PUBLISHED] * 4
@@ -103,7 +102,7 @@ def test_a_run_that_the_markers_vouch_for_is_recorded_as_done(open_runner: Open)
     first = open_runner(faults=[Fault(Killed(), after=None)])
     killed(first, 3)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     runs = second.runs()
     assert [(run.state, run.row_count) for run in runs] == [(RunState.SUCCESS, 20)] * 3
     assert all("the warehouse's markers say so" in (run.reason or "") for run in runs)
@@ -130,7 +129,7 @@ def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
     )
     killed(first, 3)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     standings = [WorkResult.SUCCESS, WorkResult.INCORRECT, WorkResult.SUCCESS]
     assert second.standings("revenue", 3) == standings
 
@@ -138,10 +137,10 @@ def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
 def test_what_was_only_queued_is_cancelled_and_asks_nobody(open_runner: Open):
     first = open_runner()
     first.ledger.leases.queue(
-        "shop", first.job.kind, SHOP.calendar.windows(days(SHOP, 2)), first.world.at
+        "shop", Kind.BACKFILL, SHOP.calendar.windows(days(SHOP, 2)), first.world.at
     )
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     assert {run.state for run in second.runs()} == {RunState.CANCELLED}
     assert first.dbt.questions == []
     assert set(second.backfill(2).states) == {RunState.SUCCESS}
@@ -155,7 +154,7 @@ def test_each_invocation_is_asked_after_by_itself(open_runner: Open):
     with pytest.raises(Killed):  # it has not recovered: that is left to the third
         _without_recovery(other, 2, skip=2)
     third = open_runner(dbt=first.dbt)
-    recover(third.job)
+    recover(third.context)
     assert first.dbt.questions == [days(SHOP, 2), days(SHOP, 2, 2)]
 
 
@@ -168,9 +167,9 @@ def test_a_warehouse_that_cannot_be_asked_settles_nothing(
     with monkeypatch.context() as broken:
         broken.setattr(FakeDbt, "published", _unreachable)
         with pytest.raises(EngineError):
-            recover(second.job)
+            recover(second.context)
     assert {run.state for run in second.runs()} == {RunState.RUNNING}
-    recover(second.job)
+    recover(second.context)
     assert second.standings("lines", 2) == [WorkResult.SUCCESS] * 2
 
 
@@ -190,7 +189,7 @@ def test_a_warehouse_that_is_busy_for_a_moment_is_asked_again(
 
     with monkeypatch.context() as busy:
         busy.setattr(FakeDbt, "published", once_busy)
-        recover(second.job)
+        recover(second.context)
     assert not answers
     assert second.standings("lines", 2) == [WorkResult.SUCCESS] * 2
 
@@ -201,7 +200,7 @@ def test_what_reads_rows_that_a_dead_runner_has_replaced_is_stale(open_runner: O
     first.dbt.faults = [Fault(Killed(), after=1)]
     killed(first, 3, reprocess=Reprocess.ALL)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     outdated = second.ledger.windows.get_records()["revenue"].where(lambda known: known.is_outdated)
     assert outdated == Spans([days(SHOP, 3)])
     done = second.backfill(3, reprocess=Reprocess.STALE)
@@ -241,9 +240,9 @@ def test_what_two_recover_is_recovered_once(open_runner: Open):
     first = open_runner(faults=[Fault(Killed(), after=2)])
     killed(first, 2)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     before = second.runs(), second.ledger.windows.get_records()
-    recover(second.job)
+    recover(second.context)
     assert (second.runs(), second.ledger.windows.get_records()) == before
     assert len(first.dbt.questions) == 1
 
@@ -254,19 +253,19 @@ def test_a_ledger_that_knows_nothing_is_filled_from_the_markers_once(
     first = open_runner()
     first.backfill(3)
     lost = open_ledger(tmp_path / "lost.db")
-    job = replace(first.job, ledger=lost)
-    assert adopt(job) == 6
+    context = replace(first.context, ledger=lost)
+    assert adopt(context) == 6
     assert (
         lost.windows.get_records()["lines"].within(Spans([days(SHOP, 3)]))
         == lost.windows.get_records()["lines"]
     )
-    assert adopt(job) == 0
+    assert adopt(context) == 0
     lost.close()
 
 
 def _without_recovery(runner: Runner, count: int, skip: int) -> None:
     request = runner.request(count, skip=skip)
-    run_plan(runner.job, runner.plan(request), lambda mine: runner.plan(request, mine))
+    runner.execute(runner.plan(request))
 
 
 def _unreachable(*_: object) -> None:

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.plan import make_plan
-from runner.core.requests import Request
+from runner.core.planning import RunRequest, make_plan
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
@@ -62,7 +61,7 @@ def subject(name: str, cells: str, *parents: str, known: WindowRecord | None = N
 def picture_of(*subjects: PlannedNode, count: int, pause: Pause | None = None) -> Picture:
     in_flight = Spans()
     windows = Spans(spans_of(count))
-    return Picture("orders", make_plan(DAYS, subjects, in_flight, Request(windows)), pause)
+    return Picture("orders", make_plan(DAYS, subjects, in_flight, RunRequest(windows)), pause)
 
 
 def page(**cells: str) -> str:
@@ -150,7 +149,7 @@ def test_a_model_that_began_later_has_nothing_before():
 
 
 def test_no_window_is_complete():
-    picture = Picture("orders", make_plan(DAYS, [], Spans(), Request(Spans())))
+    picture = Picture("orders", make_plan(DAYS, [], Spans(), RunRequest(Spans())))
     text = "orders: no window is complete yet, so there is nothing to show"
     assert status_page(picture, Terminal()) == text
     assert records.status_record(picture)["models"] == []
@@ -242,7 +241,9 @@ def test_a_paused_pipeline_is_resumed_first():
 
 def test_what_runs_needs_nothing():
     windows = Spans(spans_of(3))
-    picture = Picture("orders", make_plan(DAYS, [subject("a", "...")], windows, Request(windows)))
+    picture = Picture(
+        "orders", make_plan(DAYS, [subject("a", "...")], windows, RunRequest(windows))
+    )
     text = status_page(picture, Terminal())
     assert "a  >>>  3 in flight" in text
     assert text.splitlines()[-1] == "next: nothing, it is running: runner list-runs orders"
@@ -308,6 +309,6 @@ def test_counts_add_up_in_every_calendar(grain: Grain, first: date, count: int):
     spans = spans_of(count, calendar, start)
     half = Timeline([(span, KNOWN["."]) for span in spans[: count // 2]])
     known = PlannedNode("a", (), Spans(spans), frozenset({"now"}), half, lambda _: None)
-    picture = Picture("p", make_plan(calendar, [known], Spans(), Request(Spans(spans))))
+    picture = Picture("p", make_plan(calendar, [known], Spans(), RunRequest(Spans(spans))))
     (model,) = picture.plan.models
     assert sum(picture.counts(model).values()) == count == len(picture.grid)

@@ -29,7 +29,7 @@ def told(town: Town, at: str, *, as_scheduler: bool = False) -> list[str]:
     """The titles that a look adds to the outbox."""
     before = len(town.ledger.outbox.get_unsent())
     look = look_around(cast(Any, town), town.obstacle_of, utc(at), as_scheduler=as_scheduler)
-    notify_all(cast(Any, town), look, town.world.world)
+    notify_all(cast(Any, town), look, town.world.environment)
     return [letter.message.title for letter in town.ledger.outbox.get_unsent()[before:]]
 
 

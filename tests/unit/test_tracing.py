@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from runner.core.errors import UsageError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.spans import Span
 from runner.core.status import WindowStatus
 from runner.core.windows import Grain

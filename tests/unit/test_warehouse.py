@@ -88,7 +88,7 @@ class World:
             monotonic=lambda: 1000.0 + sum(self.slept),
             sleep=self.sleep,
             random=lambda: self.chance,
-            told=self.told.append,
+            notify=self.told.append,
         )
 
 
