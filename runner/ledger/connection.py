@@ -21,6 +21,9 @@ class Row(Protocol):
     def __getitem__(self, column: str, /) -> Any:
         """Return the value of a column, as the database keeps it."""
 
+    def keys(self) -> Iterable[str]:
+        """Return the names of the columns."""
+
 
 class Connection:
     """A connection to the ledger's database, within a transaction."""
@@ -41,8 +44,7 @@ class Connection:
 
     def column(self, sql: str, **values: object) -> list[Any]:
         """Return the first value of each row of an answer."""
-        found: list[Any] = self.rows(sql, **values)
-        return [row[0] for row in found]
+        return [row[next(iter(row.keys()))] for row in self.rows(sql, **values)]
 
     def value(self, sql: str, **values: object) -> Any:
         """Return the first value of an answer, None if there is none."""

@@ -9,7 +9,7 @@ from runner.core.states import RunState
 from runner.ledger.connection import Row
 from runner.ledger.database import Database
 from runner.ledger.leases import end_runs
-from runner.ledger.records import UNFINISHED, Pause
+from runner.ledger.records import IN_FLIGHT, Pause
 from runner.ledger.values import instant
 
 
@@ -40,11 +40,9 @@ class Controls:
 
         Who holds one finds out with its next heartbeat, and kills its child.
         """
-        unfinished = f"pipeline = :pipeline and state in {UNFINISHED}"
+        values = {"pipeline": pipeline, "reason": reason, "now": now}
         with self.database.transaction() as connection:
-            return end_runs(
-                connection, unfinished, RunState.CANCELLED, reason, now, pipeline=pipeline
-            )
+            return end_runs(connection, IN_FLIGHT, RunState.CANCELLED, **values)
 
 
 def _pause_from_row(row: Row) -> Pause:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -114,11 +114,6 @@ class Database:
         """Execute one statement that changes rows; returns how many."""
         with self.transaction() as connection:
             return connection.change(sql, **values)
-
-    def change_each(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
-        """Execute one statement for each of some sets of values, all or none."""
-        with self.transaction() as connection:
-            connection.change_each(sql, rows)
 
     def unusable(self, error: BaseException, remedy: str | None = None) -> LedgerError:
         """Return the error that says why the ledger cannot be used, and what to do."""

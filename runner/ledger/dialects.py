@@ -14,12 +14,9 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, NoneType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from runner.ledger.values import as_text, bindable
-
-if TYPE_CHECKING:
-    from psycopg import Cursor
 
 PATIENCE_SECONDS: float = 10  # with another process that writes
 _WAL_ATTEMPTS = 200
@@ -182,6 +179,7 @@ class Postgres(Dialect):
     def open(self) -> Raw:
         """Open a new connection."""
         import psycopg
+        from psycopg.rows import dict_row
 
         options: dict[str, Any] = {
             "connect_timeout": str(int(PATIENCE_SECONDS)),
@@ -190,7 +188,7 @@ class Postgres(Dialect):
             # A statement that was prepared would fail once after an upgrade has changed a table.
             "prepare_threshold": None,
         }
-        return cast(Raw, psycopg.connect(**options, row_factory=_rows_of))
+        return cast(Raw, psycopg.connect(**options, row_factory=dict_row))
 
     def beginning(self, *, reads_only: bool) -> str:
         """Be the only writer, as on SQLite; statements see what was committed before each of them.
@@ -205,21 +203,3 @@ class Postgres(Dialect):
             f"set local lock_timeout = '{PATIENCE_SECONDS}s';"
             f"select pg_advisory_xact_lock({_WRITERS})"
         )
-
-
-class _Row:
-    """A row with named columns, as SQLite's own."""
-
-    __slots__ = ("_at", "_values")
-
-    def __init__(self, at: Mapping[str, int], values: tuple[Any, ...]) -> None:
-        self._at = at
-        self._values = values
-
-    def __getitem__(self, column: str | int) -> Any:
-        return self._values[self._at[column] if isinstance(column, str) else column]
-
-
-def _rows_of(cursor: Cursor[Any]) -> Any:
-    at = {column.name: number for number, column in enumerate(cursor.description or ())}
-    return lambda values: _Row(at, tuple(values))

@@ -15,8 +15,9 @@ from runner.core.timelines import Timeline
 from runner.ledger.connection import Connection, Row
 from runner.ledger.values import instant, maybe_instant
 
-# The states of runs that have not ended, as a set in SQL.
+# In SQL: the states of runs that have not ended, and the runs of a pipeline that are in them.
 UNFINISHED = f"({', '.join(repr(state.value) for state in RunState if not state.finished)})"
+IN_FLIGHT = f"pipeline = :pipeline and state in {UNFINISHED}"
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,8 @@ def take_ranges(connection: Connection, table: str, model: str, spans: Spans) ->
     """Take out of a table what lies in the range of ``spans``, its neighbours included."""
     where = "where model = :model and window_start <= :last and window_end >= :first"
     bounds = list(spans)
+    if not bounds:
+        return []
     touching = {"model": model, "first": bounds[0].start, "last": bounds[-1].end}
     found = connection.rows(f"select * from {table} {where}", **touching)
     connection.change(f"delete from {table} {where}", **touching)

@@ -11,7 +11,7 @@ from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.ledger.database import Database
-from runner.ledger.records import UNFINISHED, Run, Usage, span_of
+from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, Usage, span_of
 from runner.ledger.values import maybe_instant
 
 NEWEST = 366  # runs that tell what a window takes
@@ -67,7 +67,7 @@ class Runs:
 
     def find_unfinished(self, pipeline: str) -> list[Run]:
         """Return the runs of a pipeline that have not ended, oldest window first."""
-        return self._find(f"pipeline = :pipeline and state in {UNFINISHED}", pipeline=pipeline)
+        return self._find(IN_FLIGHT, pipeline=pipeline)
 
     def find_unsettled(self, pipeline: str) -> list[Run]:
         """Return the ended runs that were cut off in an invocation and not asked after since."""
@@ -84,10 +84,7 @@ class Runs:
 
     def get_windows_in_flight(self, pipeline: str) -> Spans:
         """Return the windows of unfinished runs, whoever holds them."""
-        query = f"""
-            select window_start, window_end from runs
-            where pipeline = :pipeline and state in {UNFINISHED}
-        """
+        query = f"select window_start, window_end from runs where {IN_FLIGHT}"
         return Spans(self.database.select(span_of, query, pipeline=pipeline))
 
     def get_failed_windows(self, pipeline: str, since: datetime) -> Spans:

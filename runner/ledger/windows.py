@@ -111,23 +111,19 @@ def _replace(
 def apply_change(connection: Connection, change: IndexChange) -> None:
     """Apply a change within a transaction of the ledger."""
     for model, painted in change.windows.items():
-        spans = painted.covered
-        if spans:
-            _insert(connection, model, _take_out(connection, model, spans).painted(painted))
+        found = _take_out(connection, model, painted.covered)
+        _insert(connection, model, found.painted(painted))
     for model, (span, record) in change.whole.items():
         connection.change("delete from model_windows where model = :model", model=model)
         _insert(connection, model, Timeline([(span, record)]))
     for model, spans in change.outdated.items():
-        if spans:
-            found = _take_out(connection, model, spans)
-            _insert(connection, model, found.changed(spans, _outdated))
+        found = _take_out(connection, model, spans)
+        _insert(connection, model, found.changed(spans, _outdated))
     for model, late in change.late.items():
-        spans = late.covered
-        if spans:
-            found = _take_out(connection, model, spans)
-            for span, why in late:
-                found = found.changed(Spans([span]), partial(_outdated, why=why))
-            _insert(connection, model, found)
+        found = _take_out(connection, model, late.covered)
+        for span, why in late:
+            found = found.changed(Spans([span]), partial(_outdated, why=why))
+        _insert(connection, model, found)
     write_inputs(connection, change.inputs)
 
 
