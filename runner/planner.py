@@ -13,7 +13,7 @@ from runner.core.errors import UsageError, nearest
 from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.core.status import InputsOf, PlannedNode, WindowStatus
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
@@ -43,7 +43,7 @@ class Planner:
         span: Span | None,
         takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED],
         *,
-        kind: Kind = Kind.BACKFILL,
+        kind: RunKind = RunKind.BACKFILL,
         select: Iterable[str] = (),
         chunk: int | None = None,
         force: bool = False,

@@ -32,7 +32,7 @@ from runner.cli.app import (
 )
 from runner.core.errors import UsageError
 from runner.core.planning import RETRIED, TAKEN, Reprocess, RunRequest
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.dbt.protocol import Engine
 from runner.planner import Planner
 from runner.project.pipelines import find_config
@@ -70,7 +70,7 @@ def backfill(
         request = planner.request(
             planner.dates(*dates, session.now),
             TAKEN[reprocess],
-            kind=Kind.BACKFILL,
+            kind=RunKind.BACKFILL,
             select=inputs.names(select),
             chunk=size,
             force=force,
@@ -102,7 +102,7 @@ def run(
         request = planner.request(
             found.due(session.now) if window is None else found.window(window, session.now).span,
             TAKEN[Reprocess.FAILED if window is None else Reprocess.ALL],
-            kind=Kind.MANUAL,
+            kind=RunKind.MANUAL,
             allow_unsafe=inputs.names(allow_unsafe),
         )
         _carry_out(session, request)
@@ -125,7 +125,7 @@ def retry(
         request = session.planner.request(
             session.planner.dates(*dates, session.now),
             RETRIED,
-            kind=Kind.MANUAL,
+            kind=RunKind.MANUAL,
             allow_unsafe=inputs.names(allow_unsafe),
         )
         _carry_out(session, request)
@@ -186,7 +186,7 @@ def _carry_out(session: _Session, request: RunRequest) -> None:
     from runner.render.progress import ProgressDisplay
 
     engine, console = session.running
-    word = "backfill" if request.kind is Kind.BACKFILL else "run"
+    word = "backfill" if request.kind is RunKind.BACKFILL else "run"
     with ProgressDisplay(console, word, pipeline) as progress:
         plan, result = run_pipeline(
             workspace, engine, planner, request, now, inputs.environment(), progress

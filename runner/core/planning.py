@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from runner.core.chunks import Chunk, Sizing, cut
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.core.status import GOOD, PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
@@ -56,7 +56,7 @@ class RunRequest:
 
     windows: Spans
     takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED]
-    kind: Kind = Kind.BACKFILL
+    kind: RunKind = RunKind.BACKFILL
     select: frozenset[str] | None = None  # names of models; None: all
     force: bool = False  # also what would fail again
     outdated: bool = False  # also what is stale by its data, not by its code

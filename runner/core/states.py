@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class RunKind(StrEnum):
     """What set a run off; the first part of its id."""
 
     SCHEDULED = "scheduled"

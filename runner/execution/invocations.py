@@ -11,7 +11,7 @@ from runner.core.chunks import Chunk
 from runner.core.crash_points import reached
 from runner.core.errors import EngineError, LedgerError
 from runner.core.spans import Span
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.dbt.protocol import Invocation, InvocationResult
 from runner.execution.context import RunContext
 from runner.execution.heartbeat import Heartbeat
@@ -21,7 +21,7 @@ from runner.project.manifest import Node
 class Invoker:
     """Runs one ``dbt build`` at a time under a lease."""
 
-    def __init__(self, context: RunContext, kind: Kind, heartbeat: Heartbeat) -> None:
+    def __init__(self, context: RunContext, kind: RunKind, heartbeat: Heartbeat) -> None:
         self._context = context
         self._kind = kind
         self._heartbeat = heartbeat

@@ -15,7 +15,7 @@ from datetime import datetime
 from runner.core.errors import FencedOffError
 from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind, RunState, sources
+from runner.core.states import RunKind, RunState, sources
 from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.connection import Connection
@@ -49,7 +49,7 @@ class Leases:
     def queue(
         self,
         pipeline: str,
-        kind: Kind,
+        kind: RunKind,
         windows: Iterable[Window],
         now: datetime,
         allowed: Sequence[Allowance] = (),
@@ -244,7 +244,7 @@ def _next_fence(connection: Connection, now: datetime) -> int:
 
 
 def _new_runs(
-    connection: Connection, pipeline: str, kind: Kind, windows: Iterable[Window]
+    connection: Connection, pipeline: str, kind: RunKind, windows: Iterable[Window]
 ) -> list[dict[str, object]]:
     """Return a row for each window that nobody holds."""
     query = f"select window_start from runs where {IN_FLIGHT}"
@@ -263,7 +263,7 @@ def _new_runs(
     ]
 
 
-def _last_numbers(connection: Connection, pipeline: str, kind: Kind) -> dict[str, int]:
+def _last_numbers(connection: Connection, pipeline: str, kind: RunKind) -> dict[str, int]:
     """Return the number of each window's last run of a kind, by the label that their ids carry.
 
     Read from the ids: earlier runs may have been forgotten, and no id is given twice.
@@ -285,6 +285,6 @@ def _last_numbers(connection: Connection, pipeline: str, kind: Kind) -> dict[str
     return {row["label"]: row["number"] for row in rows}
 
 
-def _run_id(kind: Kind, window: Window, last: int) -> str:
+def _run_id(kind: RunKind, window: Window, last: int) -> str:
     """Return ``<kind>__<label>``, with ``.2``, ``.3`` after the first; ``last``: 0 for none."""
     return f"{kind}__{window.label}" + (f".{last + 1}" if last else "")

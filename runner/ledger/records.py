@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Self
 
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger.connection import Connection, Row
@@ -27,7 +27,7 @@ class Run:
     key: int  # the ledger's own key
     pipeline: str
     run_id: str  # <kind>__<window label>[.N]
-    kind: Kind
+    kind: RunKind
     window_start: datetime  # UTC
     window_end: datetime  # UTC
     label: str  # local start of the window
@@ -49,7 +49,7 @@ class Run:
             key=row["id"],
             pipeline=row["pipeline"],
             run_id=row["run_id"],
-            kind=Kind(row["kind"]),
+            kind=RunKind(row["kind"]),
             window_start=instant(row["window_start"]),
             window_end=instant(row["window_end"]),
             label=row["label"],

@@ -14,7 +14,7 @@ from datetime import datetime
 from runner.core.catchup import caught_up
 from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import EPOCH
@@ -63,7 +63,7 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     waiting = conditions.waiting(pipeline, windows)
     ready = windows - waiting.covered
     is_scheduled = pipeline.schedule and ready & (missing | (tried - changed))
-    kind = Kind.SCHEDULED if is_scheduled else Kind.EVENT
+    kind = RunKind.SCHEDULED if is_scheduled else RunKind.EVENT
     sizing = planner.sizing(None) if ready else request.sizing
     return Selection(
         request=replace(request, windows=ready, sizing=sizing, kind=kind),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Span
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Window
 from runner.ledger import Ledger
 from tests.unit.ledger_fixtures import FORK, NOTHING, WEEK, Location, acting, ended, opened, span
@@ -35,7 +35,7 @@ class Facts:
 
 
 def claimed(ledger: Ledger, pipeline: str, windows: list[Window]) -> int:
-    ledger.leases.queue(pipeline, Kind.SCHEDULED, windows, datetime.now(UTC))
+    ledger.leases.queue(pipeline, RunKind.SCHEDULED, windows, datetime.now(UTC))
     return ledger.leases.claim(pipeline, span(windows), datetime.now(UTC))
 
 
@@ -86,7 +86,7 @@ class Play:
         fences = [first_fence]
         with opened(self.location) as ledger:
             ledger.leases.release_abandoned(pipeline, datetime.now(UTC))
-            queued = ledger.leases.queue(pipeline, Kind.SCHEDULED, WEEK, datetime.now(UTC))
+            queued = ledger.leases.queue(pipeline, RunKind.SCHEDULED, WEEK, datetime.now(UTC))
             if queued:
                 whole = Span(queued[0].window_start, queued[-1].window_end)
                 fences.append(ledger.leases.claim(pipeline, whole, datetime.now(UTC)))

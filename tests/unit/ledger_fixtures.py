@@ -15,7 +15,7 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 from runner.core.spans import Span
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Calendar, Grain, Window
 from runner.ledger import IndexChange, Ledger, Run, RunEnd, RunEntry, owners
 from runner.ledger.windows import apply_change
@@ -51,7 +51,7 @@ def ended(windows: Iterable[Window], outcome: RunEnd | None = SUCCESS) -> dict[d
     return {window.start: RunEntry(outcome=outcome) for window in windows}
 
 
-def started(ledger: Ledger, windows: list[Window], kind: Kind = Kind.BACKFILL) -> int:
+def started(ledger: Ledger, windows: list[Window], kind: RunKind = RunKind.BACKFILL) -> int:
     """Queue contiguous windows and claim them; returns the fence."""
     ledger.leases.queue(PIPELINE, kind, windows, NOW)
     return ledger.leases.claim(PIPELINE, span(windows), NOW)
@@ -133,7 +133,7 @@ def living_holder(
 
     def hold() -> None:
         with opened(location) as ledger:
-            ledger.leases.queue(PIPELINE, Kind.SCHEDULED, windows, NOW)
+            ledger.leases.queue(PIPELINE, RunKind.SCHEDULED, windows, NOW)
             fence = ledger.leases.claim(PIPELINE, span(windows), NOW) if claims else 0
             sender.send((owners.this_process(), fence))
             signal.pause()

@@ -9,7 +9,7 @@ import pytest
 from runner.core.config import Catchup, WaitFor
 from runner.core.incidents import Incident, IncidentKind
 from runner.core.spans import Spans
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.landed.completeness import Blocker
 from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
@@ -150,7 +150,7 @@ def test_what_is_incorrect_is_not_missed(ledger: Ledger):
 def test_what_runs_is_undecided_until_its_deadline(ledger: Ledger):
     place = town(ledger, chain())
     window = place.pipelines["shop"].calendar.labelled("2017-03-01")
-    ledger.leases.queue("shop", Kind.SCHEDULED, [window], utc("2017-03-02 10:00"))
+    ledger.leases.queue("shop", RunKind.SCHEDULED, [window], utc("2017-03-02 10:00"))
     ledger.leases.claim("shop", window.span, utc("2017-03-02 10:00"))
     found = place.look("shop", utc("2017-03-02 11:00"))
     assert window.span in found.undecided
@@ -165,7 +165,7 @@ def test_what_was_a_success_and_runs_again_is_not_missed(ledger: Ledger):
     place.tick(utc("2017-03-06 10:00"))
     calendar = place.pipelines["shop"].calendar
     again = [calendar.labelled(f"2017-03-0{day}") for day in (1, 2, 3)]
-    ledger.leases.queue("shop", Kind.BACKFILL, again, utc("2017-03-06 10:30"))
+    ledger.leases.queue("shop", RunKind.BACKFILL, again, utc("2017-03-06 10:30"))
     found = place.look("shop", utc("2017-03-06 11:00"))
     assert list(found.troubles) == []
     assert all(window.span in found.undecided for window in again)

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runner.core.spans import Spans
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
@@ -112,7 +112,7 @@ def test_a_new_index_comes_with_the_highest_fence(file: Path):
     with closing(Ledger.open(file)) as ledger:
         ledger.windows.replace_all(index.items(), highest_fence=10**15)
         ledger.windows.replace_all(index.items(), highest_fence=5)  # never lowered
-        ledger.leases.queue("orders", Kind.BACKFILL, DAYS.windows(WEEK), NOW)
+        ledger.leases.queue("orders", RunKind.BACKFILL, DAYS.windows(WEEK), NOW)
         assert ledger.leases.claim("orders", WEEK, NOW) == 10**15 + 1
         assert ledger.windows.get_records() == index
 
@@ -123,7 +123,7 @@ def test_a_new_index_comes_with_the_highest_fence(file: Path):
 def test_runs_in_flight_are_no_illness(file: Path):
     with closing(Ledger.open(file)) as ledger:
         assert verdicts(checks.open_runs(ledger.runs.find_open(), [])) == [Health.OK]
-        queued = ledger.leases.queue("orders", Kind.BACKFILL, DAYS.windows(WEEK), NOW)
+        queued = ledger.leases.queue("orders", RunKind.BACKFILL, DAYS.windows(WEEK), NOW)
         runs = ledger.runs.find_open()
     assert runs == queued
     (line,) = checks.open_runs(runs, [])
@@ -136,7 +136,7 @@ def test_runs_in_flight_are_no_illness(file: Path):
 
 def test_runs_that_were_cut_off_are_to_be_settled(file: Path):
     with closing(Ledger.open(file)) as ledger:
-        ledger.leases.queue("orders", Kind.BACKFILL, DAYS.windows(WEEK), NOW)
+        ledger.leases.queue("orders", RunKind.BACKFILL, DAYS.windows(WEEK), NOW)
         ledger.leases.claim("orders", WEEK, NOW)
         ledger.leases.give_up("orders", "interrupted", NOW)
         (line,) = checks.open_runs(ledger.runs.find_open(), [])

@@ -21,7 +21,7 @@ from runner.core.config import Retries
 from runner.core.errors import LedgerError
 from runner.core.planning import Reprocess, RunRequest
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
@@ -938,7 +938,7 @@ def test_windows_that_others_hold_are_left_alone(
     windows = list(SHOP.calendar.windows(days(SHOP, 2)))
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr("runner.ledger.owners.this_process", lambda: "elsewhere:1:1")
-        runner.ledger.leases.queue("shop", Kind.BACKFILL, windows, runner.world.at)
+        runner.ledger.leases.queue("shop", RunKind.BACKFILL, windows, runner.world.at)
     done = runner.backfill(5)
     assert [i.span for i in done.asked] == [days(SHOP, 3, 2)]
     plan = runner.plan(RunRequest(Spans([days(SHOP, 5)])))

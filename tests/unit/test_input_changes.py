@@ -12,7 +12,7 @@ import pytest
 from runner.core.chunks import EVERYTHING, UNKNOWN_SIZE
 from runner.core.config import WaitFor
 from runner.core.spans import Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Grain
 from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
@@ -125,7 +125,7 @@ def test_other_bytes_make_exactly_their_window_run_again_once(place: Landing):
     assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
     assert place.passed() == ["2017-03-02"]
     run = place.town.runs()[-1]
-    assert (run.kind, run.state) == (Kind.EVENT, RunState.SUCCESS)
+    assert (run.kind, run.state) == (RunKind.EVENT, RunState.SUCCESS)
     assert place.passed() == []
 
 

@@ -12,7 +12,7 @@ from threading import Barrier, Thread
 import pytest
 
 from runner.core.errors import LedgerError, UsageError
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.ledger import CheckFinding, Ledger, RunEntry
 from runner.ledger.addresses import dialect_of, ledger_file
 from runner.ledger.connection import Connection
@@ -210,7 +210,7 @@ def test_after_a_fork_no_connection_is_shared(ledger: Ledger):
     assert count == 7
     assert others
     assert not others & mine
-    ledger.leases.queue("other", Kind.BACKFILL, WEEK, NOW)
+    ledger.leases.queue("other", RunKind.BACKFILL, WEEK, NOW)
     assert set(map(id, ledger.database._idle)) == mine, "the parent's own is as it was"
 
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from runner.core.errors import DaybreakError, LedgerError, UsageError
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import CheckFinding, IndexChange, Ledger, ModelRun, RunEnd, RunEntry
@@ -253,7 +253,7 @@ def closed_folder() -> Iterator[Path]:
     with TemporaryDirectory(dir="/tmp") as folder:
         path = Path(folder)
         with opened(path / "ledger.db") as ledger:
-            ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+            ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
         (path / "ledger.db").chmod(0o444)
         path.chmod(0o555)
         yield path
@@ -279,10 +279,10 @@ def test_a_writer_that_never_ends_is_waited_for_and_named(
     monkeypatch.setattr("runner.ledger.dialects.PATIENCE_SECONDS", 0.05)
     with opened(location) as other, ledger.database.transaction():
         with pytest.raises(LedgerError, match="another process keeps it busy"):
-            other.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+            other.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
         assert other.runs.find(PIPELINE) == []  # who reads waits for nobody
     with opened(location) as other:
-        assert len(other.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)) == 7
+        assert len(other.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)) == 7
 
 
 # Addresses
@@ -340,7 +340,7 @@ def test_a_server_with_other_defaults_is_told_what_we_need(postgres: Server):
     )
     with opened(url) as ledger, opened(f"{url}%20{options}") as strange:
         started(ledger, WEEK[:3])
-        assert len(strange.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)) == 4
+        assert len(strange.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)) == 4
         strange.leases.claim(PIPELINE, span(WEEK[3:]), NOW)
         assert strange.runs.find(PIPELINE) == ledger.runs.find(PIPELINE)
         assert {run.started_at for run in strange.runs.find(PIPELINE)} == {NOW}

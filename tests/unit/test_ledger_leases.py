@@ -12,7 +12,7 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError
 from runner.core.spans import Spans
-from runner.core.states import Kind, RunState, sources
+from runner.core.states import RunKind, RunState, sources
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Ledger, Run, owners
 from runner.ledger.leases import LEASE_SECONDS
@@ -44,12 +44,12 @@ from tests.unit.ledger_fixtures import (
 
 
 def test_a_run_is_queued_with_everything_that_is_known_of_it(ledger: Ledger):
-    (run,) = ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    (run,) = ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], NOW)
     assert run == Run(
         key=run.key,
         pipeline=PIPELINE,
         run_id="backfill__2026-06-01",
-        kind=Kind.BACKFILL,
+        kind=RunKind.BACKFILL,
         window_start=WEEK[0].start,
         window_end=WEEK[0].end,
         label="2026-06-01",
@@ -68,16 +68,16 @@ def test_a_run_is_queued_with_everything_that_is_known_of_it(ledger: Ledger):
 
 
 def test_a_window_in_flight_is_not_queued_again(ledger: Ledger):
-    first = ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:3], NOW)
-    second = ledger.leases.queue(PIPELINE, Kind.MANUAL, WEEK, NOW)
+    first = ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:3], NOW)
+    second = ledger.leases.queue(PIPELINE, RunKind.MANUAL, WEEK, NOW)
     assert starts(first) == starts(WEEK[:3])
     assert starts(second) == starts(WEEK[3:])
-    assert ledger.leases.queue(PIPELINE, Kind.MANUAL, WEEK, NOW) == []
+    assert ledger.leases.queue(PIPELINE, RunKind.MANUAL, WEEK, NOW) == []
 
 
 def test_another_pipeline_has_windows_of_its_own(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
-    assert len(ledger.leases.queue("returns", Kind.BACKFILL, WEEK, NOW)) == 7
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
+    assert len(ledger.leases.queue("returns", RunKind.BACKFILL, WEEK, NOW)) == 7
     fence = ledger.leases.claim("returns", span(WEEK), NOW)
     assert (ledger.leases.is_held("returns", fence), ledger.leases.is_held(PIPELINE, fence)) == (
         True,
@@ -89,7 +89,7 @@ def test_another_pipeline_has_windows_of_its_own(ledger: Ledger):
 
 def test_what_was_cut_off_is_asked_about_again_whoever_has_ended_it(ledger: Ledger):
     """They may have asked the markers a moment before it published."""
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:2], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:2], NOW)
     fence = ledger.leases.claim(PIPELINE, span(WEEK[:2]), NOW)
     ledger.controls.cancel_runs(PIPELINE, "by hand", NOW)
     ledger.results.mark_settled(ledger.runs.find_unsettled(PIPELINE))
@@ -101,17 +101,17 @@ def test_what_was_cut_off_is_asked_about_again_whoever_has_ended_it(ledger: Ledg
 
 def test_run_ids_count_the_runs_of_a_kind_and_window(ledger: Ledger):
     for expected in ("backfill__2026-06-01", "backfill__2026-06-01.2", "backfill__2026-06-01.3"):
-        (run,) = ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+        (run,) = ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], NOW)
         assert run.run_id == expected
         ledger.leases.give_up(PIPELINE, "stopped", NOW)
-    (run,) = ledger.leases.queue(PIPELINE, Kind.MANUAL, WEEK[:1], NOW)
+    (run,) = ledger.leases.queue(PIPELINE, RunKind.MANUAL, WEEK[:1], NOW)
     assert run.run_id == "manual__2026-06-01"
 
 
 def test_a_window_of_another_zone_with_the_same_label_gets_an_id_of_its_own(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], NOW)
     utc = Calendar(Grain.DAY, ZoneInfo("UTC")).labelled("2026-06-01")
-    (run,) = ledger.leases.queue(PIPELINE, Kind.BACKFILL, [utc], NOW)
+    (run,) = ledger.leases.queue(PIPELINE, RunKind.BACKFILL, [utc], NOW)
     assert run.run_id == "backfill__2026-06-01.2"
 
 
@@ -119,7 +119,7 @@ def test_a_window_of_another_zone_with_the_same_label_gets_an_id_of_its_own(ledg
 
 
 def test_a_claim_starts_the_windows_of_a_span_under_one_fence(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
     fence = ledger.leases.claim(PIPELINE, span(WEEK[:3]), NOW)
     found = oldest_first(ledger)
     assert [run.state for run in found] == [RunState.RUNNING] * 3 + [RunState.QUEUED] * 4
@@ -131,14 +131,14 @@ def test_a_claim_starts_the_windows_of_a_span_under_one_fence(ledger: Ledger):
 
 def test_an_instant_of_another_zone_is_the_same_instant(ledger: Ledger):
     elsewhere = NOW.astimezone(timezone(timedelta(hours=-4)))
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], elsewhere)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], elsewhere)
     ledger.leases.claim(PIPELINE, WEEK[0].span, elsewhere)
     (run,) = ledger.runs.find(PIPELINE)
     assert (run.queued_at, run.started_at) == (NOW, NOW)
 
 
 def test_fences_increase_whatever_the_clock_does(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
     hours = timedelta(hours=6)
     times = (NOW, NOW, NOW - hours, NOW + hours, NOW)
     fences = [
@@ -148,7 +148,7 @@ def test_fences_increase_whatever_the_clock_does(ledger: Ledger):
 
 
 def test_fences_increase_across_pipelines_that_may_share_a_table(ledger: Ledger):
-    ledger.leases.queue("returns", Kind.BACKFILL, WEEK, NOW)
+    ledger.leases.queue("returns", RunKind.BACKFILL, WEEK, NOW)
     assert ledger.leases.claim("returns", span(WEEK), NOW) < started(ledger, WEEK)
 
 
@@ -158,7 +158,7 @@ def test_fences_increase_across_a_lost_ledger(
     fences = []
     for minutes in range(3):
         with opened(location) as ledger:
-            ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+            ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
             now = NOW + timedelta(minutes=minutes)
             fences += [ledger.leases.claim(PIPELINE, window.span, now) for window in WEEK]
         forget(location)
@@ -173,7 +173,7 @@ def test_fences_increase_across_runs_that_were_deleted(ledger: Ledger):
 
 
 def test_a_span_is_claimed_whole_or_not_at_all(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:3] + WEEK[4:], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:3] + WEEK[4:], NOW)
     for part in (span(WEEK), WEEK[3].span):
         with pytest.raises(FencedOffError, match="taken over"):
             ledger.leases.claim(PIPELINE, part, NOW)
@@ -206,7 +206,7 @@ def test_a_run_waits_and_is_claimed_again_under_a_new_fence(ledger: Ledger):
 
 def reach(ledger: Ledger, state: RunState) -> int:
     """Bring the first window's run into a state; returns its last fence."""
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], NOW)
     if state is RunState.QUEUED:
         return 0
     fence = ledger.leases.claim(PIPELINE, WEEK[0].span, NOW)
@@ -270,7 +270,7 @@ def test_giving_up_ends_what_this_process_holds_and_nothing_else(
     location: Location, ledger: Ledger
 ):
     with living_holder(location, WEEK[5:], claims=True):
-        ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:5], NOW)
+        ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:5], NOW)
         fence = ledger.leases.claim(PIPELINE, span(WEEK[:4]), NOW)
         ledger.results.record(PIPELINE, fence, ended(WEEK[:1]), NOTHING, NOW)
         ledger.results.record(PIPELINE, fence, ended(WEEK[1:2], None), NOTHING, NOW)
@@ -289,7 +289,7 @@ def test_giving_up_ends_what_this_process_holds_and_nothing_else(
 
 def test_what_others_did_meanwhile_is_put_back(location: Location, ledger: Ledger):
     with living_holder(location, WEEK[5:], claims=False):
-        ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:5], NOW)
+        ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:5], NOW)
         ledger.leases.claim(PIPELINE, WEEK[0].span, NOW)
         ledger.leases.cancel_queued(
             PIPELINE, [WEEK[0], *WEEK[2:4], *WEEK[5:]], "done meanwhile", NOW
@@ -301,11 +301,11 @@ def test_what_others_did_meanwhile_is_put_back(location: Location, ledger: Ledge
     assert [run.state for run in found] == expected
     assert {run.reason for run in found if run.state is cancelled} == {"done meanwhile"}
     assert ledger.runs.find_unsettled(PIPELINE) == []
-    assert starts(ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)) == starts(WEEK[2:4])
+    assert starts(ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)) == starts(WEEK[2:4])
 
 
 def test_nothing_is_put_back(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
     ledger.leases.cancel_queued(PIPELINE, [], "done meanwhile", NOW)
     assert set(states(ledger)) == {RunState.QUEUED}
 
@@ -316,7 +316,7 @@ def test_nothing_is_put_back(ledger: Ledger):
 def test_the_runs_of_a_dead_process_are_released(location: Location, ledger: Ledger):
     def work() -> None:
         with opened(location) as other:
-            other.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:4], NOW)
+            other.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:4], NOW)
             fence = other.leases.claim(PIPELINE, span(WEEK[:3]), NOW)
             other.results.record(PIPELINE, fence, ended(WEEK[:1]), NOTHING, NOW)
             other.results.record(PIPELINE, fence, ended(WEEK[1:2], None), NOTHING, NOW)
@@ -330,7 +330,9 @@ def test_the_runs_of_a_dead_process_are_released(location: Location, ledger: Led
     assert found[1].reason == "its runner died; run the same command again"
     assert starts(ledger.runs.find_unsettled(PIPELINE)) == starts(WEEK[2:3])
     assert ledger.leases.find_abandoned(PIPELINE) == []
-    assert starts(ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[1:2], NOW)) == starts(WEEK[1:2])
+    assert starts(ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[1:2], NOW)) == starts(
+        WEEK[1:2]
+    )
 
 
 def test_a_killed_process_is_dead_before_anybody_waits_for_it(location: Location, ledger: Ledger):
@@ -360,7 +362,7 @@ def test_a_living_process_keeps_its_runs_until_its_lease_runs_out(
 
 def test_a_heartbeat_extends_the_lease_of_this_process_alone(location: Location, ledger: Ledger):
     with living_holder(location, WEEK[:3], claims=True) as (owner, _):
-        ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[3:], NOW)
+        ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[3:], NOW)
         expire(ledger, owner)
         expire(ledger, owners.this_process())
         ledger.leases.renew(PIPELINE)
@@ -402,4 +404,4 @@ def test_a_process_is_not_taken_for_one_that_had_its_number():
 def test_a_failed_window_may_be_queued_again(ledger: Ledger):
     finished(ledger, WEEK, FAILED)
     assert ledger.runs.get_windows_in_flight(PIPELINE) == Spans()
-    assert len(ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)) == 7
+    assert len(ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)) == 7

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.ledger import Ledger, RunEnd
 from tests.unit.ledger_fixtures import (
     NOTHING,
@@ -58,8 +58,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """End a run from outside; only one in an invocation is unsettled."""
         run.update(state=state, unsettled=run["state"] is RunState.RUNNING)
 
-    @rule(actor=actors, picked=picks, kind=st.sampled_from(Kind))
-    def queue(self, actor: str, picked: set[int], kind: Kind) -> None:
+    @rule(actor=actors, picked=picks, kind=st.sampled_from(RunKind))
+    def queue(self, actor: str, picked: set[int], kind: RunKind) -> None:
         held = {run["window"] for run in self.runs if run["state"] in UNFINISHED}
         with acting(actor):
             windows = [STEPS[index] for index in sorted(picked)]

@@ -10,7 +10,7 @@ import pytest
 
 from runner.core.refusals import Allowance
 from runner.core.spans import Span
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
@@ -75,7 +75,7 @@ def test_of_each_window_the_newest_run_stays(ledger: Ledger):
 def test_what_belongs_to_a_run_goes_with_it(ledger: Ledger):
     window = WEEK[:1]
     for _ in range(2):
-        ledger.leases.queue(PIPELINE, Kind.BACKFILL, window, NOW, [Allowance("a", "by hand")])
+        ledger.leases.queue(PIPELINE, RunKind.BACKFILL, window, NOW, [Allowance("a", "by hand")])
         fence = ledger.leases.claim(PIPELINE, span(window), NOW)
         entry = RunEntry((published("a"),), (FINDING,), SUCCESS)
         ledger.results.record(PIPELINE, fence, {window[0].start: entry}, NOTHING, NOW)
@@ -120,7 +120,7 @@ def test_what_is_unfinished_or_unsettled_stays(ledger: Ledger):
     fence = started(ledger, WEEK[:1])
     ledger.leases.give_up(PIPELINE, "told to stop", NOW, fence)  # unsettled
     finished(ledger, WEEK[:1])
-    ledger.leases.queue(PIPELINE, Kind.MANUAL, WEEK[1:2], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.MANUAL, WEEK[1:2], NOW)
     assert ledger.maintenance.prune(KEPT)["runs"] == 0
     assert len(ledger.runs.find_unsettled(PIPELINE)) == 1
     assert len(ids(ledger)) == 3
@@ -175,7 +175,7 @@ def test_what_is_known_of_windows_pauses_and_fences_stay(ledger: Ledger):
 
 def test_another_pipelines_runs_of_the_same_window_are_its_own(ledger: Ledger):
     finished(ledger, WEEK[:1])
-    ledger.leases.queue("other", Kind.BACKFILL, WEEK[:1], NOW)
+    ledger.leases.queue("other", RunKind.BACKFILL, WEEK[:1], NOW)
     ledger.controls.cancel_runs("other", "by hand", NOW)
     assert ledger.maintenance.prune(KEPT)["runs"] == 0
 
@@ -189,10 +189,10 @@ def test_no_id_is_given_twice_after_earlier_runs_are_forgotten(ledger: Ledger):
     ledger.maintenance.prune(KEPT)
     assert ids(ledger) == ["backfill__2026-06-01.3"]
     for number in range(4, 12):
-        (run,) = ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+        (run,) = ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], NOW)
         assert run.run_id == f"backfill__2026-06-01.{number}"
         ledger.controls.cancel_runs(PIPELINE, "by hand", NOW)
-    (other,) = ledger.leases.queue(PIPELINE, Kind.MANUAL, WEEK[:1], NOW)
+    (other,) = ledger.leases.queue(PIPELINE, RunKind.MANUAL, WEEK[:1], NOW)
     assert other.run_id == "manual__2026-06-01"
 
 

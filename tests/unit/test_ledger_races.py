@@ -11,7 +11,7 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError
 from runner.core.spans import Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Window
 from runner.ledger import Ledger, Run, owners
 from tests.unit.ledger_fixtures import (
@@ -41,7 +41,7 @@ def test_two_ledgers_that_race_queue_each_window_once(location: Location):
 
             def race(ledger: Ledger, found: Any = found, barrier: Any = barrier) -> None:
                 barrier.wait()
-                found.append(ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW))
+                found.append(ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW))
 
             threads = [threading.Thread(target=race, args=(ledger,)) for ledger in (one, other)]
             for thread in threads:
@@ -65,7 +65,7 @@ def test_processes_that_race_make_one_ledger_and_queue_each_window_once(
         def race(windows: list[Window], barrier: Any = barrier) -> list[datetime]:
             barrier.wait()
             with opened(location) as ledger:
-                return starts(ledger.leases.queue(PIPELINE, Kind.SCHEDULED, windows, NOW))
+                return starts(ledger.leases.queue(PIPELINE, RunKind.SCHEDULED, windows, NOW))
 
         found = in_children([lambda order=order: race(order) for order in orders])  # type: ignore[misc]
         assert sorted(start for part in found for start in part) == starts(WEEK)
@@ -85,7 +85,7 @@ def test_of_those_who_race_to_take_over_one_does(location: Location, ledger: Led
             barrier.wait()
             with opened(location) as other:
                 other.leases.release_abandoned(PIPELINE, NOW)
-                other.leases.queue(PIPELINE, Kind.SCHEDULED, WEEK, NOW)
+                other.leases.queue(PIPELINE, RunKind.SCHEDULED, WEEK, NOW)
                 try:
                     fence = other.leases.claim(PIPELINE, span(WEEK), NOW)
                 except FencedOffError:
@@ -106,7 +106,7 @@ def test_fences_of_processes_that_race_are_different(location: Location, ledger:
 
     def claim(pipeline: str) -> list[int]:
         with opened(location) as other:
-            other.leases.queue(pipeline, Kind.SCHEDULED, WEEK, NOW)
+            other.leases.queue(pipeline, RunKind.SCHEDULED, WEEK, NOW)
             barrier.wait()
             return [other.leases.claim(pipeline, window.span, NOW) for window in WEEK]
 

@@ -9,7 +9,7 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError, UsageError
 from runner.core.spans import Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import (
@@ -166,7 +166,7 @@ def test_an_invocation_that_nobody_knows_changes_no_index(ledger: Ledger):
 def test_what_another_process_cancels_is_lost_to_who_holds_it(location: Location, ledger: Ledger):
     fence = started(ledger, WEEK[:3])
     ledger.results.record(PIPELINE, fence, ended(WEEK[:1], None), NOTHING, NOW)
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[3:4], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[3:4], NOW)
     finished(ledger, WEEK[4:])
     assert ledger.leases.is_held(PIPELINE, fence)
 
@@ -228,7 +228,7 @@ def test_what_the_markers_tell_is_recorded_until_it_is_settled(ledger: Ledger):
 def test_the_markers_correct_how_a_run_has_ended_unless_its_window_has_run_again(ledger: Ledger):
     fence = started(ledger, WEEK[:2])
     ledger.leases.give_up(PIPELINE, "stopped", NOW)
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], NOW)
     ledger.results.record_from_markers(PIPELINE, fence, ended(WEEK[:2]), PAINTED, NOW)
     found = [(run.window_start, run.state) for run in ledger.runs.find(PIPELINE)]
     assert sorted(found) == [
@@ -245,7 +245,7 @@ def test_a_run_cannot_end_in_a_state_that_is_not_final(state: RunState):
 
 
 def test_in_flight_are_the_windows_of_unfinished_runs(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:6], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:6], NOW)
     fence = ledger.leases.claim(PIPELINE, span(WEEK[:5]), NOW)
     ledger.results.record(PIPELINE, fence, ended(WEEK[:2], FAILED), NOTHING, NOW)
     ledger.results.record(PIPELINE, fence, ended(WEEK[3:4], None), NOTHING, NOW)
@@ -254,10 +254,10 @@ def test_in_flight_are_the_windows_of_unfinished_runs(ledger: Ledger):
 
 
 def test_runs_are_listed_newest_window_first_and_filtered(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:2], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:2], NOW)
     fence = ledger.leases.claim(PIPELINE, WEEK[0].span, NOW)
     ledger.results.record(PIPELINE, fence, ended(WEEK[:1]), NOTHING, NOW)
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], NOW)
     ids = ["backfill__2026-06-02", "backfill__2026-06-01.2", "backfill__2026-06-01"]
     assert [run.run_id for run in ledger.runs.find(PIPELINE)] == ids
     assert [run.run_id for run in ledger.runs.find(PIPELINE, limit=2)] == ids[:2]
@@ -268,7 +268,7 @@ def test_runs_are_listed_newest_window_first_and_filtered(ledger: Ledger):
 
 
 def test_an_unknown_run_is_answered_with_the_nearest(ledger: Ledger):
-    ledger.leases.queue(PIPELINE, Kind.BACKFILL, WEEK[:1], NOW)
+    ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK[:1], NOW)
     with pytest.raises(UsageError, match=r"Did you mean 'backfill__2026-06-01'\?"):
         ledger.runs.get(PIPELINE, "backfil__2026-06-01")
 

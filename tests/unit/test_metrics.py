@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runner.core.errors import ConfigError
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowStatus
 from runner.ledger import Ledger, RunStatistics
 from runner.overview.metrics import WORST_FIRST, MeteredPipeline, Metrics, PipelineFigures, stand_of
@@ -97,7 +97,7 @@ def test_runs_are_counted_by_state_and_time(ledger: Ledger):
     finished(ledger, WEEK[:3])
     finished(ledger, WEEK[3:4], FAILED)
     started(ledger, WEEK[4:6])
-    ledger.leases.queue("other", Kind.MANUAL, WEEK, NOW)
+    ledger.leases.queue("other", RunKind.MANUAL, WEEK, NOW)
     figures = ledger.runs.get_statistics(PIPELINE)
     counts = {RunState.SUCCESS: 3, RunState.FAILED: 1, RunState.RUNNING: 2}
     assert figures.runs == {**dict.fromkeys(RunState, 0), **counts}

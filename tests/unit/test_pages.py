@@ -13,7 +13,7 @@ from rich.console import Console
 
 from runner.core.planning import RunRequest, make_plan
 from runner.core.spans import Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowStatus, WorkResult
 from runner.ledger import CheckFinding, ModelRun, Run
 from runner.project.pipelines import Pipeline
@@ -33,7 +33,7 @@ def run_in(state: RunState) -> Run:
         key=1,
         pipeline="orders",
         run_id="backfill__2026-03-05",
-        kind=Kind.BACKFILL,
+        kind=RunKind.BACKFILL,
         window_start=window.start,
         window_end=window.end,
         label=window.label,

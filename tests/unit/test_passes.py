@@ -13,7 +13,7 @@ import pytest
 from runner.core.config import Catchup, WaitFor
 from runner.core.errors import ProjectError
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
 from runner.landed.completeness import Blocker
@@ -54,7 +54,7 @@ def test_nothing_is_due_before_the_tick_and_everything_once_after_it(ledger: Led
     run = place.runs()[0]
     assert (run.state, run.kind, run.run_id) == (
         RunState.SUCCESS,
-        Kind.SCHEDULED,
+        RunKind.SCHEDULED,
         "scheduled__2017-03-01",
     )
 
@@ -140,7 +140,7 @@ def test_changed_code_is_left_to_a_person_and_changed_data_is_not(ledger: Ledger
     ledger.windows.make_stale({"stg": Timeline([(window.span, "late rows")])})
     place.tick(utc("2017-03-04 10:10"))
     assert place.labels()[before:] == ["2017-03-02"]
-    assert place.runs()[-1].kind is Kind.EVENT
+    assert place.runs()[-1].kind is RunKind.EVENT
 
 
 def test_a_new_window_makes_those_before_it_stale_once(ledger: Ledger):
@@ -269,7 +269,7 @@ def test_without_a_schedule_a_window_runs_when_it_has_ended_and_its_file_is_ther
     place = town(ledger, chain(schedule=None, wait_for=(FILE,)))
     place.obstacles["2017-03-02"] = Blocker("is not there")
     place.tick(utc("2017-03-03 05:00"))
-    assert [(run.label, run.kind) for run in place.runs()] == [("2017-03-01", Kind.EVENT)]
+    assert [(run.label, run.kind) for run in place.runs()] == [("2017-03-01", RunKind.EVENT)]
     place.obstacles.clear()
     turn = place.tick(utc("2017-03-03 06:00"))["shop"]
     assert place.labels() == ["2017-03-01", "2017-03-02"]

@@ -17,7 +17,7 @@ from runner.core.config import PipelineConfig
 from runner.core.planning import ModelPlan, Plan, RunRequest
 from runner.core.proofs import Proof, ProofVerdict
 from runner.core.spans import Span, Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
@@ -85,7 +85,7 @@ def know(ledger: Ledger, model: str, *parts: tuple[Span, WindowRecord]) -> None:
 
 def queue(ledger: Ledger, span: Span, pipeline: str = "shop") -> None:
     windows = pipeline_of(ORDERS).calendar.windows(span)
-    ledger.leases.queue(pipeline, Kind.BACKFILL, windows, NOW)
+    ledger.leases.queue(pipeline, RunKind.BACKFILL, windows, NOW)
 
 
 def plan(ledger: Ledger, *nodes: Node, now: datetime = NOW, **config: Any) -> Plan:

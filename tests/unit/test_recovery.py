@@ -12,7 +12,7 @@ import pytest
 from runner.core.errors import EngineError, LedgerError
 from runner.core.planning import Reprocess
 from runner.core.spans import Spans
-from runner.core.states import Kind, RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WorkResult
 from runner.execution.recovery import adopt, recover
 from runner.ledger import Leases, owners
@@ -137,7 +137,7 @@ def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
 def test_what_was_only_queued_is_cancelled_and_asks_nobody(open_runner: Open):
     first = open_runner()
     first.ledger.leases.queue(
-        "shop", Kind.BACKFILL, SHOP.calendar.windows(days(SHOP, 2)), first.world.at
+        "shop", RunKind.BACKFILL, SHOP.calendar.windows(days(SHOP, 2)), first.world.at
     )
     second = open_runner(dbt=first.dbt)
     recover(second.context)

@@ -14,7 +14,7 @@ from runner.core.config import PipelineConfig
 from runner.core.errors import UsageError
 from runner.core.proofs import Proof, ProofVerdict, Property
 from runner.core.refusals import Allowance, Objection, disproved, refuse_unsafe, require_known
-from runner.core.states import Kind
+from runner.core.states import RunKind
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Ledger
 from runner.lint.models import ModelFinding, allow, lint
@@ -97,8 +97,8 @@ def test_each_run_keeps_what_was_allowed(tmp_path: Path):
     calendar = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
     days = list(calendar.windows(calendar.span_of_dates(date(2026, 3, 1), date(2026, 3, 2))))
     allowed = (Allowance("orders", "DB01 clock or chance"), Allowance("orders", "disproved"))
-    runs = ledger.leases.queue("shop", Kind.BACKFILL, days, NOW, allowed)
-    (other,) = ledger.leases.queue("returns", Kind.BACKFILL, days[:1], NOW)
+    runs = ledger.leases.queue("shop", RunKind.BACKFILL, days, NOW, allowed)
+    (other,) = ledger.leases.queue("returns", RunKind.BACKFILL, days[:1], NOW)
     assert [ledger.runs.get_allowances(run) for run in runs] == [list(allowed), list(allowed)]
     assert ledger.runs.get_allowances(other) == []
     ledger.close()
