@@ -40,11 +40,11 @@ ROOMS = {
     "retry": "backfill",
     "run": "backfill",
     "schema": "schemas",
-    "serve": "scheduling",
+    "serve": "serve",
     "show-run": "looking",
     "status": "looking",
-    "tick": "scheduling",
-    "watch": "watching",
+    "tick": "serve",
+    "watch": "serve",
     "why": "tracing",
 }
 

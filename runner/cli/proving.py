@@ -48,7 +48,7 @@ def prove_pipeline(
     # Only here: no other command needs DuckDB, or pays for its import.
     from rich.console import Console
 
-    from runner.proving.prove import WAITING, Wanted, prove
+    from runner.proving.prove import WAITING, ProofRequest, prove
 
     workspace = Workspace.find(project_dir)
     config = find_config(pipeline, workspace.configs)
@@ -64,7 +64,7 @@ def prove_pipeline(
         project = workspace.project()
         found = make_pipeline(pipeline, config, project)
         now = inputs.instant_of(looking_from, found.calendar.zone)
-        wanted = Wanted(
+        request = ProofRequest(
             pipeline=found,
             project=project,
             select=inputs.models_to_prove(found, select or ()),
@@ -74,11 +74,11 @@ def prove_pipeline(
             home=workspace.home,
             profiles=profiles_file(workspace.project_dir),
             start_engine=lambda environment: workspace.start_engine(engine, environment),
-            world=inputs.environment(),
-            told=told,
+            environment=inputs.environment(),
+            notify=told,
         )
         try:
-            report = prove(wanted)
+            report = prove(request)
         except (Interrupted, RuntimeError) as error:
             # DuckDB wraps what a signal raises while it works.
             interrupted = error if isinstance(error, Interrupted) else error.__cause__

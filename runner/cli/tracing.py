@@ -88,4 +88,4 @@ def dag(
     home = tracer.planners[pipeline]
     asked = tracer.window(home, window)
     nodes = graphs.drawn_nodes(home.pipeline, tracer.project)
-    typer.echo(dag_svg(f"{pipeline}, {asked.label}", tracer.map_of(nodes, asked.span)))
+    typer.echo(dag_svg(f"{pipeline}, {asked.label}", tracer.lineage_of(nodes, asked.span)))

@@ -143,6 +143,10 @@ class Calendar:
         window = self.window_at(instant)
         return window.start if window.start == instant else window.end
 
+    def label(self, span: Span) -> str:
+        """Name a span by its first and last window: ``2026-03-01 … 2026-05-31``."""
+        return range_label(self.window_at(span.start).label, self.before(span.end).label)
+
     def covering(self, span: Span) -> Span:
         """Return the whole windows that touch ``span``."""
         return Span(self.floor(span.start), self.ceiling(span.end))
@@ -319,6 +323,15 @@ class Calendar:
             both = " or ".join(f"'{self._hour_label(start)}'" for start in sorted(starts))
             raise UsageError(f"'{label}' happened twice in {self.zone.key}: write {both}.")
         return self.window_at(starts.pop())
+
+
+def range_label(first: str, last: str) -> str:
+    """Name a range by the labels of its first and last window.
+
+    >>> range_label("2026-03-01", "2026-05-31"), range_label("2026-03-01", "2026-03-01")
+    ('2026-03-01 … 2026-05-31', '2026-03-01')
+    """
+    return first if first == last else f"{first} … {last}"
 
 
 # The models of a pipeline share their windows' bounds: a large ledger asks for each often.

@@ -28,7 +28,7 @@ _TIMES_ASKED = 3
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of a plan."""
+    """The result of executing a plan."""
 
     states: Mapping[Window, RunState]
     run_ids: Mapping[Window, str]
@@ -100,14 +100,12 @@ class RunContext:
             wait_until_free(
                 self.warehouse,
                 self.pipeline.config.lock_timeout,
-                monotonic=self.environment.monotonic,
-                sleep=self.environment.sleep,
-                random=self.environment.random,
-                notify=self.observer.waiting,
+                self.environment,
+                self.observer.waiting,
             )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:
-        """What the warehouse's markers say, of a range if one is given.
+        """Return what the warehouse's markers say, of a range if one is given.
 
         Raises :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
         """

@@ -147,6 +147,10 @@ class Project:
             if unique_id in self.nodes:
                 yield self.nodes[unique_id]
 
+    def upstream(self, unique_ids: Iterable[str]) -> Iterator[str]:
+        """Yield some nodes and everything above them, each once, in no certain order."""
+        return walk(unique_ids, lambda name: self.nodes[name].parents if name in self.nodes else ())
+
     @cached_property
     def _depths(self) -> Mapping[str, int]:
         return depths({node.unique_id: node.parents for node in self.nodes.values()})

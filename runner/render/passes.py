@@ -18,9 +18,6 @@ from runner.workspace import Workspace
 if TYPE_CHECKING:
     from runner.execution.context import Observer
 
-# Who shows what happens to a pipeline's windows, with a stamp before every line.
-Show = Callable[["Pipeline", Callable[[], str]], AbstractContextManager["Observer"]]
-
 _MOST_WAITING = 3  # that are told of one pipeline
 
 
@@ -81,13 +78,19 @@ class PlainLog:
     """Lines for people, and for journald: each event once."""
 
     def __init__(
-        self, write: Callable[[str], None], show: Show, now: Clock, zone: ZoneInfo, *, stamped: bool
+        self,
+        write: Callable[[str], None],
+        now: Clock,
+        zone: ZoneInfo,
+        *,
+        stamped: bool,
+        to_stderr: bool,
     ) -> None:
         self._write = write
-        self._show = show
         self._now = now
         self._zone = zone
         self._is_stamped = stamped
+        self._is_to_stderr = to_stderr
         self._said: dict[str, list[str]] = {}  # of each pipeline, last
 
     def started(self, workspace: Workspace) -> None:
@@ -125,8 +128,14 @@ class PlainLog:
         self.say("alerts", line)
 
     def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
-        """Who is told what happens to a pipeline's windows."""
-        return self._show(pipeline, self._stamp)
+        """Return who shows what happens to a pipeline's windows, with a stamp before each line."""
+        # Only when something runs: a tenth of the time of a tick with nothing to do.
+        from rich.console import Console
+
+        from runner.render.progress import ProgressDisplay
+
+        console = Console(stderr=self._is_to_stderr)
+        return ProgressDisplay(console, pipeline.name, pipeline, self._stamp)
 
     def say(self, word: str, text: str) -> None:
         """Write one line."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from runner.core.planning import ModelPlan, Plan
 from runner.core.spans import Span, Spans
 from runner.core.states import Verdict
-from runner.core.status import WindowStatus
+from runner.core.status import WORST_FIRST, WindowStatus
 from runner.core.windows import Calendar
 from runner.ledger import Pause
 
@@ -24,7 +24,7 @@ class Mark:
     codes: str  # ANSI
 
 
-MARKS: Mapping[WindowStatus, Mark] = {  # what is wrong first
+MARKS: Mapping[WindowStatus, Mark] = {
     WindowStatus.FAILED: Mark("x", "1;31"),
     WindowStatus.BLOCKED: Mark("#", "1;31"),
     WindowStatus.INCORRECT: Mark("!", "1;33"),
@@ -35,10 +35,10 @@ MARKS: Mapping[WindowStatus, Mark] = {  # what is wrong first
     WindowStatus.IN_FLIGHT: Mark(">", "36"),
     WindowStatus.SUCCESS: Mark(".", "32"),
 }
-BEST_FIRST = tuple(reversed(tuple(MARKS)))
+BEST_FIRST = WORST_FIRST[::-1]
 WRONG = tuple(
     s
-    for s in MARKS
+    for s in WORST_FIRST
     if s not in (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
 )
 

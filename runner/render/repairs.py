@@ -51,7 +51,7 @@ def _to_run(found: Lineage, stop: LineageNode) -> list[LineageNode]:
     """What is run again to mend a cause: itself, or of a source what reads it and is not right."""
     if stop.wrong_parts:
         return [stop]
-    readers = [reader for reader in found.stops if stop.unique_id in reader.parents]
+    readers = [reader for reader in found.nodes if stop.unique_id in reader.parents]
     reached = [r for r in readers if r.wrong_parts or not r.is_windowed]
     return [one for reader in reached for one in _to_run(found, reader)]
 

@@ -62,7 +62,7 @@ class _Box:
 
 def dag_svg(title: str, found: Lineage) -> str:
     """A picture of a map; valid XML, whatever the names hold."""
-    layers = layered({stop.unique_id: stop.parents for stop in found.stops})
+    layers = layered({stop.unique_id: stop.parents for stop in found.nodes})
     boxes = _boxes(layers, found)
     width = max((box.right for box in boxes.values()), default=0) + _MARGIN
     width = max(width, 2 * _MARGIN + _LETTER * len(title))
@@ -75,7 +75,7 @@ def dag_svg(title: str, found: Lineage) -> str:
         f'<text x="{_MARGIN}" y="{_MARGIN + 8}" fill="{_GREY}" font-size="14" font-weight="bold">'
         f"{escape(_clean(title))}</text>",
         *(_edge(layers.route(*edge), boxes) for edge in layers.edges),
-        *(line for stop in found.stops for line in _node(stop, boxes[stop.unique_id], found)),
+        *(line for stop in found.nodes for line in _node(stop, boxes[stop.unique_id], found)),
         "</svg>",
     ]
     return "\n".join(lines)

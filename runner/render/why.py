@@ -30,12 +30,12 @@ class Why:
 def why_page(why: Why) -> str:
     """The map for a person: the table, the first causes, and what to type."""
     causes = why.found.causes
-    rows = [row for stop in why.found.stops for row in _rows(stop, stop in causes, why)]
+    rows = [row for stop in why.found.nodes for row in _rows(stop, stop in causes, why)]
     headings = _HEADINGS.split(", ")
     blocks = [_headline(why), table(("", *headings), rows)]
     if causes:
         lines = [line for cause in causes for line in _in_words("first cause", cause)]
-        others = [stop for stop in why.found.stops if stop.wrong_parts and stop not in causes]
+        others = [stop for stop in why.found.nodes if stop.wrong_parts and stop not in causes]
         lines += [line for stop in others for line in _in_words("after it", stop)]
         blocks.append("\n".join(lines))
     blocks.append("\n".join(_next(why)))
@@ -54,7 +54,7 @@ def why_record(why: Why) -> dict[str, Any]:
         "ran": why.target.verdict.ran,
         "correct": why.target.verdict.correct,
         "first_causes": [cause.unique_id for cause in causes],
-        "nodes": [_node_record(stop, stop in causes) for stop in why.found.stops],
+        "nodes": [_node_record(stop, stop in causes) for stop in why.found.nodes],
         "next": list(why.commands),
     }
 

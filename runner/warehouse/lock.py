@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from runner.core.environment import Environment
 from runner.core.errors import WarehouseLockedError
 
 _FLOCK = struct.Struct("hhqqi0q")  # Linux's struct flock: type, whence, start, length, pid
@@ -73,35 +74,28 @@ def holder(path: Path) -> Holder | None:
 
 
 def wait_until_free(
-    path: Path,
-    limit: timedelta,
-    *,
-    monotonic: Callable[[], float],
-    sleep: Callable[[float], None],
-    random: Callable[[], float],
-    notify: Callable[[Holder], None],
+    path: Path, limit: timedelta, environment: Environment, notify: Callable[[Holder], None]
 ) -> None:
     """Return as soon as nobody holds ``path``; ``notify`` hears once of each holder in turn.
 
-    The clock and the pauses are in seconds, ``random`` is in [0, 1). Raises
-    :class:`WarehouseLockedError` after ``limit``. Whoever takes the file after the return has
-    been faster: DuckDB refuses then, and the caller waits again.
+    Raises :class:`WarehouseLockedError` after ``limit``. Whoever takes the file after the return
+    has been faster: DuckDB refuses then, and the caller waits again.
     """
-    started = monotonic()
+    started = environment.monotonic()
     pause = _FIRST_PAUSE
     last: Holder | None = None
     while (found := holder(path)) is not None:
         if found != last:
             last = found
             notify(found)
-        left = limit.total_seconds() - (monotonic() - started)
+        left = limit.total_seconds() - (environment.monotonic() - started)
         if left <= 0:
             raise WarehouseLockedError(
                 f"{path} is still locked after {limit} of waiting: {found} holds it; let it end "
                 "or end it, or raise `lock_timeout`, then run the same command again"
             )
         # Many that wait for one file must not all come back at the same moment.
-        sleep(min(left, pause * (0.5 + random() / 2)))
+        environment.sleep(min(left, pause * (0.5 + environment.random() / 2)))
         pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 
 

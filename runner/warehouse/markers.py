@@ -37,7 +37,7 @@ Index = Mapping[str, Timeline[WindowRecord]]  # by model
 
 @dataclass(frozen=True)
 class Differences:
-    """Where the ledger's index and the warehouse's markers contradict each other, by model."""
+    """The contradictions of the ledger's index and the warehouse's markers, by model."""
 
     lost: Mapping[str, Spans]  # published, the ledger says, but there is no marker
     unknown: Mapping[str, Spans]  # a runner's marker of which the ledger knows nothing
@@ -95,10 +95,8 @@ def describe_windows(spans: Mapping[str, Spans], project: Project) -> str:
         for span in Spans(calendars[model].covering(span) for span in found)
     )
     every = [span for found in spans.values() for span in found]
-    calendar = calendars[next(iter(spans))]
-    first = calendar.window_at(min(span.start for span in every)).label
-    last = calendar.before(max(span.end for span in every)).label
-    dates = first if first == last else f"{first} … {last}"
+    whole = Span(min(span.start for span in every), max(span.end for span in every))
+    dates = calendars[next(iter(spans))].label(whole)
     models = list_names(sorted(spans))
     return f"{count:,} {'window' if count == 1 else 'windows'} of {models}, {dates}"
 

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.alerting.delivery import OutboxSender
-from runner.alerting.incidents import queue_incidents
+from runner.alerting.delivery import OutboxSender, queue_incidents
 from runner.alerting.pings import Pinger
 from runner.core.config import PipelineConfig
 from runner.core.environment import Environment

@@ -151,7 +151,7 @@ def test_one_pipeline_does_not_wait_for_the_channel_of_another(ledger: Ledger):
     write(ledger, "returns failed", pipeline="returns")
     post = network.post(ledger, FIRST)
     both = {**post.configs, "returns": config(SECOND)}
-    delivery = OutboxSender(ledger, both, {}, post.world, network.send).deliver()
+    delivery = OutboxSender(ledger, both, {}, post.environment, network.send).deliver()
     assert delivery.sent == 1
     assert network.sent == [(SECOND, "returns failed")]
 
@@ -161,7 +161,8 @@ def test_a_pipeline_that_is_gone_or_tells_nobody_is_left_alone(ledger: Ledger):
     write(ledger, "failed")
     assert network.post(ledger).deliver().lines == ()
     assert (
-        OutboxSender(ledger, {}, {}, network.post(ledger).world, network.send).deliver().lines == ()
+        OutboxSender(ledger, {}, {}, network.post(ledger).environment, network.send).deliver().lines
+        == ()
     )
     assert len(ledger.outbox.get_unsent()) == 1
 
@@ -208,7 +209,7 @@ def test_a_mistake_of_ours_is_a_line_that_tells_no_secret(ledger: Ledger):
         raise RuntimeError(url)
 
     write(ledger, "failed")
-    world = Network().post(ledger).world
+    world = Network().post(ledger).environment
     post = OutboxSender(ledger, {"orders": config("json://secret@host")}, {}, world, broken)
     assert post.deliver().lines == ("alerts cannot be sent: unexpected RuntimeError",)
     assert len(ledger.outbox.get_unsent()) == 1
@@ -223,7 +224,7 @@ def test_who_dies_while_sending_is_followed_by_the_next(tmp_path: Path, ledger: 
 
         with opened(tmp_path / "ledger.db") as other:
             post = OutboxSender(
-                other, {"orders": config(FIRST)}, {}, Network().post(other).world, stop
+                other, {"orders": config(FIRST)}, {}, Network().post(other).environment, stop
             )
             with pytest.raises(KeyboardInterrupt):
                 post.deliver()
@@ -245,7 +246,7 @@ def test_an_interrupt_waits_until_the_message_is_marked(ledger: Ledger):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     interrupts.listen()
     try:
-        world = network.post(ledger).world
+        world = network.post(ledger).environment
         with pytest.raises(interrupts.Interrupted):
             OutboxSender(ledger, {"orders": config(FIRST)}, {}, world, interrupted).deliver()
     finally:

@@ -101,7 +101,7 @@ def test_a_stop_is_as_bad_as_its_worst_part():
         WindowRange(WEEK[2].span, "3", WindowStatus.FAILED),
     ]
     month = LineageNode("a", "a", "by day", (), is_windowed=True, parts=tuple(parts))
-    assert (month.status, month.trouble) == (WindowStatus.FAILED, Blame.WRONG)
+    assert (month.status, month.blame) == (WindowStatus.FAILED, Blame.WRONG)
     assert (month.verdict.ran, month.verdict.correct) == (False, None)
     assert [part.label for part in month.wrong_parts] == ["2", "3"]
 

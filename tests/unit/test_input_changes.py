@@ -330,9 +330,9 @@ def test_a_changed_file_is_waited_for_until_it_is_complete(ledger: Ledger, tmp_p
     place.land("landing/2017-03-02.csv")
     place.passed()
     place.land("landing/2017-03-02.csv", content="half a", modified=2)
-    place.town.obstacles["2017-03-02"] = Blocker("landing/2017-03-02.csv is being written")
+    place.town.blocked["2017-03-02"] = Blocker("landing/2017-03-02.csv is being written")
     assert place.passed() == []
-    place.town.obstacles.clear()
+    place.town.blocked.clear()
     assert place.passed() == ["2017-03-02"]
 
 

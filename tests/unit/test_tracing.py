@@ -92,13 +92,13 @@ def traced(tracer: Tracer, model: str, label: str | None) -> tuple[Lineage, Why]
 
 
 def by_name(found: Lineage) -> dict[str, LineageNode]:
-    return {stop.name: stop for stop in found.stops}
+    return {stop.name: stop for stop in found.nodes}
 
 
 def test_everything_upstream_is_on_the_map_parents_first():
     with ran() as runner:
         found, why = traced(tracer_of({"shop": SHOP}, runner.ledger), "revenue", "2017-03-02")
-    assert [(stop.name, stop.kind, stop.state) for stop in found.stops] == [
+    assert [(stop.name, stop.kind, stop.state) for stop in found.nodes] == [
         ("breads", "seed", "success"),
         ("files", "source", "landed"),
         ("lines", "by day", "success"),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, cast
 
 import pytest
 
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
 from runner.render.watch import look_page, look_record, what_is_wrong
-from runner.scheduling.watch import WatchReport, look_around
+from runner.scheduling.watch import WatchReport, watch_pipelines
 from tests.unit.fake_dbt import ZONE, check, shop, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -31,7 +30,7 @@ def town(ledger: Ledger) -> Town:
 
 
 def look(town: Town, at: str, *, as_scheduler: bool = False) -> WatchReport:
-    return look_around(cast(Any, town), town.obstacle_of, utc(at), as_scheduler=as_scheduler)
+    return watch_pipelines(town.conditions(utc(at)), as_scheduler=as_scheduler)
 
 
 def test_all_is_well(town: Town):

@@ -1,4 +1,4 @@
-"""The rules for sqlfluff, so that an analyst's editor underlines them; the same judge as lint's.
+"""The plugin for sqlfluff, so that an analyst's editor underlines what lint finds.
 
 What the project declares comes from the last parse that the runner has kept, if there is one;
 the model's own config() is read from its text either way.
@@ -13,25 +13,26 @@ from typing import Any
 
 from sqlfluff.core.parser import RawSegment
 from sqlfluff.core.parser.markers import PositionMarker
+from sqlfluff.core.plugin import hookimpl
 from sqlfluff.core.rules import BaseRule, LintResult, RuleContext
 from sqlfluff.core.rules.crawlers import RootOnlyCrawler
 from sqlfluff.core.templaters import TemplatedFile
 
 from runner.lint.facts import Facts
-from runner.lint.findings import LintFinding
-from runner.lint.judge import judged
+from runner.lint.judge import judge
 from runner.lint.models import known_facts, windowed_parents
-from runner.lint.rules import RULES, Rule
+from runner.lint.rules import RULES, LintFinding, Rule
 from runner.project.manifest import Project
 
 
-def rule_classes() -> list[type[BaseRule]]:
-    """A class for each rule."""
+@hookimpl
+def get_rules() -> list[type[BaseRule]]:
+    """Return a class for each rule; sqlfluff wants rules made only when it asks a plugin."""
     return [_rule_class(rule) for rule in RULES.values()]
 
 
 def _rule_class(rule: Rule) -> type[BaseRule]:
-    """A class as sqlfluff wants it: its name holds the code, its docstring the description."""
+    """Make a class as sqlfluff wants it: name and docstring hold code and description."""
     return type(
         f"Rule_{rule.code}",
         (BaseRule,),
@@ -47,7 +48,7 @@ def _rule_class(rule: Rule) -> type[BaseRule]:
 
 
 def _underlined(rule: BaseRule, context: RuleContext) -> list[LintResult]:
-    """What a rule says of a file."""
+    """Return what a rule finds in a file."""
     file = context.templated_file
     if file is None:
         return []
@@ -59,30 +60,24 @@ def _underlined(rule: BaseRule, context: RuleContext) -> list[LintResult]:
 
 
 def facts_of_file(path: Path | None) -> Facts:
-    """What is known of a model besides its text; nothing if no parse was kept."""
+    """Return what is known of a model besides its text; nothing if no parse was kept."""
     if path is None:
         return Facts()
     path = path.resolve()
-    folder = next((up for up in path.parents if (up / "dbt_project.yml").is_file()), None)
-    kept = (
-        folder / os.environ.get("DAYBREAK_HOME", ".daybreak") / "project.json" if folder else None
-    )
-    if folder is None or kept is None or not kept.is_file():
+    folder = next((up for up in path.parents if (up / "dbt_project.yml").is_file()), path)
+    kept = folder / os.environ.get("DAYBREAK_HOME", ".daybreak") / "project.json"
+    if not kept.is_file():
         return Facts()
-    found = _known(kept, kept.stat().st_mtime_ns)
-    if found is None:
-        return Facts()
-    inside = path.relative_to(folder).as_posix()
-    known, others = found
-    return known.get(inside, others)
+    known, others = _known(kept, kept.stat().st_mtime_ns)
+    return known.get(path.relative_to(folder).as_posix(), others)
 
 
 @lru_cache(maxsize=4)
-def _known(kept: Path, _changed: int) -> tuple[dict[str, Facts], Facts] | None:
-    """What a parse knew of its models, by their paths, and of a file that is new since."""
+def _known(kept: Path, _changed: int) -> tuple[dict[str, Facts], Facts]:
+    """Read what a parse knew of its models, by path, and of a file that is new since."""
     project = Project.load(kept)
     if project is None:
-        return None
+        return {}, Facts()
     return known_facts(project), Facts(windowed_parents=windowed_parents(project))
 
 
@@ -90,14 +85,14 @@ _last: dict[str, Any] = {}
 
 
 def _judged(text: str, facts: Facts) -> list[LintFinding]:
-    """The findings of a file, judged once for all rules."""
+    """Judge a file, once for all rules."""
     if _last.get("asked") != (text, facts):
-        _last.update(asked=(text, facts), findings=judged(text, facts))
+        _last.update(asked=(text, facts), findings=judge(text, facts))
     findings: list[LintFinding] = _last["findings"]
     return findings
 
 
 def _anchor(found: LintFinding, file: TemplatedFile) -> RawSegment:
-    """Something of no length at a place in the source, as what is found may render to nothing."""
+    """Make something of no length at a place in the source: what is found may render to nothing."""
     at = slice(found.offset, found.offset)
     return RawSegment("", pos_marker=PositionMarker(at, slice(0, 0), file))
