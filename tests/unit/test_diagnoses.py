@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runner.core.spans import Spans
+from runner.core.states import RunKind
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
 from runner.doctor import checks
 from runner.doctor.checks import Diagnosis, Health
-from runner.ledger import Ledger, Pause, RunKind
+from runner.ledger import Ledger, Pause
 from runner.ledger.addresses import ledger_file
 from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION

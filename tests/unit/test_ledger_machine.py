@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Spans
-from runner.core.states import RunState
-from runner.ledger import Ledger, RunEnd, RunKind
+from runner.core.states import RunKind, RunState
+from runner.ledger import Ledger, RunEnd
 from tests.conftest import of_hundred
 from tests.unit.ledger_fixtures import (
     NOTHING,

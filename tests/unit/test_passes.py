@@ -13,11 +13,11 @@ import pytest
 from runner.core.config import Catchup, WaitFor
 from runner.core.errors import ProjectError
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
 from runner.landed.completeness import Blocker
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Ledger
 from runner.overview import outlook
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import check, shop, table, windowed
