@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.errors import UsageError, nearest
@@ -14,7 +15,7 @@ from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
-from runner.core.status import InputsOf, PlannedNode, WindowStatus
+from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
@@ -27,6 +28,19 @@ _MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+
+
+@dataclass(frozen=True)
+class LedgerRecord:
+    """The ledger's knowledge of all models, whichever pipelines they belong to."""
+
+    known: Mapping[str, Timeline[WindowRecord]]
+    accepted: Mapping[str, Sequence[tuple[str, str]]]  # old and new code hashes that are equal
+
+    @classmethod
+    def read(cls, ledger: Ledger) -> Self:
+        """Read the ledger."""
+        return cls(ledger.windows.get_records(), ledger.windows.get_accepted_changes())
 
 
 @dataclass(frozen=True)
@@ -85,21 +99,21 @@ class Planner:
     def plan(self, request: RunRequest, now: datetime, mine: Spans | None = None) -> Plan:
         """Plan what would be done; ``mine`` is in flight in this process's own hands."""
         in_flight = self.in_flight() - (mine or Spans())
-        return make_plan(self.pipeline.calendar, self.subjects(now), in_flight, request)
+        return make_plan(self.pipeline.calendar, self.nodes(now), in_flight, request)
 
     def in_flight(self) -> Spans:
-        """The windows that somebody works on, leaving out whose process has died."""
+        """Return the windows that somebody works on, leaving out whose process has died."""
         name = self.pipeline.name
         return self.ledger.runs.get_windows_in_flight(name) - Spans(
             run.span for run in self.ledger.leases.find_abandoned(name)
         )
 
     def changed_inputs(self, now: datetime, files_at: datetime) -> dict[str, Timeline[str]]:
-        """The windows, by model, of which a file has changed; see :func:`changed_inputs`."""
+        """Return the windows, by model, of which a file has changed; see :func:`changed_inputs`."""
         return changed_inputs(self.pipeline, self.ledger, self.files, now, files_at)
 
     def inputs(self, now: datetime) -> dict[str, InputsOf]:
-        """What each windowed model's windows are made from, looked at now: before they are read.
+        """Return what each windowed model's windows are made from, looked at before they are read.
 
         A file that is mended while it is being read is then another than the one that failed.
         """
@@ -110,17 +124,19 @@ class Planner:
                 digest(complete)
         return found
 
-    def subjects(self, now: datetime) -> list[PlannedNode]:
-        """The pipeline's nodes that hold data, parents first, with what is known of them."""
-        known = self.ledger.windows.get_records()
-        accepted = self.ledger.windows.get_accepted_changes()
+    def nodes(self, now: datetime, record: LedgerRecord | None = None) -> list[PlannedNode]:
+        """Return the pipeline's nodes that hold data, parents first, with what is known of them.
+
+        The ledger is read unless its ``record`` is there already.
+        """
+        record = record or LedgerRecord.read(self.ledger)
         return [
             PlannedNode(
                 name=node.name,
                 parents=tuple(sorted(self.pipeline.parents[node.name])),
                 desired=self._desired(node, now) if node.is_windowed else None,
-                code_hashes=equal_hashes(node.code_hash, accepted.get(node.name, ())),
-                known=known.get(node.name, Timeline()),
+                code_hashes=equal_hashes(node.code_hash, record.accepted.get(node.name, ())),
+                known=record.known.get(node.name, Timeline()),
                 inputs=self.inputs_of(node),
                 newest=self._newest(node, now),
                 follows=node in self.pipeline.following_tables,
@@ -129,7 +145,7 @@ class Planner:
         ]
 
     def sizing(self, fixed: int | None) -> Sizing:
-        """How large chunks may be, by what windows took so far; ``fixed`` is a person's wish."""
+        """Return how large chunks may be, by what windows took so far, or as a person said."""
         names = [node.name for node in self.pipeline.windowed]
         usage = self.ledger.runs.get_usage(self.pipeline.name, names) if fixed is None else None
         sizing = Sizing(
@@ -154,7 +170,7 @@ class Planner:
         return frozenset(chosen) or None
 
     def _newest(self, node: Node, now: datetime) -> Span | None:
-        """The newest window; None for a snapshot, which is never late, and for mere text."""
+        """Return the newest window; None for a snapshot, which is never late, and for mere text."""
         newest = self.pipeline.newest(now)
         if newest is None or node.kind == "snapshot" or node.materialized == "ephemeral":
             return None
@@ -169,7 +185,7 @@ class Planner:
 
 
 def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
-    """What is proved of the code of each incremental model as it is now; None: nothing.
+    """Return what is proved of the code of each incremental model as it is; None: nothing.
 
     The newest proof counts, also of code to which the change was accepted as cosmetic.
     """

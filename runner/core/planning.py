@@ -27,7 +27,7 @@ _BROKEN = (
 
 
 class Reprocess(StrEnum):
-    """Which windows a backfill takes; each policy includes the one before it."""
+    """The windows that a backfill takes; each policy includes the one before it."""
 
     MISSING = "missing"  # never finished
     FAILED = "failed"  # and those that failed or are incorrect
@@ -52,7 +52,7 @@ RETRIED = frozenset(
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a person or the scheduler wants to have run of a pipeline, resolved."""
+    """A person's or the scheduler's wish to have something of a pipeline run, resolved."""
 
     windows: Spans
     takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED]
@@ -105,7 +105,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done."""
+    """The work that a request comes down to."""
 
     calendar: Calendar
     request: RunRequest
@@ -130,7 +130,7 @@ class Plan:
 
     @property
     def window_count(self) -> int:
-        """How many windows those are."""
+        """The number of those windows."""
         return sum(self.calendar.count(span) for span in self.windows)
 
     @property

@@ -18,7 +18,7 @@ from enum import StrEnum
 
 
 class RunKind(StrEnum):
-    """What set a run off; the first part of its id."""
+    """The cause of a run; the first part of its id."""
 
     SCHEDULED = "scheduled"
     BACKFILL = "backfill"
@@ -27,7 +27,7 @@ class RunKind(StrEnum):
 
 
 class RunState(StrEnum):
-    """Where a run is; the last five are final."""
+    """The state of a run; the last five are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -40,7 +40,7 @@ class RunState(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether the state is final."""
+        """True if the state is final."""
         return not _TRANSITIONS[self]
 
     @property
@@ -51,7 +51,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Two questions, never one; ValueError if something that did not run was judged."""
+    """The two answers about a run; ValueError if something that did not run was judged."""
 
     ran: bool | None  # did the SQL finish? None: not known yet
     correct: bool | None  # did the checks pass? None: nothing was checked
@@ -96,7 +96,7 @@ _VERDICTS = {
 
 
 def sources(new: RunState) -> frozenset[RunState]:
-    """The states that may become ``new``: the guard of every change that the ledger makes.
+    """Return the states that may become ``new``: the guard of every change that the ledger makes.
 
     >>> sorted(sources(RunState.RUNNING))
     [<RunState.QUEUED: 'queued'>, <RunState.RETRYING: 'retrying'>]

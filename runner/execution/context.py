@@ -28,7 +28,7 @@ _TIMES_ASKED = 3
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of a plan."""
+    """The result of executing a plan."""
 
     states: Mapping[Window, RunState]
     run_ids: Mapping[Window, str]
@@ -105,7 +105,7 @@ class RunContext:
             )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:
-        """What the warehouse's markers say, of a range if one is given.
+        """Return what the warehouse's markers say, of a range if one is given.
 
         Raises :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
         """

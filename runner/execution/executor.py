@@ -91,7 +91,7 @@ class Executor:
             raise
 
     def _chunks(self, stage: int, models: frozenset[str]) -> Iterator[tuple[Chunk, bool]]:
-        """The chunks of a stage and whether each is its last, cut by what those before took."""
+        """Yield the chunks of a stage, cut by what those before took, and if each is its last."""
         everything = frozenset[str]().union(*self._unwindowed.stages)
         whole = list(self._pending.chunks(everything))
         if stage == 0 and len(whole) == 1 and self._calendar.count(whole[0].span) <= self._size:
@@ -121,7 +121,7 @@ class Executor:
             parts.extend(reversed(ahead))
 
     def _after(self, part: _ChunkPart, stage: int, judgement: Judgement) -> list[_ChunkPart]:
-        """What to run after an invocation."""
+        """Decide what to run after an invocation."""
         failure = judgement.failure
         if failure is None:
             self._locked_since = None
@@ -155,14 +155,14 @@ class Executor:
         return []
 
     def _has_patience(self) -> bool:
-        """Whether others have taken the warehouse before us for less than `lock_timeout`."""
+        """Tell whether others have been faster at the warehouse for less than `lock_timeout`."""
         now = self._context.environment.monotonic()
         self._locked_since = now if self._locked_since is None else self._locked_since
         limit = self._context.pipeline.config.lock_timeout.total_seconds()
         return now - self._locked_since < limit
 
     def _parts(self, stage: int, spans: Iterable[Span], like: _ChunkPart) -> list[_ChunkPart]:
-        """What is left to do in some ranges, in the order in which it runs."""
+        """Return what is left to do in some ranges, in the order in which it runs."""
         models = self._unwindowed.stages[stage]
         held_back = self._recorder.held_back  # all is done of it, until the tables come
         return [
@@ -173,7 +173,7 @@ class Executor:
         ]
 
     def _narrowed(self, part: _ChunkPart, stage: int, failure: Failure) -> list[Span]:
-        """The ranges to try after a failure that named no window."""
+        """Return the ranges to try after a failure that named no window."""
         self._context.observer.splitting(part.span, failure.reason)
         spans = splitting.mentioned(self._calendar, part.span, failure)
         if spans:
@@ -194,7 +194,7 @@ class Executor:
         return sorted([*rest, *(window.span for window in probed)])
 
     def _fail_alike(self, windows: list[Window], stage: int) -> bool:
-        """Try windows alone, and settle those that fail; whether all do so in the same words."""
+        """Try windows alone, settle those that fail, and tell if all do so in the same words."""
         signatures: set[str | None] = set()
         for window in windows:
             for chunk in self._pending.chunks(self._unwindowed.stages[stage], window.span):
@@ -214,7 +214,7 @@ class Executor:
         return judgement
 
     def _run(self, chunk: Chunk, unwindowed: list[Node]) -> tuple[int, Judgement, str | None]:
-        """One invocation: its fence, what it is judged to be, and why dbt did not get through."""
+        """Run one invocation; returns its fence, its judgement, and why dbt did not get through."""
         names = [*(node.name for node in unwindowed), *chunk.models]
         fence, result = self._invoker.run(
             chunk,
@@ -270,7 +270,7 @@ class Executor:
         self._context.environment.sleep(seconds)
 
     def _may_go_on(self) -> bool:
-        """Whether nothing keeps the next invocation from running; waits for the warehouse."""
+        """Wait for the warehouse; tell whether the next invocation may run."""
         if self._blocker is None and self._context.environment.is_stopping():
             self._blocker = "the runner was told to stop"
         if self._blocker is None:
@@ -292,7 +292,7 @@ class Executor:
         self._blocker = f"paused: {reason}"
 
     def _left_out(self) -> dict[Window, RunState]:
-        """The windows that were not tried, or not to their end: cancelled."""
+        """Cancel the windows that were not tried, or not to their end."""
         reason = self._blocker or "nothing of them could run"
         for span in self._pending.spans:
             self._context.observer.not_tried(span, reason)
@@ -310,7 +310,7 @@ class Executor:
 
 
 def _bad_rows(plan: Plan) -> dict[str, Spans]:
-    """The windows whose rows a check has condemned after they were published, by model."""
+    """Return the windows of published rows that a check has condemned, by model."""
     return {
         model.subject.name: model.subject.known.where(
             lambda known: known.standing is WorkResult.INCORRECT and known.has_rows

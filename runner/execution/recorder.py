@@ -42,7 +42,7 @@ _NOT_YET = "windows that it is made from were published since it was built"
 
 @dataclass
 class _Account:
-    """What the invocations of one run have brought so far."""
+    """The results of the invocations of one run so far."""
 
     models: dict[str, ModelRun] = field(default_factory=dict)
     checks: frozenset[str] = frozenset()
@@ -213,7 +213,7 @@ class RunRecorder:
     def _painted(
         self, runs: Mapping[datetime, Iterable[ModelRun]], failure: Failure | None = None
     ) -> dict[str, Timeline[WindowRecord]]:
-        """What is known of windowed models after some runs, by model."""
+        """Return what is known of windowed models after some runs, by model."""
         parts: dict[str, list[tuple[Span, WindowRecord]]] = {}
         windowed = {node.name for node in self.pipeline.windowed}
         for start, models in runs.items():
@@ -238,7 +238,7 @@ class RunRecorder:
         return found
 
     def _known(self, run: ModelRun, span: Span, failure: Failure | None = None) -> WindowRecord:
-        """What the index keeps; of a failure that will not pass by itself also what it read."""
+        """Return what the index keeps; of a failure that will not pass also what it read."""
         inputs = None
         # What failed for another's sake is tried again as soon as that is mended.
         is_own = failure is not None and failure.is_its_own and failure.blamed == run.model
@@ -265,7 +265,7 @@ class RunRecorder:
         }
 
     def _outdated(self, chunk: Chunk, judgement: Judgement) -> dict[str, Spans]:
-        """Who reads what was published here without having been published after it."""
+        """Return who reads what was published here and was not published after it."""
         published: dict[str, list[Span]] = {}
         for start, window in judgement.windows.items():
             span = self.pipeline.calendar.window_at(start).span
@@ -276,7 +276,7 @@ class RunRecorder:
 
 
 def outdated_by(pipeline: Pipeline, published: Mapping[str, Iterable[Span]]) -> dict[str, Spans]:
-    """Which windows of whom are stale once some models' windows are published together."""
+    """Return the windows that become stale when others are published together, by model."""
     outdated: dict[str, Spans] = {}
     for model, spans in published.items():
         for reader in pipeline.readers.get(model, ()):

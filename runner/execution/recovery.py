@@ -87,7 +87,7 @@ def _fence(run: Run) -> int:
 def _index(
     pipeline: Pipeline, everything: Iterable[Publication], told: Iterable[Publication]
 ) -> dict[str, Timeline[WindowRecord]]:
-    """What some of the markers amount to: others may have published what they read since."""
+    """Return what some of the markers amount to, after all that others have published since."""
     index = index_of(everything, pipeline.readers)
     mine: dict[str, list[Span]] = {}
     for marker in told:
@@ -96,7 +96,7 @@ def _index(
 
 
 def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, WindowRecord]]:
-    """The tables made from windows: no marker says whether they were built."""
+    """Return the tables made from windows: no marker says whether they were built."""
     newest = pipeline.calendar.before(span.end).span
     return {
         node.name: (newest, WindowRecord(WorkResult.FAILED, node.code_hash, reason=_DIED))
@@ -107,7 +107,7 @@ def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, WindowReco
 def _vouched(
     pipeline: Pipeline, runs: Iterable[Run], told: Iterable[Publication]
 ) -> dict[datetime, RunEntry]:
-    """The runs of which the markers vouch for every model, and whose end no table waits for."""
+    """Return the runs whose models the markers all vouch for, and whose end no table waits for."""
     found = list(runs)
     if pipeline.following_tables:
         # They are built in the name of the newest, which therefore is not done.

@@ -35,7 +35,7 @@ from runner.warehouse.markers import RESULTS
 
 @dataclass(frozen=True)
 class WindowJudgement:
-    """What an invocation has told of one window."""
+    """The judgement of one window after an invocation."""
 
     models: tuple[ModelRun, ...]  # settled, or published and not judged
     findings: tuple[CheckFinding, ...]
@@ -51,7 +51,7 @@ class WindowJudgement:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What an invocation has told, by UTC start of its windows."""
+    """The judgement of an invocation, by UTC start of its windows."""
 
     windows: Mapping[datetime, WindowJudgement]
     unwindowed: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
@@ -115,7 +115,7 @@ def _judged(report: InvocationReport, window: Window) -> WindowJudgement:
 def _model_run(
     report: InvocationReport, node: Node, window: Window, condemned: CheckFinding | None
 ) -> ModelRun | None:
-    """How a model's window ended; None if nothing of it is published or known to be wrong."""
+    """Return a model's result; None if nothing of it is published or known to be wrong."""
     marker = report.published.get((node.name, window.start))
     row_count = marker.row_count if marker else None
     if condemned is not None:
@@ -129,7 +129,7 @@ def _model_run(
 
 
 def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:
-    """What became of the nodes without windows that this invocation tried to build."""
+    """Yield the results of the nodes without windows that this invocation tried to build."""
     failures = {
         name: failure
         for node in report.result.nodes

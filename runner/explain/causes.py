@@ -16,19 +16,8 @@ from functools import cached_property
 from runner.core.graph import walk
 from runner.core.spans import Span, Spans
 from runner.core.states import Verdict
-from runner.core.status import WindowStatus
+from runner.core.status import WORST_FIRST, WindowStatus
 
-WORST_FIRST = (
-    WindowStatus.FAILED,
-    WindowStatus.BLOCKED,
-    WindowStatus.INCORRECT,
-    WindowStatus.MISSING,
-    WindowStatus.PUBLISHED,
-    WindowStatus.IN_FLIGHT,
-    WindowStatus.STALE,
-    WindowStatus.UNCHECKED,
-    WindowStatus.SUCCESS,
-)
 _RIGHT = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED)
 
 

@@ -126,7 +126,7 @@ class Tracer:
         if home is not None:
             name = home.pipeline.name
             if name not in self._subjects:
-                self._subjects[name] = {s.name: s for s in home.subjects(self.now)}
+                self._subjects[name] = {s.name: s for s in home.nodes(self.now)}
             return self._subjects[name][node.name]
         accepted = self.ledger.windows.get_accepted_changes().get(node.name, ())
         return PlannedNode(

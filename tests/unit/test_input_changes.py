@@ -12,11 +12,11 @@ import pytest
 from runner.core.chunks import EVERYTHING, UNKNOWN_SIZE
 from runner.core.config import WaitFor
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Grain
 from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, gate, shop, view, windowed
 from tests.unit.scheduling import Town, utc
@@ -330,9 +330,9 @@ def test_a_changed_file_is_waited_for_until_it_is_complete(ledger: Ledger, tmp_p
     place.land("landing/2017-03-02.csv")
     place.passed()
     place.land("landing/2017-03-02.csv", content="half a", modified=2)
-    place.town.obstacles["2017-03-02"] = Blocker("landing/2017-03-02.csv is being written")
+    place.town.blocked["2017-03-02"] = Blocker("landing/2017-03-02.csv is being written")
     assert place.passed() == []
-    place.town.obstacles.clear()
+    place.town.blocked.clear()
     assert place.passed() == ["2017-03-02"]
 
 

@@ -17,11 +17,11 @@ from runner.core.config import PipelineConfig
 from runner.core.planning import ModelPlan, Plan, RunRequest
 from runner.core.proofs import Proof, ProofVerdict
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
-from runner.ledger import IndexChange, Ledger, ModelRun, RunEnd, RunEntry, RunKind
+from runner.ledger import IndexChange, Ledger, ModelRun, RunEnd, RunEntry
 from runner.planner import Planner, memory, proofs_of
 from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node, Project
@@ -180,7 +180,7 @@ def test_subjects_are_the_nodes_that_hold_data_parents_first(ledger: Ledger):
         node("a_test", "orders", kind="test"),
         node("source", kind="source"),
     )
-    subjects = planner_of(ledger, *nodes).subjects(NOW)
+    subjects = planner_of(ledger, *nodes).nodes(NOW)
     assert [(s.name, s.parents, s.is_windowed) for s in subjects] == [
         ("seed", (), False),
         ("orders", (), True),
@@ -195,7 +195,7 @@ def test_every_subject_has_what_the_ledger_knows_of_it(ledger: Ledger):
     )
     know(ledger, "orders", (days(5, 8), DONE), (days(9, 9), failed))
     know(ledger, "elsewhere", (days(5, 11), DONE))
-    known = {subject.name: subject.known for subject in planner_of(ledger, *SHOP).subjects(NOW)}
+    known = {subject.name: subject.known for subject in planner_of(ledger, *SHOP).nodes(NOW)}
     assert known == {
         "orders": Timeline([(days(5, 8), DONE), (days(9, 9), failed)]),
         "view": Timeline(),

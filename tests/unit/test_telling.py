@@ -10,7 +10,7 @@ import pytest
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
 from runner.scheduling.notify import notify_all
-from runner.scheduling.watch import look_around
+from runner.scheduling.watch import watch_pipelines
 from tests.unit.fake_dbt import check, shop, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -28,7 +28,7 @@ def town(ledger: Ledger) -> Town:
 def told(town: Town, at: str, *, as_scheduler: bool = False) -> list[str]:
     """The titles that a look adds to the outbox."""
     before = len(town.ledger.outbox.get_unsent())
-    look = look_around(cast(Any, town), town.obstacle_of, utc(at), as_scheduler=as_scheduler)
+    look = watch_pipelines(town.conditions(utc(at)), as_scheduler=as_scheduler)
     notify_all(cast(Any, town), look, town.world.environment)
     return [letter.message.title for letter in town.ledger.outbox.get_unsent()[before:]]
 
