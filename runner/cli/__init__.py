@@ -23,9 +23,9 @@ from runner.core.errors import DaybreakError
 # own, and here. Only the module of the command that is called is imported: to import them all
 # takes longer than most commands do.
 _COMMANDS = {  # in the order in which `runner --help` lists them
+    "alerts": ("alerts",),
     "accept": ("accept", "schema"),
     "pause": ("pause", "resume", "cancel"),
-    "alerts": ("alerts",),
     "backfill": ("backfill", "run", "retry"),
     "why": ("why", "dag"),
     "doctor": ("doctor", "prune", "metrics"),
