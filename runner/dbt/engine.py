@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import selectors
+import signal
+import threading
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -14,7 +21,6 @@ from runner.dbt.arguments import (
     report_arguments,
     schema_arguments,
 )
-from runner.dbt.process_group import InvocationGroup
 from runner.dbt.protocol import (
     Invocation,
     InvocationResult,
@@ -50,6 +56,10 @@ class DbtEngine(ABC):
         result = self._run(loaded_arguments(source), timeout, lambda *_: None)
         return loaded_told(source, result)
 
+    def notices(self) -> tuple[str, ...]:
+        """Return nothing: a dbt that is not patched goes without nothing."""
+        return ()
+
     def kill(self) -> None:
         """Kill the running invocation, from any thread."""
         self._group.kill()
@@ -83,3 +93,91 @@ class DbtEngine(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class InvocationGroup:
+    """At most one process group at a time, killed once it is known or not at all.
+
+    The thread that runs the invocation says that its leader has started, and that it has ended
+    *before* anybody reaps it: until then the system gives the leader's id to no other process, so
+    a signal can only reach the group that was meant. :meth:`kill` is for every thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_running = False
+        self._is_doomed = False
+        self._leader: int | None = None
+
+    @contextlib.contextmanager
+    def invocation(self) -> Iterator[None]:
+        """From here on a kill counts, whether or not there is a process yet."""
+        with self._lock:
+            self._is_running, self._is_doomed = True, False
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_running, self._leader = False, None
+
+    @property
+    def is_led(self) -> bool:
+        """Whether there is a process that has not been seen to end."""
+        return self._leader is not None
+
+    def started(self, leader: int) -> None:
+        """The invocation's process leads a group of its own; killed at once if it is too late."""
+        with self._lock:
+            self._leader = leader
+            if self._is_doomed:
+                self._signal()
+
+    def ended(self) -> None:
+        """The leader has ended and will be reaped: its id means nothing from here on."""
+        with self._lock:
+            self._leader = None
+
+    def kill(self) -> None:
+        """Kill the running invocation, or the one whose process is only being started."""
+        with self._lock:
+            self._is_doomed = self._is_running
+            self._signal()
+
+    def _signal(self) -> None:
+        if self._leader is not None:
+            # A group whose last process waits to be reaped is gone, or may not be signalled.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._leader, signal.SIGKILL)
+
+
+class LineReader:
+    """Lines of a file descriptor, without ever waiting past a deadline."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._unread = b""
+
+    def line(self, deadline: float | None) -> str | None:
+        """The next line without its end, or None when the other side has closed.
+
+        ``deadline`` is on the clock of :func:`time.monotonic`; past it :class:`TimeoutError`.
+        """
+        while b"\n" not in self._unread:
+            self._wait(deadline)
+            try:
+                received = os.read(self._descriptor, 1 << 20)
+            except ConnectionResetError:  # it was killed, with something of ours unread
+                return None
+            if not received:
+                return None
+            self._unread += received
+        line, self._unread = self._unread.split(b"\n", 1)
+        return line.decode(errors="replace")
+
+    def _wait(self, deadline: float | None) -> None:
+        if deadline is None:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._descriptor, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.errors import ProjectError
-from runner.dbt.engine import DbtEngine
-from runner.dbt.lines import LineReader
+from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
 from runner.dbt.reports import (
     OPERATION_ERRORS,

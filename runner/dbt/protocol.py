@@ -150,6 +150,12 @@ class Engine(Protocol):
         :class:`runner.core.errors.EngineError` if the source cannot be asked.
         """
 
+    def notices(self) -> tuple[str, ...]:
+        """Return, in words, what makes dbt faster and cannot be used: results are the same.
+
+        Waits until dbt is imported. Raises :class:`runner.core.errors.EngineError` if it cannot be.
+        """
+
     def kill(self) -> None:
         """Kill the running invocation with all its processes; without one, do nothing.
 

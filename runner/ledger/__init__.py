@@ -16,7 +16,6 @@ processes.
 from pathlib import Path
 from typing import Self
 
-from runner.core.states import RunKind
 from runner.ledger.controls import Controls
 from runner.ledger.database import Database
 from runner.ledger.inputs import Inputs, ModelInputs
@@ -59,7 +58,6 @@ __all__ = [
     "Run",
     "RunEnd",
     "RunEntry",
-    "RunKind",
     "RunStatistics",
     "SchedulerHeartbeat",
     "UnsentMessage",

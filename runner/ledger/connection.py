@@ -21,6 +21,9 @@ class Row(Protocol):
     def __getitem__(self, column: str, /) -> Any:
         """Return the value of a column, as the database keeps it."""
 
+    def keys(self) -> Iterable[str]:
+        """Return the names of the columns."""
+
 
 class Connection:
     """A connection to the ledger's database, within a transaction."""
@@ -41,8 +44,7 @@ class Connection:
 
     def column(self, sql: str, **values: object) -> list[Any]:
         """Return the first value of each row of an answer."""
-        found: list[Any] = self.rows(sql, **values)
-        return [row[0] for row in found]
+        return [row[next(iter(row.keys()))] for row in self.rows(sql, **values)]
 
     def value(self, sql: str, **values: object) -> Any:
         """Return the first value of an answer, None if there is none."""
@@ -69,6 +71,12 @@ class Connection:
             columns = ", ".join(found[0])
             values = ", ".join(f":{column}" for column in found[0])
             self.change_each(f"insert into {table} ({columns}) values ({values})", found)
+
+    def replace(self, table: str, rows: Iterable[Mapping[str, object]], **key: object) -> None:
+        """Insert rows in place of those whose columns have the values of a key."""
+        where = " and ".join(f"{column} = :{column}" for column in key)
+        self.change(f"delete from {table} where {where}", **key)
+        self.insert(table, rows)
 
     def _execute(self, cursor: Any, sql: str, values: Mapping[str, object]) -> None:
         if values:

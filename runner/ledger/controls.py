@@ -9,7 +9,7 @@ from runner.core.states import RunState
 from runner.ledger.connection import Row
 from runner.ledger.database import Database
 from runner.ledger.leases import end_runs
-from runner.ledger.records import UNFINISHED, Pause
+from runner.ledger.records import IN_FLIGHT, Pause
 from runner.ledger.values import instant
 
 
@@ -21,11 +21,9 @@ class Controls:
 
     def pause(self, pipeline: str, reason: str, now: datetime) -> None:
         """Let a pipeline start nothing more; the latest reason stands."""
+        pause = {"pipeline": pipeline, "reason": reason, "paused_at": now}
         with self.database.transaction() as connection:
-            connection.change("delete from pauses where pipeline = :pipeline", pipeline=pipeline)
-            connection.insert(
-                "pauses", [{"pipeline": pipeline, "reason": reason, "paused_at": now}]
-            )
+            connection.replace("pauses", [pause], pipeline=pipeline)
 
     def resume(self, pipeline: str) -> bool:
         """Let a pipeline start again; False if it was not paused."""
@@ -42,11 +40,9 @@ class Controls:
 
         Who holds one finds out with its next heartbeat, and kills its child.
         """
-        unfinished = f"pipeline = :pipeline and state in {UNFINISHED}"
+        values = {"pipeline": pipeline, "reason": reason, "now": now}
         with self.database.transaction() as connection:
-            return end_runs(
-                connection, unfinished, RunState.CANCELLED, reason, now, pipeline=pipeline
-            )
+            return end_runs(connection, IN_FLIGHT, RunState.CANCELLED, **values)
 
 
 def _pause_from_row(row: Row) -> Pause:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -14,7 +14,14 @@ from runner.core.interrupts import shielded
 from runner.ledger.addresses import dialect_of
 from runner.ledger.connection import Connection, Row
 from runner.ledger.dialects import Dialect, Raw
-from runner.ledger.schema import VERSION, create_tables, is_upgradable, keep_copy, upgrade
+from runner.ledger.schema import (
+    VERSION,
+    create_tables,
+    is_upgradable,
+    keep_copy,
+    upgrade,
+    version_in,
+)
 
 T = TypeVar("T")
 
@@ -57,10 +64,8 @@ class Database:
             _make_folder_of(location)
         database = cls(dialect_of(location))
         version = database._version()
-        if version is None:
-            version = database._create()
-        if is_upgradable(version):
-            version = database._upgrade()
+        if version is None or is_upgradable(version):
+            version = database._prepare(is_new=version is None)
         if version != VERSION:
             raise LedgerError(
                 f"the ledger {database.dialect.name} has version {version}, "
@@ -109,11 +114,6 @@ class Database:
         """Execute one statement that changes rows; returns how many."""
         with self.transaction() as connection:
             return connection.change(sql, **values)
-
-    def change_each(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
-        """Execute one statement for each of some sets of values, all or none."""
-        with self.transaction() as connection:
-            connection.change_each(sql, rows)
 
     def unusable(self, error: BaseException, remedy: str | None = None) -> LedgerError:
         """Return the error that says why the ledger cannot be used, and what to do."""
@@ -174,30 +174,24 @@ class Database:
     def _version(self) -> int | None:
         """Return the version of the ledger's tables, None if there are none."""
         with self.transaction(reads_only=True) as connection:
-            if connection.row(self.dialect.has_table, name="ledger_version") is None:
-                return None
-            return _version_in(connection)
+            has_tables = connection.row(self.dialect.has_table, name="ledger_version")
+            return version_in(connection) if has_tables else None
 
-    def _create(self) -> int:
-        """Make the tables; returns their version, another's if it made them meanwhile."""
+    def _prepare(self, *, is_new: bool) -> int:
+        """Make the tables, or bring older ones to this version; returns the version they have."""
         with self.transaction() as connection:
-            create_tables(connection)
-            version = _version_in(connection)
+            if is_new:
+                create_tables(connection)
+            # Asked again: another process may have done it while this one waited.
+            version = version_in(connection)
             if version is None:
                 connection.insert("ledger_version", [{"version": VERSION, "highest_fence": 0}])
-                return VERSION
-            return version
-
-    def _upgrade(self) -> int:
-        """Bring older tables to this version; of a file a copy is kept. Returns their version."""
-        with self.transaction() as connection:
-            # Asked again: another process may have done it while this one waited.
-            version = _version_in(connection)
-            if version is None or not is_upgradable(version):
-                return version or 0
-            if self.dialect.file:
-                self._keep_copy(self.dialect.file, version)
-            upgrade(connection, version)
+            elif not is_upgradable(version):
+                return version
+            else:
+                if self.dialect.file:
+                    self._keep_copy(self.dialect.file, version)
+                upgrade(connection, version)
             return VERSION
 
     def _keep_copy(self, file: Path, version: int) -> None:
@@ -209,11 +203,6 @@ class Database:
                 f"its upgrade ({_one_line(error)}): make room beside it and its folder writable, "
                 "then run the same command again"
             ) from error
-
-
-def _version_in(connection: Connection) -> int | None:
-    found: int | None = connection.value("select version from ledger_version")
-    return found
 
 
 def _make_folder_of(path: Path) -> None:

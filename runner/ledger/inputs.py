@@ -1,9 +1,9 @@
-"""Which files the windows of models were made from, and how those were before they were read."""
+"""The files that models' windows were made from, as those were before they were read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
@@ -58,14 +58,14 @@ class Inputs:
             for f in files
         ]
         if rows:
-            self.database.change_each(again, rows)
+            with self.database.transaction() as connection:
+                connection.change_each(again, rows)
 
 
 def write_inputs(connection: Connection, files_read: FilesRead) -> None:
     """Let some models' windows be made from some files, and from no others."""
     for model, windows in files_read.items():
-        if windows:
-            _write(connection, model, windows)
+        _write(connection, model, windows)
 
 
 def _write(
@@ -84,15 +84,8 @@ def _write(
         for file in files:
             parts.setdefault(file.path, []).append((span, file))
     rows = [
-        {
-            "model": model,
-            **columns_of(span),
-            "path": path,
-            "size": file.size,
-            "mtime_ns": file.mtime_ns,
-            "digest": file.digest,
-        }
-        for path, found in parts.items()
+        {"model": model, **columns_of(span), **asdict(file)}
+        for found in parts.values()
         for span, file in Timeline(found)
     ]
     connection.insert("input_files", rows)

@@ -9,7 +9,7 @@ still runs under that fence can record anything. Every change goes from the stat
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from runner.core.errors import FencedOffError
@@ -20,7 +20,7 @@ from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.records import UNFINISHED, Run, span_of
+from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, columns_of, span_of
 from runner.ledger.values import instant
 
 LEASE_SECONDS = 60
@@ -29,23 +29,9 @@ FENCED_OFF = (
     "another process has taken over these windows; nothing was recorded: "
     "look at `runner list-runs`, then run the same command again"
 )
-_HELD = f"pipeline = :pipeline and owner = :owner and state in {UNFINISHED}"
+_HELD = f"{IN_FLIGHT} and owner = :owner"
 _WITHIN = "window_start >= :start and window_start < :end"
-_QUEUE = """
-    insert into runs (
-        pipeline, run_id, kind, window_start, window_end, label, state, owner, queued_at,
-        lease_until, is_unsettled
-    )
-    values (
-        :pipeline, :run_id, :kind, :window_start, :window_end, :label, 'queued', :owner, :now,
-        ledger_now(:seconds), false
-    )
-"""
-_QUEUED = """
-    select * from runs
-    where pipeline = :pipeline and owner = :owner and state = 'queued'
-    order by window_start
-"""
+_RENEW = f"update runs set lease_until = ledger_now(:seconds) where {_HELD}"
 # What becomes of the runs of a process that died.
 _ABANDONED = {
     RunState.QUEUED: RunState.CANCELLED,
@@ -72,34 +58,17 @@ class Leases:
 
         ``allowed`` is kept with each of them: what a person let unsafe models do.
         """
-        owner = owners.this_process()
+        me = owners.this_process()
+        mine = "pipeline = :pipeline and run_id in :ids order by window_start"
         with self.database.transaction() as connection:
-            held = _held_windows(connection, pipeline)
-            last = _last_numbers(connection, pipeline, kind)
-            rows = [
-                {
-                    "pipeline": pipeline,
-                    "run_id": _run_id(kind, window, last.get(window.label, 0)),
-                    "kind": kind,
-                    "window_start": window.start,
-                    "window_end": window.end,
-                    "label": window.label,
-                    "owner": owner,
-                    "now": now,
-                    "seconds": LEASE_SECONDS,
-                }
-                for window in windows
-                if window.start not in held
-            ]
-            connection.change_each(_QUEUE, rows)
-            queued = {row["window_start"] for row in rows}
-            found = connection.rows(_QUEUED, pipeline=pipeline, owner=owner)
-            new = [run for run in map(Run.from_row, found) if run.window_start in queued]
-            allowances = [
-                {"run": run.key, "model": one.model, "reason": one.reason}
-                for run in new
-                for one in allowed
-            ]
+            rows = _new_runs(connection, pipeline, kind, windows)
+            common = {"state": RunState.QUEUED, "owner": me, "queued_at": now}
+            connection.insert("runs", [{**row, **common, "is_unsettled": False} for row in rows])
+            connection.change(_RENEW, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
+            ids = [row["run_id"] for row in rows]
+            found = connection.rows(f"select * from runs where {mine}", pipeline=pipeline, ids=ids)
+            new = list(map(Run.from_row, found))
+            allowances = [{"run": run.key, **asdict(one)} for run in new for one in allowed]
             connection.insert("allowances", allowances)
             return new
 
@@ -136,9 +105,8 @@ class Leases:
 
     def renew(self, pipeline: str) -> None:
         """Extend the lease of everything this process holds in a pipeline."""
-        extended = f"update runs set lease_until = ledger_now(:seconds) where {_HELD}"
         me = owners.this_process()
-        self.database.change(extended, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
+        self.database.change(_RENEW, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
 
     def is_held(self, pipeline: str, fence: int) -> bool:
         """Return whether the invocation with ``fence`` still runs, as far as the ledger knows."""
@@ -172,7 +140,7 @@ class Leases:
         """
         mine = {"pipeline": pipeline, "owner": owners.this_process()}
         with self.database.transaction() as connection:
-            end_runs(connection, _HELD, RunState.CANCELLED, reason, now, **mine)
+            end_runs(connection, _HELD, RunState.CANCELLED, reason=reason, now=now, **mine)
             if fence is not None:
                 connection.change(cut_off, **mine, fence=fence)
 
@@ -181,19 +149,14 @@ class Leases:
     ) -> None:
         """End runs that this process has queued and not started: somebody else did them."""
         queued = f"{_HELD} and state = 'queued' and window_start = :start"
-        mine = {"pipeline": pipeline, "owner": owners.this_process()}
+        mine = {"pipeline": pipeline, "owner": owners.this_process(), "reason": reason, "now": now}
         with self.database.transaction() as connection:
             for window in windows:
-                start = window.start
-                end_runs(connection, queued, RunState.CANCELLED, reason, now, **mine, start=start)
+                end_runs(connection, queued, RunState.CANCELLED, **mine, start=window.start)
 
     def find_abandoned(self, pipeline: str) -> list[Run]:
         """Return the unfinished runs whose process has died, or has let its lease expire."""
-        query = f"""
-            select * from runs
-            where pipeline = :pipeline and state in {UNFINISHED}
-            order by window_start
-        """
+        query = f"select * from runs where {IN_FLIGHT} order by window_start"
         with self.database.transaction(reads_only=True) as connection:
             gone = _gone(connection, pipeline)
             found = connection.rows(query, pipeline=pipeline)
@@ -205,21 +168,15 @@ class Leases:
             for owner in _gone(connection, pipeline):
                 what = "died" if owners.is_dead(owner) else "gave no sign of life"
                 reason = f"its runner {what}; run the same command again"
-                theirs: dict[str, object] = {"pipeline": pipeline, "owner": owner}
+                theirs = {"pipeline": pipeline, "owner": owner, "reason": reason, "now": now}
                 for old, new in _ABANDONED.items():
-                    where = f"{_HELD} and state = :old"
-                    end_runs(connection, where, new, reason, now, **theirs, old=old)
+                    end_runs(connection, f"{_HELD} and state = :old", new, **theirs, old=old)
 
 
-def end_runs(
-    connection: Connection,
-    where: str,
-    state: RunState,
-    reason: str,
-    now: datetime,
-    **values: object,
-) -> int:
+def end_runs(connection: Connection, where: str, state: RunState, **values: object) -> int:
     """End the runs, none of them finished, that a condition names; returns how many.
+
+    ``values`` are those of the condition, and ``reason`` and ``now``.
 
     What an invocation was in the middle of stays unsettled: the markers will say what it published.
     """
@@ -232,7 +189,7 @@ def end_runs(
             is_unsettled = (state = 'running')
         where {where}
     """
-    return connection.change(ended, new=state, reason=reason, now=now, **values)
+    return connection.change(ended, new=state, **values)
 
 
 def _gone(connection: Connection, pipeline: str) -> frozenset[str]:
@@ -247,7 +204,7 @@ def _gone(connection: Connection, pipeline: str) -> frozenset[str]:
             max(lease_until) < ledger_now(:no_time) as is_expired,
             max(lease_until) > ledger_now(:too_long) as is_impossible
         from runs
-        where pipeline = :pipeline and state in {UNFINISHED}
+        where {IN_FLIGHT}
         group by owner
     """
     holders = connection.rows(query, pipeline=pipeline, no_time=0, too_long=2 * LEASE_SECONDS)
@@ -286,9 +243,24 @@ def _next_fence(connection: Connection, now: datetime) -> int:
     return fence
 
 
-def _held_windows(connection: Connection, pipeline: str) -> frozenset[datetime]:
-    query = f"select window_start from runs where pipeline = :pipeline and state in {UNFINISHED}"
-    return frozenset(map(instant, connection.column(query, pipeline=pipeline)))
+def _new_runs(
+    connection: Connection, pipeline: str, kind: RunKind, windows: Iterable[Window]
+) -> list[dict[str, object]]:
+    """Return a row for each window that nobody holds."""
+    query = f"select window_start from runs where {IN_FLIGHT}"
+    held = frozenset(map(instant, connection.column(query, pipeline=pipeline)))
+    last = _last_numbers(connection, pipeline, kind)
+    return [
+        {
+            "pipeline": pipeline,
+            "run_id": _run_id(kind, window, last.get(window.label, 0)),
+            "kind": kind,
+            **columns_of(window.span),
+            "label": window.label,
+        }
+        for window in windows
+        if window.start not in held
+    ]
 
 
 def _last_numbers(connection: Connection, pipeline: str, kind: RunKind) -> dict[str, int]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
+from runner.ledger.records import UNFINISHED
 
 _BATCH = 500  # rows in one transaction: a writer waits for no more than that
 _MOST_PROBLEMS = 5
@@ -28,7 +29,7 @@ class PrunableTable:
     """A table that forgets; its children go with its rows."""
 
     rows: str  # what they are called
-    table: str
+    name: str
     is_over: str  # SQL: a row may be forgotten, looked at by itself
     kept: str = "select 0"  # SQL: the keys of rows that stay, however old
 
@@ -53,11 +54,7 @@ _PRUNABLE = (
     PrunableTable(
         "runs",
         "runs",
-        """
-        state not in ('queued', 'running', 'retrying')
-            and not is_unsettled
-            and finished_at < :before
-        """,
+        f"state not in {UNFINISHED} and not is_unsettled and finished_at < :before",
         _KEPT_RUNS,
     ),
     PrunableTable("messages", "outbox", "sent_at < :before"),
@@ -66,7 +63,7 @@ _PRUNABLE = (
 
 @dataclass(frozen=True)
 class FileSize:
-    """What an SQLite file takes of its disk."""
+    """The room that an SQLite file takes of its disk."""
 
     before: int  # bytes, its write-ahead log included
     after: int
@@ -79,23 +76,23 @@ class Maintenance:
     database: Database
 
     def count_prunable(self, before: datetime) -> Mapping[str, int]:
-        """How many rows of which kind would be forgotten that were over before an instant."""
+        """Count, by kind, the rows that would be forgotten: over before an instant."""
         with self.database.transaction(reads_only=True) as connection:
-            return {room.rows: len(_keys(connection, room, before)) for room in _PRUNABLE}
+            return {table.rows: len(_keys(connection, table, before)) for table in _PRUNABLE}
 
     def prune(self, before: datetime) -> Mapping[str, int]:
-        """Forget what was over before an instant, a batch at a time; how many rows of which kind.
+        """Forget what was over before an instant, a batch at a time; returns how much.
 
         Interrupted, it has forgotten less, and nothing by half.
         """
-        return {room.rows: self._forget(room, before) for room in _PRUNABLE}
+        return {table.rows: self._forget(table, before) for table in _PRUNABLE}
 
-    def _forget(self, room: PrunableTable, before: datetime) -> int:
+    def _forget(self, table: PrunableTable, before: datetime) -> int:
         with self.database.transaction(reads_only=True) as connection:
-            keys = _keys(connection, room, before)
+            keys = _keys(connection, table, before)
         forgotten = 0
-        # FilesRead at again: meanwhile one may have become a question for the markers.
-        over = f"delete from {room.table} where id in :keys and {room.is_over}"
+        # Looked at again: meanwhile one may have become a question for the markers.
+        over = f"delete from {table.name} where id in :keys and {table.is_over}"
         for start in range(0, len(keys), _BATCH):
             batch = keys[start : start + _BATCH]
             with self.database.transaction() as connection:
@@ -124,7 +121,7 @@ class Maintenance:
         return FileSize(before, _size(dialect.file))
 
     def get_journal(self) -> tuple[str, int] | None:
-        """SQLite's journal mode and its `synchronous` (2 is FULL); None on another database."""
+        """Return SQLite's journal mode and `synchronous` (2 is FULL); None on another database."""
         if self.database.dialect.file is None:
             return None
         with self.database.transaction(reads_only=True) as connection:
@@ -134,7 +131,7 @@ class Maintenance:
 
 
 def file_problems(path: Path) -> list[str]:
-    """What SQLite finds wrong with a file, the first few; empty if it is sound."""
+    """Return what SQLite finds wrong with a file, the first few; empty if it is sound."""
     try:
         with closing(_connected(path)) as connection:
             found = connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})").fetchall()
@@ -146,7 +143,7 @@ def file_problems(path: Path) -> list[str]:
 
 
 def file_version(path: Path) -> int | None:
-    """The version of the tables in a file; None if it has none or cannot be read."""
+    """Return the version of the tables in a file; None if it has none or cannot be read."""
     try:
         with closing(_connected(path)) as connection:
             row = connection.execute("select version from ledger_version").fetchone()
@@ -156,14 +153,14 @@ def file_version(path: Path) -> int | None:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    """A connection that creates no file, and needs no more than the file to be there."""
+    """Open a connection that creates no file, and needs no more than the file to be there."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
 
 
-def _keys(connection: Connection, room: PrunableTable, before: datetime) -> list[int]:
+def _keys(connection: Connection, table: PrunableTable, before: datetime) -> list[int]:
     query = f"""
-        select id from {room.table}
-        where {room.is_over} and id not in ({room.kept})
+        select id from {table.name}
+        where {table.is_over} and id not in ({table.kept})
         order by id
     """
     return connection.column(query, before=before)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from runner.core.incidents import Comparison, Incident, IncidentChange, IncidentKind, compared
+from runner.core.incidents import Incident, IncidentChange, IncidentKind, compared
 from runner.core.messages import Message, Tone
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
@@ -40,7 +40,7 @@ class UnsentMessage:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``outbox``."""
+        """Convert a row of ``outbox``."""
         return cls(
             key=row["id"],
             pipeline=row["pipeline"],
@@ -84,12 +84,11 @@ class Outbox:
             if not found.changes:
                 return ()
             messages = tuple(compose(found.changes, found.told))
-            _remember(connection, pipeline, found)
-            rows = [
-                {"pipeline": pipeline, **asdict(message), "created_at": now, "attempts": 0}
-                for message in messages
-            ]
-            connection.insert("outbox", rows)
+            mine = {"pipeline": pipeline}
+            told = [{**mine, **columns_of(span), "kind": kind} for span, kind in found.told]
+            connection.replace("told", told, **mine)
+            new = {**mine, "created_at": now, "attempts": 0}
+            connection.insert("outbox", [{**new, **asdict(message)} for message in messages])
             return messages
 
     def get_unsent(self) -> tuple[UnsentMessage, ...]:
@@ -137,7 +136,7 @@ class Outbox:
         self.database.change(sent, key=key, now=now)
 
     def mark_failed(self, key: int, attempts: int, not_before: datetime, error: str) -> None:
-        """Put a message that this process could not send back; ``error`` in our own words."""
+        """Put back a message that this process could not send; ``error`` in our own words."""
         failed = """
             update outbox
             set attempts = :attempts,
@@ -168,9 +167,3 @@ def _is_held(row: Row) -> bool:
 def _announced(connection: Connection, pipeline: str) -> Timeline[IncidentKind]:
     rows = connection.rows("select * from told where pipeline = :pipeline", pipeline=pipeline)
     return Timeline((span_of(row), IncidentKind(row["kind"])) for row in rows)
-
-
-def _remember(connection: Connection, pipeline: str, found: Comparison) -> None:
-    connection.change("delete from told where pipeline = :pipeline", pipeline=pipeline)
-    rows = [{"pipeline": pipeline, **columns_of(span), "kind": kind} for span, kind in found.told]
-    connection.insert("told", rows)

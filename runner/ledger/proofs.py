@@ -30,12 +30,9 @@ class Proofs:
                 is_known = (proof.model, proof.code_hash) in disproved
                 if is_known and proof.verdict is ProofVerdict.PROVED:
                     continue
-                connection.change(
-                    "delete from proofs where model = :model and code_hash = :code_hash",
-                    model=proof.model,
-                    code_hash=proof.code_hash,
-                )
-                connection.insert("proofs", [{**asdict(proof), "failed": ",".join(proof.failed)}])
+                row = {**asdict(proof), "failed": ",".join(proof.failed)}
+                code = {"model": proof.model, "code_hash": proof.code_hash}
+                connection.replace("proofs", [row], **code)
 
     def get_all(self) -> dict[str, tuple[Proof, ...]]:
         """Return the proofs by model, the newest first."""

@@ -1,7 +1,8 @@
-"""What the ledger takes and gives: immutable values, and the one way from a row to them."""
+"""The immutable values that the ledger takes and gives, and the one way from a row to them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,10 +13,11 @@ from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger.connection import Connection, Row
-from runner.ledger.values import instant, lines, maybe_instant
+from runner.ledger.values import instant, maybe_instant
 
-# The states of runs that have not ended, as a set in SQL.
+# In SQL: the states of runs that have not ended, and the runs of a pipeline that are in them.
 UNFINISHED = f"({', '.join(repr(state.value) for state in RunState if not state.finished)})"
+IN_FLIGHT = f"pipeline = :pipeline and state in {UNFINISHED}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Run:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``runs``."""
+        """Convert a row of ``runs``."""
         return cls(
             key=row["id"],
             pipeline=row["pipeline"],
@@ -65,13 +67,13 @@ class Run:
 
     @property
     def span(self) -> Span:
-        """Its window as a span."""
+        """Return its window as a span."""
         return Span(self.window_start, self.window_end)
 
 
 @dataclass(frozen=True)
 class ModelRun:
-    """How the work on one model's window ended within a run."""
+    """The end of the work on one model's window within a run."""
 
     model: str
     standing: WorkResult
@@ -81,7 +83,7 @@ class ModelRun:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``model_runs``."""
+        """Convert a row of ``model_runs``."""
         return cls(
             row["model"],
             WorkResult(row["standing"]),
@@ -93,7 +95,7 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class ModelWork:
-    """What one run did to one model, as far as the ledger remembers."""
+    """The work of one run on one model, as far as the ledger remembers."""
 
     done: ModelRun
     pipeline: str
@@ -103,7 +105,7 @@ class ModelWork:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``model_runs`` joined with ``runs``."""
+        """Convert a row of ``model_runs`` joined with ``runs``."""
         span = span_of(row)
         return cls(
             ModelRun.from_row(row),
@@ -116,7 +118,7 @@ class ModelWork:
 
 @dataclass(frozen=True)
 class CheckFinding:
-    """What a check that did not pass expected of a window, and what it found."""
+    """A check that did not pass: what it expected of a window, and what it found."""
 
     model: str | None
     check: str
@@ -127,20 +129,20 @@ class CheckFinding:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``findings``."""
+        """Convert a row of ``findings``."""
         return cls(
             row["model"],
             row["check_name"],
             row["severity"],
             row["expected"],
             row["actual"],
-            lines(row["sample"]),
+            tuple(json.loads(row["sample"] or "[]")),
         )
 
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended; ValueError for a state that is not final."""
+    """The end of a run; ValueError for a state that is not final."""
 
     state: RunState
     row_count: int | None  # rows that its models' windows hold; None if nothing was published
@@ -155,7 +157,7 @@ class RunEnd:
 
 @dataclass(frozen=True)
 class RunEntry:
-    """What an invocation adds to a run."""
+    """An invocation's part of a run."""
 
     models: tuple[ModelRun, ...] = ()
     findings: tuple[CheckFinding, ...] = ()
@@ -177,7 +179,7 @@ FilesRead = Mapping[str, Mapping[Span, tuple[InputFile, ...]]]  # by model and w
 
 @dataclass(frozen=True)
 class IndexChange:
-    """What becomes of the index of model windows."""
+    """A change of the index of model windows."""
 
     windows: Mapping[str, Timeline[WindowRecord]] = field(default_factory=dict)  # painted, by model
     whole: Mapping[str, tuple[Span, WindowRecord]] = field(default_factory=dict)  # all there is
@@ -190,7 +192,7 @@ class IndexChange:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a window took, on the average."""
+    """The size of a window, and the time it took, on the average."""
 
     rows: float  # all models together
     seconds: float
@@ -218,6 +220,8 @@ def take_ranges(connection: Connection, table: str, model: str, spans: Spans) ->
     """Take out of a table what lies in the range of ``spans``, its neighbours included."""
     where = "where model = :model and window_start <= :last and window_end >= :first"
     bounds = list(spans)
+    if not bounds:
+        return []
     touching = {"model": model, "first": bounds[0].start, "last": bounds[-1].end}
     found = connection.rows(f"select * from {table} {where}", **touching)
     connection.change(f"delete from {table} {where}", **touching)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from runner.ledger.connection import Connection
 from runner.ledger.database import Database
 from runner.ledger.leases import FENCED_OFF
 from runner.ledger.records import CheckFinding, IndexChange, ModelRun, ModelWork, Run, RunEntry
-from runner.ledger.values import as_lines, instant
+from runner.ledger.values import bindable, instant
 from runner.ledger.windows import apply_change
 
 _END = """
@@ -27,14 +28,9 @@ _END = """
         lease_until = null
     where id = :key
 """
-_RUNNING = """
-    select window_start, id from runs
-    where pipeline = :pipeline and fence = :fence and state = 'running'
-"""
-_CUT_OFF = """
-    select window_start, id from runs
-    where pipeline = :pipeline and fence = :fence and (state = 'running' or is_unsettled)
-"""
+_INVOCATION = "select window_start, id from runs where pipeline = :pipeline and fence = :fence"
+_RUNNING = f"{_INVOCATION} and state = 'running'"
+_CUT_OFF = f"{_INVOCATION} and (state = 'running' or is_unsettled)"
 _LAST_WORDS = f"""
     {_CUT_OFF}
     and not exists (
@@ -56,7 +52,7 @@ Entries = Mapping[datetime, RunEntry]  # by the UTC start of their windows
 
 @dataclass
 class Results:
-    """How runs, their models and their checks ended."""
+    """The ends of runs, of their models and of their checks."""
 
     database: Database
 
@@ -91,8 +87,8 @@ class Results:
 
     def mark_settled(self, asked: Iterable[Run]) -> None:
         """Remember that the markers have been asked about these runs, which were cut off."""
-        settled = "update runs set is_unsettled = false where id = :key"
-        self.database.change_each(settled, [{"key": run.key} for run in asked])
+        settled = "update runs set is_unsettled = false where id in :keys"
+        self.database.change(settled, keys=[run.key for run in asked])
 
     def get_models(self, run: Run) -> list[ModelRun]:
         """Return how the models of a run ended."""
@@ -170,5 +166,5 @@ def _finding(key: int, finding: CheckFinding) -> dict[str, object]:
         "severity": finding.severity,
         "expected": finding.expected,
         "actual": finding.actual,
-        "sample": as_lines(finding.sample) if finding.sample else None,
+        "sample": json.dumps(bindable(list(finding.sample))) if finding.sample else None,
     }

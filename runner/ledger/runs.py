@@ -11,7 +11,7 @@ from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.ledger.database import Database
-from runner.ledger.records import UNFINISHED, Run, Usage, span_of
+from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, Usage, span_of
 from runner.ledger.values import maybe_instant
 
 NEWEST = 366  # runs that tell what a window takes
@@ -60,48 +60,31 @@ class Runs:
         self, pipeline: str, limit: int | None = None, state: RunState | None = None
     ) -> list[Run]:
         """Return the runs of a pipeline, newest window first, its newest run first."""
-        query = """
-            select * from runs
-            where pipeline = :pipeline and state = coalesce(:state, state)
-            order by window_start desc, id desc
-            limit :limit
-        """
         most = _EVERY if limit is None else limit
-        return self.database.select(Run.from_row, query, pipeline=pipeline, state=state, limit=most)
+        where = "pipeline = :pipeline and state = coalesce(:state, state)"
+        order = "window_start desc, id desc limit :limit"
+        return self._find(where, order, pipeline=pipeline, state=state, limit=most)
 
     def find_unfinished(self, pipeline: str) -> list[Run]:
         """Return the runs of a pipeline that have not ended, oldest window first."""
-        query = f"""
-            select * from runs
-            where pipeline = :pipeline and state in {UNFINISHED}
-            order by window_start
-        """
-        return self.database.select(Run.from_row, query, pipeline=pipeline)
+        return self._find(IN_FLIGHT, pipeline=pipeline)
 
     def find_unsettled(self, pipeline: str) -> list[Run]:
         """Return the ended runs that were cut off in an invocation and not asked after since."""
-        query = f"""
-            select * from runs
-            where pipeline = :pipeline and is_unsettled and state not in {UNFINISHED}
-            order by window_start
-        """
-        return self.database.select(Run.from_row, query, pipeline=pipeline)
+        where = f"pipeline = :pipeline and is_unsettled and state not in {UNFINISHED}"
+        return self._find(where, pipeline=pipeline)
 
     def find_open(self) -> list[Run]:
         """Return the runs of all pipelines that are unfinished or unsettled."""
-        query = f"""
-            select * from runs
-            where state in {UNFINISHED} or is_unsettled
-            order by pipeline, window_start
-        """
-        return self.database.select(Run.from_row, query)
+        return self._find(f"state in {UNFINISHED} or is_unsettled", "pipeline, window_start")
+
+    def _find(self, where: str, order: str = "window_start", **values: object) -> list[Run]:
+        query = f"select * from runs where {where} order by {order}"
+        return self.database.select(Run.from_row, query, **values)
 
     def get_windows_in_flight(self, pipeline: str) -> Spans:
         """Return the windows of unfinished runs, whoever holds them."""
-        query = f"""
-            select window_start, window_end from runs
-            where pipeline = :pipeline and state in {UNFINISHED}
-        """
+        query = f"select window_start, window_end from runs where {IN_FLIGHT}"
         return Spans(self.database.select(span_of, query, pipeline=pipeline))
 
     def get_failed_windows(self, pipeline: str, since: datetime) -> Spans:

@@ -27,7 +27,7 @@ class SchedulerHeartbeat:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``heartbeats``."""
+        """Convert a row of ``heartbeats``."""
         seconds = row["interval_seconds"]
         interval = None if seconds is None else timedelta(seconds=seconds)
         return cls(
@@ -60,8 +60,7 @@ class Scheduler:
             "is_stopped": is_stopped,
         }
         with self.database.transaction() as connection:
-            connection.change("delete from heartbeats")
-            connection.insert("heartbeats", [row])
+            connection.replace("heartbeats", [row], name=_NAME)
 
     def get_heartbeat(self) -> SchedulerHeartbeat | None:
         """Return the last sign of life; None if there never was one."""
@@ -71,9 +70,8 @@ class Scheduler:
     def record_source(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
         """Remember up to when a source was loaded when it was asked; None: it had no rows."""
         with self.database.transaction() as connection:
-            connection.change("delete from sources_seen where source = :source", source=source)
             seen = {"source": source, "loaded_at": loaded_at, "seen_at": now}
-            connection.insert("sources_seen", [seen])
+            connection.replace("sources_seen", [seen], source=source)
 
     def get_loaded_at(self, source: str) -> datetime | None:
         """Return up to when a source was loaded when last asked; None: no rows, or never asked."""

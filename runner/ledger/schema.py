@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from types import MappingProxyType
 
 from runner.ledger.connection import Connection
 from runner.ledger.records import UNFINISHED
@@ -208,10 +207,16 @@ def create_tables(connection: Connection) -> None:
             connection.change(statement)
 
 
+def version_in(connection: Connection) -> int | None:
+    """Return the version of the tables that are there; None if they were made just now."""
+    version: int | None = connection.value("select version from ledger_version")
+    return version
+
+
 # What turns a version into the next one. Ledgers that are older than the first are rebuilt.
-_STEPS: Mapping[int, Callable[[Connection], None]] = MappingProxyType(
-    {3: create_tables}  # 4 only adds tables; those that are there are left alone
-)
+_STEPS: Mapping[int, Callable[[Connection], None]] = {
+    3: create_tables,  # 4 only adds tables; those that are there are left alone
+}
 
 
 def is_upgradable(version: int) -> bool:

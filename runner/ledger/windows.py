@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
@@ -15,6 +15,8 @@ from runner.ledger.database import Database
 from runner.ledger.inputs import write_inputs
 from runner.ledger.records import IndexChange, columns_of, span_of, take_ranges
 
+_KINDS = 2**12  # rows are many, and of few kinds
+_FACTS = ("standing", "code_hash", "is_outdated", "reason", "inputs", "has_rows")
 _GOOD = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
 
 
@@ -29,9 +31,8 @@ class Windows:
         query = "select * from model_windows order by model, window_start"
         with self.database.transaction(reads_only=True) as connection:
             parts: dict[str, list[tuple[Span, WindowRecord]]] = {}
-            reader = _RecordReader()
             for row in connection.rows(query):
-                parts.setdefault(row["model"], []).append((span_of(row), reader.read(row)))
+                parts.setdefault(row["model"], []).append(_part(row))
             return {model: Timeline(found) for model, found in parts.items()}
 
     def replace_all(
@@ -110,23 +111,19 @@ def _replace(
 def apply_change(connection: Connection, change: IndexChange) -> None:
     """Apply a change within a transaction of the ledger."""
     for model, painted in change.windows.items():
-        spans = painted.covered
-        if spans:
-            _insert(connection, model, _take_out(connection, model, spans).painted(painted))
+        found = _take_out(connection, model, painted.covered)
+        _insert(connection, model, found.painted(painted))
     for model, (span, record) in change.whole.items():
         connection.change("delete from model_windows where model = :model", model=model)
         _insert(connection, model, Timeline([(span, record)]))
     for model, spans in change.outdated.items():
-        if spans:
-            found = _take_out(connection, model, spans)
-            _insert(connection, model, found.changed(spans, _outdated))
+        found = _take_out(connection, model, spans)
+        _insert(connection, model, found.changed(spans, _outdated))
     for model, late in change.late.items():
-        spans = late.covered
-        if spans:
-            found = _take_out(connection, model, spans)
-            for span, why in late:
-                found = found.changed(Spans([span]), partial(_outdated, why=why))
-            _insert(connection, model, found)
+        found = _take_out(connection, model, late.covered)
+        for span, why in late:
+            found = found.changed(Spans([span]), partial(_outdated, why=why))
+        _insert(connection, model, found)
     write_inputs(connection, change.inputs)
 
 
@@ -138,53 +135,37 @@ def _outdated(record: WindowRecord, why: str | None = None) -> WindowRecord:
 
 def _take_out(connection: Connection, model: str, spans: Spans) -> Timeline[WindowRecord]:
     """Take out of the table what lies in the range of ``spans``, its neighbours included."""
-    reader = _RecordReader()
-    rows = take_ranges(connection, "model_windows", model, spans)
-    return Timeline((span_of(row), reader.read(row)) for row in rows)
+    return Timeline(map(_part, take_ranges(connection, "model_windows", model, spans)))
 
 
 def _insert(connection: Connection, model: str, timeline: Timeline[WindowRecord]) -> None:
     rows = [
-        {
-            "model": model,
-            **columns_of(span),
-            "standing": record.standing,
-            "code_hash": record.code_hash,
-            "is_outdated": record.is_outdated,
-            "reason": record.reason,
-            "inputs": record.inputs,
-            "has_rows": record.has_rows,
-        }
+        {"model": model, **columns_of(span), **{fact: getattr(record, fact) for fact in _FACTS}}
         for span, record in timeline
     ]
     connection.insert("model_windows", rows)
 
 
-class _RecordReader:
-    """The conversion from rows of ``model_windows``: many rows, which are of few kinds."""
+def _part(row: Row) -> tuple[Span, WindowRecord]:
+    """Convert a row of ``model_windows``."""
+    return span_of(row), _record(*[row[column] for column in _FACTS])
 
-    def __init__(self) -> None:
-        self._found: dict[tuple[object, ...], WindowRecord] = {}
 
-    def read(self, row: Row) -> WindowRecord:
-        """Return the record of a row, the same one for rows that say the same."""
-        facts = (
-            row["standing"],
-            row["code_hash"],
-            row["is_outdated"],
-            row["reason"],
-            row["inputs"],
-            row["has_rows"],
-        )
-        record = self._found.get(facts)
-        if record is None:
-            standing, code_hash, is_outdated, reason, inputs, has_rows = facts
-            record = self._found[facts] = WindowRecord(
-                standing=WorkResult(standing),
-                code_hash=code_hash,
-                is_outdated=bool(is_outdated),
-                reason=reason,
-                inputs=inputs,
-                has_rows=bool(has_rows),
-            )
-        return record
+@lru_cache(_KINDS)
+def _record(
+    standing: str,
+    code_hash: str | None,
+    is_outdated: object,
+    reason: str | None,
+    inputs: str | None,
+    has_rows: object,
+) -> WindowRecord:
+    """Make a record, the same one for rows that say the same."""
+    return WindowRecord(
+        standing=WorkResult(standing),
+        code_hash=code_hash,
+        is_outdated=bool(is_outdated),
+        reason=reason,
+        inputs=inputs,
+        has_rows=bool(has_rows),
+    )

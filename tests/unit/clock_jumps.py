@@ -17,9 +17,9 @@ from pathlib import Path
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Span
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Window
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Ledger
 from tests.unit.ledger_fixtures import FORK, NOTHING, WEEK, Location, acting, ended, opened, span
 
 

@@ -15,9 +15,9 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 from runner.core.spans import Span
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Calendar, Grain, Window
-from runner.ledger import IndexChange, Ledger, Run, RunEnd, RunEntry, RunKind, owners
+from runner.ledger import IndexChange, Ledger, Run, RunEnd, RunEntry, owners
 from runner.ledger.windows import apply_change
 
 PIPELINE = "orders"

@@ -9,8 +9,9 @@ import pytest
 from runner.core.config import Catchup, WaitFor
 from runner.core.incidents import Incident, IncidentKind
 from runner.core.spans import Spans
+from runner.core.states import RunKind
 from runner.landed.completeness import Blocker
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
 from runner.scheduling.deadlines import PipelineIncidents, scheduler_in_words
 from tests.unit.fake_dbt import check, shop, windowed

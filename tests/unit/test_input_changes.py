@@ -12,11 +12,11 @@ import pytest
 from runner.core.chunks import EVERYTHING, UNKNOWN_SIZE
 from runner.core.config import WaitFor
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Grain
 from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, gate, shop, view, windowed
 from tests.unit.scheduling import Town, utc

@@ -12,7 +12,8 @@ from threading import Barrier, Thread
 import pytest
 
 from runner.core.errors import LedgerError, UsageError
-from runner.ledger import CheckFinding, Ledger, RunEntry, RunKind
+from runner.core.states import RunKind
+from runner.ledger import CheckFinding, Ledger, RunEntry
 from runner.ledger.addresses import dialect_of, ledger_file
 from runner.ledger.connection import Connection
 from runner.ledger.dialects import Postgres, Sqlite

@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from runner.core.errors import DaybreakError, LedgerError, UsageError
+from runner.core.states import RunKind
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.ledger import CheckFinding, IndexChange, Ledger, ModelRun, RunEnd, RunEntry, RunKind
+from runner.ledger import CheckFinding, IndexChange, Ledger, ModelRun, RunEnd, RunEntry
 from runner.ledger.dialects import Sqlite
 from tests.postgres import Server
 from tests.unit.ledger_fixtures import (

@@ -12,9 +12,9 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError
 from runner.core.spans import Spans
-from runner.core.states import RunState, sources
+from runner.core.states import RunKind, RunState, sources
 from runner.core.windows import Calendar, Grain
-from runner.ledger import Ledger, Run, RunKind, owners
+from runner.ledger import Ledger, Run, owners
 from runner.ledger.leases import LEASE_SECONDS
 from tests.unit.ledger_fixtures import (
     FAILED,

@@ -10,11 +10,11 @@ import pytest
 
 from runner.core.refusals import Allowance
 from runner.core.spans import Span
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
-from runner.ledger import CheckFinding, IndexChange, Ledger, ModelRun, Run, RunEntry, RunKind
+from runner.ledger import CheckFinding, IndexChange, Ledger, ModelRun, Run, RunEntry
 from tests.unit.ledger_fixtures import (
     FAILED,
     NOTHING,

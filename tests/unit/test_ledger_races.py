@@ -11,9 +11,9 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Window
-from runner.ledger import Ledger, Run, RunKind, owners
+from runner.ledger import Ledger, Run, owners
 from tests.unit.ledger_fixtures import (
     FORK,
     NOTHING,

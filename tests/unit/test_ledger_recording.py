@@ -9,7 +9,7 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError, UsageError
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import (
@@ -19,7 +19,6 @@ from runner.ledger import (
     ModelRun,
     RunEnd,
     RunEntry,
-    RunKind,
     Usage,
     owners,
 )

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runner.core.errors import ConfigError
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WORST_FIRST, WindowStatus
-from runner.ledger import Ledger, RunKind, RunStatistics
+from runner.ledger import Ledger, RunStatistics
 from runner.overview.metrics import MeteredPipeline, Metrics, PipelineFigures, stand_of
 from runner.render.metrics import metrics_text
 from tests.unit.ledger_fixtures import (

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from runner.core.planning import RunRequest, make_plan
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowStatus, WorkResult
-from runner.ledger import CheckFinding, ModelRun, Run, RunKind
+from runner.ledger import CheckFinding, ModelRun, Run
 from runner.overview.pipeline import PipelineSummary
 from runner.project.pipelines import Pipeline
 from runner.render.columns import as_json

@@ -13,11 +13,11 @@ import pytest
 from runner.core.config import Catchup, WaitFor
 from runner.core.errors import ProjectError
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
 from runner.landed.completeness import Blocker
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Ledger
 from runner.overview import outlook
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import check, shop, table, windowed
@@ -406,9 +406,8 @@ def clock_changes(zone: ZoneInfo) -> Iterator[datetime]:
         at += hour
 
 
-@pytest.mark.parametrize(
-    "zone", [ZONES[2], *(pytest.param(zone, marks=pytest.mark.chaos) for zone in ZONES)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", ZONES)
 def test_a_year_of_passes_runs_every_window_exactly_once(tmp_path: Path, zone: str):
     """At five, and again a minute later, every day of the year."""
     clock = ZoneInfo(zone)

@@ -17,11 +17,11 @@ from runner.core.config import PipelineConfig
 from runner.core.planning import ModelPlan, Plan, RunRequest
 from runner.core.proofs import Proof, ProofVerdict
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
-from runner.ledger import IndexChange, Ledger, ModelRun, RunEnd, RunEntry, RunKind
+from runner.ledger import IndexChange, Ledger, ModelRun, RunEnd, RunEntry
 from runner.planner import Planner, memory, proofs_of
 from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node, Project

@@ -14,8 +14,9 @@ from runner.core.config import PipelineConfig
 from runner.core.errors import UsageError
 from runner.core.proofs import Proof, ProofVerdict, Property
 from runner.core.refusals import Allowance, Objection, disproved, refuse_unsafe, require_known
+from runner.core.states import RunKind
 from runner.core.windows import Calendar, Grain
-from runner.ledger import Ledger, RunKind
+from runner.ledger import Ledger
 from runner.lint.models import ModelFinding, allow, lint
 from runner.project.declarations import Declared
 from runner.project.manifest import Node, Project

@@ -21,10 +21,30 @@ from dbt.artifacts.resources.types import NodeType
 from dbt.context.providers import generate_runtime_model_context
 from dbt.task.test import TestResultData, TestRunner
 
+from runner.dbt.speedups import UnexpectedDbtError, expect
+
 _MOST = 100  # tests in a statement: of more, a database's plan takes longer than the answers
 
 
-def ask_tests_together() -> None:
+def probe() -> None:
+    """Expect the steps of a build and of a test that are taken here, and what they are given."""
+    build: Any = dbt.task.build.BuildTask
+    expect(build._runtime_initialize, "self")  # noqa: SLF001
+    expect(build._raise_set_error, "self")  # noqa: SLF001
+    expect(build.handle_job_queue_node, "self", "node", "pool", "callback")
+    expect(build.get_runner, "self", "node", or_more=True)
+    expect(build.call_runner, "self", "runner", or_more=True)
+    if build.RUNNER_MAP[NodeType.Test] is not TestRunner:
+        raise UnexpectedDbtError("a build's tests are not run by dbt.task.test.TestRunner")
+    expect(TestRunner.compile, "self", "manifest")
+    expect(TestRunner.do_skip, "self", "cause", or_more=True)
+    expect(TestRunner.execute_data_test, "self", "data_test", "manifest")
+    expect(TestRunner.from_run_result, "self", "result", "start_time", "timing_info")
+    expect(TestResultData, "failures", "should_warn", "should_error", "adapter_response")
+    expect(generate_runtime_model_context, "model", "config", "manifest", or_more=True)
+
+
+def apply() -> None:
     """Let every later ``dbt build`` of this process ask its tests together."""
     dbt.task.build.BuildTask = BuildTogether  # type: ignore[misc]
 

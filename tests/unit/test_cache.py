@@ -1,20 +1,21 @@
 """What is kept of dbt: taken from the file, and never from a file that is not whole."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from runner.dbt.speedups.compile_cache import CompileCache
+from runner.dbt.cache import CacheFile
 
 RENDER = """
 import sys
 import jinja2
 from pathlib import Path
-from runner.dbt import lean
-from runner.dbt.speedups.compile_cache import Kept
+from runner.dbt.cache import CacheFile
+from runner.dbt.speedups import compile_cache
 
 compiled = []
 original = jinja2.Environment._compile
@@ -22,8 +23,8 @@ def counted(self, source, filename):
     compiled.append(source)
     return original(self, source, filename)
 jinja2.Environment._compile = counted
-kept = Kept(Path(sys.argv[1]), None)
-lean.keep_templates(kept)
+kept = CacheFile(Path(sys.argv[1]), None)
+compile_cache.apply(kept)
 for text in sys.argv[2:]:
     print(jinja2.Environment().from_string(text).render(name="rows"))
 kept.save()
@@ -78,14 +79,14 @@ SCHEMA = """
 import json, sys
 from pathlib import Path
 import dbt_common.dataclass_schema as mixin
-from runner.dbt import lean
-from runner.dbt.speedups.compile_cache import Kept
+from runner.dbt.cache import CacheFile
+from runner.dbt.speedups import schema_cache
 
 derived = []
 original = mixin.build_json_schema
 mixin.build_json_schema = lambda cls: derived.append(cls.__name__) or original(cls)
-kept = Kept(Path(sys.argv[1]), None)
-lean.keep_schemas(kept)
+kept = CacheFile(Path(sys.argv[1]), None)
+schema_cache.apply(kept)
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.artifacts.resources.v1.config import NodeConfig
 from dbt.contracts.project import Project
@@ -115,7 +116,7 @@ def test_schemas_are_derived_once_and_still_refuse(path: Path):
 
 
 def test_what_cannot_be_written_is_no_harm(path: Path):
-    kept = CompileCache(path, None)
+    kept = CacheFile(path, None)
     assert kept.of(("a",), object) is kept.of(("a",), object)
     kept.save()
     assert not path.exists()
@@ -129,7 +130,7 @@ def cache(tmp_path: Path) -> Path:
 def keep(path: Path, cache: Path | None, *names: str) -> list[str]:
     """Which of the names had to be made."""
     made: list[str] = []
-    kept = CompileCache(path, cache)
+    kept = CacheFile(path, cache)
     for name in names:
         kept.of((name,), lambda name=name: made.append(name) or name)
     kept.save()
@@ -167,3 +168,77 @@ def test_a_damaged_copy_counts_as_none_and_is_made_anew(tmp_path: Path, cache: P
 def test_no_project_needs_a_cache(path: Path):
     assert keep(path, None, "a") == ["a"]
     assert keep(path, None, "a") == []
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
+def test_a_folder_that_others_may_write_to_is_neither_read_nor_written(path: Path, mode: int):
+    keep(path, None, "a")
+    path.parent.chmod(mode)
+    written = path.read_bytes()
+    assert keep(path, None, "a", "b") == ["a", "b"]
+    assert path.read_bytes() == written
+    (notice,) = CacheFile(path, None).notices
+    assert notice.startswith(f"{path.parent} is not used")
+    path.parent.chmod(0o700)
+    assert keep(path, None, "a") == []
+
+
+def test_a_file_that_others_may_write_is_not_read(path: Path):
+    keep(path, None, "a")
+    path.chmod(0o620)
+    assert keep(path, None, "a") == ["a"]
+    assert CacheFile(path, None).notices
+
+
+def test_a_folder_of_somebody_else_is_not_used(path: Path, monkeypatch: pytest.MonkeyPatch):
+    keep(path, None, "a")
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    assert keep(path, None, "a") == ["a"]
+    assert len(CacheFile(path, None).notices) == 1
+
+
+def test_a_project_without_a_folder_of_its_own_begins_with_the_copy(path: Path, cache: Path):
+    keep(path, cache, "a")
+    path.parent.chmod(0o777)
+    assert keep(path, cache, "a") == []
+
+
+def test_files_and_folders_are_for_their_owner_alone(path: Path, cache: Path):
+    before = os.umask(0)
+    try:
+        keep(path, cache, "a")
+    finally:
+        os.umask(before)
+    assert {oct(one.parent.stat().st_mode)[-3:] for one in (path, *cache.iterdir())} == {"700"}
+    assert {oct(one.stat().st_mode)[-3:] for one in (path, *cache.iterdir())} == {"600"}
+
+
+def test_what_a_killed_process_has_left_goes_with_the_next_write(path: Path):
+    path.parent.mkdir(mode=0o700)
+    (path.parent / f"{path.name}.abc.partial").write_bytes(b"half of i")
+    keep(path, None, "a")
+    assert [found.name for found in path.parent.iterdir()] == ["kept"]
+
+
+NO_ROOM = """
+import resource, sys
+from pathlib import Path
+from runner.dbt.cache import CacheFile
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+kept = CacheFile(Path(sys.argv[1]), Path(sys.argv[2]))
+kept.of(("a",), lambda: "x" * 10_000)
+kept.save()
+"""
+
+
+def test_without_room_nothing_is_written(path: Path, cache: Path):
+    keep(path, None, "b")
+    written = path.read_bytes()
+    arguments = [sys.executable, "-c", NO_ROOM, str(path), str(cache)]
+    subprocess.run(arguments, check=True)
+    assert [found.name for found in path.parent.iterdir()] == ["kept"]
+    assert path.read_bytes() == written
+    path.unlink()
+    subprocess.run(arguments, check=True)
+    assert not [*path.parent.iterdir(), *cache.iterdir()]

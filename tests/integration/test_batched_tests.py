@@ -92,12 +92,10 @@ OWN_WAY = {
 BUILDS = """
 import json
 import duckdb
-from runner.dbt import lean
-lean.import_dbt()
 import dbt.task.build
 from dbt.cli.main import dbtRunner
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from runner.dbt import together
+from runner.dbt.speedups import batched_tests
 
 asked = []
 add_query = DuckDBConnectionManager.add_query
@@ -117,7 +115,7 @@ def build():
     return [found, len([sql for sql in asked if "should_error" in sql])]
 
 alone = build()
-together.ask_tests_together()
+batched_tests.apply()
 print("\\n" + json.dumps([alone, build()]))
 """
 

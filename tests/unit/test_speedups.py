@@ -3,12 +3,20 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from runner.dbt import speedups
+from runner.dbt.speedups import NAMES, Speedups, UnexpectedDbtError, expect
 
 ASKED = """
 import json
-from runner.dbt import lean
-lean.import_dbt()
-lean.hear_only(["JinjaLogInfo"])
+from runner.dbt.speedups import lazy_serializers
+lazy_serializers.apply()
+from runner.dbt.speedups import debug_events
+debug_events.apply(["JinjaLogInfo"])
 from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.events.functions import fire_event, warn_or_error
 from dbt.events.types import JinjaLogDebug, JinjaLogInfo, JinjaLogWarning, MainEncounteredError
@@ -32,10 +40,10 @@ except EventCompilationError as error:
 print(json.dumps(heard))
 """
 USED = """
-import json, gc
-from runner.dbt import lean
-lean.import_dbt()
-lean.leave_to_children()
+import gc, json, socket
+from runner.dbt import server
+server.DbtServer(socket.socketpair()[0]).import_dbt()
+server.leave_to_children()
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 told = {"database": "shop", "schema": "main", "path": "shop.duckdb"}
 found = DuckDBCredentials.from_dict(told)
@@ -70,8 +78,8 @@ def test_dbts_classes_are_read_and_written_and_garbage_is_looked_for():
 
 TYPED = """
 import json
-from runner.dbt import lean
-lean.share_type_testers()
+from runner.dbt.speedups import type_testers
+type_testers.apply()
 from dbt_common.clients import agate_helper
 rows = [{"day": "2026-06-19", "code": "007", "amount": 1}, {"day": "", "code": "", "amount": 2}]
 flat = agate_helper.table_from_data_flat(rows, ["day", "code", "amount"])
@@ -85,3 +93,68 @@ def test_results_keep_their_types():
         ["2026-06-19", "007", "1", "", "", "2"],
         ["2026-06-19", "1", "None", "2"],
     ]
+
+
+def takes(first: int, second: int = 0) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("parameters", "or_more"),
+    [(["first", "second"], False), (["first", "second"], True), (["first"], True)],
+)
+def test_a_function_that_is_as_expected(parameters: list[str], or_more: bool):
+    expect(takes, *parameters, or_more=or_more)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "or_more"),
+    [(["first"], False), (["second", "first"], True), ([], True), (["first", "third"], True)],
+)
+def test_a_function_that_is_not(parameters: list[str], or_more: bool):
+    with pytest.raises(UnexpectedDbtError, match=r"takes takes \(first.*\), not \("):
+        expect(takes, *parameters, or_more=or_more)
+
+
+def test_every_patch_has_a_file_and_every_file_a_patch():
+    files = {path.stem for path in Path(speedups.__file__).parent.glob("*.py")}
+    assert files == {"__init__", *NAMES}
+
+
+def test_a_patch_that_cannot_be_applied_is_left_out_by_name(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise TypeError("no such\nthing")
+
+    patch = SimpleNamespace(probe=lambda: None, apply=refuse)
+    monkeypatch.setitem(sys.modules, "runner.dbt.speedups.type_testers", patch)
+    found = Speedups()
+    found.apply("type_testers")
+    (notice,) = found.notices
+    assert "without the speedup type_testers," in notice
+    assert "(no such thing)" in notice
+
+
+@pytest.mark.parametrize(
+    ("setting", "wanted"),
+    [
+        ("", list(NAMES)),
+        ("off", []),
+        ("type_testers, ast_cache", [n for n in NAMES if n not in ("type_testers", "ast_cache")]),
+    ],
+)
+def test_patches_are_switched_off_by_name(
+    setting: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    applied: list[str] = []
+    for name in NAMES:
+        patch = SimpleNamespace(probe=lambda: None, apply=lambda name=name: applied.append(name))
+        monkeypatch.setitem(sys.modules, f"runner.dbt.speedups.{name}", patch)
+    found = Speedups(setting)
+    for name in NAMES:
+        found.apply(name)
+    assert applied == wanted
+    assert found.notices == []
+
+
+def test_a_name_that_is_none_is_said():
+    (notice,) = Speedups("type_testers,nothing").notices
+    assert notice.startswith("DAYBREAK_SPEEDUPS names no speedup with nothing: `off`, or of lazy_")

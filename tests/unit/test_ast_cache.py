@@ -82,15 +82,15 @@ def test_what_cannot_be_kept_is_refused(tree: nodes.Template):
 PARSE = """
 import sys
 from pathlib import Path
-from runner.dbt import lean
-from runner.dbt.speedups.compile_cache import Kept
+from runner.dbt.cache import CacheFile
+from runner.dbt.speedups import ast_cache
 import dbt_common.clients.jinja as clients
 
 parsed = []
 original = clients.MacroFuzzParser.parse
 clients.MacroFuzzParser.parse = lambda self: parsed.append(1) or original(self)
-kept = Kept(Path(sys.argv[1]), None)
-lean.keep_trees(kept)
+kept = CacheFile(Path(sys.argv[1]), None)
+ast_cache.apply(kept)
 environment = clients.get_environment()
 text = "{% materialization table, adapter='duckdb' %}{{ config(x=1) }}{% endmaterialization %}"
 for _ in range(2):
