@@ -1,14 +1,17 @@
 # The doors of the project; each makes what it needs.
-PYTHON ?= python3.11
+# The newest Python that is there and works, unless PYTHON names one.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
 
-.PHONY: help demo test test-dbt-versions chaos lint format bench prove-chunks clean
+.PHONY: help demo test test-all test-pythons test-dbt-versions chaos lint format bench prove-chunks clean another-python
 
 help:
 	@echo "make demo          land a real quarter, backfill it, show the totals"
-	@echo "make test          run the tests"
+	@echo "make test          run the tests (four minutes)"
+	@echo "make test-all      run what make test leaves out, and every property over more examples"
+	@echo "make test-pythons  types, unit tests and the demo on every Python that is here"
 	@echo "make test-dbt-versions  the engines and the demo with dbt-core 1.10 and 1.12 (a quarter of an hour)"
 	@echo "make chaos         kill, race and starve the runner some hundred times (half an hour)"
 	@echo "make lint          ruff, mypy, import-linter, runner lint, sqlfluff"
@@ -17,11 +20,18 @@ help:
 	@echo "make bench         time what should be fast, beside others that do the same"
 	@echo "make clean         remove the environments and what dbt compiled; data/ and .daybreak/ stay"
 
-# One environment for all; made again when what it holds is declared anew.
+# One environment for all; brought up to date when what it holds is declared anew, and made again
+# when PYTHON names another than it has.
 $(VENV)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@scripts/make_environment.sh $(VENV) $(PYTHON)
 	@touch $@
+
+ifneq ($(PYTHON),)
+identity := -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null
+ifneq ($(shell $(PYTHON) $(identity)),$(shell $(BIN)/python $(identity)))
+$(VENV)/.ready: another-python
+endif
+endif
 
 demo: $(VENV)/.ready
 	$(BIN)/python scripts/land_demo_data.py --start 2017-03-01 --end 2017-05-31
@@ -30,7 +40,17 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	scripts/ensure_postgres.sh
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+test-all: $(VENV)/.ready
+	scripts/ensure_postgres.sh
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m '(slow or hypothesis) and not chaos' \
+		--hypothesis-profile=thorough
+
+# Each Python in an environment of its own, .venvs/<version>.
+test-pythons:
+	scripts/ensure_postgres.sh
+	scripts/test_pythons.sh
 
 # Each version gets an environment of its own.
 test-dbt-versions: $(VENV)/.ready
@@ -38,7 +58,7 @@ test-dbt-versions: $(VENV)/.ready
 
 # CHAOS_SEED=17 CHAOS_SERIES=1 repeats the random series with that seed.
 chaos: $(VENV)/.ready
-	$(BIN)/pytest tests/faults -m chaos --numprocesses 2 --dist load
+	$(BIN)/pytest tests/faults -m chaos --numprocesses 2 --dist worksteal
 
 # runner lint keeps the parse from which its rules know in sqlfluff what folders declare.
 lint: $(VENV)/.ready

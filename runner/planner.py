@@ -1,25 +1,46 @@
-"""What should exist and what is known of it, brought together into a plan."""
+"""Bring what should exist and what is known of it together into a plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Self
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
-from runner.core.plan import Plan, make_plan
+from runner.core.errors import UsageError, nearest
+from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.proofs import Proof
-from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.status import InputsOf, PlannedNode
+from runner.core.states import RunKind
+from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
 from runner.ledger import Ledger
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.machine import memory
+
+_MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version 1
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+
+@dataclass(frozen=True)
+class LedgerRecord:
+    """The ledger's knowledge of all models, whichever pipelines they belong to."""
+
+    known: Mapping[str, Timeline[WindowRecord]]
+    accepted: Mapping[str, Sequence[tuple[str, str]]]  # old and new code hashes that are equal
+
+    @classmethod
+    def read(cls, ledger: Ledger) -> Self:
+        """Read the ledger."""
+        return cls(ledger.windows.get_records(), ledger.windows.get_accepted_changes())
 
 
 @dataclass(frozen=True)
@@ -31,22 +52,68 @@ class Planner:
     inputs_of: Callable[[Node], InputsOf]
     files: InputFiles | None = None  # that its models are made from; None: they cannot be seen
 
-    def plan(self, request: Request, now: datetime, mine: Spans | None = None) -> Plan:
-        """What would be done; ``mine`` is in flight in this process's own hands."""
+    def request(
+        self,
+        span: Span | None,
+        takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED],
+        *,
+        kind: RunKind = RunKind.BACKFILL,
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+        force: bool = False,
+        newest_first: bool = False,
+        allow_unsafe: tuple[str, ...] = (),
+    ) -> RunRequest:
+        """Resolve what somebody asked for; ``select`` names models, ``chunk`` counts windows.
+
+        Raises :class:`UsageError` for a model that the pipeline does not have or cannot replay.
+        """
+        return RunRequest(
+            windows=Spans([span] if span else []),
+            takes=takes,
+            kind=kind,
+            select=self._selected(select),
+            force=force,
+            newest_first=newest_first,
+            sizing=self.sizing(chunk),
+            allow_unsafe=allow_unsafe,
+        )
+
+    def dates(self, first: date | None, last: date | None, now: datetime) -> Span | None:
+        """Return the windows of some dates; a missing date is that end of what is complete.
+
+        Raises :class:`UsageError` for dates outside the pipeline.
+        """
+        pipeline = self.pipeline
+        complete = pipeline.complete(now)
+        if first is None and last is None:
+            return complete
+        zone = pipeline.calendar.zone
+        if first is None:
+            first = pipeline.first.astimezone(zone).date()
+        if last is None:
+            newest = complete.end - timedelta.resolution if complete is not None else now
+            last = max(first, newest.astimezone(zone).date())
+        return pipeline.span_of_dates(first, last, now)
+
+    def plan(self, request: RunRequest, now: datetime, mine: Spans | None = None) -> Plan:
+        """Plan what would be done; ``mine`` is in flight in this process's own hands."""
         in_flight = self.in_flight() - (mine or Spans())
-        return make_plan(self.pipeline.calendar, self.subjects(now), in_flight, request)
+        return make_plan(self.pipeline.calendar, self.nodes(now), in_flight, request)
 
     def in_flight(self) -> Spans:
-        """The windows that somebody works on, leaving out whose process has died."""
+        """Return the windows that somebody works on, leaving out whose process has died."""
         name = self.pipeline.name
-        return self.ledger.in_flight(name) - Spans(run.span for run in self.ledger.abandoned(name))
+        return self.ledger.runs.get_windows_in_flight(name) - Spans(
+            run.span for run in self.ledger.leases.find_abandoned(name)
+        )
 
     def changed_inputs(self, now: datetime, files_at: datetime) -> dict[str, Timeline[str]]:
-        """The windows, by model, of which a file has changed; see :func:`changed_inputs`."""
+        """Return the windows, by model, of which a file has changed; see :func:`changed_inputs`."""
         return changed_inputs(self.pipeline, self.ledger, self.files, now, files_at)
 
     def inputs(self, now: datetime) -> dict[str, InputsOf]:
-        """What each windowed model's windows are made from, looked at now: before they are read.
+        """Return what each windowed model's windows are made from, looked at before they are read.
 
         A file that is mended while it is being read is then another than the one that failed.
         """
@@ -57,17 +124,19 @@ class Planner:
                 digest(complete)
         return found
 
-    def subjects(self, now: datetime) -> list[PlannedNode]:
-        """The pipeline's nodes that hold data, parents first, with what is known of them."""
-        known = self.ledger.known()
-        accepted = self.ledger.accepted()
+    def nodes(self, now: datetime, record: LedgerRecord | None = None) -> list[PlannedNode]:
+        """Return the pipeline's nodes that hold data, parents first, with what is known of them.
+
+        The ledger is read unless its ``record`` is there already.
+        """
+        record = record or LedgerRecord.read(self.ledger)
         return [
             PlannedNode(
                 name=node.name,
                 parents=tuple(sorted(self.pipeline.parents[node.name])),
                 desired=self._desired(node, now) if node.is_windowed else None,
-                code_hashes=equal_hashes(node.code_hash, accepted.get(node.name, ())),
-                known=known.get(node.name, Timeline()),
+                code_hashes=equal_hashes(node.code_hash, record.accepted.get(node.name, ())),
+                known=record.known.get(node.name, Timeline()),
                 inputs=self.inputs_of(node),
                 newest=self._newest(node, now),
                 follows=node in self.pipeline.following_tables,
@@ -76,9 +145,9 @@ class Planner:
         ]
 
     def sizing(self, fixed: int | None) -> Sizing:
-        """How large chunks may be, by what windows took so far; ``fixed`` is a person's wish."""
+        """Return how large chunks may be, by what windows took so far, or as a person said."""
         names = [node.name for node in self.pipeline.windowed]
-        usage = self.ledger.usage(self.pipeline.name, names) if fixed is None else None
+        usage = self.ledger.runs.get_usage(self.pipeline.name, names) if fixed is None else None
         sizing = Sizing(
             fixed=fixed,
             timeout=self.pipeline.config.timeout,
@@ -90,8 +159,18 @@ class Planner:
             return replace(sizing, landed_bytes=self.files.landed_bytes())
         return sizing
 
+    def _selected(self, names: Iterable[str]) -> frozenset[str] | None:
+        """Return the models that somebody named, None if none."""
+        chosen = known_models(self.pipeline, names)
+        if chosen and not any(node.name in chosen for node in self.pipeline.windowed):
+            raise UsageError(
+                f"{chosen[0]} has no windows, so there is nothing of it to replay: "
+                f"dbt build --select {chosen[0]}"
+            )
+        return frozenset(chosen) or None
+
     def _newest(self, node: Node, now: datetime) -> Span | None:
-        """The newest window; None for a snapshot, which is never late, and for mere text."""
+        """Return the newest window; None for a snapshot, which is never late, and for mere text."""
         newest = self.pipeline.newest(now)
         if newest is None or node.kind == "snapshot" or node.materialized == "ephemeral":
             return None
@@ -106,11 +185,11 @@ class Planner:
 
 
 def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
-    """What is proved of the code of each incremental model as it is now; None: nothing.
+    """Return what is proved of the code of each incremental model as it is; None: nothing.
 
     The newest proof counts, also of code to which the change was accepted as cosmetic.
     """
-    known, accepted = ledger.proofs(), ledger.accepted()
+    known, accepted = ledger.proofs.get_all(), ledger.windows.get_accepted_changes()
     found: dict[str, Proof | None] = {}
     for node in pipeline.data_nodes:
         if node.materialized != "incremental":
@@ -119,3 +198,27 @@ def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
         of_this = (proof for proof in known.get(node.name, ()) if proof.code_hash in equal)
         found[node.name] = next(of_this, None)
     return found
+
+
+def memory() -> int:
+    """Return the bytes of memory that the machine has, or its container may have of it."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in _MEMORY_LIMITS:
+        try:
+            return min(total, int(path.read_text()))
+        except (OSError, ValueError):  # no container, or one without a limit: "max"
+            continue
+    return total
+
+
+def known_models(pipeline: Pipeline, names: Iterable[str]) -> list[str]:
+    """Return names of models; :class:`UsageError` for one that the pipeline does not have."""
+    chosen = list(names)
+    known = {node.name for node in pipeline.data_nodes}
+    for name in chosen:
+        if name not in known:
+            raise UsageError(
+                f"{pipeline.name} has no model {name!r}.{nearest(name, known)} "
+                f"See: runner dag {pipeline.name}"
+            )
+    return chosen

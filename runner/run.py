@@ -1,93 +1,127 @@
-"""Have something of a pipeline run, from the question what is left of a crash to the last verdict.
+"""Run what was asked for of a pipeline: recover, plan, execute.
 
 The one way in for commands and for the scheduler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 
+from runner.core.crash_points import reached
 from runner.core.environment import Environment
 from runner.core.errors import PausedError
-from runner.core.plan import Plan
+from runner.core.planning import Plan, RunRequest
 from runner.core.refusals import Allowance, disproved
 from runner.core.spans import Spans
 from runner.dbt.protocol import Engine
-from runner.doctor.examine import require_warehouse
-from runner.execution.context import Observer, RunContext, RunResult, nothing_seen
-from runner.execution.queueing import reaches_today, run_plan
+from runner.execution.context import Observer, RunContext, RunResult
+from runner.execution.executor import Executor
 from runner.execution.recovery import adopt, recover
 from runner.landed.files import InputReader
-from runner.ledger import Kind
 from runner.lint import models
 from runner.planner import Planner, proofs_of
+from runner.warehouse.markers import require_warehouse
 from runner.workspace import Workspace
 
-
-@dataclass(frozen=True)
-class Order:
-    """What somebody wants to have run of a pipeline."""
-
-    kind: Kind
-    planned: Callable[[Planner, Spans | None], Plan]  # given the windows in this process's hands
-    allow_unsafe: tuple[str, ...] = ()  # models that may run although they break a rule
+MEANWHILE = "another runner has taken it over or done it meanwhile"
 
 
 def run_pipeline(
     workspace: Workspace,
     engine: Engine,
     planner: Planner,
-    order: Order,
-    world: Environment,
+    request: RunRequest,
+    now: datetime,
+    environment: Environment,
     observer: Observer,
 ) -> tuple[Plan, RunResult]:
-    """Settle what a crash has left, plan, run; returns the plan and what came of it.
+    """Settle what a crash has left, plan as seen at ``now``, run; returns the plan and its result.
 
     Raises :class:`PausedError` for a paused pipeline, :class:`runner.core.errors.UsageError` for
     a model that may not run, and what planning and running raise.
     """
-    pipeline = planner.pipeline
+    pipeline, ledger = planner.pipeline, workspace.ledger
     require_running(workspace, pipeline.name)
-    require_warehouse(workspace.project(engine), workspace.ledger)
-    job = RunContext(
+    require_warehouse(workspace.project(engine), ledger)
+    context = RunContext(
         pipeline=pipeline,
-        ledger=workspace.ledger,
+        ledger=ledger,
         engine=engine,
-        kind=order.kind,
-        world=world,
+        environment=environment,
         observer=observer,
         warehouse=workspace.project(engine).warehouse,
-        inputs=planner.inputs(world.now()),
-        look=InputReader(planner.files, workspace.ledger) if planner.files else nothing_seen,
+        inputs=planner.inputs(environment.now()),
+        reader=InputReader(planner.files, ledger) if planner.files else None,
     )
-    observer.adopted(adopt(job))
-    recover(job)
-    plan = order.planned(planner, None)
-    job = replace(job, allowed=allowances(workspace, planner, plan, order.allow_unsafe))
-    observer.announce(plan, reaches_today=reaches_today(plan, job))
-    done = run_plan(job, plan, lambda mine: order.planned(planner, mine))
-    observer.finished(done)
-    return plan, done
+    observer.adopted(adopt(context))
+    recover(context)
+    plan = planner.plan(request, now)
+    context = replace(context, allowed=allowances(workspace, planner, plan))
+    observer.announce(plan, reaches_today=_reaches_today(context, plan))
+    result = execute_plan(context, planner, plan, now)
+    observer.finished(result)
+    return plan, result
+
+
+def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetime) -> RunResult:
+    """Queue every window of a plan and execute it.
+
+    Once this process holds the windows it plans again: what another runner has finished between
+    planning and queueing is not run twice.
+    """
+    environment, ledger = context.environment, context.ledger
+    started = environment.monotonic()
+    calendar, name = plan.calendar, context.pipeline.name
+    windows = [window for span in plan.windows for window in calendar.windows(span)]
+    reached("before-queue")
+    kind = plan.request.kind
+    queued = ledger.leases.queue(name, kind, windows, environment.now(), context.allowed)
+    reached("after-queue")
+    held = Spans(run.span for run in queued)
+    mine = _within(planner.plan(plan.request, now, held), held)
+    surplus = [run for run in queued if run.span not in mine.windows]
+    if surplus:
+        spare = [calendar.window_at(run.window_start) for run in surplus]
+        ledger.leases.cancel_queued(name, spare, MEANWHILE, environment.now())
+    others = plan.windows - mine.windows
+    for span in others:
+        context.observer.not_tried(span, MEANWHILE)
+    executor = Executor(context, mine, with_snapshots=_reaches_today(context, mine))
+    states = executor.execute()
+    run_ids = {calendar.window_at(run.window_start): run.run_id for run in queued}
+    return RunResult(states, run_ids, others, environment.monotonic() - started)
 
 
 def require_running(workspace: Workspace, name: str) -> None:
     """Raise :class:`PausedError` if a pipeline is paused."""
-    pause = workspace.ledger.paused(name)
+    pause = workspace.ledger.controls.get_pause(name)
     if pause is not None:
         raise PausedError(f"{name} is paused ({pause.reason}): runner resume {name}")
 
 
-def allowances(
-    workspace: Workspace, planner: Planner, plan: Plan, allow_unsafe: tuple[str, ...]
-) -> tuple[Allowance, ...]:
-    """What unsafe models of a plan are allowed to do; :class:`UsageError` if they are not."""
+def allowances(workspace: Workspace, planner: Planner, plan: Plan) -> tuple[Allowance, ...]:
+    """Return what unsafe models of a plan are allowed to do; UsageError if they are not."""
     pipeline = planner.pipeline
     return models.allow(
         plan,
         pipeline,
         workspace.project(),
         workspace.project_dir,
-        allow_unsafe,
+        plan.request.allow_unsafe,
         others=disproved(pipeline.name, proofs_of(pipeline, workspace.ledger)),
     )
+
+
+def _within(plan: Plan, held: Spans) -> Plan:
+    """Return the part of a plan whose windows this process holds."""
+    pieces = [
+        replace(piece, span=span) for piece in plan.pieces for span in held.inside(piece.span)
+    ]
+    return replace(plan, pieces=tuple(pieces))
+
+
+def _reaches_today(context: RunContext, plan: Plan) -> bool:
+    """Tell whether the pipeline's newest window is in a plan: a snapshot sees only today."""
+    newest = context.pipeline.newest(context.environment.now())
+    return newest is not None and newest.span in plan.windows

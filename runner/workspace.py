@@ -1,15 +1,15 @@
-"""Where everything of a project is: its files, its ledger, its engine."""
+"""A project and everything of it: its files, its ledger, its engine."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -31,7 +31,7 @@ PIPELINES = "pipelines.yml"
 
 
 class EngineKind(StrEnum):
-    """How dbt is run."""
+    """The way in which dbt is run."""
 
     WARM = "warm"  # imported and parsed once, forked for every invocation
     PLAIN = "plain"  # a subprocess for every invocation
@@ -50,7 +50,7 @@ class Workspace:
 
     @classmethod
     def find(cls, project_dir: Path) -> Self:
-        """The workspace of a folder; :class:`UsageError` if there is no dbt project in it."""
+        """Open the project in a folder; :class:`UsageError` if there is no dbt project in it."""
         project_dir = project_dir.resolve()
         for name in ("dbt_project.yml", PIPELINES):
             if not (project_dir / name).is_file():
@@ -63,7 +63,7 @@ class Workspace:
 
     @cached_property
     def configs(self) -> Mapping[str, PipelineConfig]:
-        """What ``pipelines.yml`` says, by pipeline."""
+        """The settings in ``pipelines.yml``, by pipeline."""
         path = self.project_dir / PIPELINES
         try:
             return parse_pipelines(path.read_text(encoding="utf-8"))
@@ -77,12 +77,12 @@ class Workspace:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the project's files, as they were before an engine read them."""
+        """The digest of the project's files as they were before an engine read them."""
         return fingerprint(self.project_dir)
 
     @cached_property
     def version(self) -> str:
-        """Of everything that a person edits: the project's files and ``pipelines.yml``."""
+        """The digest of all that a person edits: the project's files and ``pipelines.yml``."""
         try:
             written = (self.project_dir / PIPELINES).read_bytes()
         except OSError as error:
@@ -107,65 +107,44 @@ class Workspace:
 
     @contextmanager
     def engine_on_demand(self, kind: EngineKind) -> Iterator[Callable[[], Engine]]:
-        """An engine that is started when somebody first asks for it, and closed at the end."""
-        started: list[Engine] = []
-
-        def engine() -> Engine:
-            if not started:
-                started.append(self.start_engine(kind))
-            return started[0]
-
-        try:
-            yield engine
-        finally:
-            for one in started:
-                one.close()
+        """Give an engine that is started when first asked for, and closed at the end."""
+        with ExitStack() as stack:
+            yield cache(lambda: stack.enter_context(self.start_engine(kind)))
 
     def project(self, engine: Engine | None = None) -> Project:
-        """The parsed project: that of the last parse while it holds, else parsed anew.
+        """Return the parsed project: that of the last parse while it holds, else parsed anew.
 
         It is read once, as the fingerprint is: one command sees one project.
         """
         if not self._read:
-            self._read.append(self._project(engine))
+            kept = Project.load(self._kept_project)
+            if kept is None or not self._is_current(kept):
+                with nullcontext(engine) if engine else self.start_engine() as parser:
+                    kept = self._parse(parser)
+            self._read.append(kept)
         return self._read[0]
 
-    def _project(self, engine: Engine | None) -> Project:
-        selections = {config.select for config in self.configs.values()}
-        kept = Project.load(self._kept_project)
-        if (
-            kept is not None
-            and kept.fingerprint == self.fingerprint
-            and selections <= kept.selections.keys()
-        ):
-            return kept
-        if engine is None:
-            with self.start_engine() as temporary:
-                return self._parse(temporary, selections)
-        return self._parse(engine, selections)
-
     def parse(self, engine: Engine) -> Project:
-        """The project as the engine has parsed it now, whatever was kept: what it will run."""
-        parsed = self._parse(engine, {config.select for config in self.configs.values()})
-        self._read[:] = [parsed.with_texts(self.project_dir)]
+        """Parse the project anew, whatever was kept: this is what the engine will run."""
+        self._read[:] = [self._parse(engine).with_texts(self.project_dir)]
         return self._read[0]
 
     def planner(self, name: str, engine: Engine | None = None) -> Planner:
-        """The planner of a pipeline."""
+        """Make the planner of a pipeline."""
         project = self.project(engine)
         pipeline = make_pipeline(name, find_config(name, self.configs), project)
         files = InputFiles(pipeline, project, self.project_dir)
         return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of, files)
 
     def tracer(self, now: datetime) -> Tracer:
-        """What looks at single windows, at a time."""
+        """Make what traces single windows, as of a time."""
         project = self.project()
         planners = {name: self.planner(name) for name in self.configs}
         landings = Landings(project, self.project_dir)
         return Tracer(project, planners, self.ledger, landings.landed, now)
 
     def named(self, pipeline: str | None) -> tuple[str, ...]:
-        """The name of one pipeline, or those of all; :class:`UsageError` if it is unknown."""
+        """Return the name of one pipeline, or all names; :class:`UsageError` if it is unknown."""
         if pipeline is None:
             return tuple(self.configs)
         find_config(pipeline, self.configs)
@@ -173,7 +152,7 @@ class Workspace:
 
     @property
     def ledger_location(self) -> Path | str:
-        """Where the ledger is: an SQLite file in the home folder, or the URL of DAYBREAK_LEDGER."""
+        """The ledger's place: an SQLite file in the home folder, or the URL of DAYBREAK_LEDGER."""
         return os.environ.get("DAYBREAK_LEDGER") or self.home / "ledger.db"
 
     @cached_property
@@ -185,9 +164,17 @@ class Workspace:
     def _kept_project(self) -> Path:
         return self.home / "project.json"
 
-    def _parse(self, engine: Engine, selections: set[str]) -> Project:
-        described = engine.describe(sorted(selections))
-        project = Project.from_description(described, self.project_dir, self.fingerprint)
+    @property
+    def _selections(self) -> set[str]:
+        return {config.select for config in self.configs.values()}
+
+    def _is_current(self, kept: Project) -> bool:
+        is_same = kept.fingerprint == self.fingerprint
+        return is_same and self._selections <= kept.selections.keys()
+
+    def _parse(self, engine: Engine) -> Project:
+        description = engine.describe(sorted(self._selections))
+        project = Project.from_description(description, self.project_dir, self.fingerprint)
         try:
             project.save(self._kept_project)
         except OSError as error:

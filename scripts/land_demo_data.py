@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import sys
 from datetime import date, timedelta
 from pathlib import Path
@@ -127,7 +128,8 @@ def main() -> None:
     parser.add_argument("--start", type=date.fromisoformat, required=True, metavar="DATE")
     parser.add_argument("--end", type=date.fromisoformat, required=True, metavar="DATE")
     parser.add_argument("--revision", type=int, default=0, help="0 is the first extract")
-    parser.add_argument("--target", type=Path, default=Path("data/landing"))
+    landing = Path(os.environ.get("DAYBREAK_LANDING", "data/landing"))
+    parser.add_argument("--target", type=Path, default=landing)
     arguments = parser.parse_args()
     if arguments.end < arguments.start:
         parser.error(f"--end {arguments.end} is before --start {arguments.start}")

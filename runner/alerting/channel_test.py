@@ -16,7 +16,7 @@ from runner.core.messages import Message, Tone
 
 @dataclass(frozen=True)
 class ChannelTest:
-    """What became of a test message."""
+    """The result of a test message."""
 
     pipeline: str
     channel: str  # alerts[0], ping
@@ -27,7 +27,7 @@ class ChannelTest:
 def try_channels(
     configs: Mapping[str, PipelineConfig],
     pipelines: Iterable[str],
-    environment: Mapping[str, str],
+    variables: Mapping[str, str],
     send: Send,
     fetch: Fetch,
 ) -> Iterator[ChannelTest]:
@@ -35,13 +35,13 @@ def try_channels(
     for name in pipelines:
         config = configs[name]
         for number, channel in enumerate(channels_of(name, config)):
-            refusal = try_channel(channel, _test_of(name), environment, send)
-            scheme = None if refusal is UNREADABLE else _scheme(channel, environment)
+            refusal = try_channel(channel, _test_of(name), variables, send)
+            scheme = None if refusal is UNREADABLE else _scheme(channel, variables)
             problem = refusal.said if refusal else None
             yield ChannelTest(name, f"alerts[{number}]", scheme, problem)
-        pinger = Pinger.of(name, config, environment, fetch)
+        pinger = Pinger.of(name, config, variables, fetch)
         if pinger.channel is not None:
-            scheme = _scheme(pinger.channel, environment)
+            scheme = _scheme(pinger.channel, variables)
             known = scheme if scheme in ("http", "https") else None
             yield ChannelTest(name, "ping", known, pinger.success())
 
@@ -54,9 +54,9 @@ def _test_of(pipeline: str) -> Message:
     )
 
 
-def _scheme(channel: Channel, environment: Mapping[str, str]) -> str | None:
+def _scheme(channel: Channel, variables: Mapping[str, str]) -> str | None:
     try:
-        scheme, mark, _ = channel.url(environment).partition("://")
+        scheme, mark, _ = channel.url(variables).partition("://")
     except ConfigError:
         return None
     return scheme.lower() if mark else None

@@ -1,4 +1,4 @@
-"""Where messages go: the URLs of a pipeline, and which of them is tried when."""
+"""Find where messages go: the URLs of a pipeline, and which of them is tried when."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class Channel:
     place: str  # in words: alerts[1] of pipeline 'orders'
     written: str = field(repr=False)  # with ${NAME}s in it; may hold a password all the same
 
-    def url(self, environment: Mapping[str, str]) -> str:
-        """The URL itself; :class:`ConfigError` naming a variable that is not set."""
+    def url(self, variables: Mapping[str, str]) -> str:
+        """Return the URL itself; :class:`ConfigError` naming a variable that is not set."""
 
         def value(found: re.Match[str]) -> str:
-            if not environment.get(found[1]):
+            if not variables.get(found[1]):
                 raise ConfigError(
                     f"{self.place} needs the environment variable {found[1]}, which is not set: "
                     "set it where the runner runs, or take the entry out.",
                     source="pipelines.yml",
                 )
-            return environment[found[1]]
+            return variables[found[1]]
 
         return _VARIABLE.sub(value, self.written)
 
 
 def channels_of(name: str, config: PipelineConfig) -> tuple[Channel, ...]:
-    """The channels of a pipeline's alerts, the first choice first."""
+    """Return the channels of a pipeline's alerts, the first choice first."""
     return tuple(
         Channel(f"alerts[{number}] of pipeline '{name}'", written)
         for number, written in enumerate(config.alerts)
@@ -49,7 +49,7 @@ def channels_of(name: str, config: PipelineConfig) -> tuple[Channel, ...]:
 
 @dataclass(frozen=True)
 class NextAttempt:
-    """Whose turn it is to send a message that has failed so often."""
+    """The next attempt to send a message that has failed so often."""
 
     attempts: int  # that have failed; a channel that cannot work counts as tried in full
     channels: int  # how many there are
@@ -64,7 +64,7 @@ class NextAttempt:
         return self.attempts // TRIES % self.channels
 
     def next(self, *, is_hopeless: bool = False) -> NextAttempt:
-        """Whose turn it is after another failure; ``is_hopeless``: the channel cannot work.
+        """Return the attempt after another failure; ``is_hopeless``: the channel cannot work.
 
         >>> NextAttempt(1, 2).next().attempts, NextAttempt(1, 2).next(is_hopeless=True).attempts
         (2, 3)
@@ -73,7 +73,7 @@ class NextAttempt:
         return replace(self, attempts=used_up if is_hopeless else self.attempts + 1)
 
     def wait(self, random: Callable[[], float]) -> timedelta:
-        """How long to wait after the last failure; ``random`` gives a number from 0 to 1.
+        """Return how long to wait after the last failure; ``random`` is from 0 to 1.
 
         Not at all when the next channel has its turn for the first time; else with backoff, by
         how often this channel has failed.

@@ -1,7 +1,7 @@
-"""Send what is in the outbox; whatever goes wrong is a line for the log, never an error.
+"""Queue messages in the ledger's outbox, and send what is in it.
 
-The messages of a pipeline leave in the order in which they were written: a recovery never
-overtakes what it closes.
+Whatever goes wrong in sending is a line for the log, never an error. The messages of a pipeline
+leave in the order in which they were written: a recovery never overtakes what it closes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from runner.alerting.channels import PATIENCE, Channel, NextAttempt, channels_of
 from runner.alerting.sending import Refusal, Send, send_by_apprise
@@ -16,14 +17,39 @@ from runner.core.config import PipelineConfig
 from runner.core.crash_points import reached
 from runner.core.environment import Environment
 from runner.core.errors import ConfigError, DaybreakError
+from runner.core.incidents import Incident
 from runner.core.interrupts import shielded
-from runner.core.messages import Message
-from runner.ledger import Ledger, Unsent
+from runner.core.messages import Message, messages_of
+from runner.core.spans import Spans
+from runner.core.timelines import Timeline
+from runner.ledger import Ledger, UnsentMessage
+from runner.project.pipelines import Pipeline
+
+
+def queue_incidents(
+    ledger: Ledger,
+    pipeline: Pipeline,
+    current: Timeline[Incident],
+    undecided: Spans,
+    now: datetime,
+) -> tuple[Message, ...]:
+    """Queue what is new about a pipeline, once, whoever else looks at it; returns the messages.
+
+    ``current`` are all of its incidents. ``undecided`` are windows in flight: what was told of
+    them stands. A pipeline without `alerts` tells nobody: once it has some, they hear what is then.
+    """
+    if not pipeline.config.alerts:
+        return ()
+
+    composed = partial(messages_of, pipeline.name, pipeline.calendar)
+    messages = ledger.outbox.announce(pipeline.name, current, undecided, composed, now)
+    reached("alert-told")
+    return messages
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of the messages in the outbox."""
+    """The result of an attempt to send what is in the outbox."""
 
     sent: int
     lines: tuple[str, ...]  # for the log, one per message sent, and per attempt that failed
@@ -35,8 +61,8 @@ class OutboxSender:
 
     ledger: Ledger
     configs: Mapping[str, PipelineConfig]  # by pipeline
-    environment: Mapping[str, str] = field(repr=False)  # where ${NAME}s come from
-    world: Environment
+    variables: Mapping[str, str] = field(repr=False)  # where ${NAME}s come from
+    environment: Environment
     send: Send = field(default=send_by_apprise)
 
     def deliver(self, patience: timedelta = timedelta(0)) -> Delivery:
@@ -47,7 +73,7 @@ class OutboxSender:
         """
         sent, lines = 0, []
         try:
-            for was_sent, line in self._rounds(self.world.now() + patience):
+            for was_sent, line in self._rounds(self.environment.now() + patience):
                 sent += was_sent
                 lines.append(line)
         except DaybreakError as error:
@@ -57,26 +83,27 @@ class OutboxSender:
         return Delivery(sent, tuple(lines))
 
     def _rounds(self, until: datetime) -> Iterator[tuple[bool, str]]:
-        """Rounds, with pauses between them, while a message may be tried again in time."""
+        """Make rounds, with pauses between, while a message may be tried again in time."""
         while True:
             yield from self._round()
-            now = self.world.now()
+            now = self.environment.now()
             times = [letter.not_before for letter in self._waiting() if letter.not_before]
             soonest = min((at for at in times if at > now), default=None)
             if soonest is None or soonest > until:
                 return
-            self.world.sleep((soonest - now).total_seconds())
+            self.environment.sleep((soonest - now).total_seconds())
 
-    def _waiting(self) -> list[Unsent]:
-        """The unsent messages that have somewhere to go."""
-        return [letter for letter in self.ledger.unsent() if self._channels(letter.pipeline)]
+    def _waiting(self) -> list[UnsentMessage]:
+        """Return the unsent messages that have somewhere to go."""
+        unsent = self.ledger.outbox.get_unsent()
+        return [letter for letter in unsent if self._channels(letter.pipeline)]
 
     def _channels(self, pipeline: str) -> tuple[Channel, ...]:
         config = self.configs.get(pipeline)
         return channels_of(pipeline, config) if config else ()
 
     def _round(self) -> Iterator[tuple[bool, str]]:
-        """Try each message whose time has come; whether it was sent, and a line for the log."""
+        """Try each message whose time has come; yield True if it was sent, and a log line."""
         for pipeline in dict.fromkeys(letter.pipeline for letter in self._waiting()):
             while (result := self._next(pipeline)) is not None:
                 yield result
@@ -86,32 +113,32 @@ class OutboxSender:
         longest = PATIENCE.max_backoff
         # An interrupt between sending and marking would send it twice.
         with shielded():
-            letter = self.ledger.take_message(pipeline, self.world.now(), longest)
+            letter = self.ledger.outbox.take(pipeline, self.environment.now(), longest)
             if letter is None:
                 return None
             reached("alert-taken")
             channels = self._channels(pipeline)
             turn = NextAttempt(letter.attempts, len(channels))
             channel = channels[turn.channel]
-            refusal = try_channel(channel, letter.message, self.environment, self.send)
+            refusal = try_channel(channel, letter.message, self.variables, self.send)
             if refusal is None:
                 reached("alert-sent")
-                self.ledger.message_sent(letter.key, self.world.now())
+                self.ledger.outbox.mark_sent(letter.key, self.environment.now())
                 return True, f"told: {letter.message.title}"
             self._put_back(letter, turn.next(is_hopeless=refusal.is_hopeless), refusal)
         return False, f"not told by {channel.place}: {refusal.said} ({letter.message.title})"
 
-    def _put_back(self, letter: Unsent, turn: NextAttempt, refusal: Refusal) -> None:
-        not_before = self.world.now() + turn.wait(self.world.random)
-        self.ledger.message_failed(letter.key, turn.attempts, not_before, refusal.said)
+    def _put_back(self, letter: UnsentMessage, turn: NextAttempt, refusal: Refusal) -> None:
+        not_before = self.environment.now() + turn.wait(self.environment.random)
+        self.ledger.outbox.mark_failed(letter.key, turn.attempts, not_before, refusal.said)
 
 
 def try_channel(
-    channel: Channel, message: Message, environment: Mapping[str, str], send: Send
+    channel: Channel, message: Message, variables: Mapping[str, str], send: Send
 ) -> Refusal | None:
     """Send a message over one channel; None if it was sent."""
     try:
-        url = channel.url(environment)
+        url = channel.url(variables)
     except ConfigError as error:
         return Refusal(str(error), is_hopeless=True)
     return send(url, message)

@@ -1,4 +1,4 @@
-"""The dead-man's switch: an outside service that is told of every pass, and misses us.
+"""Ping the dead-man's switch: an outside service that is told of every pass, and misses us.
 
 Whoever watches from this machine dies with it. A service such as healthchecks.io is pinged when
 a pass starts, when it has succeeded and when it has failed, and raises the alarm itself when
@@ -33,7 +33,7 @@ class Pinger:
     """
 
     channel: Channel | None
-    environment: Mapping[str, str] = field(repr=False)
+    variables: Mapping[str, str] = field(repr=False)
     fetch: Fetch
 
     @classmethod
@@ -41,37 +41,37 @@ class Pinger:
         cls,
         name: str,
         config: PipelineConfig,
-        environment: Mapping[str, str],
+        variables: Mapping[str, str],
         fetch: Fetch | None = None,
     ) -> Pinger:
-        """The pinger of a pipeline."""
+        """Make the pinger of a pipeline."""
         channel = Channel(f"ping of pipeline '{name}'", config.ping) if config.ping else None
-        return cls(channel, environment, fetch or fetched)
+        return cls(channel, variables, fetch or fetched)
 
     def start(self) -> str | None:
-        """A pass has begun."""
+        """Tell that a pass has begun."""
         return self._told("/start")
 
     def success(self) -> str | None:
-        """A pass has ended well."""
+        """Tell that a pass has ended well."""
         return self._told("")
 
     def fail(self) -> str | None:
-        """A pass has ended, and something of it failed."""
+        """Tell that a pass has ended, and something of it failed."""
         return self._told("/fail")
 
     def _told(self, suffix: str) -> str | None:
         if self.channel is None:
             return None
         try:
-            why_not = self.fetch(ping_url(self.channel.url(self.environment), suffix))
+            why_not = self.fetch(ping_url(self.channel.url(self.variables), suffix))
         except ConfigError as error:
             return str(error)
         return f"{self.channel.place} was not told: {why_not}" if why_not else None
 
 
 def ping_url(url: str, suffix: str) -> str:
-    """The URL of a signal; what follows a question mark stays at the end.
+    """Return the URL of a signal; what follows a question mark stays at the end.
 
     >>> ping_url("https://hc-ping.com/key/orders/?create=1", "/start")
     'https://hc-ping.com/key/orders/start?create=1'
@@ -81,7 +81,7 @@ def ping_url(url: str, suffix: str) -> str:
 
 
 def fetched(url: str) -> str | None:
-    """Fetch a URL; in our own words why not, None if it was. Never raises."""
+    """Fetch a URL; return in our own words why not, None if it was. Never raises."""
     from urllib.error import HTTPError, URLError  # only here: slow to import
     from urllib.request import urlopen
 
@@ -99,7 +99,7 @@ def fetched(url: str) -> str | None:
 
 
 def _request(url: str) -> Request | None:
-    """The request for a web page; None for any other URL."""
+    """Make the request for a web page; None for any other URL."""
     from urllib.request import Request
 
     parts = urlsplit(url)

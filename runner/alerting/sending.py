@@ -21,7 +21,7 @@ _LOGGERS = ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib", "
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a message was not sent."""
+    """The reason why a message was not sent."""
 
     said: str  # in our own words
     is_hopeless: bool = False  # the channel itself is wrong: no other attempt can work

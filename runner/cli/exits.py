@@ -1,4 +1,4 @@
-"""Which exit code a result has; see the table in :mod:`runner.cli`."""
+"""The exit codes of results; see the table in :mod:`runner.cli`."""
 
 from __future__ import annotations
 
@@ -6,30 +6,20 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from runner.core.errors import DaybreakError, UsageError
-from runner.core.plan import Plan
-from runner.core.states import RunState
+from runner.core.planning import Plan
+from runner.core.states import Verdict
 from runner.core.status import WindowStatus
 
 if TYPE_CHECKING:
     from runner.execution.context import RunResult
+    from runner.scheduling.passes import PipelinePass
+    from runner.scheduling.watch import WatchReport
 
 FAILED = 1
 USAGE = 2
 UNVERIFIED = 3
 MISSED = 4
 INTERRUPTED = 130
-
-_CODES = {
-    WindowStatus.IN_FLIGHT: FAILED,
-    WindowStatus.MISSING: FAILED,
-    WindowStatus.FAILED: FAILED,
-    WindowStatus.BLOCKED: FAILED,
-    WindowStatus.INCORRECT: UNVERIFIED,
-    WindowStatus.UNCHECKED: UNVERIFIED,
-    WindowStatus.PUBLISHED: UNVERIFIED,
-    WindowStatus.STALE: 0,
-    WindowStatus.SUCCESS: 0,
-}
 
 
 def of_windows(plan: Plan, done: RunResult) -> int:
@@ -38,25 +28,43 @@ def of_windows(plan: Plan, done: RunResult) -> int:
     left_alone = {s.status for s in plan.skipped} - ({WindowStatus.MISSING} - plan.request.takes)
     if done.left_to_others:
         left_alone.add(WindowStatus.IN_FLIGHT)
-    return worst([*(_CODES[status] for status in left_alone), of_runs(done)])
+    return worst([*(_of_status(status) for status in left_alone), of_runs(done)])
 
 
 def of_runs(done: RunResult) -> int:
     """By the worst window that was run."""
-    return worst([_of_state(state) for state in done.states.values()])
+    return worst([_of_verdict(state.verdict) for state in done.states.values()])
+
+
+def of_pass(found: PipelinePass) -> int:
+    """By the worst window that a pass ran of a pipeline, or by what kept it from that."""
+    if found.error is not None:
+        return of_error(found.error)
+    return of_runs(found.done) if found.done is not None else 0
+
+
+def of_watch(report: WatchReport) -> int:
+    """By what is missed, else by what could not be looked at."""
+    if report.missed or report.scheduler is not None:
+        return MISSED
+    return worst([of_error(error) for error in report.errors.values()])
 
 
 def of_error(error: DaybreakError) -> int:
-    """Whether it is a person's to mend before anything runs."""
+    """By who has to mend it: a person, before anything runs, or not."""
     return USAGE if isinstance(error, UsageError) else FAILED
 
 
 def worst(codes: Collection[int]) -> int:
-    """What failed weighs most, then what cannot be used, then what is not verified."""
+    """By what failed, else by what cannot be used, else by what is not verified."""
     return next((code for code in (FAILED, USAGE, UNVERIFIED, MISSED) if code in codes), 0)
 
 
-def _of_state(state: RunState) -> int:
-    if state in (RunState.FAILED, RunState.CANCELLED):
+def _of_status(status: WindowStatus) -> int:
+    return 0 if status is WindowStatus.STALE else _of_verdict(status.verdict)
+
+
+def _of_verdict(verdict: Verdict) -> int:
+    if not verdict.ran:
         return FAILED
-    return 0 if state is RunState.SUCCESS else UNVERIFIED
+    return 0 if verdict.correct else UNVERIFIED

@@ -1,4 +1,4 @@
-"""What a person types, turned into values: one clear line if it cannot be."""
+"""Turn what a person types into values: one clear line if it cannot be."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 from runner.core.config import parsed_duration
 from runner.core.environment import Environment
-from runner.core.errors import UsageError, nearest
-from runner.core.spans import Span
+from runner.core.errors import UsageError
+from runner.planner import known_models
 from runner.project.pipelines import Pipeline
 
 
 def chunk_size(text: str) -> int | None:
-    """Windows in a chunk; None takes every contiguous range as one."""
+    """Read how many windows a chunk holds; None: as many as fit."""
     if text == "auto":
         return None
     if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
@@ -24,8 +24,12 @@ def chunk_size(text: str) -> int | None:
     return int(text)
 
 
-def parsed_date(text: str | None, option: str) -> date | None:
-    """A date such as 2026-06-19; ``option`` names it in the error."""
+def dates(start_date: str | None, end_date: str | None) -> tuple[date | None, date | None]:
+    """Read a range of dates such as 2026-06-19; :class:`UsageError` if one is none."""
+    return _date(start_date, "--start-date"), _date(end_date, "--end-date")
+
+
+def _date(text: str | None, option: str) -> date | None:
     try:
         return date.fromisoformat(text) if text is not None else None
     except ValueError as error:
@@ -33,7 +37,7 @@ def parsed_date(text: str | None, option: str) -> date | None:
 
 
 def duration(text: str, option: str) -> timedelta:
-    """A duration such as 30s, longer than zero; ``option`` names it in the error."""
+    """Read a duration such as 30s, longer than zero; ``option`` names it in the error."""
     try:
         found = parsed_duration(text)
     except ValueError as error:
@@ -44,17 +48,17 @@ def duration(text: str, option: str) -> timedelta:
 
 
 def now() -> datetime:
-    """The one place that reads the clock, UTC."""
+    """Read the clock, UTC; nothing else does."""
     return datetime.now(UTC)
 
 
-def the_world() -> Environment:
-    """The real clock, patience and chance."""
+def environment() -> Environment:
+    """Return the real clock, patience and chance."""
     return Environment(now, time.monotonic, time.sleep, random.random)
 
 
 def parsed_timestamp(text: str | None) -> datetime | None:
-    """A timestamp, with or without an offset."""
+    """Read a timestamp, with or without an offset."""
     if text is None:
         return None
     hint = "write it like 2026-06-19 or 2026-06-19T05:00"
@@ -68,27 +72,25 @@ def parsed_timestamp(text: str | None) -> datetime | None:
 
 
 def instant_of(timestamp: datetime | None, zone: ZoneInfo) -> datetime:
-    """The time to look from, UTC: now by default; without an offset it is in ``zone``."""
+    """Return the time to look from, UTC: now by default; without an offset it is in ``zone``."""
     if timestamp is None:
         return now()
     local = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=zone)
     return local.astimezone(UTC)
 
 
-def selected_models(pipeline: Pipeline, names: Iterable[str]) -> frozenset[str] | None:
-    """The models that a person named, None if none; several may share a word."""
-    chosen = _known_models(pipeline, names)
-    if chosen and not any(node.name in chosen for node in pipeline.windowed):
-        raise UsageError(
-            f"{chosen[0]} has no windows, so there is nothing of it to replay: "
-            f"dbt build --select {chosen[0]}"
-        )
-    return frozenset(chosen) or None
+def names(words: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names that were given with a repeatable option; several may share a word.
+
+    >>> names(["orders,lines", "stores days"])
+    ('orders', 'lines', 'stores', 'days')
+    """
+    return tuple(name for word in words or () for name in word.replace(",", " ").split())
 
 
-def models_to_prove(pipeline: Pipeline, names: Iterable[str]) -> frozenset[str] | None:
-    """The incremental models that a person named, None if none; several may share a word."""
-    chosen = _known_models(pipeline, names)
+def models_to_prove(pipeline: Pipeline, select: Iterable[str]) -> frozenset[str] | None:
+    """Return the incremental models that a person selected, None if none."""
+    chosen = known_models(pipeline, names(select))
     replayed = {n.name for n in pipeline.data_nodes if n.materialized == "incremental"}
     for name in chosen:
         if name not in replayed:
@@ -97,31 +99,3 @@ def models_to_prove(pipeline: Pipeline, names: Iterable[str]) -> frozenset[str] 
                 "nothing to prove; leave it out"
             )
     return frozenset(chosen) or None
-
-
-def _known_models(pipeline: Pipeline, names: Iterable[str]) -> list[str]:
-    chosen = [name for words in names for name in words.replace(",", " ").split()]
-    known = {node.name for node in pipeline.data_nodes}
-    for name in chosen:
-        if name not in known:
-            raise UsageError(
-                f"{pipeline.name} has no model {name!r}.{nearest(name, known)} "
-                f"See: runner dag {pipeline.name}"
-            )
-    return chosen
-
-
-def range_of_dates(
-    pipeline: Pipeline, first: date | None, last: date | None, now: datetime
-) -> Span | None:
-    """The windows of the dates; a missing date is that end of what is complete."""
-    complete = pipeline.complete(now)
-    if first is None and last is None:
-        return complete
-    local = pipeline.calendar.zone
-    if first is None:
-        first = pipeline.first.astimezone(local).date()
-    if last is None:
-        newest = complete.end - timedelta(microseconds=1) if complete is not None else now
-        last = max(first, newest.astimezone(local).date())
-    return pipeline.span_of_dates(first, last, now)

@@ -24,7 +24,7 @@ SHARE_OF_TIMEOUT = 4  # and a quarter of the time after which it would be killed
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one invocation does: it replaces some models' windows, and judges some others'."""
+    """The work of one invocation: it replaces some models' windows, and judges some others'."""
 
     span: Span
     models: tuple[str, ...]  # built, in the order of the graph
@@ -33,13 +33,13 @@ class Chunk:
 
     @property
     def is_for_tables(self) -> bool:
-        """Whether nothing is to do of its windows: what knows none is built in their name."""
+        """True if nothing is to do of its windows: what knows none is built in their name."""
         return not self.models and not self.checks
 
 
 @dataclass(frozen=True)
 class Sizing:
-    """How many windows the next chunk may hold."""
+    """The number of windows that the next chunk may hold, and what it is reckoned from."""
 
     fixed: int | None = None  # windows, as a person asked; None: by the budget
     rows_per_window: float | None = None  # all models together; None: nobody knows
@@ -72,7 +72,7 @@ class Sizing:
 
     @property
     def _is_little(self) -> bool:
-        """Whether all the rows that there can be fit into one chunk."""
+        """True if all the rows that there can be fit into one chunk."""
         landed = self.landed_bytes
         return landed is not None and landed <= self.row_budget * LANDED_BYTES_PER_ROW
 

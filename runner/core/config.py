@@ -1,4 +1,4 @@
-"""What a pipeline may be told in ``pipelines.yml``, as values, and how each is read.
+"""The settings of a pipeline in ``pipelines.yml`` as values, with a reader for each.
 
 See :mod:`runner.project.pipelines_yml` for the text and its errors.
 """
@@ -110,7 +110,7 @@ def pipeline_name(value: object) -> str:
 
 
 class Catchup(StrEnum):
-    """Which of several windows due at once are run on schedule."""
+    """The choice of windows to run on schedule when several are due at once."""
 
     ALL = "all"
     LATEST = "latest"
@@ -119,7 +119,7 @@ class Catchup(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Retries(Record):
-    """How often a transient failure is tried again, and how patiently."""
+    """The number of attempts after transient failures, and the pauses between them."""
 
     attempts: int = key(whole(least=1), 3)  # the first one included
     backoff: timedelta = key(parsed_duration, timedelta(seconds=30))  # before the second attempt

@@ -1,4 +1,4 @@
-"""Named places at which a test lets a process die, to prove that the next command mends it.
+"""Let a test kill a process at named places, to prove that the next command mends it.
 
 ``DAYBREAK_CRASH=after-claim:3`` kills the process that reaches ``after-claim`` for the third
 time, as ``kill -9`` would; several points are separated by commas. Without the variable nothing

@@ -1,4 +1,4 @@
-"""What services take from outside: the time, patience and chance; tests pass their own."""
+"""The environment of services: time, patience and chance; tests pass their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Environment:
-    """The surroundings of a service."""
+    """The time, patience and chance that a service uses."""
 
     now: Clock  # UTC
     monotonic: Callable[[], float]  # seconds, never set back

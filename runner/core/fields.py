@@ -57,17 +57,17 @@ class Record:
     """Settings with a name each: a frozen dataclass whose fields are made by :func:`key`."""
 
     def contradictions(self) -> Iterator[tuple[Path, str]]:
-        """What does not fit together, and where, once each setting is right by itself."""
+        """Yield what does not fit together, and where, once each setting is right by itself."""
         yield from ()
 
 
 def key(read: Reader[T], default: T | Any = MISSING, *, is_secret: bool = False) -> Any:
-    """A field of a record, and how its value is read; without a default it must be given."""
+    """Make a field of a record with its reader; without a default it must be given."""
     return field(default=default, repr=not is_secret, metadata={"read": read})
 
 
 def record(made: type[T]) -> Reader[T]:
-    """The reader of keys and values that make a record."""
+    """Make a reader of keys and values that make a record."""
     known = {one.name: one for one in fields(made)}  # type: ignore[arg-type]
     needed = [name for name, one in known.items() if one.default is MISSING]
 
@@ -90,7 +90,7 @@ def record(made: type[T]) -> Reader[T]:
 
 
 def named(read_name: Reader[K], read: Reader[T], least: str) -> Reader[dict[K, T]]:
-    """The reader of keys that are names; of none it says that there must be ``least``."""
+    """Make a reader of keys that are names; of none it says that there must be ``least``."""
 
     def read_all(value: object) -> dict[K, T]:
         given = _keyed(value)
@@ -103,7 +103,7 @@ def named(read_name: Reader[K], read: Reader[T], least: str) -> Reader[dict[K, T
 
 
 def many(read: Reader[T]) -> Reader[tuple[T, ...]]:
-    """The reader of a list."""
+    """Make a reader of a list."""
 
     def read_all(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
@@ -114,12 +114,12 @@ def many(read: Reader[T]) -> Reader[tuple[T, ...]]:
 
 
 def maybe(read: Reader[T]) -> Reader[T | None]:
-    """The reader of something that may be nothing."""
+    """Make a reader of something that may be nothing."""
     return lambda value: None if value is None else read(value)
 
 
 def one_of(choices: type[E]) -> Reader[E]:
-    """The reader of one of a few words."""
+    """Make a reader of one of a few words."""
     *others, last = [repr(choice.value) for choice in choices]
 
     def read(value: object) -> E:
@@ -131,7 +131,7 @@ def one_of(choices: type[E]) -> Reader[E]:
 
 
 def whole(least: int) -> Reader[int]:
-    """The reader of a whole number."""
+    """Make a reader of a whole number."""
 
     def read(value: object) -> int:
         if type(value) is not int:  # nor true, which Python counts as one

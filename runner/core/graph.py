@@ -1,8 +1,9 @@
-"""Walk a graph whose nodes have names."""
+"""Walk graphs whose nodes have names, and put them in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
 
 
 def walk(start: Iterable[str], onward: Callable[[str], Iterable[str]]) -> Iterator[str]:
@@ -22,3 +23,25 @@ def walk(start: Iterable[str], onward: Callable[[str], Iterable[str]]) -> Iterat
             seen.add(name)
             yield name
             ahead.extend(onward(name))
+
+
+def depths(parents: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Return how many steps each name lies below those without parents, parents first.
+
+    Parents that are no keys themselves count for nothing. :class:`graphlib.CycleError` if a name
+    is above itself.
+
+    >>> depths({"report": ["orders", "stores"], "orders": ["lines"], "lines": [], "stores": []})
+    {'stores': 0, 'lines': 0, 'orders': 1, 'report': 2}
+    """
+    sorter = TopologicalSorter(
+        {name: [parent for parent in above if parent in parents] for name, above in parents.items()}
+    )
+    sorter.prepare()
+    found: dict[str, int] = {}
+    depth = 0
+    while ready := sorter.get_ready():
+        found |= dict.fromkeys(ready, depth)
+        sorter.done(*ready)
+        depth += 1
+    return found

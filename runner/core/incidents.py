@@ -1,4 +1,4 @@
-"""What a person should be told of: windows that are missed, failed or incorrect.
+"""Incidents that a person is told of: windows that are missed, failed or incorrect.
 
 Absence is computed, never waited for: what should have been a success by now, minus what is one.
 What was told before is a timeline too, and news is the difference of the two.
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class IncidentKind(StrEnum):
-    """How a window of a pipeline is in trouble."""
+    """The kind of trouble that a window is in."""
 
     MISSED = "missed"  # past its deadline, and no success
     FAILED = "failed"  # after its last retry
@@ -27,7 +27,7 @@ class IncidentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What is wrong with some windows of a pipeline."""
+    """Something that is wrong with some windows of a pipeline."""
 
     kind: IncidentKind
     reason: str  # in one line: what has become of them, or what they wait for
@@ -46,7 +46,7 @@ class IncidentChange:
 def incident_changes(
     told: Timeline[IncidentKind], current: Timeline[Incident]
 ) -> Iterator[IncidentChange]:
-    """What is to be told, in order of time; only the kind of a trouble makes news.
+    """Yield what is to be told, in order of time; only the kind of a trouble makes news.
 
     >>> from datetime import UTC, datetime
     >>> def day(number): return datetime(2026, 6, number, tzinfo=UTC)
@@ -74,7 +74,7 @@ def incident_changes(
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is to be told now, and what has been told after that."""
+    """The changes to tell now, and what has been told after that."""
 
     changes: tuple[IncidentChange, ...]
     told: Timeline[IncidentKind]

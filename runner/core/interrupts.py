@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, which must not tear what may only be done as a whole.
+"""Handle Ctrl-C and SIGTERM, which must not tear what may only be done as a whole.
 
 Python raises in the middle of whatever runs: between a database's ``BEGIN`` and the code that
 would undo it, say. A shield puts that off to its own end.
@@ -20,14 +20,14 @@ class Interrupted(BaseException):
 
 
 class _Shields:
-    """How many shields the main thread holds, and whether a signal has come meanwhile."""
+    """The number of shields that the main thread holds, and a signal that came meanwhile."""
 
     count = 0
     is_pending = False
 
 
 def listen() -> None:
-    """From now on Ctrl-C and SIGTERM raise :class:`Interrupted` in the main thread."""
+    """Let Ctrl-C and SIGTERM raise :class:`Interrupted` in the main thread from now on."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
 

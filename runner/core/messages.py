@@ -1,4 +1,4 @@
-"""What is told to a person, in words that can be read at six in the morning.
+"""Write the messages to people, in words that can be read at six in the morning.
 
 One message per pipeline and kind of news, however many windows it is about: ranges and counts,
 a few reasons, and for each the command that repairs it.
@@ -23,7 +23,7 @@ _LONGEST_REASON = 300  # characters
 
 
 class Tone(StrEnum):
-    """How loud a message is; what a pager does by."""
+    """The loudness of a message, which a pager goes by."""
 
     FAILURE = "failure"
     WARNING = "warning"  # it ran, and a check failed
@@ -53,7 +53,7 @@ def messages_of(
     news: Iterable[IncidentChange],
     open_now: Timeline[IncidentKind],
 ) -> tuple[Message, ...]:
-    """The messages that tell news of a pipeline: one per kind of trouble, one of what recovered.
+    """Write the news of a pipeline: one message per kind of trouble, one of what recovered.
 
     ``open_now`` is everything that is in trouble now, told before or just now.
     """
@@ -100,7 +100,7 @@ def _opening(
 
 
 def _changed(calendar: Calendar, items: Iterable[IncidentChange]) -> Iterator[str]:
-    """What of the windows was told before as another trouble."""
+    """Say which of the windows were told before as another trouble."""
     for kind, spans in _told_before(items):
         yield f"told before as {kind}: {ranges_in_words(calendar, spans)}"
 
@@ -140,7 +140,7 @@ def _told_before(items: Iterable[IncidentChange]) -> Iterator[tuple[IncidentKind
 def _title(pipeline: str, calendar: Calendar, spans: Spans, what: str) -> str:
     ranges = list(spans)
     whole = Span(ranges[0].start, ranges[-1].end)
-    where = _range(calendar, whole)
+    where = calendar.label(whole)
     if len(ranges) > 1:
         where = "between " + where.replace(" … ", " and ")
     return f"{pipeline}: {_counted(_count(calendar, spans))} {what}, {where}"
@@ -151,7 +151,7 @@ def _footer(calendar: Calendar) -> str:
 
 
 def ranges_in_words(calendar: Calendar, spans: Spans) -> str:
-    """A few ranges by the labels of their windows, and how many windows they are.
+    """Name a few ranges by the labels of their windows, and count the windows.
 
     >>> from datetime import date
     >>> from zoneinfo import ZoneInfo
@@ -163,17 +163,12 @@ def ranges_in_words(calendar: Calendar, spans: Spans) -> str:
     >>> ranges_in_words(days, Spans(june(day, day) for day in range(1, 18, 2)))[-40:]
     '2026-06-09 and 4 more ranges (9 windows)'
     """
-    ranges = [_range(calendar, span) for span in spans]
+    ranges = [calendar.label(span) for span in spans]
     words = ", ".join(ranges[:_MOST_RANGES])
     if (more := len(ranges) - _MOST_RANGES) > 0:
         words += f" and {more} more {'range' if more == 1 else 'ranges'}"
     count = _count(calendar, spans)
     return words if count == 1 else f"{words} ({_counted(count)})"
-
-
-def _range(calendar: Calendar, span: Span) -> str:
-    first, last = calendar.window_at(span.start), calendar.before(span.end)
-    return first.label if first == last else f"{first.label} … {last.label}"
 
 
 def _count(calendar: Calendar, spans: Spans) -> int:

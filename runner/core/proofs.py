@@ -1,4 +1,4 @@
-"""What replaying a model has shown: six properties, and the verdict that they amount to."""
+"""The results of replaying a model: six properties, and the verdict that they amount to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Property(StrEnum):
-    """What has to hold of a model whose windows may be run again at any time."""
+    """A property that a model must have so that its windows may be run again at any time."""
 
     IDEMPOTENT = "idempotent"  # run twice = run once
     COMMUTES = "commutes"  # in any order = in order
@@ -20,7 +20,7 @@ class Property(StrEnum):
 
 
 class Result(StrEnum):
-    """How a property was found."""
+    """The result of testing a property."""
 
     PASSED = "pass"
     FAILED = "fail"
@@ -29,7 +29,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class PropertyResult:
-    """Whether a model has a property."""
+    """The result of testing one property of a model, with its reason."""
 
     result: Result
     reason: str | None = None  # why it failed or does not apply, in one line
@@ -37,7 +37,7 @@ class PropertyResult:
 
 
 class ProofVerdict(StrEnum):
-    """What is known of a model's code."""
+    """The verdict on a model's code."""
 
     PROVED = "proved"  # it has every property that applies to it
     UNPROVED = "unproved"  # never replayed, or something is still open
@@ -57,7 +57,7 @@ class Proof:
 
 
 def verdict_of(outcomes: Mapping[Property, PropertyResult]) -> ProofVerdict:
-    """What the outcomes of a model's properties amount to.
+    """Return the verdict that the outcomes of a model's properties amount to.
 
     >>> passed, failed = PropertyResult(Result.PASSED), PropertyResult(Result.FAILED, "other rows")
     >>> verdict_of({Property.IDEMPOTENT: passed, Property.COMMUTES: failed})

@@ -1,4 +1,4 @@
-"""Who may not run: models that somebody has an objection to, unless a person allows them."""
+"""Refuse to run models that somebody has an objection to, unless a person allows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.core.proofs import Proof, ProofVerdict
 
 @dataclass(frozen=True)
 class Objection:
-    """Why replaying a model is not safe."""
+    """The reason why replaying a model is not safe."""
 
     model: str
     reason: str  # in a word or two, for the record: DB03 append
@@ -20,7 +20,7 @@ class Objection:
 
 @dataclass(frozen=True)
 class Allowance:
-    """What a person let a model do in a run all the same."""
+    """The permission of a person to run a model all the same."""
 
     model: str
     reason: str  # that of the objection
@@ -47,7 +47,7 @@ def refuse_unsafe(
 
 
 def disproved(pipeline: str, proofs: Mapping[str, Proof | None]) -> list[Objection]:
-    """The models of a pipeline that lacked a property when their windows were replayed."""
+    """Object to the models of a pipeline that lacked a property when they were replayed."""
     return [
         Objection(
             model=name,
@@ -63,7 +63,7 @@ def disproved(pipeline: str, proofs: Mapping[str, Proof | None]) -> list[Objecti
 
 
 def require_known(allowed: Iterable[str], models: Collection[str], where: str) -> None:
-    """:class:`UsageError` with the nearest name if a name that is allowed is no model's."""
+    """Raise :class:`UsageError` with the nearest name if an allowed name is no model's."""
     for name in allowed:
         if name not in models:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""What to do about a failure: try again, try once more, stop everything, or give up.
+"""Decide what to do about a failure: try again, try once more, stop everything, or give up.
 
 dbt flattens errors to text, so a failure is known by its words alone, and the words are data:
 one table of rules, searched in order. Two forms of a message are understood: dbt's own (a node's
@@ -22,7 +22,7 @@ from runner.core.config import Retries
 
 
 class Remedy(StrEnum):
-    """What is done about a failed invocation or node."""
+    """The remedy for a failed invocation or node."""
 
     TRANSIENT = "transient"  # again with backoff, up to the policy's attempts
     ONCE = "once"  # one more attempt
@@ -55,8 +55,7 @@ _WRAPPING = re.compile(
     r"(?:(?=MemoryError|KeyboardInterrupt|OSError: )|(?:[a-z_]\w*\.)+[A-Z]\w*: )"
     r"|TransactionContext Error: Failed to commit: "
     r"|(?:FATAL Error: )?Failed to create checkpoint because of error: "
-    r'|(?:FATAL Error: )?Failed: database has been invalidated [^"]*Original error: "'
-    r"|(?:ERROR|FATAL):  ",
+    r'|(?:FATAL Error: )?Failed: database has been invalidated [^"]*Original error: "',
     re.DOTALL,
 )
 
@@ -138,8 +137,8 @@ RULES = _rules(
     (
         "disk full",
         Remedy.HALT,
-        "DuckDB, Python and PostgreSQL, with the words of the operating system (strerror)",
-        rf'(?:IO Error: )?(?:Cannot|[Cc]ould not) [\w ]+ "[^"\n]*"[^"\n]*: {_NO_ROOM}'
+        "DuckDB and Python, with the words of the operating system (strerror)",
+        rf'(?:IO Error: )?(?:Cannot|Could not) [\w ]+ "[^"\n]*"[^"\n]*: {_NO_ROOM}'
         r'|(?:IO Error: )?Could not write all bytes to file "'  # a short write: DuckDB before 1.1
         rf"|(?:OSError: )?\[Errno \d+\] {_NO_ROOM}",
     ),
@@ -172,8 +171,8 @@ RULES = _rules(
     (
         "out of memory",
         Remedy.ONCE,
-        "DuckDB, at its limit or the machine's; Python; PostgreSQL (for an adapter to come)",
-        r"Out of Memory Error: (?!failed to offload )|MemoryError\b|out of memory\b",
+        "DuckDB, at its limit or the machine's; Python",
+        r"Out of Memory Error: (?!failed to offload )|MemoryError\b",
     ),
     (
         "no room to spill",
@@ -221,42 +220,12 @@ RULES = _rules(
         "DuckDB: every other IO Error; its words continue with the operating system's (strerror)",
         r'IO Error: |Could not \w+ (?:from |to )?file "',
     ),
-    (
-        "postgres conflict",
-        Remedy.TRANSIENT,
-        "PostgreSQL 15 (for an adapter to come): SQLSTATE 40001, 40P01, 55P03",
-        r"could not serialize access |deadlock detected|could not obtain lock on "
-        r"|canceling statement due to (?:lock timeout|conflict with recovery)",
-    ),
-    (
-        "postgres connection",
-        Remedy.TRANSIENT,
-        "PostgreSQL 15 and libpq (for an adapter to come): SQLSTATE 08*, 53300, 57P01, 57P03",
-        r"connection to server [^\n]* failed: "
-        r"(?:Connection refused|Connection timed out|timeout expired|No such file or directory"
-        r"|FATAL:  (?:sorry, too many clients|remaining connection slots|the database system is))"
-        r"|could not translate host name \S+ to address: Temporary failure"
-        r"|terminating connection due to |server closed the connection unexpectedly"
-        r"|SSL connection has been closed unexpectedly",
-    ),
-    (
-        "postgres corruption",
-        Remedy.HALT,
-        "PostgreSQL 15 (for an adapter to come): SQLSTATE XX001",
-        r"invalid page in block \d+ of relation |could not read block \d+ in file ",
-    ),
-    (
-        "postgres interrupted",
-        Remedy.ONCE,
-        "PostgreSQL 15 (for an adapter to come): SQLSTATE 57014",
-        r"canceling statement due to (?:user request|statement timeout)",
-    ),
 )
 UNKNOWN = RetryRule("unknown", "", Remedy.PERMANENT, "no rule knows these words")
 
 
 def classify(message: str) -> RetryRule:
-    r"""The first rule that knows what was said, or ``UNKNOWN``.
+    r"""Return the first rule that knows what was said, or ``UNKNOWN``.
 
     ``message`` is dbt's own, of a node or of the invocation, or our one line of it.
 
@@ -277,7 +246,7 @@ def classify(message: str) -> RetryRule:
 
 
 def allows_another(rule: RetryRule, attempts_so_far: int, policy: Retries) -> bool:
-    """Whether a failure may be tried again after so many attempts, the first one included."""
+    """Tell whether to try again after so many attempts, the first one included."""
     if rule.remedy is Remedy.TRANSIENT:
         return attempts_so_far < policy.attempts
     if rule.remedy is Remedy.ONCE:
@@ -286,7 +255,7 @@ def allows_another(rule: RetryRule, attempts_so_far: int, policy: Retries) -> bo
 
 
 def delay(attempt: int, policy: Retries, random: Callable[[], float]) -> timedelta:
-    """How long to wait after a failed attempt: exponential backoff with full jitter.
+    """Return how long to wait after a failed attempt: exponential backoff with full jitter.
 
     ``attempt``, from 1, is the one that has just failed; ``random`` gives a number from 0 to 1.
     The wait is that share of ``min(max_backoff, backoff * 2 ** (attempt - 1))``: of several that
@@ -314,7 +283,7 @@ def _longest_delay(doublings: int, policy: Retries) -> timedelta:
 
 
 def _unwrapped(message: str) -> str:
-    """The error itself, from its first word on."""
+    """Return the error itself, from its first word on."""
     said = message.lstrip()
     while found := _WRAPPING.match(said):
         said = said[found.end() :].lstrip()

@@ -1,4 +1,4 @@
-"""When windows become due: the first tick of a cron schedule at or after their end.
+"""Tell when windows become due: at the first tick of a cron schedule at or after their end.
 
 Which wall-clock times match an expression is cronsim's answer. How they become instants
 follows Debian's cron, as cronsim does, but by a rule that does not depend on where the search

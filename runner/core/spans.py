@@ -67,7 +67,7 @@ class Spans:
 
     @classmethod
     def _of(cls, spans: Iterable[Span]) -> Self:
-        """Spans that are sorted, disjoint and do not touch already."""
+        """Make it of spans that are sorted and disjoint already, and do not touch."""
         made = object.__new__(cls)
         object.__setattr__(made, "_spans", tuple(spans))
         return made
@@ -76,7 +76,7 @@ class Spans:
         return iter(self._spans)
 
     def __len__(self) -> int:
-        """How many ranges it is kept as."""
+        """The number of ranges that it is kept as."""
         return len(self._spans)
 
     def __or__(self, other: Spans) -> Spans:
@@ -92,17 +92,17 @@ class Spans:
         return Spans._of(part for span in self for part in other.outside(span))
 
     def __contains__(self, item: Span) -> bool:
-        """Whether every instant of ``item`` is in the set."""
+        """Return True if every instant of ``item`` is in the set."""
         index = bisect_right(self._spans, item.start, key=_start)
         return index > 0 and item.end <= self._spans[index - 1].end
 
     def meets(self, span: Span) -> bool:
-        """Whether any instant of ``span`` is in the set."""
+        """Return True if any instant of ``span`` is in the set."""
         index = bisect_right(self._spans, span.start, key=_end)
         return index < len(self._spans) and self._spans[index].start < span.end
 
     def inside(self, span: Span) -> Iterator[Span]:
-        """The parts of a span that are in the set, in order."""
+        """Yield the parts of a span that are in the set, in order."""
         index = bisect_right(self._spans, span.start, key=_end)
         while index < len(self._spans) and (found := self._spans[index]).start < span.end:
             is_whole = span.start <= found.start and found.end <= span.end
@@ -111,7 +111,7 @@ class Spans:
             index += 1
 
     def outside(self, span: Span) -> Iterator[Span]:
-        """The parts of a span that are not in the set, in order."""
+        """Yield the parts of a span that are not in the set, in order."""
         start = span.start
         for found in self.inside(span):
             if start < found.start:

@@ -1,4 +1,4 @@
-"""The states of a run, its two verdicts, and the one table of legal transitions.
+"""The kinds and states of a run, its two verdicts, and the one table of legal transitions.
 
 ::
 
@@ -17,8 +17,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class RunKind(StrEnum):
+    """The cause of a run; the first part of its id."""
+
+    SCHEDULED = "scheduled"
+    BACKFILL = "backfill"
+    MANUAL = "manual"
+    EVENT = "event"
+
+
 class RunState(StrEnum):
-    """Where a run is; the last five are final."""
+    """The state of a run; the last five are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -31,7 +40,7 @@ class RunState(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether the state is final."""
+        """True if the state is final."""
         return not _TRANSITIONS[self]
 
     @property
@@ -42,7 +51,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Two questions, never one; ValueError if something that did not run was judged."""
+    """The two answers about a run; ValueError if something that did not run was judged."""
 
     ran: bool | None  # did the SQL finish? None: not known yet
     correct: bool | None  # did the checks pass? None: nothing was checked
@@ -63,9 +72,15 @@ class Verdict:
         return next(state for state, verdict in _VERDICTS.items() if verdict == self)
 
 
-_FINAL = frozenset(
-    {RunState.SUCCESS, RunState.INCORRECT, RunState.UNCHECKED, RunState.FAILED, RunState.CANCELLED}
+UNFINISHED = (RunState.QUEUED, RunState.RUNNING, RunState.RETRYING)
+WORST_FIRST = (
+    RunState.FAILED,
+    RunState.CANCELLED,
+    RunState.INCORRECT,
+    RunState.UNCHECKED,
+    RunState.SUCCESS,
 )
+_FINAL = frozenset(WORST_FIRST)
 _TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.RUNNING, RunState.CANCELLED}),
     RunState.RUNNING: _FINAL | {RunState.RETRYING},
@@ -78,20 +93,13 @@ _VERDICTS = {
     RunState.UNCHECKED: Verdict(ran=True, correct=None),
     RunState.FAILED: Verdict(ran=False, correct=None),
 }
-_WORST_FIRST = (
-    RunState.FAILED,
-    RunState.CANCELLED,
-    RunState.INCORRECT,
-    RunState.UNCHECKED,
-    RunState.SUCCESS,
-)
 
 
 def sources(new: RunState) -> frozenset[RunState]:
-    """The states that may become ``new``: the guard of every change that the ledger makes.
+    """Return the states that may become ``new``: the guard of every change that the ledger makes.
 
     >>> sorted(sources(RunState.RUNNING))
-    [<State.QUEUED: 'queued'>, <State.RETRYING: 'retrying'>]
+    [<RunState.QUEUED: 'queued'>, <RunState.RETRYING: 'retrying'>]
     """
     return frozenset(old for old, allowed in _TRANSITIONS.items() if new in allowed)
 
@@ -107,4 +115,4 @@ def worst(states: Iterable[RunState]) -> RunState:
     found = set(states)
     if not found or not found <= _FINAL:
         raise ValueError(f"{sorted(found)} are not all final: pass the states of finished models")
-    return next(state for state in _WORST_FIRST if state in found)
+    return next(state for state in WORST_FIRST if state in found)

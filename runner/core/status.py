@@ -1,4 +1,4 @@
-"""What is known of a model's windows, and what it amounts to today.
+"""The status of a model's windows today, from what is known of them.
 
 A :class:`WindowRecord` is what was recorded when a window was last worked on. A
 :class:`WindowStatus` is what that means now: published by code that has since changed, it is
@@ -18,7 +18,7 @@ from runner.core.windows import Calendar
 
 
 class WorkResult(StrEnum):
-    """How the last work on a model's window ended."""
+    """The end of the last work on a model's window."""
 
     SUCCESS = "success"  # published, every check passed
     UNCHECKED = "unchecked"  # published, there is no check
@@ -28,13 +28,13 @@ class WorkResult(StrEnum):
 
     @property
     def state(self) -> RunState:
-        """What a run is that ended so; published but never judged is unchecked."""
+        """The state of a run that ended so; published but never judged is unchecked."""
         return RunState.UNCHECKED if self is WorkResult.PUBLISHED else RunState(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowRecord:
-    """What was recorded of a model over some windows."""
+    """The record of a model's last work on some windows."""
 
     standing: WorkResult
     code_hash: str | None = None  # of the code that ran; None: nobody knows
@@ -45,7 +45,7 @@ class WindowRecord:
 
 
 class WindowStatus(StrEnum):
-    """What a model's window is now, in the order in which it is said of several."""
+    """The state of a model's window now; of several that are true of it, the first is said."""
 
     IN_FLIGHT = "in flight"
     BLOCKED = "blocked"  # failed, and would fail again: same code, same inputs
@@ -73,6 +73,18 @@ _VERDICTS = {
     WindowStatus.MISSING: _NOBODY_KNOWS,
     WindowStatus.IN_FLIGHT: _NOBODY_KNOWS,
 }
+# Of several models, or of several windows that are drawn as one, the worst is said.
+WORST_FIRST = (
+    WindowStatus.FAILED,
+    WindowStatus.BLOCKED,
+    WindowStatus.INCORRECT,
+    WindowStatus.MISSING,
+    WindowStatus.PUBLISHED,
+    WindowStatus.STALE,
+    WindowStatus.UNCHECKED,
+    WindowStatus.IN_FLIGHT,
+    WindowStatus.SUCCESS,
+)
 GOOD = frozenset(
     {WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE}
 )  # others may build on it
@@ -95,7 +107,7 @@ class PlannedNode:
 
     @property
     def is_windowed(self) -> bool:
-        """Whether it is replaced window by window."""
+        """True if it is replaced window by window."""
         return self.desired is not None
 
     def outdated(self, calendar: Calendar) -> Spans:
@@ -104,7 +116,7 @@ class PlannedNode:
 
 
 def explained(subject: PlannedNode, status: WindowStatus, span: Span) -> str | None:
-    """Why the windows at the start of ``span`` have their status, if there is more to say."""
+    """Explain the status of the windows at the start of ``span``, if there is more to say."""
     known = subject.known.at(span.start)
     if known is None or status in (
         WindowStatus.SUCCESS,
@@ -129,7 +141,7 @@ def _why_stale(known: WindowRecord) -> str:
 def assess(
     subject: PlannedNode, calendar: Calendar, in_flight: Spans
 ) -> Mapping[WindowStatus, Spans]:
-    """Which windows of a subject have which status; each window has exactly one.
+    """Give every window of a node its status, exactly one.
 
     Windows cut by an earlier grain: what is wrong with a part of a window is wrong with all of
     it, and it is published only if the whole of it is.
@@ -159,7 +171,7 @@ def assess(
 
 
 def _as_a_whole(subject: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
-    """What something without windows is, if nothing is wrong with it: never built, or outdated."""
+    """Assess something without windows that has not failed: never built, or outdated."""
     known = [value for _, value in subject.known]
     if not known:
         return {WindowStatus.MISSING: Spans([newest])}

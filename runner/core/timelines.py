@@ -48,25 +48,25 @@ class Timeline(Generic[T]):
 
     @property
     def covered(self) -> Spans:
-        """Where there is a value."""
+        """The instants that have a value."""
         return Spans(span for span, _ in self)
 
     def at(self, instant: datetime) -> T | None:
-        """The value at an instant, None if there is none."""
+        """Return the value at an instant, None if there is none."""
         index = bisect_right(self._parts, instant, key=lambda part: part[0].start)
         if index == 0 or instant >= self._parts[index - 1][0].end:
             return None
         return self._parts[index - 1][1]
 
     def touching(self, span: Span) -> Iterator[tuple[Span, T]]:
-        """The parts that meet a span, whole, in order."""
+        """Yield the parts that meet a span, whole, in order."""
         index = bisect_right(self._parts, span.start, key=lambda part: part[0].end)
         while index < len(self._parts) and self._parts[index][0].start < span.end:
             yield self._parts[index]
             index += 1
 
     def painted(self, parts: Iterable[tuple[Span, T]]) -> Timeline[T]:
-        """The same timeline with ``parts`` painted over it."""
+        """Return the same timeline with ``parts`` painted over it."""
         above = Timeline(parts)
         bounds = {bound for span, _ in (*self, *above) for bound in (span.start, span.end)}
         painted = []
@@ -78,15 +78,15 @@ class Timeline(Generic[T]):
         return Timeline(painted)
 
     def where(self, holds: Callable[[T], bool]) -> Spans:
-        """The spans whose value answers a question with yes."""
+        """Return the spans whose value answers a question with yes."""
         return Spans(span for span, value in self if holds(value))
 
     def within(self, spans: Spans) -> Timeline[T]:
-        """The part of it that lies in some spans."""
+        """Return the part of it that lies in some spans."""
         return Timeline((part, value) for span, value in self for part in spans.inside(span))
 
     def changed(self, spans: Spans, change: Callable[[T], T]) -> Timeline[T]:
-        """The same timeline with the values within ``spans`` replaced by what they change to."""
+        """Return the same timeline with the values within ``spans`` changed."""
         touched = ((span, value) for span, value in self if spans.meets(span))
         return self.painted(
             (part, change(value)) for span, value in touched for part in spans.inside(span)

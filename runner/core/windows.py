@@ -71,7 +71,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """How time is cut into windows: a grain in a time zone.
+    """Cuts time into windows: a grain in a time zone.
 
     New York's clocks skip an hour on 8 March 2026, and Samoa skipped a whole day:
 
@@ -143,6 +143,14 @@ class Calendar:
         window = self.window_at(instant)
         return window.start if window.start == instant else window.end
 
+    def label(self, span: Span) -> str:
+        """Name a span by its first and last window: ``2026-03-01 … 2026-05-31``."""
+        return range_label(self.window_at(span.start).label, self.before(span.end).label)
+
+    def covering(self, span: Span) -> Span:
+        """Return the whole windows that touch ``span``."""
+        return Span(self.floor(span.start), self.ceiling(span.end))
+
     def span_of_dates(self, first: date, last: date) -> Span:
         """Return every window that touches the local dates ``first`` to ``last``, inclusive.
 
@@ -156,7 +164,7 @@ class Calendar:
         try:
             start, end = self._midnight(first), self._midnight(last + DAY)
             if start < end:
-                return Span(self.floor(start), self.ceiling(end))
+                return self.covering(Span(start, end))
         except (ValueError, OverflowError) as error:
             message = f"{first} to {last} is beyond the calendar: give dates nearer to today."
             raise UsageError(message) from error
@@ -315,6 +323,15 @@ class Calendar:
             both = " or ".join(f"'{self._hour_label(start)}'" for start in sorted(starts))
             raise UsageError(f"'{label}' happened twice in {self.zone.key}: write {both}.")
         return self.window_at(starts.pop())
+
+
+def range_label(first: str, last: str) -> str:
+    """Name a range by the labels of its first and last window.
+
+    >>> range_label("2026-03-01", "2026-05-31"), range_label("2026-03-01", "2026-03-01")
+    ('2026-03-01 … 2026-05-31', '2026-03-01')
+    """
+    return first if first == last else f"{first} … {last}"
 
 
 # The models of a pipeline share their windows' bounds: a large ledger asks for each often.

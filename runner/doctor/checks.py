@@ -1,4 +1,4 @@
-"""What can be wrong with what the runner stands on: each check says one line and the remedy."""
+"""Check what the runner stands on: each check says one line and, if need be, the remedy."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from runner.core.spans import Span, Spans
+from runner.core.spans import Spans
 from runner.core.status import WindowRecord
 from runner.core.timelines import Timeline
-from runner.core.windows import Calendar
 from runner.dbt.protocol import Publication
 from runner.ledger import Pause, Run
-from runner.ledger.checkup import file_problems, file_version
-from runner.ledger.schema import VERSION
-from runner.ledger.upgrades import is_upgradable
+from runner.ledger.maintenance import file_problems, file_version
+from runner.ledger.schema import VERSION, is_upgradable
 from runner.project.manifest import Project
 from runner.warehouse import markers
 from runner.warehouse.lock import Holder
+from runner.warehouse.markers import REBUILD, describe_windows, list_names
 
-REBUILD = "runner doctor --rebuild"
 _ROOM = 1 << 30  # bytes; with less something will soon fail
 _SYNCHRONOUS_FULL = 2
 # First and first too new; why DuckDB's ends there: docs/adr/0003.
@@ -36,11 +34,10 @@ _SUPPORTED = {
     "jinja2": ((3, 1), (4, 0)),
     "mashumaro": ((3, 14), (3, 18)),
 }
-_MOST_NAMES = 3
 
 
 class Health(StrEnum):
-    """What a check comes to."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"  # it works, but somebody should know
@@ -49,7 +46,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one check has found."""
+    """The finding of one check."""
 
     subject: str  # what was looked at, a word or two
     verdict: Health
@@ -58,7 +55,7 @@ class Diagnosis:
 
 
 def ledger_on_disk(file: Path) -> Diagnosis:
-    """Whether an SQLite ledger is there, sound and of this version."""
+    """Check that an SQLite ledger is there, sound and of this version."""
     if not file.exists():
         return Diagnosis("ledger", Health.OK, f"there is none yet ({file}): the first run makes it")
     problems = file_problems(file)
@@ -74,7 +71,7 @@ def ledger_on_disk(file: Path) -> Diagnosis:
 
 
 def ledger_in_use(file: Path | None, journal: tuple[str, int] | None) -> Diagnosis:
-    """How a ledger that opens keeps what it is told."""
+    """Check how a ledger that opens keeps what it is told."""
     if file is None or journal is None:
         return Diagnosis("ledger", Health.OK, f"the database opens, version {VERSION}")
     mode, synchronous = journal
@@ -86,7 +83,7 @@ def ledger_in_use(file: Path | None, journal: tuple[str, int] | None) -> Diagnos
 
 
 def open_runs(runs: Sequence[Run], gone: Collection[int]) -> Iterator[Diagnosis]:
-    """Runs in flight, and those whose runner has died without telling how they ended.
+    """Report runs in flight, and those whose runner has died without telling how they ended.
 
     ``gone`` are the keys of unfinished runs whose process is no more.
     """
@@ -109,7 +106,7 @@ def open_runs(runs: Sequence[Run], gone: Collection[int]) -> Iterator[Diagnosis]
 
 
 def pauses(found: Mapping[str, Pause | None]) -> Iterator[Diagnosis]:
-    """Pipelines that start nothing."""
+    """Report the pipelines that start nothing."""
     for name, pause in found.items():
         if pause is not None:
             since = f"{pause.paused_at:%Y-%m-%d %H:%M} UTC"
@@ -118,7 +115,7 @@ def pauses(found: Mapping[str, Pause | None]) -> Iterator[Diagnosis]:
 
 
 def strays(found: Sequence[Holder]) -> Iterator[Diagnosis]:
-    """The dbt processes of runners that have died."""
+    """Report the dbt processes of runners that have died."""
     for process in found:
         text = f"{process} has outlived its runner"
         yield Diagnosis("processes", Health.WARNING, text, f"kill {process.pid}")
@@ -126,30 +123,28 @@ def strays(found: Sequence[Holder]) -> Iterator[Diagnosis]:
         yield Diagnosis("processes", Health.OK, "no dbt process has outlived its runner")
 
 
-def index(known: Mapping[str, Timeline[WindowRecord]], project: Project) -> Diagnosis:
-    """Whether the ledger knows the models of this project."""
+def index(records: Mapping[str, Timeline[WindowRecord]], project: Project) -> Diagnosis:
+    """Check that the ledger knows the models of this project."""
     names = {node.name for node in project.nodes.values()}
-    strangers = sorted(known.keys() - names)
-    text = f"{len(known)} models; no window is known twice"  # else it could not have been read
+    strangers = sorted(records.keys() - names)
+    text = f"{len(records)} models; no window is known twice"  # else it could not have been read
     if strangers:
-        text += f"; not in the project any more: {_listed(strangers)}"
+        text += f"; not in the project any more: {list_names(strangers)}"
         remedy = "if they were renamed or removed on purpose, drop their tables"
         return Diagnosis("index", Health.WARNING, text, remedy)
     return Diagnosis("index", Health.OK, text)
 
 
 def no_warehouse(file: Path, believed: Mapping[str, Spans], project: Project) -> Diagnosis:
-    """A warehouse that is not there: natural at first, a loss if something was published."""
+    """Report a warehouse that is not there: a loss if something was published."""
     if not believed:
         text = f"there is none yet ({file}): the first run makes it"
         return Diagnosis("warehouse", Health.OK, text)
-    text = f"{file} is missing, and with it, says the ledger, {in_words(believed, project)}"
-    remedy = f"restore it, or start from what is there with {REBUILD}"
-    return Diagnosis("warehouse", Health.WRONG, text, remedy)
+    return Diagnosis("warehouse", Health.WRONG, *markers.describe_loss(file, believed, project))
 
 
 def warehouse(file: Path | None, held: Holder | None) -> Diagnosis:
-    """Whether the warehouse may be asked."""
+    """Check that the warehouse may be asked."""
     if file is None:
         return Diagnosis("warehouse", Health.OK, "it is no file that can be seen from here")
     if held is None:
@@ -158,35 +153,34 @@ def warehouse(file: Path | None, held: Holder | None) -> Diagnosis:
     return Diagnosis("warehouse", Health.WARNING, text, "ask again when that has ended")
 
 
-def evidence(told: Collection[Publication]) -> Diagnosis:
-    """What a new ledger could be made from."""
-    models = len({marker.model for marker in told})
-    text = f"{len(told):,} windows of {models} models: a new ledger will know them"
+def evidence(published: Collection[Publication]) -> Diagnosis:
+    """Report what a new ledger could be made from."""
+    models = len({marker.model for marker in published})
+    text = f"{len(published):,} windows of {models} models: a new ledger will know them"
     return Diagnosis("markers", Health.OK, text)
 
 
 def compared(
-    told: Collection[Publication], found: markers.Differences, project: Project
+    published: Collection[Publication], found: markers.Differences, project: Project
 ) -> Iterator[Diagnosis]:
-    """What the markers say against the ledger."""
+    """Report where the markers contradict the ledger."""
     if found.lost:
-        text = (
-            f"published, says the ledger, but not in the warehouse: {in_words(found.lost, project)}"
-        )
+        windows = describe_windows(found.lost, project)
+        text = f"published, says the ledger, but not in the warehouse: {windows}"
         remedy = "restore the warehouse, or run these dates again with --reprocess all"
         yield Diagnosis("markers", Health.WRONG, text, remedy)
     if found.unknown:
-        text = (
-            f"published by a runner, but unknown to the ledger: {in_words(found.unknown, project)}"
-        )
+        windows = describe_windows(found.unknown, project)
+        text = f"published by a runner, but unknown to the ledger: {windows}"
         yield Diagnosis("markers", Health.WRONG, text, REBUILD)
     if found.unverified:
-        text = f"published again without a verdict: {in_words(found.unverified, project)}"
+        windows = describe_windows(found.unverified, project)
+        text = f"published again without a verdict: {windows}"
         remedy = f"run these dates again with --reprocess all, or have them judged: {REBUILD}"
         yield Diagnosis("markers", Health.WARNING, text, remedy)
     if not (found.lost or found.unknown or found.unverified):
-        models = len({marker.model for marker in told})
-        text = f"{len(told):,} windows of {models} models, as the ledger says"
+        models = len({marker.model for marker in published})
+        text = f"{len(published):,} windows of {models} models, as the ledger says"
         yield Diagnosis("markers", Health.OK, text)
 
 
@@ -222,7 +216,7 @@ def installed(package: str) -> str | None:
 
 
 def disks(files: Iterable[Path]) -> Iterator[Diagnosis]:
-    """The room on the file systems of some files, which need not be there."""
+    """Report the room on the file systems of some files, which need not be there."""
     seen: set[int] = set()
     for file in files:
         folder = next(parent for parent in file.parents if parent.exists())
@@ -233,39 +227,11 @@ def disks(files: Iterable[Path]) -> Iterator[Diagnosis]:
 
 
 def disk(folder: Path, free: int) -> Diagnosis:
-    """The room of one file system, in bytes."""
+    """Check the room of one file system, in bytes."""
     text = f"{free / _ROOM:,.1f} GiB free for {folder}"
     if free < _ROOM:
         return Diagnosis("disk", Health.WARNING, text, "make room before the next run")
     return Diagnosis("disk", Health.OK, text)
-
-
-def in_words(spans: Mapping[str, Spans], project: Project) -> str:
-    """How many windows of which models, from when to when."""
-    calendars = {
-        node.name: Calendar(node.grain, project.zone)
-        for node in project.nodes.values()
-        if node.grain is not None
-    }
-    count = sum(_count(calendars[model], found) for model, found in spans.items())
-    every = [span for found in spans.values() for span in found]
-    calendar = calendars[next(iter(spans))]
-    first = calendar.window_at(min(span.start for span in every)).label
-    last = calendar.before(max(span.end for span in every)).label
-    dates = first if first == last else f"{first} … {last}"
-    return f"{count:,} {'window' if count == 1 else 'windows'} of {_listed(sorted(spans))}, {dates}"
-
-
-def _count(calendar: Calendar, spans: Spans) -> int:
-    """How many windows are touched: those of an earlier grain are no whole ones."""
-    whole = (Span(calendar.floor(span.start), calendar.ceiling(span.end)) for span in spans)
-    return sum(calendar.count(span) for span in Spans(whole))
-
-
-def _listed(names: Sequence[str]) -> str:
-    if len(names) <= _MOST_NAMES:
-        return ", ".join(names)
-    return f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more"
 
 
 def _parsed(version: str) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
-"""Is everything that the runner stands on sound? A look at all of it, with a line for each thing.
+"""Look at everything that the runner stands on, with a line for each thing.
 
-What cannot be looked at is a line too: a doctor is asked when something is broken.
+A thing that cannot be looked at is a line too: a doctor is asked when something is broken.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
-from runner.core.errors import DaybreakError, EngineError
+from runner.core.errors import DaybreakError
 from runner.core.spans import Spans
 from runner.core.status import WindowRecord
 from runner.core.timelines import Timeline
@@ -30,115 +30,103 @@ PATIENCE = timedelta(minutes=10)  # with the warehouse that is asked for all its
 T = TypeVar("T")
 
 
-def require_warehouse(project: Project, ledger: Ledger) -> None:
-    """Raise :class:`EngineError` if the warehouse's file has gone, and what was published with it.
-
-    The plan would say that there is nothing to do.
-    """
-    file = project.warehouse
-    if file is None or file.exists():
-        return
-    believed = markers.published(ledger.known(), markers.windowed(project))
-    line = checks.no_warehouse(file, believed, project)
-    if line.verdict is Health.WRONG:
-        raise EngineError(f"the warehouse {line.text}: {line.remedy}")
+def examine(
+    workspace: Workspace, kind: EngineKind, before_asking: Callable[[], None]
+) -> list[Diagnosis]:
+    """Look at everything; asking the warehouse takes seconds, so something may be said before."""
+    examination = _Examination(workspace, before_asking)
+    examination.run(kind)
+    return examination.found
 
 
 @dataclass
-class _Visit:
-    """What was found so far; a check that cannot look says so."""
+class _Examination:
+    """The findings so far; a check that cannot look says so."""
 
+    workspace: Workspace
+    before_asking: Callable[[], None]
     found: list[Diagnosis] = field(default_factory=list)
+    # The ledger's index; None: it cannot be read.
+    records: Mapping[str, Timeline[WindowRecord]] | None = None
+    unsettled: Spans = field(default_factory=Spans)  # the markers there may be ahead of the index
 
-    def add(self, lines: Iterable[Diagnosis]) -> None:
+    def run(self, kind: EngineKind) -> None:
+        """Make all checks."""
+        workspace = self.workspace
+        self._add(checks.versions(checks.installed))
+        with ExitStack() as stack:
+            # dbt is imported while everything else is looked at.
+            engine = self._try("dbt", lambda: stack.enter_context(workspace.start_engine(kind)))
+            project = self._try("project", lambda: workspace.project(engine)) if engine else None
+            self._examine_ledger()
+            self._add(checks.strays(stray_engines(workspace.project_dir)))
+            if project is not None and engine is not None:
+                self._add(checks.speedups(self._try("dbt", engine.notices) or ()))
+            if project is not None and self.records:
+                self._add([checks.index(self.records, project)])
+            if project is not None and engine is not None:
+                self._examine_warehouse(project, engine)
+        files = [ledger_file(workspace.ledger_location), project.warehouse if project else None]
+        self._add(checks.disks([path for path in files if path is not None]))
+
+    def _add(self, lines: Iterable[Diagnosis]) -> None:
         self.found.extend(lines)
 
-    def tried(self, subject: str, look: Callable[[], T]) -> T | None:
-        """What ``look`` gives; None, and a line, if it cannot."""
+    def _try(self, subject: str, look: Callable[[], T]) -> T | None:
+        """Return what ``look`` gives; None, and a line, if it cannot."""
         try:
             return look()
         except (DaybreakError, OSError, ValueError) as error:
             self.found.append(Diagnosis(subject, Health.WRONG, " ".join(str(error).split())))
             return None
 
+    def _examine_ledger(self) -> None:
+        """Look at the ledger, from its file to its index."""
+        file = ledger_file(self.workspace.ledger_location)
+        if file is not None:
+            line = checks.ledger_on_disk(file)
+            is_there = file.exists()
+            if not is_there or line.verdict is not Health.OK:  # to open it would create it
+                self._add([line])
+                self.records = None if is_there else {}
+                return
+        ledger = self._try("ledger", lambda: self.workspace.ledger)
+        if ledger is None:
+            return
+        self._add([checks.ledger_in_use(file, self._try("ledger", ledger.maintenance.get_journal))])
+        runs = self._try("runs", ledger.runs.find_open) or []
+        self._examine_runs(ledger, runs)
+        self.records = self._try("index", ledger.windows.get_records)
+        self.unsettled = Spans(run.span for run in runs)
 
-def examine(workspace: Workspace, kind: EngineKind, asking: Callable[[], None]) -> list[Diagnosis]:
-    """Look at everything; ``asking`` is told before the warehouse is asked, which takes seconds."""
-    visit = _Visit()
-    visit.add(checks.versions(checks.installed))
-    with ExitStack() as stack:
-        # dbt is imported while everything else is looked at.
-        engine = visit.tried("dbt", lambda: stack.enter_context(workspace.start_engine(kind)))
-        project = visit.tried("project", lambda: workspace.project(engine)) if engine else None
-        books = _books(workspace, visit)
-        visit.add(checks.strays(stray_engines(workspace.project_dir)))
-        if project is not None and engine is not None:
-            visit.add(checks.speedups(visit.tried("dbt", engine.notices) or ()))
-        if project is not None and books.known:
-            visit.add([checks.index(books.known, project)])
-        if project is not None and engine is not None:
-            _warehouse(visit, project, books, engine, asking)
-    files = [ledger_file(workspace.ledger_location), project.warehouse if project else None]
-    visit.add(checks.disks([path for path in files if path is not None]))
-    return visit.found
+    def _examine_runs(self, ledger: Ledger, runs: Sequence[Run]) -> None:
+        """Look at the runs that have not ended, and the pipelines that may not start."""
+        gone: set[int] = set()
+        for pipeline in {run.pipeline for run in runs}:
+            abandoned = self._try("runs", partial(ledger.leases.find_abandoned, pipeline))
+            gone |= {run.key for run in abandoned or ()}
+        self._add(checks.open_runs(runs, gone))
+        names = self._try("pipelines", lambda: self.workspace.named(None)) or ()
+        paused = self._try(
+            "pauses", lambda: {name: ledger.controls.get_pause(name) for name in names}
+        )
+        self._add(checks.pauses(paused or {}))
 
-
-@dataclass(frozen=True)
-class _Books:
-    """What the ledger says."""
-
-    known: Mapping[str, Timeline[WindowRecord]] | None  # the index; None: it cannot be read
-    unsettled: Spans = field(default_factory=Spans)  # the markers there may be ahead of the index
-
-
-def _books(workspace: Workspace, visit: _Visit) -> _Books:
-    """Look at the ledger, from its file to its index."""
-    file = ledger_file(workspace.ledger_location)
-    if file is not None:
-        line = checks.ledger_on_disk(file)
-        is_there = file.exists()
-        if not is_there or line.verdict is not Health.OK:  # to open it would create it
-            visit.add([line])
-            return _Books(None if is_there else {})
-    ledger = visit.tried("ledger", lambda: workspace.ledger)
-    if ledger is None:
-        return _Books(None)
-    journal = visit.tried("ledger", ledger.journal)
-    visit.add([checks.ledger_in_use(file, journal)])
-    runs = visit.tried("runs", ledger.open_ends) or []
-    _left_open(visit, workspace, ledger, runs)
-    return _Books(visit.tried("index", ledger.known), Spans(run.span for run in runs))
-
-
-def _left_open(visit: _Visit, workspace: Workspace, ledger: Ledger, runs: Sequence[Run]) -> None:
-    """The runs that have not come to an end, and the pipelines that may not start."""
-    gone: set[int] = set()
-    for pipeline in {run.pipeline for run in runs}:
-        abandoned = visit.tried("runs", partial(ledger.abandoned, pipeline))
-        gone |= {run.key for run in abandoned or ()}
-    visit.add(checks.open_runs(runs, gone))
-    names = visit.tried("pipelines", lambda: workspace.named(None)) or ()
-    paused = visit.tried("pauses", lambda: {name: ledger.paused(name) for name in names})
-    visit.add(checks.pauses(paused or {}))
-
-
-def _warehouse(
-    visit: _Visit, project: Project, books: _Books, engine: Engine, asking: Callable[[], None]
-) -> None:
-    """The warehouse's file, who holds it, and whether it testifies what the ledger says."""
-    file, names = project.warehouse, markers.windowed(project)
-    if file is not None and not file.exists():
-        believed = markers.published(books.known or {}, names)
-        visit.add([checks.no_warehouse(file, believed, project)])
-        return
-    held = holder(file) if file is not None else None
-    visit.add([checks.warehouse(file, held)])
-    if held is not None:
-        return
-    asking()
-    told = visit.tried("markers", lambda: engine.published(None, PATIENCE))
-    if told is not None and books.known is not None:
-        found = markers.differences(books.known, told, names, books.unsettled)
-        visit.add(checks.compared(told, found, project))
-    elif told:
-        visit.add([checks.evidence(told)])
+    def _examine_warehouse(self, project: Project, engine: Engine) -> None:
+        """Look at the warehouse's file, at who holds it, and compare its markers with the index."""
+        file, names = project.warehouse, markers.windowed_names(project)
+        if file is not None and not file.exists():
+            believed = markers.believed_published(self.records or {}, names)
+            self._add([checks.no_warehouse(file, believed, project)])
+            return
+        held = holder(file) if file is not None else None
+        self._add([checks.warehouse(file, held)])
+        if held is not None:
+            return
+        self.before_asking()
+        published = self._try("markers", lambda: engine.published(None, PATIENCE))
+        if published is not None and self.records is not None:
+            found = markers.differences(self.records, published, names, self.unsettled)
+            self._add(checks.compared(published, found, project))
+        elif published:
+            self._add([checks.evidence(published)])

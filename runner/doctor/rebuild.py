@@ -6,20 +6,18 @@ evidence, and accepted changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from runner.core.errors import LedgerError, WarehouseLockedError
-from runner.core.status import WindowRecord
-from runner.core.timelines import Timeline
 from runner.dbt.protocol import Engine, Publication
 from runner.doctor.examine import PATIENCE
 from runner.ledger import Ledger, Run
 from runner.ledger.addresses import ledger_file
-from runner.ledger.checkup import file_version
+from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Project
 from runner.project.pipelines import readers_of
@@ -42,30 +40,29 @@ class Rebuilt:
 
 
 def rebuild(
-    workspace: Workspace, kind: EngineKind, now: datetime, asking: Callable[[], None]
+    workspace: Workspace, kind: EngineKind, now: datetime, before_asking: Callable[[], None]
 ) -> Rebuilt:
     """Fill a new ledger with what the warehouse testifies.
 
-    ``asking`` is told before the warehouse is asked. Raises :class:`LedgerError` while runs are
-    in flight, and :class:`runner.core.errors.EngineError` if the warehouse cannot be asked; then
-    nothing has changed.
+    ``before_asking`` is called before the warehouse is asked. Raises :class:`LedgerError` while
+    runs are in flight, and :class:`runner.core.errors.EngineError` if the warehouse cannot be
+    asked; then nothing has changed.
     """
     location = workspace.ledger_location
     file = ledger_file(location)
     _refuse_in_flight(location, file)
     with workspace.start_engine(kind) as engine:
         project = workspace.project(engine)
-        told = _told(project, engine, asking)
-    index = markers.index_of(told, readers_of(project))
-    highest = max((marker.fence for marker in told), default=0)
+        published = _published(project, engine, before_asking)
+    index = markers.index_of(published, readers_of(project))
+    highest = max((marker.fence for marker in published), default=0)
     _refuse_in_flight(location, file)  # one may have begun while the warehouse was asked
-    aside = None
     if file is not None:
         aside = _replace(file, index, highest, f"{now:%Y%m%dT%H%M%S}")
     else:
-        with _opened(location) as ledger:
-            ledger.replace_index(index.items(), highest)
-    return Rebuilt(aside, len(told), len(index), highest)
+        aside = None
+        _fill(location, index, highest)
+    return Rebuilt(aside, len(published), len(index), highest)
 
 
 def _refuse_in_flight(location: Path | str, file: Path | None) -> None:
@@ -90,25 +87,23 @@ def _refuse_in_flight(location: Path | str, file: Path | None) -> None:
 
 
 def _in_flight(location: Path | str) -> list[Run]:
-    """The unfinished runs whose process lives."""
-    with _opened(location) as ledger:
-        runs = [run for run in ledger.open_ends() if not run.state.finished]
+    """Return the unfinished runs whose process lives."""
+    with closing(Ledger.open(location)) as ledger:
+        runs = [run for run in ledger.runs.find_open() if not run.state.finished]
         pipelines = {run.pipeline for run in runs}
-        gone = {run.key for pipeline in pipelines for run in ledger.abandoned(pipeline)}
+        gone = {run.key for pipeline in pipelines for run in ledger.leases.find_abandoned(pipeline)}
     return [run for run in runs if run.key not in gone]
 
 
-@contextmanager
-def _opened(location: Path | str) -> Iterator[Ledger]:
-    ledger = Ledger.open(location)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
+def _fill(location: Path | str, index: markers.Index, highest_fence: int) -> None:
+    with closing(Ledger.open(location)) as ledger:
+        ledger.windows.replace_all(index.items(), highest_fence)
 
 
-def _told(project: Project, engine: Engine, asking: Callable[[], None]) -> tuple[Publication, ...]:
-    """All markers; none of a warehouse that is not there, and that asking would create."""
+def _published(
+    project: Project, engine: Engine, before_asking: Callable[[], None]
+) -> tuple[Publication, ...]:
+    """Ask for all markers; a warehouse that is not there has none, and asking would create it."""
     file = project.warehouse
     if file is not None and not file.exists():
         return ()
@@ -117,17 +112,14 @@ def _told(project: Project, engine: Engine, asking: Callable[[], None]) -> tuple
         raise WarehouseLockedError(
             f"{file} is held by {held}: wait for it or end it, then run the same command again"
         )
-    asking()
+    before_asking()
     return engine.published(None, PATIENCE)
 
 
-def _replace(
-    file: Path, index: Mapping[str, Timeline[WindowRecord]], highest_fence: int, stamp: str
-) -> Path | None:
+def _replace(file: Path, index: markers.Index, highest_fence: int, stamp: str) -> Path | None:
     """Put a new file in the place of the old, which moves aside only when the new is complete."""
     fresh, aside = (file.with_name(f"{file.name}.{stamp}.{end}") for end in ("new", "bad"))
-    with _opened(fresh) as ledger:
-        ledger.replace_index(index.items(), highest_fence)
+    _fill(fresh, index, highest_fence)
     had_one = file.exists()
     # First what lies beside it: a log without its database would be read into the new one.
     for end in (*_BESIDE, ""):

@@ -1,8 +1,8 @@
-"""What a plan is executed for and with, and who is told of it."""
+"""The surroundings of a run: what a plan is executed with, and who is told of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,29 +11,24 @@ from typing import Protocol
 from runner.core.chunks import Chunk
 from runner.core.environment import Environment
 from runner.core.errors import EngineError
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import InputsOf
 from runner.core.windows import Window
 from runner.dbt.protocol import Engine, Publication
-from runner.ledger import Kind, Ledger, Looked, RunEnd
+from runner.landed.files import InputReader
+from runner.ledger import Ledger, RunEnd
 from runner.project.pipelines import Pipeline
 from runner.warehouse.lock import Holder, wait_until_free
 
-Looking = Callable[[Span, Iterable[str]], Looked]
 _TIMES_ASKED = 3
-
-
-def nothing_seen(_span: Span, _models: Iterable[str]) -> Looked:
-    """What is seen of files that cannot be seen."""
-    return {}
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of a plan."""
+    """The result of executing a plan."""
 
     states: Mapping[Window, RunState]
     run_ids: Mapping[Window, str]
@@ -80,18 +75,21 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a plan is executed for and with."""
+    """The pipeline whose plan is executed, and everything that it is executed with."""
 
     pipeline: Pipeline
     ledger: Ledger
     engine: Engine
-    kind: Kind
-    world: Environment
+    environment: Environment
     observer: Observer
     warehouse: Path | None  # the file that is written; None: no file that can be seen
     inputs: Mapping[str, InputsOf]  # by model: what its windows are made from
-    look: Looking = nothing_seen  # at the files of windows before they run
+    reader: InputReader | None = None  # of landed files before they are read; None: unseen ones
     allowed: tuple[Allowance, ...] = ()  # what a person lets unsafe models of the plan do
+
+    def claim(self, span: Span) -> int:
+        """Take queued windows in hand; returns the fence of whoever writes them now."""
+        return self.ledger.leases.claim(self.pipeline.name, span, self.environment.now())
 
     def wait_for_warehouse(self) -> None:
         """Return when nobody else writes the warehouse.
@@ -102,14 +100,12 @@ class RunContext:
             wait_until_free(
                 self.warehouse,
                 self.pipeline.config.lock_timeout,
-                monotonic=self.world.monotonic,
-                sleep=self.world.sleep,
-                random=self.world.random,
-                told=self.observer.waiting,
+                self.environment,
+                self.observer.waiting,
             )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:
-        """What the warehouse's markers say, of a range if one is given.
+        """Return what the warehouse's markers say, of a range if one is given.
 
         Raises :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
         """
@@ -120,6 +116,6 @@ class RunContext:
             with suppress(EngineError):
                 return self.engine.published(span, self.pipeline.config.timeout)
             # Somebody has been faster, or a dying dbt still holds the file.
-            self.world.sleep(self.world.random() * 2**attempt)
+            self.environment.sleep(self.environment.random() * 2**attempt)
         self.wait_for_warehouse()
         return self.engine.published(span, self.pipeline.config.timeout)

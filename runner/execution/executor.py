@@ -15,7 +15,7 @@ from runner.core import retries
 from runner.core.chunks import Chunk, Sizing, first_part
 from runner.core.crash_points import reached
 from runner.core.errors import LedgerError, WarehouseLockedError
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.retries import Remedy
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
@@ -28,7 +28,6 @@ from runner.execution.heartbeat import Heartbeat
 from runner.execution.invocations import Invoker
 from runner.execution.pending import PendingWork
 from runner.execution.recorder import RunRecorder
-from runner.execution.results import reads_from
 from runner.execution.unwindowed import UnwindowedNodes, unit_tested
 from runner.execution.verdicts import Judgement, judge
 from runner.project.manifest import Node
@@ -50,28 +49,19 @@ class _ChunkPart:
 class Executor:
     """Runs the windows of a plan that this process has queued."""
 
-    def __init__(self, job: RunContext, plan: Plan, *, with_snapshots: bool) -> None:
-        self._job = job
-        self._calendar = job.pipeline.calendar
-        self._newest_first = plan.request.newest_first
-        self._sizing: Sizing = plan.request.sizing
-        tested = unit_tested(job.pipeline, job.ledger.known())
-        self._statics = UnwindowedNodes(job.pipeline, plan.request.select, with_snapshots, tested)
-        self._agenda = PendingWork(job.pipeline, plan.pieces)
-        self._logbook = RunRecorder(
-            pipeline=job.pipeline,
-            ledger=job.ledger,
-            agenda=self._agenda,
-            inputs=job.inputs,
-            look_at=job.look,
-            now=job.world.now,
-            settled=job.observer.settled,
-            tables_to_come=lambda: self._tables(len(self._statics.stages)),
-            bad_before=_bad_rows(plan),
-        )
-        self._heartbeat = Heartbeat(job.ledger, job.pipeline.name, job.engine.kill)
-        self._invoker = Invoker(job, self._heartbeat)
-        self._obstacle: str | None = None  # why no chunk can succeed
+    def __init__(self, context: RunContext, plan: Plan, *, with_snapshots: bool) -> None:
+        pipeline, ledger, request = context.pipeline, context.ledger, plan.request
+        self._context = context
+        self._calendar = pipeline.calendar
+        self._newest_first = request.newest_first
+        self._sizing: Sizing = request.sizing
+        tested = unit_tested(pipeline, ledger.windows.get_records())
+        self._unwindowed = UnwindowedNodes(pipeline, request.select, with_snapshots, tested)
+        self._pending = PendingWork(pipeline, plan.pieces)
+        self._recorder = RunRecorder(context, self._pending, self._unwindowed, _bad_rows(plan))
+        self._heartbeat = Heartbeat(ledger.leases, pipeline.name, context.engine.kill)
+        self._invoker = Invoker(context, request.kind, self._heartbeat)
+        self._blocker: str | None = None  # why no chunk can succeed
         self._locked_since: float | None = None  # by the monotonic clock; None: not refused
         self._systematic: set[str] = set()  # failures that were the same wherever they were tried
 
@@ -83,32 +73,32 @@ class Executor:
         """
         try:
             with self._heartbeat:
-                for stage, models in enumerate(self._statics.stages):
+                for stage, models in enumerate(self._unwindowed.stages):
                     for chunk, is_last in self._chunks(stage, models):
                         # A chunk of all stages reaches the last: dbt itself keeps their order.
                         reach = stage if set(chunk.models) <= models else self._last_stage
                         self._run_chunk(chunk, stage, reach, is_last=is_last)
                         reached("between-chunks")
                     self._build_tables(stage)
-            return self._logbook.states | self._left_out()
+            return self._recorder.states | self._left_out()
         except BaseException:
-            self._job.engine.close()
+            self._context.engine.close()
             if self._invoker.running is not None:
-                self._job.observer.abandoned(self._invoker.running)
+                self._context.observer.abandoned(self._invoker.running)
             # The ledger itself may be what is broken: then the leases run out by themselves.
             with suppress(LedgerError):
                 self._give_up("stopped before it was done; run the same command again")
             raise
 
     def _chunks(self, stage: int, models: frozenset[str]) -> Iterator[tuple[Chunk, bool]]:
-        """The chunks of a stage and whether each is its last, cut by what those before took."""
-        everything = frozenset[str]().union(*self._statics.stages)
-        whole = list(self._agenda.chunks(everything))
+        """Yield the chunks of a stage, cut by what those before took, and if each is its last."""
+        everything = frozenset[str]().union(*self._unwindowed.stages)
+        whole = list(self._pending.chunks(everything))
         if stage == 0 and len(whole) == 1 and self._calendar.count(whole[0].span) <= self._size:
             yield whole[0], True  # dbt itself keeps the order of the stages
             return
-        ahead = list(self._agenda.chunks(models))
-        while ahead and self._obstacle is None:
+        ahead = list(self._pending.chunks(models))
+        while ahead and self._blocker is None:
             piece = ahead.pop(-1 if self._newest_first else 0)
             chunk = first_part(piece, self._calendar, self._size, newest=self._newest_first)
             if self._newest_first and piece.span.start < chunk.span.start:
@@ -131,7 +121,7 @@ class Executor:
             parts.extend(reversed(ahead))
 
     def _after(self, part: _ChunkPart, stage: int, judgement: Judgement) -> list[_ChunkPart]:
-        """What to run after an invocation."""
+        """Decide what to run after an invocation."""
         failure = judgement.failure
         if failure is None:
             self._locked_since = None
@@ -142,7 +132,7 @@ class Executor:
         rule = retries.classify(failure.message)
         if rule.name == "lock" and self._has_patience():
             # Somebody has been faster; that is no fault of the windows and costs no attempt.
-            self._job.world.sleep(1 + self._job.world.random())
+            self._context.environment.sleep(1 + self._context.environment.random())
             return self._parts(stage, [part.span], part)
         attempts = part.attempts + 1
         is_single = self._calendar.count(part.span) == 1
@@ -150,14 +140,14 @@ class Executor:
             self._halt(failure.reason)
         elif rule.remedy is Remedy.ONCE and not is_single:
             # Half of the windows may fit into the memory, or the time.
-            self._job.observer.splitting(part.span, failure.reason)
+            self._context.observer.splitting(part.span, failure.reason)
             halves = splitting.halves(self._calendar, part.span)
             return self._parts(stage, halves, replace(part, probes=False))
-        elif retries.allows_another(rule, attempts, self._job.pipeline.config.retries):
+        elif retries.allows_another(rule, attempts, self._context.pipeline.config.retries):
             self._wait(part.span, failure.reason, attempts)
             return self._parts(stage, [part.span], replace(part, attempts=attempts))
         elif rule.remedy is Remedy.TRANSIENT or failure.is_systematic:
-            self._obstacle = failure.reason
+            self._blocker = failure.reason
         elif not is_single:
             spans = self._narrowed(part, stage, failure)
             return self._parts(stage, spans, replace(part, probes=False))
@@ -165,26 +155,26 @@ class Executor:
         return []
 
     def _has_patience(self) -> bool:
-        """Whether others have taken the warehouse before us for less than `lock_timeout`."""
-        now = self._job.world.monotonic()
+        """Tell whether others have been faster at the warehouse for less than `lock_timeout`."""
+        now = self._context.environment.monotonic()
         self._locked_since = now if self._locked_since is None else self._locked_since
-        limit = self._job.pipeline.config.lock_timeout.total_seconds()
+        limit = self._context.pipeline.config.lock_timeout.total_seconds()
         return now - self._locked_since < limit
 
     def _parts(self, stage: int, spans: Iterable[Span], like: _ChunkPart) -> list[_ChunkPart]:
-        """What is left to do in some ranges, in the order in which it runs."""
-        models = self._statics.stages[stage]
-        held_back = self._logbook.held_back  # all is done of it, until the tables come
+        """Return what is left to do in some ranges, in the order in which it runs."""
+        models = self._unwindowed.stages[stage]
+        held_back = self._recorder.held_back  # all is done of it, until the tables come
         return [
             replace(like, chunk=chunk)
             for span in spans
-            for chunk in self._agenda.chunks(models, span)
+            for chunk in self._pending.chunks(models, span)
             if held_back is None or chunk.span != held_back.span
         ]
 
     def _narrowed(self, part: _ChunkPart, stage: int, failure: Failure) -> list[Span]:
-        """The ranges to try after a failure that named no window."""
-        self._job.observer.splitting(part.span, failure.reason)
+        """Return the ranges to try after a failure that named no window."""
+        self._context.observer.splitting(part.span, failure.reason)
         spans = splitting.mentioned(self._calendar, part.span, failure)
         if spans:
             return spans
@@ -204,10 +194,10 @@ class Executor:
         return sorted([*rest, *(window.span for window in probed)])
 
     def _fail_alike(self, windows: list[Window], stage: int) -> bool:
-        """Try windows alone, and settle those that fail; whether all do so in the same words."""
+        """Try windows alone, settle those that fail, and tell if all do so in the same words."""
         signatures: set[str | None] = set()
         for window in windows:
-            for chunk in self._agenda.chunks(self._statics.stages[stage], window.span):
+            for chunk in self._pending.chunks(self._unwindowed.stages[stage], window.span):
                 failure = self._invoke(chunk, stage, is_last=False).failure
                 signatures.add(failure.signature if failure else None)
                 if failure is not None:
@@ -216,61 +206,49 @@ class Executor:
 
     def _invoke(self, chunk: Chunk, stage: int, *, is_last: bool) -> Judgement:
         """Run one invocation and record what it settles."""
-        self._logbook.look(chunk)
+        self._recorder.read_inputs(chunk)
         fence, judgement, _ = self._run(chunk, self._joining(stage, is_last=is_last))
         self._learn(chunk, judgement)
-        self._logbook.write(fence, chunk, judgement)
+        self._recorder.write(fence, chunk, judgement)
         self._invoker.running = None
         return judgement
 
-    def _run(self, chunk: Chunk, statics: list[Node]) -> tuple[int, Judgement, str | None]:
-        """One invocation: its fence, what it is judged to be, and why dbt did not get through."""
-        names = [*(node.name for node in statics), *chunk.models]
+    def _run(self, chunk: Chunk, unwindowed: list[Node]) -> tuple[int, Judgement, str | None]:
+        """Run one invocation; returns its fence, its judgement, and why dbt did not get through."""
+        names = [*(node.name for node in unwindowed), *chunk.models]
         fence, result = self._invoker.run(
             chunk,
-            statics,
-            self._statics.checks(chunk, statics),
-            unit_tests=self._statics.needs_unit_tests(names),
+            unwindowed,
+            self._unwindowed.checks(chunk, unwindowed),
+            unit_tests=self._unwindowed.needs_unit_tests(names),
         )
-        self._statics.remember(result, names)
-        return fence, judge(self._job.pipeline, chunk, result), result.error
+        self._unwindowed.remember(result, names)
+        return fence, judge(self._context.pipeline, chunk, result), result.error
 
     def _build_tables(self, stage: int) -> None:
         """Build the tables that are made from windows, if no chunk has; in one window's name."""
-        tables, held_back = self._tables(stage), self._logbook.held_back
-        if tables and (self._agenda.windows or held_back) and self._may_go_on():
-            window = held_back or self._agenda.windows[-1]
+        tables, held_back = self._recorder.tables(stage), self._recorder.held_back
+        if tables and (self._pending.windows or held_back) and self._may_go_on():
+            window = held_back or self._pending.windows[-1]
             reached("before-tables")
             fence, judgement, error = self._run(Chunk(window.span, ()), tables)
             reached("after-tables")
-            self._logbook.write_tables(fence, window, judgement.statics, error)
+            self._recorder.write_tables(fence, window, judgement.unwindowed, error)
             self._invoker.running = None
         elif held_back and stage == self._last_stage:
-            fence = self._claim(held_back.span)
-            self._logbook.write_tables(fence, held_back, (), self._obstacle)
+            fence = self._context.claim(held_back.span)
+            self._recorder.write_tables(fence, held_back, (), self._blocker)
 
     @property
     def _last_stage(self) -> int:
-        return len(self._statics.stages) - 1
+        return len(self._unwindowed.stages) - 1
 
     def _joining(self, stage: int, *, is_last: bool) -> list[Node]:
-        """What is built along with the models, but for tables that would spread bad rows."""
-        following = set(self._statics.following(len(self._statics.stages)))
-        spoilt = self._spoilt()
-        joining = self._statics.joining(stage, is_last=is_last)
+        """Return what is built along with the models, without tables of bad rows."""
+        following = set(self._unwindowed.following(len(self._unwindowed.stages)))
+        spoilt = self._recorder.spoilt
+        joining = self._unwindowed.joining(stage, is_last=is_last)
         return [node for node in joining if node not in following or node.name not in spoilt]
-
-    def _tables(self, stage: int) -> list[Node]:
-        """The tables to build from the windows so far, but for those that would spread bad rows."""
-        spoilt = self._spoilt()
-        return [node for node in self._statics.following(stage) if node.name not in spoilt]
-
-    def _spoilt(self) -> set[str]:
-        """What reads rows that were published and are bad."""
-        return reads_from(self._job.pipeline, self._logbook.published_as_incorrect)
-
-    def _claim(self, span: Span) -> int:
-        return self._job.ledger.claim(self._job.pipeline.name, span, self._job.world.now())
 
     def _learn(self, chunk: Chunk, judgement: Judgement) -> None:
         """Reckon the size of the next chunk from what this one has taken."""
@@ -281,56 +259,58 @@ class Executor:
 
     def _settle(self, span: Span, failure: Failure) -> None:
         """Let a failure be the last word on what is left of a range."""
-        for part in self._agenda.spans.inside(span):
-            self._logbook.fail(self._claim(part), part, failure)
+        for part in self._pending.spans.inside(span):
+            self._recorder.fail(self._context.claim(part), part, failure)
 
     def _wait(self, span: Span, reason: str, attempt: int) -> None:
-        policy = self._job.pipeline.config.retries
-        seconds = retries.delay(attempt, policy, self._job.world.random).total_seconds()
-        self._job.observer.retrying(span, reason, seconds)
-        self._job.ledger.retried(self._job.pipeline.name)
-        self._job.world.sleep(seconds)
+        policy = self._context.pipeline.config.retries
+        seconds = retries.delay(attempt, policy, self._context.environment.random).total_seconds()
+        self._context.observer.retrying(span, reason, seconds)
+        self._context.ledger.runs.count_retry(self._context.pipeline.name)
+        self._context.environment.sleep(seconds)
 
     def _may_go_on(self) -> bool:
-        """Whether nothing keeps the next invocation from running; waits for the warehouse."""
-        if self._obstacle is None and self._job.world.is_stopping():
-            self._obstacle = "the runner was told to stop"
-        if self._obstacle is None:
-            pause = self._job.ledger.paused(self._job.pipeline.name)
+        """Wait for the warehouse; tell whether the next invocation may run."""
+        if self._blocker is None and self._context.environment.is_stopping():
+            self._blocker = "the runner was told to stop"
+        if self._blocker is None:
+            pause = self._context.ledger.controls.get_pause(self._context.pipeline.name)
             if pause is not None:
-                self._obstacle = f"paused: {pause.reason}"
+                self._blocker = f"paused: {pause.reason}"
                 return False
             try:
-                self._job.wait_for_warehouse()
+                self._context.wait_for_warehouse()
             except WarehouseLockedError as error:
-                self._obstacle = str(error)
-        return self._obstacle is None
+                self._blocker = str(error)
+        return self._blocker is None
 
     def _halt(self, reason: str) -> None:
         """Stop, and let nothing of the pipeline start until a person has looked."""
-        job = self._job
+        context = self._context
         with suppress(LedgerError):  # its disk may be the one that is full
-            job.ledger.pause(job.pipeline.name, reason, job.world.now())
-        self._obstacle = f"paused: {reason}"
+            context.ledger.controls.pause(context.pipeline.name, reason, context.environment.now())
+        self._blocker = f"paused: {reason}"
 
     def _left_out(self) -> dict[Window, RunState]:
-        """The windows that were not tried, or not to their end: cancelled."""
-        reason = self._obstacle or "nothing of them could run"
-        for span in self._agenda.spans:
-            self._job.observer.not_tried(span, reason)
-        if self._agenda.windows:
+        """Cancel the windows that were not tried, or not to their end."""
+        reason = self._blocker or "nothing of them could run"
+        for span in self._pending.spans:
+            self._context.observer.not_tried(span, reason)
+        if self._pending.windows:
             self._give_up(f"not tried: {reason}")
-        return dict.fromkeys(self._agenda.windows, RunState.CANCELLED)
+        return dict.fromkeys(self._pending.windows, RunState.CANCELLED)
 
     def _give_up(self, reason: str) -> None:
         """End what is still queued or running in this process's name."""
-        job = self._job
+        context = self._context
         cut_off = self._invoker.fence if self._invoker.running else None
-        job.ledger.give_up(job.pipeline.name, reason, job.world.now(), cut_off)
+        context.ledger.leases.give_up(
+            context.pipeline.name, reason, context.environment.now(), cut_off
+        )
 
 
 def _bad_rows(plan: Plan) -> dict[str, Spans]:
-    """The windows whose rows a check has condemned after they were published, by model."""
+    """Return the windows of published rows that a check has condemned, by model."""
     return {
         model.subject.name: model.subject.known.where(
             lambda known: known.standing is WorkResult.INCORRECT and known.has_rows

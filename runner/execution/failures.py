@@ -1,4 +1,4 @@
-"""What went wrong in an invocation without a check having named the window."""
+"""Find what went wrong in an invocation without a check having named the window."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Failure:
         return re.sub(r"\d+", "#", self.reason) if is_filter(self.reason) else self.reason
 
     def mentions(self, window: Window) -> bool:
-        """Whether the reason speaks of a window by its label, in the name of a file for example."""
+        """Tell whether the reason names a window by its label, as in the name of a file."""
         label = rf"(?<![0-9A-Za-z]){re.escape(window.label)}(?![0-9A-Za-z])"
         return not is_filter(self.reason) and bool(re.search(label, self.reason))
 
 
 def cause(report: InvocationReport, undone: Set[str]) -> Failure | None:
-    """Why some windowed models are not done, the first reason in the order of the graph."""
+    """Find why some windowed models are not done, first in the order of the graph."""
     error = report.result.error
     if error is not None:
         # Killed or out of time: half of the windows may fit. All else is not about windows.
@@ -65,7 +65,7 @@ def cause(report: InvocationReport, undone: Set[str]) -> Failure | None:
 
 
 def _keeps(report: InvocationReport, node: NodeResult, undone: Set[str]) -> bool:
-    """Whether a failure without windows may be why models are undone: they read what failed."""
+    """Tell whether a failure without windows may be why models are undone: they read it."""
     name = blamed(report.pipeline, node)
     return (
         name is None or name in undone or not undone.isdisjoint(reads_from(report.pipeline, {name}))

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from runner.core.errors import LedgerError
-from runner.ledger import Ledger
+from runner.ledger import Leases
 
 BEAT_SECONDS = 1.0  # how soon it is seen that somebody else has taken or ended the windows
 BEATS_PER_LEASE = 10  # between two extensions of the lease
@@ -25,12 +25,12 @@ class Heartbeat:
 
     def __init__(
         self,
-        ledger: Ledger,
+        leases: Leases,
         pipeline: str,
         on_lost: Callable[[], None],
         beat_seconds: float = BEAT_SECONDS,
     ) -> None:
-        self._ledger = ledger
+        self._leases = leases
         self._pipeline = pipeline
         self._on_lost = on_lost
         self._beat_seconds = beat_seconds
@@ -66,12 +66,12 @@ class Heartbeat:
                 self._look()
             if beats >= BEATS_PER_LEASE:
                 with suppress(LedgerError):  # then with the next beat
-                    self._ledger.keep_alive(self._pipeline)
+                    self._leases.renew(self._pipeline)
                     beats = 0
 
     def _look(self) -> None:
-        if self._fence is None or self._ledger.holds(self._pipeline, self._fence):
+        if self._fence is None or self._leases.is_held(self._pipeline, self._fence):
             return
-        self.lost = self._ledger.fate(self._pipeline, self._fence)
+        self.lost = self._leases.get_loss_reason(self._pipeline, self._fence)
         self._fence = None
         self._on_lost()

@@ -1,4 +1,4 @@
-"""What is still to do of a plan, window by window."""
+"""Keep what is still to do of a plan, window by window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runner.project.pipelines import Pipeline
 
 @dataclass(frozen=True)
 class _Todo:
-    """What is to do of one window; models in the order of the graph."""
+    """The work on one window; models in the order of the graph."""
 
     window: Window
     models: tuple[str, ...]
@@ -76,7 +76,7 @@ class PendingWork:
         del self._open[start]
 
     def chunks(self, models: frozenset[str], within: Span | None = None) -> Iterator[Chunk]:
-        """What is to do of some models, as contiguous ranges of windows; oldest first."""
+        """Yield what is to do of some models, as contiguous ranges of windows; oldest first."""
         parts = []
         for start, todo in self._open.items():
             if within is not None and not within.start <= start < within.end:

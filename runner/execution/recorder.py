@@ -6,29 +6,28 @@ the end, one run is held back for them: it ends when they are built.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from runner.core import retries
 from runner.core.chunks import Chunk
 from runner.core.crash_points import reached
-from runner.core.environment import Clock
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
-from runner.core.status import InputsOf, WindowRecord, WorkResult
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
-from runner.execution.context import Looking
+from runner.execution.context import RunContext
 from runner.execution.failures import Failure
 from runner.execution.pending import PendingWork
 from runner.execution.results import reads_from
+from runner.execution.unwindowed import UnwindowedNodes
 from runner.execution.verdicts import Judgement
 from runner.ledger import (
+    FilesRead,
     IndexChange,
     InputFile,
-    Ledger,
-    Looked,
     ModelRun,
     RunEnd,
     RunEntry,
@@ -43,7 +42,7 @@ _NOT_YET = "windows that it is made from were published since it was built"
 
 @dataclass
 class _Account:
-    """What the invocations of one run have brought so far."""
+    """The results of the invocations of one run so far."""
 
     models: dict[str, ModelRun] = field(default_factory=dict)
     checks: frozenset[str] = frozenset()
@@ -54,14 +53,9 @@ class _Account:
 class RunRecorder:
     """Writes the ledger, and tells a person of every window that is done."""
 
-    pipeline: Pipeline
-    ledger: Ledger
-    agenda: PendingWork
-    inputs: Mapping[str, InputsOf]  # by model: what its windows are made from
-    look_at: Looking  # the files of windows, before they run
-    now: Clock
-    settled: Callable[[Window, RunEnd], None]
-    tables_to_come: Callable[[], Sequence[Node]]  # made from the windows, when these are done
+    context: RunContext
+    pending: PendingWork
+    unwindowed: UnwindowedNodes
     bad_before: Mapping[str, Spans]  # windows whose bad rows were there already, by model
     states: dict[Window, RunState] = field(default_factory=dict)
     held_back: Window | None = None  # whose run waits for the tables at the end
@@ -71,23 +65,25 @@ class RunRecorder:
     _seen: dict[str, dict[Span, tuple[InputFile, ...]]] = field(default_factory=dict)
 
     @property
-    def published_as_incorrect(self) -> set[str]:
-        """The models whose bad rows are there for everybody to read: no gate has held them back."""
-        done: dict[str, list[Span]] = {}
-        bad: set[str] = set()
-        for start, account in self._accounts.items():
-            span = self.pipeline.calendar.window_at(start).span
-            for run in account.models.values():
-                done.setdefault(run.model, []).append(span)
-                if run.standing is WorkResult.INCORRECT and run.row_count is not None:
-                    bad.add(run.model)
-        left = {m for m, spans in self.bad_before.items() if spans - Spans(done.get(m, ()))}
-        return bad | left
+    def pipeline(self) -> Pipeline:
+        """The pipeline that runs."""
+        return self.context.pipeline
 
-    def look(self, chunk: Chunk) -> None:
-        """Look at what the windows of an invocation will be made from, before it starts."""
-        for model, seen in self.look_at(chunk.span, chunk.models).items():
-            self._seen.setdefault(model, {}).update(seen)
+    def tables(self, stage: int) -> list[Node]:
+        """Return the tables to build from the windows so far, without those of bad rows."""
+        spoilt = self.spoilt
+        return [node for node in self.unwindowed.following(stage) if node.name not in spoilt]
+
+    @property
+    def spoilt(self) -> set[str]:
+        """The names of what reads rows that were published and are bad."""
+        return reads_from(self.pipeline, self._published_as_incorrect)
+
+    def read_inputs(self, chunk: Chunk) -> None:
+        """Read what the windows of an invocation will be made from, before it starts."""
+        if self.context.reader is not None:
+            for model, seen in self.context.reader(chunk.span, chunk.models).items():
+                self._seen.setdefault(model, {}).update(seen)
 
     def write(self, fence: int, chunk: Chunk, judgement: Judgement) -> None:
         """Record an invocation."""
@@ -95,15 +91,15 @@ class RunRecorder:
         failure = judgement.failure.reason if judgement.failure else None
         entries: dict[datetime, RunEntry] = {}
         for start, window in judgement.windows.items():
-            self.agenda.told(start, window)
-            runs = (*window.models, *(judgement.statics if start == newest else ()))
+            self.pending.told(start, window)
+            runs = (*window.models, *(judgement.unwindowed if start == newest else ()))
             self._add(start, runs, judgement)
-            goes_on = self.agenda.left(start) or (failure and chunk.is_for_tables)
+            goes_on = self.pending.left(start) or (failure and chunk.is_for_tables)
             outcome = None if goes_on else self._outcome(start, failure)
-            extra = judgement.static_findings if start == newest else ()
+            extra = judgement.unwindowed_findings if start == newest else ()
             entries[start] = RunEntry(runs, (*window.findings, *extra), outcome)
         span = self.pipeline.calendar.window_at(newest).span
-        whole = {run.model: (span, self._known(run, span)) for run in judgement.statics}
+        whole = {run.model: (span, self._known(run, span)) for run in judgement.unwindowed}
         change = IndexChange(
             whole=self._to_be_built(chunk, judgement, span) | whole,
             windows=self._painted({start: w.models for start, w in judgement.windows.items()}),
@@ -117,7 +113,7 @@ class RunRecorder:
         """Let a failure be the last word on what is left of some windows."""
         entries: dict[datetime, RunEntry] = {}
         for window in self.pipeline.calendar.windows(span):
-            left = self.agenda.left(window.start)
+            left = self.pending.left(window.start)
             blamed = failure.blamed if failure.blamed in left or not left else left[0]
             runs = (self._failed(window.start, blamed, failure),) if blamed in left else ()
             self._add(window.start, runs, None)
@@ -145,14 +141,28 @@ class RunRecorder:
             fence, {window.start: RunEntry(tuple(tables), (), outcome)}, IndexChange(whole=whole)
         )
 
+    @property
+    def _published_as_incorrect(self) -> set[str]:
+        """The models whose bad rows are there for everybody to read: no gate has held them back."""
+        done: dict[str, list[Span]] = {}
+        bad: set[str] = set()
+        for start, account in self._accounts.items():
+            span = self.pipeline.calendar.window_at(start).span
+            for run in account.models.values():
+                done.setdefault(run.model, []).append(span)
+                if run.standing is WorkResult.INCORRECT and run.row_count is not None:
+                    bad.add(run.model)
+        left = {m for m, spans in self.bad_before.items() if spans - Spans(done.get(m, ()))}
+        return bad | left
+
     def _without_last(self, entries: Mapping[datetime, RunEntry]) -> dict[datetime, RunEntry]:
         """Hold back the newest run that ends here if no other will be open after it."""
         ending = [start for start, entry in entries.items() if entry.outcome is not None]
         has_published = any(
             run.row_count is not None for a in self._accounts.values() for run in a.models.values()
         )
-        is_end = len(ending) == len(self.agenda.windows)
-        if not is_end or not has_published or not self.tables_to_come():
+        is_end = len(ending) == len(self.pending.windows)
+        if not is_end or not has_published or not self.tables(len(self.unwindowed.stages)):
             return dict(entries)
         last = max(ending)
         self.held_back = self.pipeline.calendar.window_at(last)
@@ -163,14 +173,15 @@ class RunRecorder:
         self, fence: int, entries: Mapping[datetime, RunEntry], change: IndexChange
     ) -> None:
         reached("before-record")
-        self.ledger.record(self.pipeline.name, fence, entries, change, self.now())
+        now = self.context.environment.now()
+        self.context.ledger.results.record(self.pipeline.name, fence, entries, change, now)
         reached("after-record")
         for start, entry in sorted(entries.items()):
             if entry.outcome is not None:
                 window = self.pipeline.calendar.window_at(start)
-                self.agenda.strike(start)
+                self.pending.strike(start)
                 self.states[window] = entry.outcome.state
-                self.settled(window, entry.outcome)
+                self.context.observer.settled(window, entry.outcome)
 
     def _add(self, start: datetime, runs: Iterable[ModelRun], judgement: Judgement | None) -> None:
         account = self._accounts.setdefault(start, _Account())
@@ -202,7 +213,7 @@ class RunRecorder:
     def _painted(
         self, runs: Mapping[datetime, Iterable[ModelRun]], failure: Failure | None = None
     ) -> dict[str, Timeline[WindowRecord]]:
-        """What is known of windowed models after some runs, by model."""
+        """Return what is known of windowed models after some runs, by model."""
         parts: dict[str, list[tuple[Span, WindowRecord]]] = {}
         windowed = {node.name for node in self.pipeline.windowed}
         for start, models in runs.items():
@@ -215,7 +226,7 @@ class RunRecorder:
 
     def _made_from(
         self, entries: Mapping[datetime, RunEntry], models: Iterable[str] | None = None
-    ) -> Looked:
+    ) -> FilesRead:
         """The files that were there for what some runs have brought of models; None: of all."""
         wanted = self._seen.keys() if models is None else self._seen.keys() & set(models)
         found: dict[str, dict[Span, tuple[InputFile, ...]]] = {}
@@ -227,14 +238,14 @@ class RunRecorder:
         return found
 
     def _known(self, run: ModelRun, span: Span, failure: Failure | None = None) -> WindowRecord:
-        """What the index keeps; of a failure that will not pass by itself also what it read."""
+        """Return what the index keeps; of a failure that will not pass also what it read."""
         inputs = None
         # What failed for another's sake is tried again as soon as that is mended.
         is_own = failure is not None and failure.is_its_own and failure.blamed == run.model
         if failure is not None and is_own and run.standing is WorkResult.FAILED:
             remedy = retries.classify(failure.message).remedy
-            if remedy is retries.Remedy.PERMANENT and run.model in self.inputs:
-                inputs = self.inputs[run.model](span)
+            if remedy is retries.Remedy.PERMANENT and run.model in self.context.inputs:
+                inputs = self.context.inputs[run.model](span)
         has_rows = run.row_count is not None
         return WindowRecord(
             run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=has_rows
@@ -254,7 +265,7 @@ class RunRecorder:
         }
 
     def _outdated(self, chunk: Chunk, judgement: Judgement) -> dict[str, Spans]:
-        """Who reads what was published here without having been published after it."""
+        """Return who reads what was published here and was not published after it."""
         published: dict[str, list[Span]] = {}
         for start, window in judgement.windows.items():
             span = self.pipeline.calendar.window_at(start).span
@@ -265,7 +276,7 @@ class RunRecorder:
 
 
 def outdated_by(pipeline: Pipeline, published: Mapping[str, Iterable[Span]]) -> dict[str, Spans]:
-    """Which windows of whom are stale once some models' windows are published together."""
+    """Return the windows that become stale when others are published together, by model."""
     outdated: dict[str, Spans] = {}
     for model, spans in published.items():
         for reader in pipeline.readers.get(model, ()):

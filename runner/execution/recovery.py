@@ -18,15 +18,14 @@ from runner.execution.context import RunContext
 from runner.execution.recorder import outdated_by
 from runner.ledger import IndexChange, ModelRun, Run, RunEnd, RunEntry, total_rows
 from runner.project.pipelines import Pipeline
-from runner.warehouse.markers import index_of, span_of
-from runner.warehouse.publications import STANDINGS
+from runner.warehouse.markers import RESULTS, index_of, span_of
 
 _DIED = "its runner died before it was built"
 _VOUCHED = "published and judged before its runner was cut off; the warehouse's markers say so"
 _DONE = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED})
 
 
-def recover(job: RunContext) -> None:
+def recover(context: RunContext) -> None:
     """Settle the runs of processes that died or were told to stop.
 
     What was published and judged is done; what was published and not judged will only be judged;
@@ -34,14 +33,16 @@ def recover(job: RunContext) -> None:
     whose models are done is recorded as such. Asks the warehouse only if an invocation was cut
     off. Raises :class:`runner.core.errors.EngineError`, and settles nothing, if it cannot be asked.
     """
-    pipeline, ledger, now = job.pipeline, job.ledger, job.world.now()
-    abandoned = [run for run in ledger.abandoned(pipeline.name) if run.state is RunState.RUNNING]
-    cut_off = [*abandoned, *ledger.unsettled(pipeline.name)]
+    pipeline, ledger, now = context.pipeline, context.ledger, context.environment.now()
+    abandoned = [
+        run for run in ledger.leases.find_abandoned(pipeline.name) if run.state is RunState.RUNNING
+    ]
+    cut_off = [*abandoned, *ledger.runs.find_unsettled(pipeline.name)]
     settled: list[Run] = []
     for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
         runs = list(group)
         span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
-        everything = job.published(span)
+        everything = context.published(span)
         told = [marker for marker in everything if marker.fence == fence and marker.run_id]
         index = _index(pipeline, everything, told)
         published = {model: [part for part, _ in found] for model, found in index.items()}
@@ -54,26 +55,28 @@ def recover(job: RunContext) -> None:
         reached("recovery-told")
         # Another runner may be recovering too; then it has recorded what we would.
         with suppress(FencedOffError):
-            ledger.testify(pipeline.name, fence, entries, change, now)
+            ledger.results.record_from_markers(pipeline.name, fence, entries, change, now)
             settled += runs
     reached("recovery-recorded")
-    ledger.release_abandoned(pipeline.name, now)
+    ledger.leases.release_abandoned(pipeline.name, now)
     reached("recovery-released")
-    ledger.settle(settled)
+    ledger.results.mark_settled(settled)
 
 
-def adopt(job: RunContext) -> int:
-    """Fill a ledger that knows nothing with what runners have published; returns how many windows.
+def adopt(context: RunContext) -> int:
+    """Fill an empty ledger with what runners have published; returns how many windows that are.
 
     A ledger that was lost looks like a new one; the warehouse tells them apart.
     """
-    if not job.ledger.knows_nothing():
+    if not context.ledger.windows.is_ledger_empty():
         return 0
-    told = job.published(None)
+    told = context.published(None)
     if not any(marker.run_id for marker in told):
         return 0
-    index = index_of(told, job.pipeline.readers)
-    is_filled = job.ledger.fill(index.items(), max(marker.fence for marker in told))
+    index = index_of(told, context.pipeline.readers)
+    is_filled = context.ledger.windows.fill_empty_ledger(
+        index.items(), max(marker.fence for marker in told)
+    )
     return len(told) if is_filled else 0
 
 
@@ -84,7 +87,7 @@ def _fence(run: Run) -> int:
 def _index(
     pipeline: Pipeline, everything: Iterable[Publication], told: Iterable[Publication]
 ) -> dict[str, Timeline[WindowRecord]]:
-    """What some of the markers amount to: others may have published what they read since."""
+    """Return what some of the markers amount to, after all that others have published since."""
     index = index_of(everything, pipeline.readers)
     mine: dict[str, list[Span]] = {}
     for marker in told:
@@ -93,7 +96,7 @@ def _index(
 
 
 def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, WindowRecord]]:
-    """The tables made from windows: no marker says whether they were built."""
+    """Return the tables made from windows: no marker says whether they were built."""
     newest = pipeline.calendar.before(span.end).span
     return {
         node.name: (newest, WindowRecord(WorkResult.FAILED, node.code_hash, reason=_DIED))
@@ -104,7 +107,7 @@ def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, WindowReco
 def _vouched(
     pipeline: Pipeline, runs: Iterable[Run], told: Iterable[Publication]
 ) -> dict[datetime, RunEntry]:
-    """The runs of which the markers vouch for every model, and whose end no table waits for."""
+    """Return the runs whose models the markers all vouch for, and whose end no table waits for."""
     found = list(runs)
     if pipeline.following_tables:
         # They are built in the name of the newest, which therefore is not done.
@@ -112,7 +115,7 @@ def _vouched(
     entries = {}
     for run in found:
         models = tuple(
-            ModelRun(m.model, STANDINGS[m.verdict], m.row_count, m.code_hash)
+            ModelRun(m.model, RESULTS[m.verdict], m.row_count, m.code_hash)
             for m in told
             if m.window_start == run.window_start
         )

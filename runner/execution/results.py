@@ -14,7 +14,7 @@ from runner.dbt.reports import brief, is_lock
 from runner.ledger import CheckFinding
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.publications import Publications, by_window
+from runner.warehouse.markers import Publications, by_window
 
 NO_ROWS = "no rows"  # what a check expects that names no window
 
@@ -35,7 +35,7 @@ class InvocationReport:
 
     @cached_property
     def named(self) -> Mapping[datetime, tuple[CheckFinding, ...]]:
-        """What the checks found that name windows, by UTC start."""
+        """The findings of checks that name windows, by UTC start."""
         if len(self.windows) > 1:
             return _named_windows(self.pipeline, self.result.evidence)
         # Of a single window a gate speaks even if it names none.
@@ -51,7 +51,7 @@ class InvocationReport:
 
     @cached_property
     def findings(self) -> tuple[CheckFinding, ...]:
-        """What the checks found that name no window; of a single window they speak all the same."""
+        """The findings without a window; of a single window they speak all the same."""
         severities = ("warn",) if len(self.windows) > 1 else ("error", "warn")
         return findings_without_window(self.result, *severities)
 
@@ -68,11 +68,11 @@ class InvocationReport:
         return tuple(node for node in self.pipeline.windowed if node.name in names)
 
     def is_published(self, model: str) -> bool:
-        """Whether every window of a model is published."""
+        """Tell whether every window of a model is published."""
         return all((model, window.start) in self.published for window in self.windows)
 
     def is_judged(self, model: str) -> bool:
-        """Whether every window of a model that is published has a verdict."""
+        """Tell whether every window of a model that is published has a verdict."""
         markers = [self.published.get((model, window.start)) for window in self.windows]
         return all(marker is None or marker.verdict is not None for marker in markers)
 
@@ -99,7 +99,7 @@ def blamed(pipeline: Pipeline, result: NodeResult) -> str | None:
 
 
 def is_about_windows(pipeline: Pipeline, result: NodeResult) -> bool:
-    """Whether a node is a windowed model, or a test of what is built from one, and got to run."""
+    """Tell whether a node is a windowed model, or tests what is built from one, and has run."""
     if is_lock(result.message):
         return False
     known = next((n for n in pipeline.nodes if n.unique_id == result.unique_id), None)
@@ -109,12 +109,12 @@ def is_about_windows(pipeline: Pipeline, result: NodeResult) -> bool:
 
 
 def is_test(node: NodeResult) -> bool:
-    """Whether a result is a data test's."""
+    """Tell whether a result is a data test's."""
     return node.unique_id.startswith("test.")
 
 
 def in_words(node: NodeResult) -> str:
-    """What a node that failed says, in one line that begins with its name."""
+    """Say why a node has failed, in one line that begins with its name."""
     kind, _, name, *rest = node.unique_id.split(".")
     if kind == "unit_test" and node.status == "fail":
         # dbt's own words are a table of rows that fits no line.
@@ -127,7 +127,7 @@ def in_words(node: NodeResult) -> str:
 
 
 def findings_without_window(result: InvocationResult, *severities: str) -> tuple[CheckFinding, ...]:
-    """What the checks found that name no window."""
+    """Return what the checks found that name no window."""
     return tuple(
         CheckFinding(found.model, found.check, found.severity, None, _actual(found), found.sample)
         for found in result.evidence

@@ -1,4 +1,4 @@
-"""How a range of windows that failed is cut, when no check has named the bad ones.
+"""Cut a range of windows that failed, when no check has named the bad ones.
 
 An error that mentions windows by their label (a landed file carries its day in its name) is a
 hint where to cut, never a verdict. Else the range is first tried at both ends and in the middle:
@@ -29,7 +29,7 @@ def probes(windows: Sequence[Window]) -> list[Window]:
 
 
 def around(span: Span, probed: Sequence[Window], calendar: Calendar) -> list[Span]:
-    """What is left of a range without the windows that were tried alone, halved at them."""
+    """Return a range without the windows that were tried alone, halved at them."""
     rest = Spans([span]) - Spans(window.span for window in probed)
     return [part for left in rest for part in halves(calendar, left)]
 

@@ -1,4 +1,4 @@
-"""What knows no windows: built once per backfill, before or after the windows, not per chunk.
+"""Nodes without windows: built once per backfill, before or after the windows, not per chunk.
 
 Seeds, views and tables that no windowed model feeds come first. A table that is built from
 windowed models comes when all windows that it reads are done. Snapshots see only today, so they
@@ -36,7 +36,7 @@ def unit_tested(pipeline: Pipeline, known: Mapping[str, Timeline[WindowRecord]])
 
 @dataclass
 class UnwindowedNodes:
-    """Which of a pipeline's nodes without windows are still to build."""
+    """The nodes without windows of a pipeline, and which are still to build."""
 
     pipeline: Pipeline
     select: frozenset[str] | None  # names; None: all
@@ -66,7 +66,7 @@ class UnwindowedNodes:
         ]
 
     def following(self, stage: int) -> list[Node]:
-        """What is not built yet of the tables made from windows of the stages so far."""
+        """Return the tables made from windows of the stages so far that are not built yet."""
         return [
             node
             for node in self._wanted
@@ -94,7 +94,7 @@ class UnwindowedNodes:
         return list(dict.fromkeys(found))
 
     def needs_unit_tests(self, models: Sequence[str]) -> bool:
-        """Whether one of some models has unit tests that have not passed yet."""
+        """Tell whether one of some models has unit tests that have not passed yet."""
         tested = {
             p for node in self.pipeline.nodes if node.kind == "unit_test" for p in node.parents
         }
@@ -130,7 +130,7 @@ class UnwindowedNodes:
         ]
 
     def _reads_on(self, test: Node) -> bool:
-        """Whether a test of a view says something about every window."""
+        """Tell whether a test of a view says something about every window."""
         tables = {node.unique_id for node in self._wanted if node.name in self._following}
         return test.reads_windows and tables.isdisjoint(test.parents)
 

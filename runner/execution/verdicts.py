@@ -30,12 +30,12 @@ from runner.execution.results import (
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.publications import STANDINGS
+from runner.warehouse.markers import RESULTS
 
 
 @dataclass(frozen=True)
 class WindowJudgement:
-    """What an invocation has told of one window."""
+    """The judgement of one window after an invocation."""
 
     models: tuple[ModelRun, ...]  # settled, or published and not judged
     findings: tuple[CheckFinding, ...]
@@ -51,11 +51,11 @@ class WindowJudgement:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What an invocation has told, by UTC start of its windows."""
+    """The judgement of an invocation, by UTC start of its windows."""
 
     windows: Mapping[datetime, WindowJudgement]
-    statics: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
-    static_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
+    unwindowed: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
+    unwindowed_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
     failure: Failure | None  # why something is left to do, if no check has named a window
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
     late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
@@ -75,8 +75,8 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         failure = None
     return Judgement(
         windows=windows,
-        statics=tuple(_statics(report)),
-        static_findings=tuple(_static_findings(report)),
+        unwindowed=tuple(_unwindowed_runs(report)),
+        unwindowed_findings=tuple(_unwindowed_findings(report)),
         failure=failure,
         checks=frozenset(_checks(report)),
         late=_late(report),
@@ -115,7 +115,7 @@ def _judged(report: InvocationReport, window: Window) -> WindowJudgement:
 def _model_run(
     report: InvocationReport, node: Node, window: Window, condemned: CheckFinding | None
 ) -> ModelRun | None:
-    """How a model's window ended; None if nothing of it is published or known to be wrong."""
+    """Return a model's result; None if nothing of it is published or known to be wrong."""
     marker = report.published.get((node.name, window.start))
     row_count = marker.row_count if marker else None
     if condemned is not None:
@@ -123,13 +123,13 @@ def _model_run(
         return ModelRun(node.name, WorkResult.INCORRECT, row_count, node.code_hash, reason)
     if marker is None:
         return None
-    standing = STANDINGS[marker.verdict]
+    standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
     return ModelRun(node.name, standing, row_count, marker.code_hash or node.code_hash, why)
 
 
-def _statics(report: InvocationReport) -> Iterator[ModelRun]:
-    """What became of the nodes without windows that this invocation tried to build."""
+def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:
+    """Yield the results of the nodes without windows that this invocation tried to build."""
     failures = {
         name: failure
         for node in report.result.nodes
@@ -147,7 +147,7 @@ def _statics(report: InvocationReport) -> Iterator[ModelRun]:
             yield ModelRun(node.name, WorkResult.SUCCESS, None, node.code_hash)
 
 
-def _static_findings(report: InvocationReport) -> Iterator[CheckFinding]:
+def _unwindowed_findings(report: InvocationReport) -> Iterator[CheckFinding]:
     """The evidence against what knows no windows, or against windows that did not run.
 
     That against what knows no windows is with a single window already.

@@ -1,1 +1,1 @@
-"""Why a window is what it is: its lineage, and the first cause."""
+"""Explain a window: its lineage, and the first causes of what is wrong with it."""

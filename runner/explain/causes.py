@@ -1,4 +1,4 @@
-"""A map of what a model's window is made from, and what is to blame if it is not right.
+"""The lineage of a model's window as values, and the first causes if it is not right.
 
 A :class:`LineageNode` is one node of the graph with what is known of it for that window. Its parts
 are the windows inside: many where a month is made from days. A *first cause* is a node that is not
@@ -16,24 +16,13 @@ from functools import cached_property
 from runner.core.graph import walk
 from runner.core.spans import Span, Spans
 from runner.core.states import Verdict
-from runner.core.status import WindowStatus
+from runner.core.status import WORST_FIRST, WindowStatus
 
-WORST_FIRST = (
-    WindowStatus.FAILED,
-    WindowStatus.BLOCKED,
-    WindowStatus.INCORRECT,
-    WindowStatus.MISSING,
-    WindowStatus.PUBLISHED,
-    WindowStatus.IN_FLIGHT,
-    WindowStatus.STALE,
-    WindowStatus.UNCHECKED,
-    WindowStatus.SUCCESS,
-)
 _RIGHT = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED)
 
 
 class Blame(IntEnum):
-    """How much is wrong with a stop; the more, the more of its readers it explains."""
+    """The degree of what is wrong with a node; the higher, the more of its readers it explains."""
 
     NONE = 0
     OUT_OF_DATE = 1  # its rows are right, but for other code or other inputs than today's
@@ -59,12 +48,12 @@ class WindowRange:
 
 @dataclass(frozen=True)
 class LineageNode:
-    """One node of the map."""
+    """One node of a lineage."""
 
     unique_id: str
     name: str
     kind: str  # by day, view, table, seed, snapshot, source
-    parents: tuple[str, ...]  # unique ids of stops
+    parents: tuple[str, ...]  # unique ids of other nodes
     is_windowed: bool
     pipeline: str | None = None  # that builds it; None: none does
     parts: tuple[WindowRange, ...] = ()
@@ -85,12 +74,12 @@ class LineageNode:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether it ran, and whether it is correct."""
+        """The verdict on it: did it run, and is it correct."""
         return self.status.verdict if self.status else Verdict(ran=None, correct=None)
 
     @property
-    def trouble(self) -> Blame:
-        """How much is wrong with it."""
+    def blame(self) -> Blame:
+        """The degree of what is wrong with it."""
         if self.is_absent:
             return Blame.WRONG
         if self.status is None or self.status in _RIGHT:
@@ -112,41 +101,40 @@ class LineageNode:
 class Lineage:
     """Everything that a window is made from; parents come before their readers."""
 
-    stops: Sequence[LineageNode]
+    nodes: Sequence[LineageNode]
 
     @cached_property
     def by_id(self) -> Mapping[str, LineageNode]:
-        """The stops by unique id."""
-        return {stop.unique_id: stop for stop in self.stops}
+        """The nodes by unique id."""
+        return {node.unique_id: node for node in self.nodes}
 
     @cached_property
     def causes(self) -> tuple[LineageNode, ...]:
-        """The stops that are not right and that nothing above them explains, parents first.
+        """The nodes that are not right and that nothing above them explains, parents first.
 
         A source without files is one only if something that reads it is not right: a closed day
         lands nothing either.
         """
-        found = [stop for stop in self.stops if stop.trouble and not self._is_explained(stop)]
-        return tuple(stop for stop in found if not stop.is_absent or self._harms(stop))
+        found = [node for node in self.nodes if node.blame and not self._is_explained(node)]
+        return tuple(node for node in found if not node.is_absent or self._harms(node))
 
-    def _is_explained(self, stop: LineageNode) -> bool:
+    def _is_explained(self, node: LineageNode) -> bool:
         return any(
-            parent.trouble >= stop.trouble and (stop.trouble is Blame.WRONG or not parent.is_absent)
-            for parent in self._troubled_above(stop)
+            parent.blame >= node.blame and (node.blame is Blame.WRONG or not parent.is_absent)
+            for parent in self._wrong_above(node)
         )
 
     def _harms(self, source: LineageNode) -> bool:
         return any(
-            stop.trouble is Blame.WRONG and source in self._troubled_above(stop)
-            for stop in self.stops
+            node.blame is Blame.WRONG and source in self._wrong_above(node) for node in self.nodes
         )
 
-    def _troubled_above(self, stop: LineageNode) -> list[LineageNode]:
-        """The nearest stops above that are not right, through what knows no windows."""
+    def _wrong_above(self, node: LineageNode) -> list[LineageNode]:
+        """Return the nearest nodes above that are not right, through what has no windows."""
 
         def onward(unique_id: str) -> tuple[str, ...]:
             found = self.by_id.get(unique_id)
-            return () if found is None or found.trouble or found.is_windowed else found.parents
+            return () if found is None or found.blame or found.is_windowed else found.parents
 
-        above = [self.by_id[i] for i in walk(stop.parents, onward) if i in self.by_id]
-        return [found for found in above if found.trouble]
+        above = [self.by_id[i] for i in walk(node.parents, onward) if i in self.by_id]
+        return [found for found in above if found.blame]

@@ -1,4 +1,4 @@
-"""What a window is made from: the nodes of the graph, each with what is known of it.
+"""Find what a window is made from: the nodes of the graph, each with what is known of it.
 
 It looks at the ledger, the kept project and the landed files, and changes nothing.
 """
@@ -11,15 +11,15 @@ from datetime import datetime
 from itertools import groupby
 
 from runner.core.errors import UsageError, nearest
-from runner.core.graph import walk
+from runner.core.graph import depths
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
-from runner.core.windows import Calendar, Window
+from runner.core.windows import Calendar, Window, range_label
 from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.ledger import Ledger, ModelWork
 from runner.planner import Planner
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import DATA_KINDS
 
@@ -28,7 +28,7 @@ Landed = Callable[[Node, Span], int | None]
 
 @dataclass(frozen=True)
 class Tracer:
-    """Draws maps; ``planners`` are those of all pipelines, in the order of pipelines.yml."""
+    """Traces lineages; ``planners`` are those of all pipelines, in the order of pipelines.yml."""
 
     project: Project
     planners: Mapping[str, Planner]
@@ -38,7 +38,7 @@ class Tracer:
     _subjects: dict[str, dict[str, PlannedNode]] = field(default_factory=dict)  # by pipeline, name
 
     def model(self, name: str) -> tuple[Node, Planner]:
-        """The node of a name and who plans it; :class:`UsageError` if there is no such thing."""
+        """Return the node of a name and its planner; :class:`UsageError` if there is none."""
         found = {n.name: n for n in self.project.nodes.values() if n.kind in DATA_KINDS}
         if name not in found:
             hint = f"{nearest(name, found)} See: runner dag PIPELINE"
@@ -52,11 +52,11 @@ class Tracer:
         return found[name], home
 
     def home(self, node: Node) -> Planner | None:
-        """The planner of the first pipeline that builds a node."""
+        """Return the planner of the first pipeline that builds a node."""
         return next((p for p in self.planners.values() if node in p.pipeline.data_nodes), None)
 
     def window(self, planner: Planner, label: str | None) -> Window:
-        """The window of a label, the newest complete one without; :class:`UsageError` if none."""
+        """Return a label's window, without one the newest complete; :class:`UsageError` if none."""
         pipeline = planner.pipeline
         if label is not None:
             return pipeline.window(label, self.now)
@@ -66,32 +66,36 @@ class Tracer:
         return newest
 
     def upstream(self, node: Node, span: Span) -> Lineage:
-        """A node and everything that it is made from, directly or not."""
-        nodes = self.project.nodes
-        wanted = walk(
-            [node.unique_id], lambda found: [p for p in nodes[found].parents if p in nodes]
-        )
-        return self.map_of([nodes[unique_id] for unique_id in wanted], span)
+        """Trace a node and everything that it is made from, directly or not."""
+        nodes, above = self.project.nodes, self.project.upstream([node.unique_id])
+        return self.lineage_of([nodes[found] for found in above if found in nodes], span)
 
-    def map_of(self, nodes: Iterable[Node], span: Span) -> Lineage:
-        """Some nodes with what is known of them for the windows that touch a span."""
+    def lineage_of(self, nodes: Iterable[Node], span: Span) -> Lineage:
+        """Gather what is known of some nodes for the windows that touch a span."""
         ordered = _parents_first(nodes)
         names = {node.name for node in ordered}
         ids = {node.unique_id for node in ordered}
         works: dict[str, list[ModelWork]] = {}
         whole = [node.name for node in ordered if not node.is_windowed]
-        for work in self.ledger.last_work_on(whole):
+        for work in self.ledger.results.find_last_work(whole):
             works.setdefault(work.done.model, []).append(work)
         touched = [self._touched(node, span) for node in ordered if node.is_windowed] or [span]
         widest = Span(min(s.start for s in touched), max(s.end for s in touched))
-        for work in self.ledger.work_on(names - set(whole), widest):
+        for work in self.ledger.results.find_work(names - set(whole), widest):
             works.setdefault(work.done.model, []).append(work)
-        stops = [self._stop(node, span, works.get(node.name, ())) for node in ordered]
-        return Lineage([replace(s, parents=tuple(p for p in s.parents if p in ids)) for s in stops])
+        return Lineage(
+            [
+                replace(
+                    self._described(node, span, works.get(node.name, ())),
+                    parents=tuple(parent for parent in node.parents if parent in ids),
+                )
+                for node in ordered
+            ]
+        )
 
-    def _stop(self, node: Node, span: Span, works: Sequence[ModelWork]) -> LineageNode:
+    def _described(self, node: Node, span: Span, works: Sequence[ModelWork]) -> LineageNode:
         home = self.home(node)
-        stop = LineageNode(
+        found = LineageNode(
             unique_id=node.unique_id,
             name=node.name,
             kind=node.shown_kind,
@@ -100,12 +104,12 @@ class Tracer:
             pipeline=home.pipeline.name if home else None,
         )
         if node.kind == "source":
-            return self._source(stop, node, span)
+            return self._source(found, node, span)
         subject = self._subject(node, home, span)
         calendar = home.pipeline.calendar if home else self._calendar(node)
         in_flight = home.in_flight() if home else Spans()
         if calendar is None:
-            return replace(stop, remark="built by no pipeline")
+            return replace(found, remark="built by no pipeline")
         statuses = assess(subject, calendar, in_flight)
         if node.is_windowed:
             parts = tuple(_windowed_parts(subject, statuses, calendar, self._touched(node, span)))
@@ -113,29 +117,29 @@ class Tracer:
         else:
             parts = tuple(_whole_parts(subject, statuses, span))
             remark = "text only" if node.materialized == "ephemeral" else "not built yet"
-        told = tuple(_with_work(part, works, subject, node) for part in parts)
-        return replace(stop, parts=told, remark=remark)
+        parts = tuple(_with_work(part, works, subject, node) for part in parts)
+        return replace(found, parts=parts, remark=remark)
 
-    def _source(self, stop: LineageNode, node: Node, span: Span) -> LineageNode:
+    def _source(self, found: LineageNode, node: Node, span: Span) -> LineageNode:
         count = self.landed(node, span)
         if count is None:
-            return replace(stop, remark="cannot be seen from here")
+            return replace(found, remark="cannot be seen from here")
         remark = "landed" if count else "nothing landed"
-        return replace(stop, remark=remark, is_absent=not count, location=node.location)
+        return replace(found, remark=remark, is_absent=not count, location=node.location)
 
     def _subject(self, node: Node, home: Planner | None, span: Span) -> PlannedNode:
         if home is not None:
             name = home.pipeline.name
             if name not in self._subjects:
-                self._subjects[name] = {s.name: s for s in home.subjects(self.now)}
+                self._subjects[name] = {s.name: s for s in home.nodes(self.now)}
             return self._subjects[name][node.name]
-        accepted = self.ledger.accepted().get(node.name, ())
+        accepted = self.ledger.windows.get_accepted_changes().get(node.name, ())
         return PlannedNode(
             name=node.name,
             parents=(),
             desired=Spans([self._touched(node, span)]) if node.is_windowed else None,
             code_hashes=equal_hashes(node.code_hash, accepted),
-            known=self.ledger.known().get(node.name, Timeline()),
+            known=self.ledger.windows.get_records().get(node.name, Timeline()),
             inputs=lambda _: None,
         )
 
@@ -143,17 +147,15 @@ class Tracer:
         return Calendar(node.grain, self.project.zone) if node.grain else None
 
     def _touched(self, node: Node, span: Span) -> Span:
-        """The windows of a node that touch a span: whole ones, of its own grain."""
+        """Return the windows of a node that touch a span: whole ones, of its own grain."""
         calendar = self._calendar(node)
-        if calendar is None:
-            return span
-        return Span(calendar.floor(span.start), calendar.ceiling(span.end))
+        return calendar.covering(span) if calendar else span
 
 
 def _windowed_parts(
     subject: PlannedNode, statuses: Mapping[WindowStatus, Spans], calendar: Calendar, touched: Span
 ) -> Iterator[WindowRange]:
-    """The windows of a model in a span, neighbours of which the same is known as one."""
+    """Yield the windows of a model in a span, neighbours of which the same is known as one."""
     inside = Spans([touched])
     timeline = Timeline((s, status) for status, spans in statuses.items() for s in spans & inside)
 
@@ -165,14 +167,14 @@ def _windowed_parts(
         windows = list(same)
         first, last = windows[0], windows[-1]
         if status is not None:
-            label = first.label if first == last else f"{first.label} … {last.label}"
+            label = range_label(first.label, last.label)
             yield WindowRange(Span(first.start, last.end), label, status, why)
 
 
 def _whole_parts(
     subject: PlannedNode, statuses: Mapping[WindowStatus, Spans], span: Span
 ) -> Iterator[WindowRange]:
-    """What is known of a node without windows: one thing, or what is wrong with it."""
+    """Yield what is known of a node without windows: one thing, or what is wrong with it."""
     for status, spans in statuses.items():
         for wrong in spans:
             yield WindowRange(wrong, "", status, explained(subject, status, wrong))
@@ -209,14 +211,7 @@ def _with_work(
 
 
 def _parents_first(nodes: Iterable[Node]) -> list[Node]:
-    """In the order in which they are made, and by name where that leaves it open."""
+    """Sort nodes in the order in which they are made, by name where that leaves it open."""
     chosen = {node.unique_id: node for node in nodes}
-    depths: dict[str, int] = {}
-
-    def depth(unique_id: str) -> int:
-        if unique_id not in depths:
-            parents = [depth(p) for p in chosen[unique_id].parents if p in chosen]
-            depths[unique_id] = 1 + max(parents, default=0)
-        return depths[unique_id]
-
-    return sorted(chosen.values(), key=lambda node: (depth(node.unique_id), node.name))
+    depth = depths({unique_id: node.parents for unique_id, node in chosen.items()})
+    return sorted(chosen.values(), key=lambda node: (depth[node.unique_id], node.name))

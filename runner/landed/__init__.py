@@ -1,1 +1,1 @@
-"""Landed files: which belong to a window, whether they are complete, whether they have changed."""
+"""Landed files: find those of a window, tell if they are complete, and if they have changed."""

@@ -1,4 +1,4 @@
-"""Which windows have to run again because a file has changed that they were made from."""
+"""Find the windows that have to run again because a file has changed that they were made from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
 from runner.landed.files import InputFiles, LandedFile
-from runner.ledger import InputFile, Ledger, ReadInputs
+from runner.ledger import InputFile, Ledger, ModelInputs
 from runner.project.pipelines import Pipeline
 
 _MOST_FILES = 3  # that are told of one window
@@ -18,7 +18,7 @@ _MOST_FILES = 3  # that are told of one window
 def changed_inputs(
     pipeline: Pipeline, ledger: Ledger, files: InputFiles | None, now: datetime, files_at: datetime
 ) -> dict[str, Timeline[str]]:
-    """The windows, by model, of which a file has other bytes than those that were read; in words.
+    """Return the windows, by model, of which a file has other bytes than were read; in words.
 
     Also those for which a file has landed since. One that was only touched is remembered as it is
     now; one that is gone says nothing: it may have been archived. Windows of which nobody knows
@@ -29,19 +29,19 @@ def changed_inputs(
     if files is None or complete is None:
         return {}
     nodes = files.readers()
-    known = ledger.read(node.name for node in nodes)
-    look, comparison = files.look(), _Comparison(files, files_at)
+    inputs = ledger.inputs.get_files(node.name for node in nodes)
+    listing, comparison = files.listing(), _Comparison(files, files_at)
     changed: dict[str, Timeline[str]] = {}
     for node in nodes:
-        read = known[node.name]
+        read = inputs[node.name]
         reasons: dict[Span, list[str]] = {}
-        for file, windows in look.belonging(node, read.looked & Spans([complete])):
+        for file, windows in listing.belonging(node, read.windows & Spans([complete])):
             for span, reason in comparison.differences(node.name, read, file, windows):
                 for window in pipeline.calendar.chunks(span, 1):
                     reasons.setdefault(window, []).append(reason)
         if reasons:
             changed[node.name] = Timeline((w, _joined(found)) for w, found in reasons.items())
-    ledger.refresh_inputs(comparison.touched)
+    ledger.inputs.update_mtimes(comparison.touched)
     return changed
 
 
@@ -55,9 +55,9 @@ class _Comparison:
     _digests: dict[LandedFile, str | None] = field(default_factory=dict)
 
     def differences(
-        self, model: str, read: ReadInputs, file: LandedFile, windows: Spans
+        self, model: str, read: ModelInputs, file: LandedFile, windows: Spans
     ) -> Iterator[tuple[Span, str]]:
-        """For which of a file's windows it is another one than was read, or none was."""
+        """Yield the windows of a file for which it is another one than was read, or none was."""
         recorded: Timeline[InputFile] = read.files.get(file.path, Timeline())
         if _is_as_recorded(recorded, file, windows):
             return
@@ -84,7 +84,7 @@ class _Comparison:
 
 
 def _is_as_recorded(recorded: Timeline[InputFile], file: LandedFile, windows: Spans) -> bool:
-    """Whether a file is as it was for all of its windows: the way of nearly all files."""
+    """Return True if a file is as it was for all of its windows, as nearly all files are."""
     spans = list(windows)
     parts = list(recorded)
     if len(spans) != 1 or len(parts) != 1:

@@ -1,4 +1,4 @@
-"""Whether the files that a window waits for are there, and complete.
+"""Tell if the files that a window waits for are there, and complete.
 
 A file that is still being written may load without any error: a CSV cut off in the middle of a
 line turns 20 into 2. So a file counts once a marker says so, or once nothing has happened to it for
@@ -30,16 +30,16 @@ _NO_NEWLINE = "does not end with a line end: cut off? If it is always so, name a
 
 @dataclass(frozen=True)
 class Blocker:
-    """Why a window cannot run yet."""
+    """The reason why a window cannot run yet."""
 
     text: str  # one line
     until: datetime | None = None  # UTC; when it may be gone; None: nobody knows
 
 
-def file_obstacle(
+def file_blocker(
     wait: WaitFor, window: Window, zone: ZoneInfo, folder: Path, now: datetime
 ) -> Blocker | None:
-    """What is wrong with the files that a window waits for; None if all are there and complete.
+    """Return what is wrong with the files that a window waits for; None if they are complete.
 
     ``now`` is the time of the machine that the files are on, UTC.
     """
@@ -50,11 +50,11 @@ def file_obstacle(
         marker = _filled(wait.marker, window, zone)
         return None if _found(marker, folder) else Blocker(f"{marker}, its marker, is not there")
     found = (unfinished(folder / name, name, wait.settle, now) for name in names)
-    return next((obstacle for obstacle in found if obstacle is not None), None)
+    return next((blocker for blocker in found if blocker is not None), None)
 
 
 def files_of(wait: WaitFor, window: Window, zone: ZoneInfo, folder: Path) -> list[str]:
-    """The files that a window waits for and that are there; as a person writes their paths."""
+    """Return the files that a window waits for and that are there, as a person writes them."""
     return _found(_filled(wait.file, window, zone), folder) if wait.file is not None else []
 
 
@@ -68,7 +68,7 @@ def _found(pattern: str, folder: Path) -> list[str]:
 
 
 def unfinished(path: Path, name: str, settle: timedelta, now: datetime) -> Blocker | None:
-    """Why a file, called ``name`` by people, does not count as complete yet; None if it does."""
+    """Return why a file, called ``name`` by people, is not complete yet; None if it is."""
     try:
         before = path.stat()
         changed_at = datetime.fromtimestamp(before.st_ctime, UTC)
@@ -88,7 +88,7 @@ def unfinished(path: Path, name: str, settle: timedelta, now: datetime) -> Block
 
 
 def _opener(path: Path) -> Callable[[Path], str | None]:
-    """What tells whether a file ends as its format ends; answers in words why not."""
+    """Return the check that a file ends as its format ends; it answers in words why not."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         return _gzip

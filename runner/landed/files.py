@@ -1,4 +1,4 @@
-"""The files that the windows of a pipeline's models are made from, as they are now.
+"""Look at the files that the windows of a pipeline's models are made from, as they are now.
 
 A file of a source belongs to the windows of the date with which its name begins; one that a
 `wait_for` entry names, to the window in its name. Files without a date belong to all windows and
@@ -20,7 +20,7 @@ from runner.core.windows import Calendar
 from runner.landed.completeness import unfinished
 from runner.landed.names import Template
 from runner.landed.sources import date_of, listed
-from runner.ledger import InputFile, Ledger, Looked
+from runner.ledger import FilesRead, InputFile, Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 
@@ -38,26 +38,26 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class InputFiles:
-    """Where a pipeline's files land."""
+    """The files that land for a pipeline."""
 
     pipeline: Pipeline
     project: Project
     project_dir: Path
 
     def readers(self) -> list[Node]:
-        """The windowed models that read files or other sources, not only each other."""
+        """Return the windowed models that read files or other sources, not only each other."""
         return [node for node in self.pipeline.windowed if self._sources(node)]
 
-    def look(self) -> FileListing:
-        """Look at what is there; what was listed once is not listed again."""
+    def listing(self) -> FileListing:
+        """List what is there; what was listed once is not listed again."""
         return FileListing(self)
 
     def locations(self, node: Node) -> list[str]:
-        """Where the files of the sources lie that a model reads."""
+        """Return the places of the files of the sources that a model reads."""
         return sorted({source.location for source in self._sources(node) if source.location})
 
     def landed_bytes(self) -> int | None:
-        """The size of all that has landed; None if windows are made from more than files."""
+        """Sum up the size of all that has landed; None if windows are made from more than files."""
         sources = {source.unique_id: source for n in self.readers() for source in self._sources(n)}
         places = [source.location for source in sources.values()]
         if not places or None in places:
@@ -67,18 +67,18 @@ class InputFiles:
         return sum(file.size for file in found if file is not None)
 
     def templates(self) -> list[Template]:
-        """The files with the window in their name that the pipeline waits for."""
+        """Return the files with the window in their name that the pipeline waits for."""
         files = [wait.file for wait in self.pipeline.config.wait_for if wait.file is not None]
         found = [Template(str(PurePath(file))) for file in files]
         return [template for template in found if template.has_places]
 
     def named(self, path: str) -> str:
-        """A path as a person says it; letters that are none are written in ASCII."""
+        """Return a path as a person says it; letters that are none are written in ASCII."""
         folder = f"{self.project_dir}/"
         return path.removeprefix(folder).encode("utf-8", "backslashreplace").decode()
 
     def digest(self, path: str) -> str | None:
-        """The digest of a file's bytes; None if it cannot be read."""
+        """Digest a file's bytes; None if it cannot be read."""
         try:
             with (self.project_dir / path).open("rb") as file:
                 return hashlib.file_digest(file, _hash).hexdigest()
@@ -86,7 +86,7 @@ class InputFiles:
             return None
 
     def is_complete(self, path: str, now: datetime) -> bool:
-        """Whether nobody writes a file any more, as for files that are waited for."""
+        """Return True if nobody writes a file any more, as for files that are waited for."""
         settles = [wait.settle for wait in self.pipeline.config.wait_for if wait.file is not None]
         settle = max(settles, default=_SETTLE)
         return unfinished(self.project_dir / path, path, settle, now) is None
@@ -106,7 +106,7 @@ class FileListing:
         self._windows: dict[Spans, list[tuple[Span, datetime]]] = {}
 
     def belonging(self, node: Node, windows: Spans) -> Iterator[tuple[LandedFile, Spans]]:
-        """The files that a model reads for some windows, each with those to which it belongs."""
+        """Yield the files that a model reads for some windows, each with those of its own."""
         found: dict[str, list[Span]] = {}
         for path, spans in self._paths(node, windows):
             found.setdefault(path, []).extend(spans)
@@ -135,7 +135,7 @@ class FileListing:
             yield from template.owners(paths, by_key)
 
     def _enumerated(self, windows: Spans) -> list[tuple[Span, datetime]]:
-        """Every window with its local start."""
+        """Return all windows with their local start."""
         if windows not in self._windows:
             self._windows[windows] = [
                 (window, window.start.astimezone(self._calendar.zone))
@@ -159,19 +159,19 @@ class InputReader:
     _digests: dict[LandedFile, str] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)  # models of which the digests are known
 
-    def __call__(self, span: Span, models: Iterable[str]) -> Looked:
-        """The files of some models' windows as they are now: of every window, even if none.
+    def __call__(self, span: Span, models: Iterable[str]) -> FilesRead:
+        """Return the files of some models' windows as they are now: of every window, even if none.
 
         Only those are read of which the size or the time is not as it was recorded.
         """
         nodes = [node for node in self.files.readers() if node.name in set(models)]
         self._remember({node.name for node in nodes} - self._known)
-        look = self.files.look()
+        listing = self.files.listing()
         calendar = self.files.pipeline.calendar
         found: dict[str, Mapping[Span, tuple[InputFile, ...]]] = {}
         for node in nodes:
             by_window: dict[Span, list[InputFile]] = {w: [] for w in calendar.chunks(span, 1)}
-            for file, spans in look.belonging(node, Spans([span])):
+            for file, spans in listing.belonging(node, Spans([span])):
                 read = self._read(file)
                 if read is not None:
                     for window in _windows(calendar, spans, by_window):
@@ -181,7 +181,7 @@ class InputReader:
 
     def _remember(self, models: set[str]) -> None:
         if models:
-            for read in self.ledger.read(models).values():
+            for read in self.ledger.inputs.get_files(models).values():
                 for timeline in read.files.values():
                     for _, file in timeline:
                         key = LandedFile(file.path, file.size, file.mtime_ns)
@@ -197,7 +197,7 @@ class InputReader:
 
 
 def _windows(calendar: Calendar, spans: Spans, windows: Container[Span]) -> Iterator[Span]:
-    """The windows in some spans; most spans are one."""
+    """Yield the windows in some spans; most spans are one."""
     for span in spans:
         if span in windows:
             yield span
@@ -210,7 +210,7 @@ def _hash() -> hashlib.blake2b:
 
 
 def _by_date(windows: Iterable[tuple[Span, datetime]]) -> dict[date, list[Span]]:
-    """The windows of every local date; one that is longer than a day belongs to all of its days."""
+    """Return the windows of every local date; a longer one belongs to all of its days."""
     found: dict[date, list[Span]] = {}
     for span, start in windows:
         last = (span.end - timedelta.resolution).astimezone(start.tzinfo).date()
@@ -222,7 +222,7 @@ def _by_date(windows: Iterable[tuple[Span, datetime]]) -> dict[date, list[Span]]
 
 
 def _found(path: str, name: str) -> LandedFile | None:
-    """A file with its facts; None if it is gone, or no file."""
+    """Return a file with its facts; None if it is gone, or no file."""
     try:
         facts = os.stat(path)  # noqa: PTH116 - a Path for each of thousands takes longer than this
     except OSError:

@@ -1,4 +1,4 @@
-"""File names with the window in them, and which window a file belongs to by its name."""
+"""Match file names that have the window in them, and find the window of a file by its name."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Template:
 
     @property
     def has_places(self) -> bool:
-        """Whether it names the window at all."""
+        """True if it names the window at all."""
         return bool(self._specs)
 
     def key(self, start: datetime) -> tuple[str, ...]:
-        """What stands in the places of the window that starts at a local time."""
+        """Return what stands in the places of the window that starts at a local time."""
         return tuple(format(start, spec) for spec in self._specs)
 
     def listing(self, start: datetime) -> str:
-        """A glob of the files of all windows."""
+        """Return a glob of the files of all windows."""
         return "".join(
             literal + ("" if spec is None else re.sub("[^/]+", "*", format(start, spec)))
             for literal, spec in self._parts
@@ -43,7 +43,7 @@ class Template:
     def owners(
         self, paths: Iterable[str], windows: Mapping[tuple[str, ...], list[Span]]
     ) -> Iterable[tuple[str, list[Span]]]:
-        """Some paths that the template stands for, each with the windows that it is for, by key.
+        """Yield the paths that the template stands for, each with the windows that it is for.
 
         One look at each name: to look for the files of each window takes far too long after years.
         """

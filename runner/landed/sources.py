@@ -1,4 +1,4 @@
-"""Which landed files a model's window is made from, and whether they have changed.
+"""Find the landed files of sources, and digest those that a model's window is made from.
 
 A source says in its ``external_location`` where its files land. One whose name is a date belongs
 to the windows of that date, any other to all windows. What cannot be seen from here, a table or
@@ -29,7 +29,7 @@ class Landings:
         self._files: dict[str, list[tuple[date | None, str]]] = {}
 
     def inputs_of(self, node: Node) -> InputsOf:
-        """A digest of what a node reads for a window; None if that cannot be known."""
+        """Make what digests the files that a node reads for a window; None if they are unknown."""
         read = self._project.read_by(node)
         sources = [found for found in read if found.kind in ("source", "seed")]
         locations = [source.location for source in sources if source.location is not None]
@@ -48,7 +48,7 @@ class Landings:
         return digest
 
     def landed(self, source: Node, span: Span) -> int | None:
-        """How many files of a source belong to some windows; None if they cannot be seen."""
+        """Count the files of a source that belong to a span; None if they cannot be seen."""
         if source.location is None:
             return None
         first, last = self._dates(span)
@@ -56,7 +56,7 @@ class Landings:
         return sum(landed_on is None or first <= landed_on <= last for landed_on in dates)
 
     def _dates(self, span: Span) -> tuple[date, date]:
-        """The first and the last local date of some windows."""
+        """Return the first and the last local date of a span."""
         last_instant = span.end - timedelta(microseconds=1)
         return (
             span.start.astimezone(self._zone).date(),
@@ -71,12 +71,12 @@ class Landings:
 
 
 def listed(project_dir: Path, pattern: str) -> list[str]:
-    """The absolute paths that match a glob, which may be relative to the project."""
+    """List the absolute paths that match a glob, which may be relative to the project."""
     return sorted(glob.glob(str(project_dir / pattern), recursive=True))  # noqa: PTH207 - absolute
 
 
 def date_of(path: str) -> date | None:
-    """The date with which a file's name begins; None: it belongs to no day more than to another."""
+    """Return the date with which a file's name begins; None: it belongs to all days alike."""
     try:
         return date.fromisoformat(os.path.basename(path).partition(".")[0])  # noqa: PTH119 - fast
     except ValueError:

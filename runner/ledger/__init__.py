@@ -1,36 +1,33 @@
 """The ledger: which window of which pipeline ran when, under which lease, with which verdict.
 
-Its rooms: :mod:`database` opens it and makes every operation one transaction, :mod:`addresses`
-knows where it is kept, :mod:`dialects` all that differs between the databases, :mod:`connection`
-how SQL is spoken to either, :mod:`pool` what is kept open, :mod:`values` how values are kept, and
-:mod:`schema` the tables.
+A :class:`Ledger` is composed of its parts, one module each: :mod:`leases` (who holds which
+window), :mod:`results` (how runs, models and checks ended), :mod:`runs` (what ran),
+:mod:`windows` (the index of every model's windows), :mod:`inputs` (the files they were made from),
+:mod:`controls` (pause, resume, cancel), :mod:`outbox` (what people are told), :mod:`proofs` (what
+replaying has shown), :mod:`scheduler` (its signs of life) and :mod:`maintenance` (pruning, checks).
 
-:mod:`leases` says who holds what, :mod:`abandonment` what nobody holds any more, :mod:`recording`
-takes what an invocation has brought, :mod:`index` knows what every model's windows are,
-:mod:`inputs` from which files they were made, :mod:`history` tells what ran, :mod:`controls` pauses
-and stops, :mod:`proofs` remembers what replaying has shown, :mod:`schedulers` keeps the scheduler's
-traces, :mod:`outbox` what people are told, :mod:`pruning` forgets, :mod:`figures` counts,
-:mod:`checkup` looks at the ledger itself, and :mod:`upgrades` brings older ledgers to this version.
+All of them speak to one :mod:`database`, which makes every operation one transaction:
+:mod:`connection` speaks SQL, :mod:`dialects` holds all that differs between the databases,
+:mod:`addresses` reads where the ledger is kept, :mod:`schema` holds the tables and the upgrades,
+:mod:`records` what goes in and out, :mod:`values` how values are kept, and :mod:`owners` names
+processes.
 """
 
-from runner.ledger.abandonment import Abandonment
-from runner.ledger.checkup import Checkup
+from pathlib import Path
+from typing import Self
+
 from runner.ledger.controls import Controls
-from runner.ledger.figures import Counting, Figures
-from runner.ledger.history import History
-from runner.ledger.index import Index
-from runner.ledger.inputs import Inputs, ReadInputs
+from runner.ledger.database import Database
+from runner.ledger.inputs import Inputs, ModelInputs
 from runner.ledger.leases import Leases
-from runner.ledger.outbox import Outbox, Unsent
+from runner.ledger.maintenance import FileSize, Maintenance
+from runner.ledger.outbox import Outbox, UnsentMessage
 from runner.ledger.proofs import Proofs
-from runner.ledger.pruning import FileSize, Pruning
-from runner.ledger.recording import Recording
 from runner.ledger.records import (
     CheckFinding,
+    FilesRead,
     IndexChange,
     InputFile,
-    Kind,
-    Looked,
     ModelRun,
     ModelWork,
     Pause,
@@ -40,44 +37,61 @@ from runner.ledger.records import (
     Usage,
     total_rows,
 )
-from runner.ledger.schedulers import SchedulerHeartbeat, Schedulers
+from runner.ledger.results import Results
+from runner.ledger.runs import Runs, RunStatistics
+from runner.ledger.scheduler import Scheduler, SchedulerHeartbeat
+from runner.ledger.windows import Windows
 
 __all__ = [
     "CheckFinding",
-    "Figures",
     "FileSize",
+    "FilesRead",
     "IndexChange",
     "InputFile",
-    "Kind",
+    "Leases",
     "Ledger",
-    "Looked",
+    "ModelInputs",
     "ModelRun",
     "ModelWork",
     "Pause",
-    "ReadInputs",
+    "Results",
     "Run",
     "RunEnd",
     "RunEntry",
+    "RunStatistics",
     "SchedulerHeartbeat",
-    "Unsent",
+    "UnsentMessage",
     "Usage",
     "total_rows",
 ]
 
 
-class Ledger(
-    Leases,
-    Abandonment,
-    Recording,
-    Index,
-    History,
-    Controls,
-    Proofs,
-    Schedulers,
-    Outbox,
-    Inputs,
-    Pruning,
-    Counting,
-    Checkup,
-):
+class Ledger:
     """Runs, leases, evidence and the index of windows, in SQLite or another database by URL."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.leases = Leases(database)
+        self.results = Results(database)
+        self.runs = Runs(database)
+        self.windows = Windows(database)
+        self.inputs = Inputs(database)
+        self.controls = Controls(database)
+        self.outbox = Outbox(database)
+        self.proofs = Proofs(database)
+        self.scheduler = Scheduler(database)
+        self.maintenance = Maintenance(database)
+
+    @classmethod
+    def open(cls, location: Path | str) -> Self:
+        """Open the ledger, and create it if there is none.
+
+        ``location`` is the path of an SQLite file or a database URL. Raises
+        :class:`LedgerError` if it cannot be opened or comes from another version of Daybreak,
+        and :class:`UsageError` for a URL that is none.
+        """
+        return cls(Database.open(location))
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.database.close()

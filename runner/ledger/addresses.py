@@ -1,4 +1,4 @@
-"""Where a ledger is kept: the path of a file, or a URL."""
+"""Read the address of a ledger: the path of a file, or a URL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ _URL = re.compile(
     r"(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
-_SQLITE = ("sqlite",)
 _POSTGRES = ("postgresql", "postgresql+psycopg")
 
 
@@ -26,7 +25,7 @@ class AddressError(ValueError):
 
 
 def dialect_of(location: Path | str) -> Dialect:
-    """The database at a location; :class:`UsageError` for a URL that names none."""
+    """Return the database at a location; :class:`UsageError` for a URL that names none."""
     if isinstance(location, Path):
         return Sqlite(location.absolute())
     try:
@@ -40,7 +39,7 @@ def dialect_of(location: Path | str) -> Dialect:
 
 
 def ledger_file(location: Path | str) -> Path | None:
-    """The file of an SQLite ledger; None for another database."""
+    """Return the file of an SQLite ledger; None for another database."""
     if isinstance(location, Path):
         return location
     try:
@@ -53,7 +52,7 @@ def _by_url(url: str) -> Dialect:
     found = _URL.fullmatch(url)
     if found is None:
         raise AddressError("it is no URL")
-    if found["database"] in _SQLITE:
+    if found["database"] == "sqlite":
         return _sqlite(found)
     if found["database"] in _POSTGRES:
         return _postgres(found)
@@ -71,16 +70,13 @@ def _sqlite(url: re.Match[str]) -> Dialect:
 
 
 def _postgres(url: re.Match[str]) -> Dialect:
-    parts = {"host": url["host"].strip("[]"), "port": url["port"], "dbname": url["path"]}
-    options = {name: unquote(value) for name, value in parts.items() if value}
-    for name in ("user", "password"):
-        if url[name]:
-            options[name] = unquote(url[name])
-    options |= dict(parse_qsl(url["query"] or ""))
-    user = "" if url["user"] is None else url["user"]
+    parts = {**url.groupdict(), "host": url["host"].strip("[]"), "dbname": url["path"]}
+    names = ("host", "port", "dbname", "user", "password")
+    options = {name: unquote(parts[name]) for name in names if parts[name]}
     secret = "" if url["password"] is None else ":***"
-    at = "" if url["user"] is None else "@"
+    login = "" if url["user"] is None else f"{url['user']}{secret}@"
     port = f":{url['port']}" if url["port"] else ""
     return Postgres(
-        f"postgresql://{user}{secret}{at}{url['host']}{port}/{url['path'] or ''}", options
+        f"postgresql://{login}{url['host']}{port}/{url['path'] or ''}",
+        options | dict(parse_qsl(url["query"] or "")),
     )

@@ -9,53 +9,20 @@ plus some seconds: leases trust no other. What a database could take for the nam
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import closing
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from runner.ledger.dialects import Dialect
+from runner.ledger.dialects import Dialect, Raw
 
 
 class Row(Protocol):
     """A row of an answer; its values by the names of their columns."""
 
     def __getitem__(self, column: str, /) -> Any:
-        """The value of a column, as the database keeps it."""
+        """Return the value of a column, as the database keeps it."""
 
-
-class Cursor(Protocol):
-    """What a statement has brought."""
-
-    @property
-    def rowcount(self) -> int:
-        """How many rows it has changed."""
-
-    def execute(self, sql: Any, values: Any = ..., /) -> object:
-        """Execute one statement."""
-
-    def executemany(self, sql: Any, values: Any, /) -> object:
-        """Execute one statement for each of some sets of values."""
-
-    def fetchall(self) -> list[Any]:
-        """Its rows."""
-
-    def close(self) -> None:
-        """Forget it."""
-
-
-class Raw(Protocol):
-    """A connection as sqlite3 and psycopg give it, which begins no transaction by itself."""
-
-    def cursor(self) -> Cursor:
-        """Something that executes statements."""
-
-    def commit(self) -> None:
-        """Keep what was done."""
-
-    def rollback(self) -> None:
-        """Undo what was done."""
-
-    def close(self) -> None:
-        """Give it back."""
+    def keys(self) -> Iterable[str]:
+        """Return the names of the columns."""
 
 
 class Connection:
@@ -66,50 +33,53 @@ class Connection:
         self.dialect = dialect
 
     def rows(self, sql: str, **values: object) -> list[Row]:
-        """All rows of an answer."""
-        cursor = self._executed(sql, values)
-        try:
-            return cursor.fetchall()
-        finally:
-            cursor.close()
+        """Return all rows of an answer."""
+        with closing(self._raw.cursor()) as cursor:
+            self._execute(cursor, sql, values)
+            return list(cursor.fetchall())
 
     def row(self, sql: str, **values: object) -> Row | None:
-        """The first row of an answer, None if there is none."""
+        """Return the first row of an answer, None if there is none."""
         return next(iter(self.rows(sql, **values)), None)
 
+    def column(self, sql: str, **values: object) -> list[Any]:
+        """Return the first value of each row of an answer."""
+        return [row[next(iter(row.keys()))] for row in self.rows(sql, **values)]
+
     def value(self, sql: str, **values: object) -> Any:
-        """The first value of an answer, None if there is none."""
+        """Return the first value of an answer, None if there is none."""
         return next(iter(self.column(sql, **values)), None)
 
-    def column(self, sql: str, **values: object) -> list[Any]:
-        """The first value of each row of an answer."""
-        found: list[Any] = self.rows(sql, **values)
-        return [row[0] for row in found]
-
     def change(self, sql: str, **values: object) -> int:
-        """Change something; returns how many rows were."""
-        cursor = self._executed(sql, values)
-        try:
-            return cursor.rowcount
-        finally:
-            cursor.close()
+        """Execute a statement that changes rows; returns how many."""
+        with closing(self._raw.cursor()) as cursor:
+            self._execute(cursor, sql, values)
+            count: int = cursor.rowcount
+            return count
 
-    def change_each(self, sql: str, rows: Iterable[Mapping[str, object]]) -> int:
-        """Change something for each of some sets of values; returns how many rows were."""
+    def change_each(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """Execute a statement for each of some sets of values."""
         bound = [self.dialect.bound(row) for row in rows]
-        if not bound:
-            return 0
-        cursor = self._raw.cursor()
-        try:
-            cursor.executemany(self.dialect.translated(sql), bound)
-            return cursor.rowcount
-        finally:
-            cursor.close()
+        if bound:
+            with closing(self._raw.cursor()) as cursor:
+                cursor.executemany(self.dialect.translated(sql), bound)
 
-    def _executed(self, sql: str, values: Mapping[str, object]) -> Cursor:
-        cursor = self._raw.cursor()
+    def insert(self, table: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """Insert rows, each the values of the same columns by name."""
+        found = list(rows)
+        if found:
+            columns = ", ".join(found[0])
+            values = ", ".join(f":{column}" for column in found[0])
+            self.change_each(f"insert into {table} ({columns}) values ({values})", found)
+
+    def replace(self, table: str, rows: Iterable[Mapping[str, object]], **key: object) -> None:
+        """Insert rows in place of those whose columns have the values of a key."""
+        where = " and ".join(f"{column} = :{column}" for column in key)
+        self.change(f"delete from {table} where {where}", **key)
+        self.insert(table, rows)
+
+    def _execute(self, cursor: Any, sql: str, values: Mapping[str, object]) -> None:
         if values:
             cursor.execute(self.dialect.translated(sql), self.dialect.bound(values))
         else:
             cursor.execute(sql)
-        return cursor

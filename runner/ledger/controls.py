@@ -1,57 +1,49 @@
-"""What a person tells a pipeline: pause, go on, stop."""
+"""Pause, resume and stop pipelines, as a person tells them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
+from runner.core.states import RunState
+from runner.ledger.connection import Row
 from runner.ledger.database import Database
-from runner.ledger.records import Pause
+from runner.ledger.leases import end_runs
+from runner.ledger.records import IN_FLIGHT, Pause
 from runner.ledger.values import instant
 
 
-class Controls(Database):
+@dataclass
+class Controls:
     """Pauses, and the end of everything that a pipeline has in flight."""
 
+    database: Database
+
     def pause(self, pipeline: str, reason: str, now: datetime) -> None:
-        """Start nothing more of a pipeline; the latest reason stands."""
-        with self._transaction() as connection:
-            connection.change("delete from pauses where pipeline = :pipeline", pipeline=pipeline)
-            connection.change(
-                """
-                insert into pauses (pipeline, reason, paused_at)
-                values (:pipeline, :reason, :now)
-                """,
-                pipeline=pipeline,
-                reason=reason,
-                now=now,
-            )
+        """Let a pipeline start nothing more; the latest reason stands."""
+        pause = {"pipeline": pipeline, "reason": reason, "paused_at": now}
+        with self.database.transaction() as connection:
+            connection.replace("pauses", [pause], pipeline=pipeline)
 
     def resume(self, pipeline: str) -> bool:
         """Let a pipeline start again; False if it was not paused."""
         ended = "delete from pauses where pipeline = :pipeline"
-        with self._transaction() as connection:
-            return bool(connection.change(ended, pipeline=pipeline))
+        return bool(self.database.change(ended, pipeline=pipeline))
 
-    def paused(self, pipeline: str) -> Pause | None:
-        """The pause of a pipeline, None if it may start."""
+    def get_pause(self, pipeline: str) -> Pause | None:
+        """Return the pause of a pipeline, None if it may start."""
         query = "select reason, paused_at from pauses where pipeline = :pipeline"
-        with self._transaction(reads_only=True) as connection:
-            row = connection.row(query, pipeline=pipeline)
-            return Pause(row["reason"], instant(row["paused_at"])) if row else None
+        return next(iter(self.database.select(_pause_from_row, query, pipeline=pipeline)), None)
 
-    def cancel_all(self, pipeline: str, reason: str, now: datetime) -> int:
+    def cancel_runs(self, pipeline: str, reason: str, now: datetime) -> int:
         """End every unfinished run, whoever holds it; returns how many there were.
 
         Who holds one finds out with its next heartbeat, and kills its child.
         """
-        cancelled = """
-            update runs
-            set state = 'cancelled',
-                reason = :reason,
-                finished_at = :now,
-                lease_until = null,
-                is_unsettled = (state = 'running')
-            where pipeline = :pipeline and state in ('queued', 'running', 'retrying')
-        """
-        with self._transaction() as connection:
-            return connection.change(cancelled, pipeline=pipeline, reason=reason, now=now)
+        values = {"pipeline": pipeline, "reason": reason, "now": now}
+        with self.database.transaction() as connection:
+            return end_runs(connection, IN_FLIGHT, RunState.CANCELLED, **values)
+
+
+def _pause_from_row(row: Row) -> Pause:
+    return Pause(row["reason"], instant(row["paused_at"]))

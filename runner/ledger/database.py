@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from runner.core.errors import LedgerError
 from runner.core.interrupts import shielded
 from runner.ledger.addresses import dialect_of
-from runner.ledger.connection import Connection
-from runner.ledger.pool import Pool
-from runner.ledger.schema import VERSION, create_tables
-from runner.ledger.upgrades import is_upgradable, keep_copy, upgrade
+from runner.ledger.connection import Connection, Row
+from runner.ledger.dialects import Dialect, Raw
+from runner.ledger.schema import (
+    VERSION,
+    create_tables,
+    is_upgradable,
+    keep_copy,
+    upgrade,
+    version_in,
+)
+
+T = TypeVar("T")
 
 _REBUILD = "run `runner doctor --rebuild`, which makes a new one from the warehouse"
 _DAMAGED = f"it is damaged, {_REBUILD}"
@@ -37,37 +46,43 @@ _OTHERWISE = "look at its file and disk, or at its server, then run the same com
 
 
 class Database:
-    """The ledger's tables, in SQLite or in another database by URL."""
+    """The ledger's tables, in SQLite or in another database by URL.
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    Connections are kept for the next transaction; each is in one, and in one thread, at a time.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._process = os.getpid()
+        self._idle: list[Raw] = []
+        self._inherited: list[list[Raw]] = []
 
     @classmethod
     def open(cls, location: Path | str) -> Self:
-        """Open the ledger, and create it if there is none.
-
-        ``location`` is the path of an SQLite file or a database URL. Raises
-        :class:`LedgerError` if it cannot be opened or comes from another version of Daybreak,
-        and :class:`UsageError` for a URL that is none.
-        """
+        """Open the database at a location; create, or upgrade, its tables."""
         if isinstance(location, Path):
             _make_folder_of(location)
-        ledger = cls(Pool(dialect_of(location)))
-        version = ledger._version()
-        if version is None:
-            version = ledger._create()
-        if is_upgradable(version):
-            version = ledger._upgrade()
-        ledger._check(version)
-        return ledger
+        database = cls(dialect_of(location))
+        version = database._version()
+        if version is None or is_upgradable(version):
+            version = database._prepare(is_new=version is None)
+        if version != VERSION:
+            raise LedgerError(
+                f"the ledger {database.dialect.name} has version {version}, "
+                f"this Daybreak knows {VERSION}: "
+                + ("upgrade Daybreak" if version > VERSION else _REBUILD)
+            )
+        return database
 
     def close(self) -> None:
-        """Give back every connection."""
-        self._pool.close()
+        """Give back every connection; a later transaction makes another."""
+        self._leave_inherited()
+        while self._idle:
+            self._idle.pop().close()
 
     @contextmanager
-    def _transaction(self, *, reads_only: bool = False) -> Iterator[Connection]:
-        """One transaction, undone by any exception; :class:`LedgerError` for the database's.
+    def transaction(self, *, reads_only: bool = False) -> Iterator[Connection]:
+        """Begin one transaction, undone by any exception; LedgerError for the database's.
 
         An interrupt is put off to its end.
 
@@ -76,57 +91,107 @@ class Database:
         """
         try:
             # An interrupt between BEGIN and its undoing would keep the ledger locked.
-            with shielded(), self._pool.transaction(reads_only=reads_only) as connection:
+            with shielded(), self._committed(reads_only=reads_only) as connection:
                 yield connection
-        except self._pool.dialect.errors as error:
-            raise self._unusable(error) from error
+        except self.dialect.errors as error:
+            raise self.unusable(error) from error
         except (TypeError, ValueError) as error:
             if not reads_only:
                 raise
-            raise self._unusable(error, _DAMAGED) from error
+            raise self.unusable(error, _DAMAGED) from error
 
-    def _unusable(self, error: BaseException, remedy: str | None = None) -> LedgerError:
+    def select(self, convert: Callable[[Row], T], sql: str, **values: object) -> list[T]:
+        """Return the rows of one query, each converted."""
+        with self.transaction(reads_only=True) as connection:
+            return [convert(row) for row in connection.rows(sql, **values)]
+
+    def value(self, sql: str, **values: object) -> Any:
+        """Return the first value of one query, None if there is none."""
+        with self.transaction(reads_only=True) as connection:
+            return connection.value(sql, **values)
+
+    def change(self, sql: str, **values: object) -> int:
+        """Execute one statement that changes rows; returns how many."""
+        with self.transaction() as connection:
+            return connection.change(sql, **values)
+
+    def unusable(self, error: BaseException, remedy: str | None = None) -> LedgerError:
+        """Return the error that says why the ledger cannot be used, and what to do."""
         what = _one_line(error)
         if remedy is None:
             found = (remedy for said, remedy in _REMEDIES.items() if said in what.lower())
             remedy = next(found, _OTHERWISE)
-        return LedgerError(f"the ledger {self._name} cannot be used ({what}): {remedy}")
+        return LedgerError(f"the ledger {self.dialect.name} cannot be used ({what}): {remedy}")
 
-    @property
-    def _name(self) -> str:
-        """What a person knows it by: its file, or its URL without passwords and options."""
-        return self._pool.dialect.name
+    @contextmanager
+    def _committed(self, *, reads_only: bool) -> Iterator[Connection]:
+        raw = self._begin(reads_only=reads_only)
+        try:
+            yield Connection(raw, self.dialect)
+            raw.commit()
+        except BaseException:
+            self._undo(raw)
+            raise
+        self._idle.append(raw)
+
+    def _begin(self, *, reads_only: bool) -> Raw:
+        """Return a connection whose transaction has begun.
+
+        A server that was restarted is met with another connection, not with an error.
+        """
+        self._leave_inherited()
+        while True:
+            try:
+                raw, is_new = self._idle.pop(), False
+            except IndexError:
+                raw, is_new = self.dialect.open(), True
+            try:
+                self.dialect.begin(raw, reads_only=reads_only)
+            except BaseException as error:
+                is_stale = isinstance(error, self.dialect.errors) and self.dialect.is_broken(raw)
+                self._undo(raw)
+                if is_new or not is_stale:
+                    raise
+            else:
+                return raw
+
+    def _undo(self, raw: Raw) -> None:
+        try:
+            raw.rollback()
+        except self.dialect.errors:
+            with suppress(*self.dialect.errors):
+                raw.close()
+        else:
+            self._idle.append(raw)
+
+    def _leave_inherited(self) -> None:
+        """Leave the parent's connections alone after a fork: closing one would end it there."""
+        if self._process != os.getpid():
+            self._inherited.append(self._idle)
+            self._idle = []
+            self._process = os.getpid()
 
     def _version(self) -> int | None:
-        """The version of the ledger's tables, None if there are none."""
-        with self._transaction(reads_only=True) as connection:
-            if connection.row(self._pool.dialect.has_table, name="ledger_version") is None:
-                return None
-            return _version_in(connection)
+        """Return the version of the ledger's tables, None if there are none."""
+        with self.transaction(reads_only=True) as connection:
+            has_tables = connection.row(self.dialect.has_table, name="ledger_version")
+            return version_in(connection) if has_tables else None
 
-    def _create(self) -> int:
-        """Make the tables; returns their version, another's if it made them meanwhile."""
-        with self._transaction() as connection:
-            create_tables(connection)
-            version = _version_in(connection)
-            if version is None:
-                connection.change(
-                    "insert into ledger_version (version, highest_fence) values (:version, 0)",
-                    version=VERSION,
-                )
-                return VERSION
-            return version
-
-    def _upgrade(self) -> int:
-        """Bring older tables to this version; of a file a copy is kept. Returns their version."""
-        with self._transaction() as connection:
+    def _prepare(self, *, is_new: bool) -> int:
+        """Make the tables, or bring older ones to this version; returns the version they have."""
+        with self.transaction() as connection:
+            if is_new:
+                create_tables(connection)
             # Asked again: another process may have done it while this one waited.
-            version = _version_in(connection)
-            if version is None or not is_upgradable(version):
-                return version or 0
-            if self._pool.dialect.file:
-                self._keep_copy(self._pool.dialect.file, version)
-            upgrade(connection, version)
+            version = version_in(connection)
+            if version is None:
+                connection.insert("ledger_version", [{"version": VERSION, "highest_fence": 0}])
+            elif not is_upgradable(version):
+                return version
+            else:
+                if self.dialect.file:
+                    self._keep_copy(self.dialect.file, version)
+                upgrade(connection, version)
             return VERSION
 
     def _keep_copy(self, file: Path, version: int) -> None:
@@ -134,22 +199,10 @@ class Database:
             keep_copy(file, version)
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(
-                f"the ledger {self._name} has version {version} and cannot be copied before its "
-                f"upgrade ({_one_line(error)}): make room beside it and its folder writable, "
+                f"the ledger {self.dialect.name} has version {version} and cannot be copied before "
+                f"its upgrade ({_one_line(error)}): make room beside it and its folder writable, "
                 "then run the same command again"
             ) from error
-
-    def _check(self, version: int) -> None:
-        if version != VERSION:
-            raise LedgerError(
-                f"the ledger {self._name} has version {version}, this Daybreak knows {VERSION}: "
-                + ("upgrade Daybreak" if version > VERSION else _REBUILD)
-            )
-
-
-def _version_in(connection: Connection) -> int | None:
-    found: int | None = connection.value("select version from ledger_version")
-    return found
 
 
 def _make_folder_of(path: Path) -> None:
@@ -157,8 +210,7 @@ def _make_folder_of(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LedgerError(
-            f"the ledger {path} cannot be created ({error.strerror}): "
-            "make its folder writable, or name another with DAYBREAK_HOME"
+            f"the ledger {path} cannot be created ({error.strerror}): {_UNWRITABLE}"
         ) from error
 
 

@@ -14,22 +14,36 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, NoneType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
-from runner.ledger.connection import Raw
 from runner.ledger.values import as_text, bindable
-
-if TYPE_CHECKING:
-    from psycopg import Cursor
 
 PATIENCE_SECONDS: float = 10  # with another process that writes
 _WAL_ATTEMPTS = 200
 _WRITERS = 0x6461796272656B  # "daybrek": the advisory lock of all who write to a Postgres ledger
 _LITERAL = re.compile("'[^']*'")
 _FOREIGN = ("::", "%", "--")
-_AMONG = re.compile(r"\bin :(\w+)")
-_NOW = re.compile(r"\bledger_now\((:\w+)\)")
-_NAME = re.compile(r":(\w+)")
+_AMONG = r"\bin :(\w+)"
+_NOW = r"\bledger_now\((:\w+)\)"
+_AS_THEY_ARE = frozenset({int, float, bool, NoneType})  # thousands of them in a large backfill
+
+Translations = tuple[tuple[str, str], ...]  # patterns and what takes their place, in this order
+
+
+class Raw(Protocol):
+    """A connection as sqlite3 and psycopg give it, which begins no transaction by itself."""
+
+    def cursor(self) -> Any:
+        """Return a cursor of the DB-API."""
+
+    def commit(self) -> None:
+        """Keep what was done."""
+
+    def rollback(self) -> None:
+        """Undo what was done."""
+
+    def close(self) -> None:
+        """Give the connection back."""
 
 
 class Dialect(ABC):
@@ -40,31 +54,53 @@ class Dialect(ABC):
     types: Mapping[str, str]  # by their names in the schema
     has_table: str  # SQL that answers with a row if there is a table :name
     errors: tuple[type[Exception], ...]  # what the database raises
+    translations: Translations  # of the ledger's SQL
 
     @abstractmethod
     def open(self) -> Raw:
-        """A new connection."""
+        """Open a new connection."""
 
     @abstractmethod
+    def beginning(self, *, reads_only: bool) -> str:
+        """Return SQL that begins a transaction: writers are alone, readers see one state."""
+
     def begin(self, raw: Raw, *, reads_only: bool) -> None:
-        """Begin a transaction: who writes is alone, who only reads sees one state."""
+        """Begin a transaction."""
+        with closing(raw.cursor()) as cursor:
+            cursor.execute(self.beginning(reads_only=reads_only))
 
-    @abstractmethod
     def is_broken(self, raw: Raw) -> bool:
-        """Whether a connection has met its end."""
+        """Return whether the server has hung up; a file never does."""
+        return bool(getattr(raw, "closed", False))
 
-    @abstractmethod
     def translated(self, sql: str) -> str:
-        """The ledger's SQL in the words of this database."""
+        """Return the ledger's SQL in the words of this database."""
+        return _translated(sql, self.translations)
 
-    @abstractmethod
     def bound(self, values: Mapping[str, object]) -> dict[str, object]:
-        """Values in the types of this database."""
+        """Return values in the types of this database."""
+        return {
+            name: value if type(value) in _AS_THEY_ARE else self._adapted(bindable(value))
+            for name, value in values.items()
+        }
+
+    def _adapted(self, value: object) -> object:
+        return value
+
+
+@cache
+def _translated(sql: str, translations: Translations) -> str:
+    """Translate SQL; ValueError if it holds what could be taken for the name of a value."""
+    if any(sign in sql for sign in _FOREIGN) or ":" in "".join(_LITERAL.findall(sql)):
+        raise ValueError(f"write it without ::, %, comments, and colons in literals: {sql}")
+    for pattern, replacement in translations:
+        sql = re.sub(pattern, replacement, sql)
+    return sql
 
 
 @dataclass(frozen=True)
 class Sqlite(Dialect):
-    """A file of this machine."""
+    """A file of this machine; sets of values are lists in JSON, and instants are texts."""
 
     file: Path  # absolute
     name: str = field(init=False)
@@ -73,14 +109,21 @@ class Sqlite(Dialect):
     types = MappingProxyType({"key": "INTEGER", "instant": "DATETIME"})
     has_table = "select 1 from sqlite_master where type = 'table' and name = :name"
     errors = (sqlite3.Error,)
+    translations = (
+        (_AMONG, r"in (select value from json_each(:\1))"),
+        (_NOW, r"strftime('%Y-%m-%d %H:%M:%f', 'now', (\1) || ' seconds')"),
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", str(self.file))
 
     def open(self) -> Raw:
-        """A new connection; threads may take turns with it."""
+        """Open a new connection; threads may take turns with it."""
         raw = sqlite3.connect(
-            str(self.file), PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+            str(self.file),
+            timeout=PATIENCE_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             raw.row_factory = sqlite3.Row
@@ -92,49 +135,14 @@ class Sqlite(Dialect):
             raise
         return raw
 
-    def begin(self, raw: Raw, *, reads_only: bool) -> None:
+    def beginning(self, *, reads_only: bool) -> str:
         """Take the write lock at once: a transaction that has read could not always upgrade."""
-        with closing(raw.cursor()) as cursor:
-            cursor.execute("begin" if reads_only else "begin immediate")
+        return "begin" if reads_only else "begin immediate"
 
-    def is_broken(self, raw: Raw) -> bool:  # noqa: ARG002
-        """A file does not hang up."""
-        return False
-
-    def translated(self, sql: str) -> str:
-        """Sets of values are lists in JSON, and instants are texts."""
-        return _for_sqlite(sql)
-
-    def bound(self, values: Mapping[str, object]) -> dict[str, object]:
-        """Values in SQLite's types."""
-        return {
-            name: value if type(value) in _AS_THEY_ARE else _for_file(bindable(value))
-            for name, value in values.items()
-        }
-
-
-_AS_THEY_ARE = frozenset({int, float, bool, NoneType})  # thousands of them in a large backfill
-
-
-def _for_file(value: object) -> object:
-    if isinstance(value, datetime):
-        return as_text(value)
-    if isinstance(value, list):
-        return json.dumps([bindable(one) for one in value])
-    return value
-
-
-@cache
-def _for_sqlite(sql: str) -> str:
-    sql = _AMONG.sub(r"in (select value from json_each(:\1))", _plain(sql))
-    return _NOW.sub(r"strftime('%Y-%m-%d %H:%M:%f', 'now', (\1) || ' seconds')", sql)
-
-
-def _plain(sql: str) -> str:
-    """The same SQL; ValueError if it holds what could be taken for the name of a value."""
-    if any(sign in sql for sign in _FOREIGN) or ":" in "".join(_LITERAL.findall(sql)):
-        raise ValueError(f"write it without ::, %, comments, and colons in literals: {sql}")
-    return sql
+    def _adapted(self, value: object) -> object:
+        if isinstance(value, datetime):
+            return as_text(value)
+        return json.dumps(value) if isinstance(value, list) else value
 
 
 def _use_wal(raw: sqlite3.Connection) -> None:
@@ -160,6 +168,11 @@ class Postgres(Dialect):
     file = None
     types = MappingProxyType({"key": "BIGSERIAL", "instant": "TIMESTAMP WITH TIME ZONE"})
     has_table = "select 1 where to_regclass(:name) is not null"
+    translations = (
+        (_AMONG, r"= any(:\1)"),
+        (_NOW, r"(clock_timestamp() + make_interval(secs => \1))"),
+        (r":(\w+)", r"%(\1)s"),
+    )
 
     def __post_init__(self) -> None:
         import psycopg  # a ledger in a file needs no driver
@@ -167,8 +180,9 @@ class Postgres(Dialect):
         object.__setattr__(self, "errors", (psycopg.Error,))
 
     def open(self) -> Raw:
-        """A new connection."""
+        """Open a new connection."""
         import psycopg
+        from psycopg.rows import dict_row
 
         options: dict[str, Any] = {
             "connect_timeout": str(int(PATIENCE_SECONDS)),
@@ -177,60 +191,18 @@ class Postgres(Dialect):
             # A statement that was prepared would fail once after an upgrade has changed a table.
             "prepare_threshold": None,
         }
-        return cast(Raw, psycopg.connect(**options, row_factory=_rows_of))
+        return cast(Raw, psycopg.connect(**options, row_factory=dict_row))
 
-    def begin(self, raw: Raw, *, reads_only: bool) -> None:
+    def beginning(self, *, reads_only: bool) -> str:
         """Be the only writer, as on SQLite; statements see what was committed before each of them.
 
         Said outright, as a server may have other defaults: a snapshot that is older than the lock
         would not show what the writer before has done.
         """
-        begin = (
-            "begin isolation level repeatable read, read only"
-            if reads_only
-            else "begin isolation level read committed, read write;"
+        if reads_only:
+            return "begin isolation level repeatable read, read only"
+        return (
+            "begin isolation level read committed, read write;"
             f"set local lock_timeout = '{PATIENCE_SECONDS}s';"
             f"select pg_advisory_xact_lock({_WRITERS})"
         )
-        with closing(raw.cursor()) as cursor:
-            cursor.execute(begin)
-
-    def is_broken(self, raw: Raw) -> bool:
-        """Whether the server has hung up."""
-        return bool(cast(Any, raw).closed)
-
-    def translated(self, sql: str) -> str:
-        """Names of values are written in another way."""
-        return _for_postgres(sql)
-
-    def bound(self, values: Mapping[str, object]) -> dict[str, object]:
-        """Values in the types that psycopg knows."""
-        return {
-            name: [bindable(one) for one in value] if isinstance(value, list) else bindable(value)
-            for name, value in values.items()
-        }
-
-
-@cache
-def _for_postgres(sql: str) -> str:
-    sql = _AMONG.sub(r"= any(:\1)", _plain(sql))
-    sql = _NOW.sub(r"(clock_timestamp() + make_interval(secs => \1))", sql)
-    return _NAME.sub(r"%(\1)s", sql)
-
-
-class _Row:
-    """A row with named columns, as SQLite's own."""
-
-    __slots__ = ("_at", "_values")
-
-    def __init__(self, at: Mapping[str, int], values: tuple[Any, ...]) -> None:
-        self._at = at
-        self._values = values
-
-    def __getitem__(self, column: str | int) -> Any:
-        return self._values[self._at[column] if isinstance(column, str) else column]
-
-
-def _rows_of(cursor: Cursor[Any]) -> Any:
-    at = {column.name: number for number, column in enumerate(cursor.description or ())}
-    return lambda values: _Row(at, tuple(values))

@@ -1,4 +1,4 @@
-"""Who holds which window: queue it, start it, keep it, give it back.
+"""Hold windows: queue them, start them, keep them, give them back, free those that nobody holds.
 
 A process holds the windows that it queued until their runs end, and proves that it lives by
 extending its lease. Each invocation has a fence, larger than every earlier one, and only who
@@ -9,18 +9,18 @@ still runs under that fence can record anything. Every change goes from the stat
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from runner.core.errors import FencedOffError
 from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState, sources
+from runner.core.states import RunKind, RunState, sources
 from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.records import Kind, Run, span_of
-from runner.ledger.run_ids import last_numbers, run_id
+from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, columns_of, span_of
 from runner.ledger.values import instant
 
 LEASE_SECONDS = 60
@@ -29,38 +29,27 @@ FENCED_OFF = (
     "another process has taken over these windows; nothing was recorded: "
     "look at `runner list-runs`, then run the same command again"
 )
-_QUEUE = """
-    insert into runs (
-        pipeline, run_id, kind, window_start, window_end, label, state, owner, queued_at,
-        lease_until, is_unsettled
-    )
-    values (
-        :pipeline, :run_id, :kind, :window_start, :window_end, :label, 'queued', :owner, :now,
-        ledger_now(:seconds), false
-    )
-"""
-_QUEUED = """
-    select * from runs
-    where pipeline = :pipeline and owner = :owner and state = 'queued'
-    order by window_start
-"""
-# What this process holds in a span, and may start.
-_READY = """
-    where pipeline = :pipeline
-        and owner = :owner
-        and state in :states
-        and window_start >= :start
-        and window_start < :end
-"""
+_HELD = f"{IN_FLIGHT} and owner = :owner"
+_WITHIN = "window_start >= :start and window_start < :end"
+_RENEW = f"update runs set lease_until = ledger_now(:seconds) where {_HELD}"
+# What becomes of the runs of a process that died.
+_ABANDONED = {
+    RunState.QUEUED: RunState.CANCELLED,
+    RunState.RUNNING: RunState.FAILED,
+    RunState.RETRYING: RunState.FAILED,
+}
 
 
-class Leases(Database):
-    """The changes a run goes through, each one transaction."""
+@dataclass
+class Leases:
+    """The changes that a run goes through until it has ended, each one transaction."""
+
+    database: Database
 
     def queue(
         self,
         pipeline: str,
-        kind: Kind,
+        kind: RunKind,
         windows: Iterable[Window],
         now: datetime,
         allowed: Sequence[Allowance] = (),
@@ -69,37 +58,18 @@ class Leases(Database):
 
         ``allowed`` is kept with each of them: what a person let unsafe models do.
         """
-        owner = owners.this_process()
-        with self._transaction() as connection:
-            held = _held_windows(connection, pipeline)
-            last = last_numbers(connection, pipeline, kind)
-            rows = [
-                {
-                    "pipeline": pipeline,
-                    "run_id": run_id(kind, window, last.get(window.label, 0)),
-                    "kind": kind,
-                    "window_start": window.start,
-                    "window_end": window.end,
-                    "label": window.label,
-                    "owner": owner,
-                    "now": now,
-                    "seconds": LEASE_SECONDS,
-                }
-                for window in windows
-                if window.start not in held
-            ]
-            connection.change_each(_QUEUE, rows)
-            queued = {row["window_start"] for row in rows}
-            found = connection.rows(_QUEUED, pipeline=pipeline, owner=owner)
-            new = [run for run in map(Run.from_row, found) if run.window_start in queued]
-            connection.change_each(
-                "insert into allowances (run, model, reason) values (:run, :model, :reason)",
-                [
-                    {"run": run.key, "model": one.model, "reason": one.reason}
-                    for run in new
-                    for one in allowed
-                ],
-            )
+        me = owners.this_process()
+        mine = "pipeline = :pipeline and run_id in :ids order by window_start"
+        with self.database.transaction() as connection:
+            rows = _new_runs(connection, pipeline, kind, windows)
+            common = {"state": RunState.QUEUED, "owner": me, "queued_at": now}
+            connection.insert("runs", [{**row, **common, "is_unsettled": False} for row in rows])
+            connection.change(_RENEW, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
+            ids = [row["run_id"] for row in rows]
+            found = connection.rows(f"select * from runs where {mine}", pipeline=pipeline, ids=ids)
+            new = list(map(Run.from_row, found))
+            allowances = [{"run": run.key, **asdict(one)} for run in new for one in allowed]
+            connection.insert("allowances", allowances)
             return new
 
     def claim(self, pipeline: str, span: Span, now: datetime) -> int:
@@ -109,129 +79,153 @@ class Leases(Database):
         below the clock's milliseconds. Raises :class:`FencedOffError` and starts nothing unless
         this process holds every window of ``span``: an invocation publishes all of them.
         """
-        ready: dict[str, object] = {
+        startable = f"pipeline = :pipeline and owner = :owner and state in :states and {_WITHIN}"
+        mine: dict[str, object] = {
             "pipeline": pipeline,
             "owner": owners.this_process(),
             "states": list(sources(RunState.RUNNING)),
             "start": span.start,
             "end": span.end,
         }
-        with self._transaction() as connection:
-            held = connection.rows(f"select window_start, window_end from runs {_READY}", **ready)
-            if Spans(map(span_of, held)) != Spans([span]):
+        started = f"""
+            update runs
+            set state = 'running',
+                fence = :fence,
+                started_at = coalesce(started_at, :now),
+                lease_until = ledger_now(:seconds)
+            where {startable}
+        """
+        held = f"select window_start, window_end from runs where {startable}"
+        with self.database.transaction() as connection:
+            if Spans(map(span_of, connection.rows(held, **mine))) != Spans([span]):
                 raise FencedOffError(_why_gone(connection, pipeline, span))
             fence = _next_fence(connection, now)
-            connection.change(
-                f"""
-                update runs
-                set state = 'running',
-                    fence = :fence,
-                    started_at = coalesce(started_at, :now),
-                    lease_until = ledger_now(:seconds)
-                {_READY}
-                """,
-                fence=fence,
-                now=now,
-                seconds=LEASE_SECONDS,
-                **ready,
-            )
+            connection.change(started, fence=fence, now=now, seconds=LEASE_SECONDS, **mine)
         return fence
 
-    def keep_alive(self, pipeline: str) -> None:
+    def renew(self, pipeline: str) -> None:
         """Extend the lease of everything this process holds in a pipeline."""
-        extended = """
-            update runs
-            set lease_until = ledger_now(:seconds)
-            where pipeline = :pipeline
-                and owner = :owner
-                and state in ('queued', 'running', 'retrying')
-        """
         me = owners.this_process()
-        with self._transaction() as connection:
-            connection.change(extended, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
+        self.database.change(_RENEW, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
 
-    def holds(self, pipeline: str, fence: int) -> bool:
-        """Whether the invocation with ``fence`` still runs, as far as the ledger knows."""
+    def is_held(self, pipeline: str, fence: int) -> bool:
+        """Return whether the invocation with ``fence`` still runs, as far as the ledger knows."""
         running = """
             select id from runs
             where pipeline = :pipeline and fence = :fence and state = 'running'
             limit 1
         """
-        with self._transaction(reads_only=True) as connection:
-            return connection.row(running, pipeline=pipeline, fence=fence) is not None
+        return self.database.value(running, pipeline=pipeline, fence=fence) is not None
 
-    def fate(self, pipeline: str, fence: int) -> str:
-        """What has become of an invocation whose windows this process no longer holds."""
+    def get_loss_reason(self, pipeline: str, fence: int) -> str:
+        """Return why this process no longer holds the windows of an invocation, in words."""
         query = """
             select reason from runs
             where pipeline = :pipeline and fence = :fence and reason is not null
             limit 1
         """
-        with self._transaction(reads_only=True) as connection:
-            reason = connection.value(query, pipeline=pipeline, fence=fence)
+        reason = self.database.value(query, pipeline=pipeline, fence=fence)
         return reason or "another runner has taken them over"
 
     def give_up(self, pipeline: str, reason: str, now: datetime, fence: int | None = None) -> None:
         """End everything this process holds in a pipeline: it was told to stop, or cannot go on.
 
-        What it was in the middle of stays unsettled: the markers will say what was published.
         ``fence`` is that of the invocation that was cut off. Whoever took its windows over
         meanwhile may have asked the markers before it published, so they will be asked again.
-        """
-        ended = """
-            update runs
-            set state = 'cancelled',
-                reason = :reason,
-                finished_at = :now,
-                lease_until = null,
-                is_unsettled = (state = 'running')
-            where pipeline = :pipeline
-                and owner = :owner
-                and state in ('queued', 'running', 'retrying')
         """
         cut_off = """
             update runs
             set is_unsettled = true
             where pipeline = :pipeline and owner = :owner and fence = :fence
         """
-        me = owners.this_process()
-        with self._transaction() as connection:
-            connection.change(ended, pipeline=pipeline, owner=me, reason=reason, now=now)
+        mine = {"pipeline": pipeline, "owner": owners.this_process()}
+        with self.database.transaction() as connection:
+            end_runs(connection, _HELD, RunState.CANCELLED, reason=reason, now=now, **mine)
             if fence is not None:
-                connection.change(cut_off, pipeline=pipeline, owner=me, fence=fence)
+                connection.change(cut_off, **mine, fence=fence)
 
-    def put_back(
+    def cancel_queued(
         self, pipeline: str, windows: Iterable[Window], reason: str, now: datetime
     ) -> None:
         """End runs that this process has queued and not started: somebody else did them."""
-        ended = """
-            update runs
-            set state = 'cancelled', reason = :reason, finished_at = :now, lease_until = null
-            where pipeline = :pipeline
-                and owner = :owner
-                and state = 'queued'
-                and window_start = :start
-        """
-        common = {
-            "pipeline": pipeline,
-            "owner": owners.this_process(),
-            "reason": reason,
-            "now": now,
-        }
-        with self._transaction() as connection:
-            connection.change_each(ended, [{**common, "start": w.start} for w in windows])
+        queued = f"{_HELD} and state = 'queued' and window_start = :start"
+        mine = {"pipeline": pipeline, "owner": owners.this_process(), "reason": reason, "now": now}
+        with self.database.transaction() as connection:
+            for window in windows:
+                end_runs(connection, queued, RunState.CANCELLED, **mine, start=window.start)
+
+    def find_abandoned(self, pipeline: str) -> list[Run]:
+        """Return the unfinished runs whose process has died, or has let its lease expire."""
+        query = f"select * from runs where {IN_FLIGHT} order by window_start"
+        with self.database.transaction(reads_only=True) as connection:
+            gone = _gone(connection, pipeline)
+            found = connection.rows(query, pipeline=pipeline)
+            return [Run.from_row(row) for row in found if row["owner"] in gone]
+
+    def release_abandoned(self, pipeline: str, now: datetime) -> None:
+        """End the runs of processes that died: theirs failed if started, else are cancelled."""
+        with self.database.transaction() as connection:
+            for owner in _gone(connection, pipeline):
+                what = "died" if owners.is_dead(owner) else "gave no sign of life"
+                reason = f"its runner {what}; run the same command again"
+                theirs = {"pipeline": pipeline, "owner": owner, "reason": reason, "now": now}
+                for old, new in _ABANDONED.items():
+                    end_runs(connection, f"{_HELD} and state = :old", new, **theirs, old=old)
+
+
+def end_runs(connection: Connection, where: str, state: RunState, **values: object) -> int:
+    """End the runs, none of them finished, that a condition names; returns how many.
+
+    ``values`` are those of the condition, and ``reason`` and ``now``.
+
+    What an invocation was in the middle of stays unsettled: the markers will say what it published.
+    """
+    ended = f"""
+        update runs
+        set state = :new,
+            reason = :reason,
+            finished_at = :now,
+            lease_until = null,
+            is_unsettled = (state = 'running')
+        where {where}
+    """
+    return connection.change(ended, new=state, **values)
+
+
+def _gone(connection: Connection, pipeline: str) -> frozenset[str]:
+    """Return the owners of unfinished runs who have died, or have let their leases expire.
+
+    A lease that ends later than any lease can was given before the clock was set back: whoever
+    lives on this machine gives itself another soon, of the others nobody knows.
+    """
+    query = f"""
+        select
+            owner,
+            max(lease_until) < ledger_now(:no_time) as is_expired,
+            max(lease_until) > ledger_now(:too_long) as is_impossible
+        from runs
+        where {IN_FLIGHT}
+        group by owner
+    """
+    holders = connection.rows(query, pipeline=pipeline, no_time=0, too_long=2 * LEASE_SECONDS)
+    return frozenset(
+        holder["owner"]
+        for holder in holders
+        if holder["is_expired"]
+        or owners.is_dead(holder["owner"])
+        or (holder["is_impossible"] and not owners.is_here(holder["owner"]))
+    )
 
 
 def _why_gone(connection: Connection, pipeline: str, span: Span) -> str:
-    """Why this process no longer holds some windows: in the words of who ended its runs."""
-    ended = """
+    """Say why this process no longer holds some windows: in the words of who ended its runs."""
+    ended = f"""
         select reason from runs
         where pipeline = :pipeline
             and owner = :owner
-            and state not in ('queued', 'running', 'retrying')
+            and state not in {UNFINISHED}
             and reason is not null
-            and window_start >= :start
-            and window_start < :end
+            and {_WITHIN}
         order by id desc
         limit 1
     """
@@ -249,9 +243,48 @@ def _next_fence(connection: Connection, now: datetime) -> int:
     return fence
 
 
-def _held_windows(connection: Connection, pipeline: str) -> frozenset[datetime]:
-    query = """
-        select window_start from runs
-        where pipeline = :pipeline and state in ('queued', 'running', 'retrying')
+def _new_runs(
+    connection: Connection, pipeline: str, kind: RunKind, windows: Iterable[Window]
+) -> list[dict[str, object]]:
+    """Return a row for each window that nobody holds."""
+    query = f"select window_start from runs where {IN_FLIGHT}"
+    held = frozenset(map(instant, connection.column(query, pipeline=pipeline)))
+    last = _last_numbers(connection, pipeline, kind)
+    return [
+        {
+            "pipeline": pipeline,
+            "run_id": _run_id(kind, window, last.get(window.label, 0)),
+            "kind": kind,
+            **columns_of(window.span),
+            "label": window.label,
+        }
+        for window in windows
+        if window.start not in held
+    ]
+
+
+def _last_numbers(connection: Connection, pipeline: str, kind: RunKind) -> dict[str, int]:
+    """Return the number of each window's last run of a kind, by the label that their ids carry.
+
+    Read from the ids: earlier runs may have been forgotten, and no id is given twice.
     """
-    return frozenset(map(instant, connection.column(query, pipeline=pipeline)))
+    query = """
+        select
+            label,
+            max(
+                coalesce(
+                    cast(nullif(substr(run_id, length(label) + :after), '') as integer), 1
+                )
+            ) as number
+        from runs
+        where pipeline = :pipeline and kind = :kind
+        group by label
+    """
+    after = len(f"{kind}__.") + 1
+    rows = connection.rows(query, after=after, pipeline=pipeline, kind=kind)
+    return {row["label"]: row["number"] for row in rows}
+
+
+def _run_id(kind: RunKind, window: Window, last: int) -> str:
+    """Return ``<kind>__<label>``, with ``.2``, ``.3`` after the first; ``last``: 0 for none."""
+    return f"{kind}__{window.label}" + (f".{last + 1}" if last else "")

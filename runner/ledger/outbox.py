@@ -1,4 +1,4 @@
-"""What people have been told, and the messages that have yet to reach them.
+"""Keep what people have been told, and the messages that have yet to reach them.
 
 A message is written in the transaction that remembers what it tells, so that a crash neither
 loses nor doubles it. It is marked after it was sent: only a crash in between sends it twice.
@@ -7,35 +7,27 @@ loses nor doubles it. It is marked after it was sent: only a crash in between se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from runner.core.incidents import Comparison, Incident, IncidentChange, IncidentKind, compared
+from runner.core.incidents import Incident, IncidentChange, IncidentKind, compared
 from runner.core.messages import Message, Tone
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
 from runner.ledger import owners
 from runner.ledger.connection import Connection, Row
 from runner.ledger.database import Database
-from runner.ledger.records import span_of
+from runner.ledger.records import columns_of, span_of
 from runner.ledger.values import instant, maybe_instant
 
 SENDING_SECONDS = 180  # longer than a channel may take
-_INSERT = """
-    insert into outbox (pipeline, tone, title, body, created_at, attempts)
-    values (:pipeline, :tone, :title, :body, :created_at, :attempts)
-"""
-_REMEMBER = """
-    insert into told (pipeline, window_start, window_end, kind)
-    values (:pipeline, :window_start, :window_end, :kind)
-"""
 
 Compose = Callable[[Sequence[IncidentChange], Timeline[IncidentKind]], Iterable[Message]]
 
 
 @dataclass(frozen=True)
-class Unsent:
+class UnsentMessage:
     """A message that has yet to reach somebody."""
 
     key: int  # the ledger's own key; smaller ones are older
@@ -48,7 +40,7 @@ class Unsent:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``outbox``."""
+        """Convert a row of ``outbox``."""
         return cls(
             key=row["id"],
             pipeline=row["pipeline"],
@@ -60,15 +52,18 @@ class Unsent:
         )
 
 
-class Outbox(Database):
-    """What was told, and what is to be sent."""
+@dataclass
+class Outbox:
+    """The incidents that people have been told of, and the messages to be sent."""
 
-    def told(self, pipeline: str) -> Timeline[IncidentKind]:
-        """What people have been told of a pipeline and not yet been told to be over."""
-        with self._transaction(reads_only=True) as connection:
-            return _told(connection, pipeline)
+    database: Database
 
-    def tell(
+    def get_announced(self, pipeline: str) -> Timeline[IncidentKind]:
+        """Return what people have been told of a pipeline and not yet been told to be over."""
+        with self.database.transaction(reads_only=True) as connection:
+            return _announced(connection, pipeline)
+
+    def announce(
         self,
         pipeline: str,
         current: Timeline[Incident],
@@ -81,26 +76,27 @@ class Outbox(Database):
         ``current`` is all of its trouble; of ``undecided`` windows what was told stands.
         ``compose`` makes messages of what is new and of everything that is in trouble then.
         """
-        if not compared(self.told(pipeline), current, undecided).changes:
+        if not compared(self.get_announced(pipeline), current, undecided).changes:
             return ()  # as nearly always: nobody is kept from writing
-        with self._transaction() as connection:
-            before = _told(connection, pipeline)  # another process may have told it meanwhile
+        with self.database.transaction() as connection:
+            before = _announced(connection, pipeline)  # another process may have told it meanwhile
             found = compared(before, current, undecided)
             if not found.changes:
                 return ()
             messages = tuple(compose(found.changes, found.told))
-            _remember(connection, pipeline, found)
-            for message in messages:
-                connection.change(_INSERT, **_row_of(pipeline, message, now))
+            mine = {"pipeline": pipeline}
+            told = [{**mine, **columns_of(span), "kind": kind} for span, kind in found.told]
+            connection.replace("told", told, **mine)
+            new = {**mine, "created_at": now, "attempts": 0}
+            connection.insert("outbox", [{**new, **asdict(message)} for message in messages])
             return messages
 
-    def unsent(self) -> tuple[Unsent, ...]:
-        """The messages that have yet to be sent, the oldest first."""
+    def get_unsent(self) -> tuple[UnsentMessage, ...]:
+        """Return the messages that have yet to be sent, the oldest first."""
         query = "select * from outbox where sent_at is null order by id"
-        with self._transaction(reads_only=True) as connection:
-            return tuple(map(Unsent.from_row, connection.rows(query)))
+        return tuple(self.database.select(UnsentMessage.from_row, query))
 
-    def take_message(self, pipeline: str, now: datetime, longest_wait: timedelta) -> Unsent | None:
+    def take(self, pipeline: str, now: datetime, longest_wait: timedelta) -> UnsentMessage | None:
         """Take the oldest unsent message of a pipeline, to send it; None if it has to wait.
 
         None also while another process sends it: the messages of a pipeline stay in order.
@@ -119,29 +115,28 @@ class Outbox(Database):
         taken = """
             update outbox set owner = :owner, lease_until = ledger_now(:seconds) where id = :key
         """
-        with self._transaction() as connection:
+        with self.database.transaction() as connection:
             row = connection.row(oldest, pipeline=pipeline, no_time=0, too_long=2 * SENDING_SECONDS)
             if row is None or _is_held(row):
                 return None
-            found = Unsent.from_row(row)
+            found = UnsentMessage.from_row(row)
             if found.not_before is not None and now < found.not_before <= now + longest_wait:
                 return None
             me = owners.this_process()
             connection.change(taken, key=found.key, owner=me, seconds=SENDING_SECONDS)
             return found
 
-    def message_sent(self, key: int, now: datetime) -> None:
+    def mark_sent(self, key: int, now: datetime) -> None:
         """Mark a message as sent."""
         sent = """
             update outbox
             set sent_at = :now, last_error = null, owner = null, lease_until = null
             where id = :key and sent_at is null
         """
-        with self._transaction() as connection:
-            connection.change(sent, key=key, now=now)
+        self.database.change(sent, key=key, now=now)
 
-    def message_failed(self, key: int, attempts: int, not_before: datetime, error: str) -> None:
-        """Put a message that this process could not send back; ``error`` in our own words."""
+    def mark_failed(self, key: int, attempts: int, not_before: datetime, error: str) -> None:
+        """Put back a message that this process could not send; ``error`` in our own words."""
         failed = """
             update outbox
             set attempts = :attempts,
@@ -151,50 +146,24 @@ class Outbox(Database):
                 lease_until = null
             where id = :key and sent_at is null and owner = :owner
         """
-        with self._transaction() as connection:
-            connection.change(
-                failed,
-                key=key,
-                owner=owners.this_process(),
-                attempts=attempts,
-                not_before=not_before,
-                error=error,
-            )
+        self.database.change(
+            failed,
+            key=key,
+            owner=owners.this_process(),
+            attempts=attempts,
+            not_before=not_before,
+            error=error,
+        )
 
 
 def _is_held(row: Row) -> bool:
-    """Whether a living process is sending it."""
+    """Return whether a living process is sending it."""
     if row["owner"] is None or row["is_expired"] or owners.is_dead(row["owner"]):
         return False
     # A lease that ends so late was given before the clock was set back.
     return not row["is_impossible"]
 
 
-def _told(connection: Connection, pipeline: str) -> Timeline[IncidentKind]:
+def _announced(connection: Connection, pipeline: str) -> Timeline[IncidentKind]:
     rows = connection.rows("select * from told where pipeline = :pipeline", pipeline=pipeline)
     return Timeline((span_of(row), IncidentKind(row["kind"])) for row in rows)
-
-
-def _remember(connection: Connection, pipeline: str, found: Comparison) -> None:
-    connection.change("delete from told where pipeline = :pipeline", pipeline=pipeline)
-    rows = [
-        {
-            "pipeline": pipeline,
-            "window_start": span.start,
-            "window_end": span.end,
-            "kind": kind,
-        }
-        for span, kind in found.told
-    ]
-    connection.change_each(_REMEMBER, rows)
-
-
-def _row_of(pipeline: str, message: Message, now: datetime) -> dict[str, object]:
-    return {
-        "pipeline": pipeline,
-        "tone": message.tone,
-        "title": message.title,
-        "body": message.body,
-        "created_at": now,
-        "attempts": 0,
-    }

@@ -1,4 +1,4 @@
-"""Who holds a run: a process, named so that its death can be seen on its own machine."""
+"""Name the process that holds a run, so that its death can be seen on its own machine."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 
 def this_process() -> str:
-    """``host:pid:start`` of this process; the start time tells a pid that was given again."""
+    """Return ``host:pid:start`` of this process; the start tells a pid that was given again."""
     pid = os.getpid()
     return f"{_here()}:{pid}:{_started(pid)}"
 
 
 def is_here(owner: str) -> bool:
-    """Whether the owner's pid means the same here as it does there."""
+    """Return whether the owner's pid means the same here as it does there."""
     return owner.rsplit(":", 2)[0] == _here()
 
 
 def is_dead(owner: str) -> bool:
-    """Whether the owner is certainly gone; False for an owner on another machine."""
+    """Return whether the owner is certainly gone; False for an owner on another machine."""
     if not is_here(owner):
         return False
     _, pid, started = owner.rsplit(":", 2)
@@ -29,7 +29,7 @@ def is_dead(owner: str) -> bool:
 
 @cache
 def _here() -> str:
-    """Where pids are given: a machine since its boot, and the container within it.
+    """Name the place where pids are given: a machine since its boot, and the container within it.
 
     Two containers may bear the same name, and would take each other's processes for dead.
     """
@@ -42,7 +42,7 @@ def _here() -> str:
 
 
 def _started(pid: int) -> str:
-    """Start time of a process in clock ticks since boot, empty if there is none."""
+    """Return the start time of a process in clock ticks since boot, empty if there is none."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

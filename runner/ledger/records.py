@@ -1,28 +1,23 @@
-"""What the ledger takes and gives: immutable values, and the one way from a row to them."""
+"""The immutable values that the ledger takes and gives, and the one way from a row to them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Self
 
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.ledger.connection import Row
-from runner.ledger.values import instant, lines, maybe_instant
+from runner.ledger.connection import Connection, Row
+from runner.ledger.values import instant, maybe_instant
 
-
-class Kind(StrEnum):
-    """What set a run off; the first part of its id."""
-
-    SCHEDULED = "scheduled"
-    BACKFILL = "backfill"
-    MANUAL = "manual"
-    EVENT = "event"
+# In SQL: the states of runs that have not ended, and the runs of a pipeline that are in them.
+UNFINISHED = f"({', '.join(repr(state.value) for state in RunState if not state.finished)})"
+IN_FLIGHT = f"pipeline = :pipeline and state in {UNFINISHED}"
 
 
 @dataclass(frozen=True)
@@ -32,7 +27,7 @@ class Run:
     key: int  # the ledger's own key
     pipeline: str
     run_id: str  # <kind>__<window label>[.N]
-    kind: Kind
+    kind: RunKind
     window_start: datetime  # UTC
     window_end: datetime  # UTC
     label: str  # local start of the window
@@ -49,12 +44,12 @@ class Run:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``runs``."""
+        """Convert a row of ``runs``."""
         return cls(
             key=row["id"],
             pipeline=row["pipeline"],
             run_id=row["run_id"],
-            kind=Kind(row["kind"]),
+            kind=RunKind(row["kind"]),
             window_start=instant(row["window_start"]),
             window_end=instant(row["window_end"]),
             label=row["label"],
@@ -72,13 +67,13 @@ class Run:
 
     @property
     def span(self) -> Span:
-        """Its window as a span."""
+        """Return its window as a span."""
         return Span(self.window_start, self.window_end)
 
 
 @dataclass(frozen=True)
 class ModelRun:
-    """How the work on one model's window ended within a run."""
+    """The end of the work on one model's window within a run."""
 
     model: str
     standing: WorkResult
@@ -88,7 +83,7 @@ class ModelRun:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``model_runs``."""
+        """Convert a row of ``model_runs``."""
         return cls(
             row["model"],
             WorkResult(row["standing"]),
@@ -100,7 +95,7 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class ModelWork:
-    """What one run did to one model, as far as the ledger remembers."""
+    """The work of one run on one model, as far as the ledger remembers."""
 
     done: ModelRun
     pipeline: str
@@ -110,7 +105,7 @@ class ModelWork:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``model_runs`` joined with ``runs``."""
+        """Convert a row of ``model_runs`` joined with ``runs``."""
         span = span_of(row)
         return cls(
             ModelRun.from_row(row),
@@ -123,7 +118,7 @@ class ModelWork:
 
 @dataclass(frozen=True)
 class CheckFinding:
-    """What a check that did not pass expected of a window, and what it found."""
+    """A check that did not pass: what it expected of a window, and what it found."""
 
     model: str | None
     check: str
@@ -134,20 +129,20 @@ class CheckFinding:
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """The only conversion from a row of ``findings``."""
+        """Convert a row of ``findings``."""
         return cls(
             row["model"],
             row["check_name"],
             row["severity"],
             row["expected"],
             row["actual"],
-            lines(row["sample"]),
+            tuple(json.loads(row["sample"] or "[]")),
         )
 
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended; ValueError for a state that is not final."""
+    """The end of a run; ValueError for a state that is not final."""
 
     state: RunState
     row_count: int | None  # rows that its models' windows hold; None if nothing was published
@@ -162,7 +157,7 @@ class RunEnd:
 
 @dataclass(frozen=True)
 class RunEntry:
-    """What an invocation adds to a run."""
+    """An invocation's part of a run."""
 
     models: tuple[ModelRun, ...] = ()
     findings: tuple[CheckFinding, ...] = ()
@@ -179,25 +174,25 @@ class InputFile:
     digest: str  # of its bytes
 
 
-Looked = Mapping[str, Mapping[Span, tuple[InputFile, ...]]]  # by model and window: all there was
+FilesRead = Mapping[str, Mapping[Span, tuple[InputFile, ...]]]  # by model and window: all there was
 
 
 @dataclass(frozen=True)
 class IndexChange:
-    """What becomes of the index of model windows."""
+    """A change of the index of model windows."""
 
     windows: Mapping[str, Timeline[WindowRecord]] = field(default_factory=dict)  # painted, by model
-    whole: Mapping[str, tuple[Span, WindowRecord]] = field(
-        default_factory=dict
-    )  # all there is to say
+    whole: Mapping[str, tuple[Span, WindowRecord]] = field(default_factory=dict)  # all there is
     outdated: Mapping[str, Spans] = field(default_factory=dict)  # read what was published again
     late: Mapping[str, Timeline[str]] = field(default_factory=dict)  # have late rows; in words
-    inputs: Looked = field(default_factory=dict)  # what windows that were worked on are made from
+    inputs: FilesRead = field(
+        default_factory=dict
+    )  # what windows that were worked on are made from
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a window took, on the average."""
+    """The size of a window, and the time it took, on the average."""
 
     rows: float  # all models together
     seconds: float
@@ -212,11 +207,28 @@ class Pause:
 
 
 def span_of(row: Row) -> Span:
-    """The window that a row is about."""
+    """Return the window that a row is about."""
     return Span(instant(row["window_start"]), instant(row["window_end"]))
 
 
+def columns_of(span: Span) -> dict[str, object]:
+    """Return the columns of a row that is about a window."""
+    return {"window_start": span.start, "window_end": span.end}
+
+
+def take_ranges(connection: Connection, table: str, model: str, spans: Spans) -> list[Row]:
+    """Take out of a table what lies in the range of ``spans``, its neighbours included."""
+    where = "where model = :model and window_start <= :last and window_end >= :first"
+    bounds = list(spans)
+    if not bounds:
+        return []
+    touching = {"model": model, "first": bounds[0].start, "last": bounds[-1].end}
+    found = connection.rows(f"select * from {table} {where}", **touching)
+    connection.change(f"delete from {table} {where}", **touching)
+    return found
+
+
 def total_rows(models: Iterable[ModelRun]) -> int | None:
-    """The rows of a run's models together; None if none of them published any window."""
+    """Add up the rows of a run's models; None if none of them published any window."""
     counts = [model.row_count for model in models if model.row_count is not None]
     return sum(counts) if counts else None

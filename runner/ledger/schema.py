@@ -1,8 +1,18 @@
-"""The ledger's tables."""
+"""The ledger's tables, and how a ledger of an earlier version is brought to this one, in place.
+
+A version is upgraded step by step, all steps in one transaction: whoever opens the ledger
+meanwhile waits for its end and finds it done. Beside an SQLite file a copy of what it was is left.
+"""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
 from runner.ledger.connection import Connection
+from runner.ledger.records import UNFINISHED
 
 VERSION = 4
 
@@ -42,7 +52,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS runs_by_name ON runs (pipeline, run_id);
 CREATE INDEX IF NOT EXISTS runs_by_window ON runs (pipeline, window_start, id);
 -- A window is never in two hands at once, whatever a program believes.
 CREATE UNIQUE INDEX IF NOT EXISTS runs_in_flight ON runs (pipeline, window_start)
-    WHERE state IN ('queued', 'running', 'retrying');
+    WHERE state IN {unfinished};
 
 -- One row per model of a run: how its work on that window ended.
 CREATE TABLE IF NOT EXISTS model_runs (
@@ -192,6 +202,50 @@ CREATE TABLE IF NOT EXISTS retries (
 
 def create_tables(connection: Connection) -> None:
     """Make the tables that are not there yet."""
-    for statement in TABLES.format_map(connection.dialect.types).split(";\n"):
+    for statement in TABLES.format(**connection.dialect.types, unfinished=UNFINISHED).split(";\n"):
         if statement.strip():
             connection.change(statement)
+
+
+def version_in(connection: Connection) -> int | None:
+    """Return the version of the tables that are there; None if they were made just now."""
+    version: int | None = connection.value("select version from ledger_version")
+    return version
+
+
+# What turns a version into the next one. Ledgers that are older than the first are rebuilt.
+_STEPS: Mapping[int, Callable[[Connection], None]] = {
+    3: create_tables,  # 4 only adds tables; those that are there are left alone
+}
+
+
+def is_upgradable(version: int) -> bool:
+    """Return whether there is a way from a version to this one."""
+    return min(_STEPS) <= version < VERSION
+
+
+def upgrade(connection: Connection, version: int) -> None:
+    """Bring the tables from ``version`` to this one, within a transaction that only writes this."""
+    for step in range(version, VERSION):
+        _STEPS[step](connection)
+    connection.change("update ledger_version set version = :version", version=VERSION)
+
+
+def keep_copy(file: Path, version: int) -> Path:
+    """Copy an SQLite file, its write-ahead log included, to ``<file>.v<version>``.
+
+    The copy is whole or is not there. Raises :class:`sqlite3.Error` or :class:`OSError`.
+    """
+    copy = file.with_name(f"{file.name}.v{version}")
+    unfinished = copy.with_name(f"{copy.name}.part")
+    try:
+        with (
+            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(unfinished)) as target,
+        ):
+            source.backup(target)
+        unfinished.chmod(file.stat().st_mode & 0o777)
+        unfinished.replace(copy)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return copy

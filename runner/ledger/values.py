@@ -1,9 +1,7 @@
-"""How values are kept: instants, texts from outside, and lists of texts."""
+"""Convert the values of columns: instants, and texts from outside."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
@@ -13,7 +11,7 @@ _TEXTS = 2**10  # names and hashes come again with every window
 
 
 def instant(value: object) -> datetime:
-    """The UTC instant that a column holds; ValueError or TypeError if it holds none."""
+    """Return the UTC instant that a column holds; ValueError or TypeError if it holds none."""
     if isinstance(value, str):
         return _from_text(value)
     if isinstance(value, datetime):
@@ -22,12 +20,12 @@ def instant(value: object) -> datetime:
 
 
 def maybe_instant(value: object) -> datetime | None:
-    """The UTC instant that a column holds, None if it is empty."""
+    """Return the UTC instant that a column holds, None if it is empty."""
     return None if value is None else instant(value)
 
 
 def as_text(value: datetime) -> str:
-    """An instant as SQLite keeps it: in UTC, and such that texts sort as instants do.
+    """Return an instant as SQLite keeps it: in UTC, and such that texts sort as instants do.
 
     >>> as_text(datetime(2026, 6, 19, 5, tzinfo=UTC))
     '2026-06-19 05:00:00.000000'
@@ -41,7 +39,7 @@ def _from_text(text: str) -> datetime:
 
 
 def bindable(value: object) -> object:
-    """A value as it may be given to a database.
+    """Return a value as it may be given to a database.
 
     Of a text, which may come from outside, a sign takes the place of what no database keeps: NUL,
     halves of characters. A naive datetime is a RuntimeError: nobody knows which instant it means.
@@ -50,6 +48,8 @@ def bindable(value: object) -> object:
         return value.value
     if isinstance(value, str):
         return keepable(value)
+    if isinstance(value, list):
+        return [bindable(one) for one in value]
     if isinstance(value, datetime) and value.tzinfo is None:
         raise RuntimeError(f"{value} has no time zone: pass an instant")
     return value
@@ -57,7 +57,7 @@ def bindable(value: object) -> object:
 
 @lru_cache(_TEXTS)
 def keepable(text: str) -> str:
-    r"""A text without what no database keeps.
+    r"""Return a text without what no database keeps.
 
     >>> [ascii(keepable(text)) for text in ("rows", "na\0me", "half \ud83d")]
     ["'rows'", "'na\\ufffdme'", "'half ?'"]
@@ -65,13 +65,3 @@ def keepable(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def as_lines(lines: Iterable[str]) -> str:
-    """Some texts as one."""
-    return json.dumps([keepable(line) for line in lines])
-
-
-def lines(value: str | None) -> tuple[str, ...]:
-    """The texts that a column holds, none if it is empty."""
-    return () if value is None else tuple(json.loads(value))

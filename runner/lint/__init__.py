@@ -1,1 +1,1 @@
-"""What can be seen of a model's text that would make its windows unfit for replay."""
+"""Find in a model's text what would make its windows unfit for replay."""

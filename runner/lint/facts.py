@@ -1,4 +1,4 @@
-"""What is declared of a model: from the parsed project, and from the config() in its text."""
+"""Gather what is declared of a model: in the parsed project, and in the config() of its text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STATED = ("materialized", "incremental_strategy", "event_time", "version_column
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules have to know of a model besides its text."""
+    """The things that rules have to know of a model besides its text."""
 
     materialized: str | None = None
     incremental_strategy: str | None = None
@@ -31,24 +31,24 @@ class Facts:
 
     @property
     def is_replaced(self) -> bool:
-        """Whether its rows are replaced part by part, so that each part may be replayed."""
+        """True if its rows are replaced part by part, so that each part may be replayed."""
         if self.materialized is None:  # only the folder's config knows
             return bool(self.incremental_strategy or self.event_time)
         return self.materialized == "incremental"
 
     @property
     def is_read_on(self) -> bool:
-        """Whether it is only a query, which what is replaced in parts asks anew each time."""
+        """True if it is only a query, which what is replaced in parts asks anew each time."""
         return self.materialized in _QUERIES and bool(self.readers)
 
     @property
     def all_keys(self) -> tuple[frozenset[str], ...]:
-        """Every declared key, names in lower case."""
+        """All declared keys, names in lower case."""
         declared = (self.unique_key, *self.keys)
         return tuple(frozenset(name.lower() for name in key) for key in declared if key)
 
     def with_config_of(self, source: Source) -> Self:
-        """What the text's own config() says wins: it may be newer than the last parse."""
+        """Let the text's own config() win: it may be newer than the last parse."""
         said: dict[str, Any] = {}  # as Jinja has it
         for tag in source.tags:
             if tag.call == "config":
@@ -61,7 +61,7 @@ class Facts:
 
 
 def as_key(value: object) -> tuple[str, ...]:
-    """The columns of a ``unique_key``: dbt takes a name or a list of names.
+    """Return the columns of a ``unique_key``: dbt takes a name or a list of names.
 
     >>> as_key("order_id"), as_key(["store_id", "sold_on"]), as_key(None)
     (('order_id',), ('store_id', 'sold_on'), ())
@@ -72,7 +72,7 @@ def as_key(value: object) -> tuple[str, ...]:
 
 
 def _keywords(tag: Tag) -> dict[str, Any]:
-    """The constant keyword arguments of a call; what only dbt can work out is left out."""
+    """Read the constant keyword arguments of a call; what only dbt can work out is left out."""
     try:
         tree = Environment(autoescape=True).parse("{{" + tag.code + "}}")
     except TemplateError:

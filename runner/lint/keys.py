@@ -1,4 +1,4 @@
-"""By which columns the rows of a query are told apart, as far as the query itself shows it."""
+"""Find the columns that tell the rows of a query apart, as far as the query itself shows it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Keys = tuple[frozenset[str], ...]
 
 
 def keys_of_rows(select: exp.Select) -> Keys:
-    """The keys of the rows that a select works on: its group, or those of what it reads alone.
+    """Return the keys of the rows that a select works on: its group, or what it reads alone.
 
     A filter takes no key away; a join does, so what is read with a join has none.
     """
@@ -21,7 +21,7 @@ def keys_of_rows(select: exp.Select) -> Keys:
 
 
 def keys_of_input(select: exp.Select) -> Keys:
-    """The keys of the rows that a select reads, before it groups them."""
+    """Return the keys of the rows that a select reads, before it groups them."""
     read = select.args.get("from_") or select.args.get("from")
     if read is None or select.args.get("joins"):
         return ()
@@ -30,7 +30,7 @@ def keys_of_input(select: exp.Select) -> Keys:
 
 
 def group_of(select: exp.Select) -> list[exp.Expr]:
-    """What a select is grouped by; ``group by all`` means whatever is not summed up."""
+    """Return what a select is grouped by; ``group by all`` means whatever is not summed up."""
     group = select.args.get("group")
     if group is None:
         return []
@@ -40,7 +40,7 @@ def group_of(select: exp.Select) -> list[exp.Expr]:
 
 
 def named(by: Sequence[exp.Expr], select: exp.Query) -> list[exp.Expr]:
-    """Expressions to order or group by, positions replaced by the columns they stand for."""
+    """Replace positions to order or group by with the columns they stand for."""
     found: list[exp.Expr] = []
     for item in by:
         key = item.this if isinstance(item, exp.Ordered) else item
@@ -54,12 +54,12 @@ def named(by: Sequence[exp.Expr], select: exp.Query) -> list[exp.Expr]:
 
 
 def columns_of(parts: Sequence[exp.Expr]) -> frozenset[str]:
-    """The names of the columns in some expressions, in lower case."""
+    """Return the names of the columns in some expressions, in lower case."""
     return frozenset(column.name.lower() for part in parts for column in part.find_all(exp.Column))
 
 
 def _body_of(read: exp.Expr, select: exp.Select) -> exp.Select | None:
-    """The select behind a name or a subquery; None for a table, or anything not so plain."""
+    """Return the select behind a name or subquery; None for a table or anything less plain."""
     if isinstance(read, exp.Subquery):
         return read.this if isinstance(read.this, exp.Select) else None
     if not isinstance(read, exp.Table):
@@ -72,7 +72,7 @@ def _body_of(read: exp.Expr, select: exp.Select) -> exp.Select | None:
 
 
 def _keys_handed_on(body: exp.Select) -> Keys:
-    """The keys of a select's result, by the names that it gives its columns."""
+    """Return the keys of a select's result, by the names that it gives its columns."""
     names: dict[str, str] = {}  # what a column is called outside, by its name inside
     for item in body.expressions:
         inside = item.unalias()

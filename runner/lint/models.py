@@ -1,26 +1,25 @@
-"""Judge the models of a parsed project: reads their text, and imports no dbt."""
+"""Judge the models of a parsed project by their texts, without dbt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.core.errors import UsageError, nearest
 from runner.core.graph import walk
-from runner.core.plan import Plan
+from runner.core.planning import Plan
 from runner.core.refusals import Allowance, Objection, refuse_unsafe, require_known
 from runner.lint.facts import Facts
-from runner.lint.findings import LintFinding
-from runner.lint.judge import judged, unread
-from runner.lint.rules import RULES, Severity
+from runner.lint.judge import judge, not_judged
+from runner.lint.rules import RULES, LintFinding, Severity
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
 
 
 @dataclass(frozen=True)
 class ModelFinding:
-    """What breaks a rule, and in which model's file."""
+    """A breach of a rule, and the model in whose file it is."""
 
     model: str
     path: str  # in the project's folder
@@ -31,39 +30,39 @@ class ModelFinding:
 def lint(
     project: Project, project_dir: Path, select: Collection[str] = ()
 ) -> tuple[ModelFinding, ...]:
-    """What breaks a rule in the project's own models, file by file.
+    """Find what breaks a rule in the project's own models, file by file.
 
     ``select`` names models; the views that they read come with them. Raises
     :class:`UsageError` for a name that is no model's.
     """
-    models = {node.name: node for node in project.nodes.values() if node.declared is not None}
+    models = {n.name: n.declared.path for n in project.nodes.values() if n.declared is not None}
     for name in select:
         if name not in models:
             raise UsageError(
                 f"the project has no model {name!r}.{nearest(name, models)} Try: dbt ls"
             )
     facts = known_facts(project)
-    paths = {
-        node.declared.path: node.name
-        for node in models.values()
-        if node.declared is not None
-        and (not select or not {node.name, *facts[node.declared.path].readers}.isdisjoint(select))
+    chosen = {
+        path: name
+        for name, path in models.items()
+        if not select or not {name, *facts[path].readers}.isdisjoint(select)
     }
+
+    def findings(path: str, facts: Facts) -> list[LintFinding]:
+        if not path.endswith(".sql"):
+            return [not_judged("a model in Python")] if facts.is_replaced else []
+        is_judged = facts.is_replaced or facts.is_read_on
+        return judge(project.text(path, project_dir), facts) if is_judged else []
+
     return tuple(
         ModelFinding(name, path, finding, facts[path].readers)
-        for path, name in sorted(paths.items())
-        for finding in _found(path, facts[path], lambda path: project.text(path, project_dir))
+        for path, name in sorted(chosen.items())
+        for finding in findings(path, facts[path])
     )
 
 
-def _found(path: str, facts: Facts, text_of: Callable[[str], str]) -> list[LintFinding]:
-    if path.endswith(".sql"):
-        return judged(text_of(path), facts) if facts.is_replaced or facts.is_read_on else []
-    return [unread("a model in Python")] if facts.is_replaced else []
-
-
 def known_facts(project: Project) -> dict[str, Facts]:
-    """What the project declares of each of its own models, by the path of its file."""
+    """Return what the project declares of each of its own models, by the path of its file."""
     parents = windowed_parents(project)
     readers = _readers(project)
     return {
@@ -85,7 +84,7 @@ def known_facts(project: Project) -> dict[str, Facts]:
 
 
 def _readers(project: Project) -> Mapping[str, tuple[str, ...]]:
-    """By unique id of a view: the incremental models that it is a part of.
+    """Return, by unique id of a view, the incremental models that it is a part of.
 
     A table in between is none: it stands still while its readers' windows are replayed.
     """
@@ -103,7 +102,7 @@ def _readers(project: Project) -> Mapping[str, tuple[str, ...]]:
 
 
 def windowed_parents(project: Project) -> dict[str, str]:
-    """The windowed models that a model can read, by name, with their event times."""
+    """Return the windowed models that a model can read, by name, with their event times."""
     return {
         node.name: node.declared.event_time
         for node in project.nodes.values()
@@ -132,7 +131,7 @@ def allow(
 
 
 def models_of(plan: Plan, pipeline: Pipeline) -> frozenset[str]:
-    """What a plan builds: models of its windows, and what is built along with them."""
+    """Return what a plan builds: models of its windows, and what is built along with them."""
     if not plan.pieces:
         return frozenset()
     select = plan.request.select
@@ -145,7 +144,7 @@ def models_of(plan: Plan, pipeline: Pipeline) -> frozenset[str]:
 
 
 def objections(found: Iterable[ModelFinding]) -> list[Objection]:
-    """The findings for which a model may not run; a view's are those of who reads it."""
+    """Turn findings into objections to running a model; a view's are those of its readers."""
     return [
         Objection(
             model=model,

@@ -1,4 +1,4 @@
-"""DB06: answers that depend on the order of rows where no total order is said.
+"""DB06: find answers that depend on the order of rows where no total order is said.
 
 An order is total if it, and what it is cut by, hold a declared key: the model's ``unique_key``,
 columns that a test says are unique, or what the rows were grouped by before. Whether a declared key
@@ -13,10 +13,9 @@ from collections.abc import Iterator, Sequence
 from sqlglot import exp
 
 from runner.lint.facts import Facts
-from runner.lint.findings import Spot, place, spot
 from runner.lint.keys import columns_of, group_of, keys_of_input, keys_of_rows, named
-from runner.lint.rules import Severity
-from runner.lint.source import Source
+from runner.lint.rules import Severity, Spot, spot
+from runner.lint.source import Source, place
 
 _PEERS = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
 _NUMBERED = (exp.RowNumber, exp.Ntile, *_PEERS)
@@ -29,7 +28,7 @@ _WRAPPED = (exp.IgnoreNulls, exp.RespectNulls, exp.Filter)
 
 
 def chance_among_equals(source: Source, facts: Facts) -> Iterator[Spot]:
-    """DB06 in every branch of a text."""
+    """DB06: look at every branch of a text."""
     for tree in source.trees:
         for window in tree.find_all(exp.Window):
             yield from _of_window(window, source, facts)
@@ -69,7 +68,7 @@ def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spo
 
 
 def _definition(window: exp.Window) -> exp.Expr:
-    """What a window is; ``over w`` is defined at the end of its select."""
+    """Return the definition of a window; that of ``over w`` is at the end of its select."""
     name = window.args.get("alias")
     select = window.find_ancestor(exp.Select)
     if name is None or select is None:
@@ -82,7 +81,7 @@ def _definition(window: exp.Window) -> exp.Expr:
 
 
 def _counts_rows(frame: exp.Expr | None) -> bool:
-    """Whether a frame counts rows, so that among equals it is chance which lie within it."""
+    """Return True if a frame counts rows: which of equals lie within it is chance."""
     if frame is None or str(frame.args.get("kind")).upper() != "ROWS":
         return False
     bounds = {str(frame.args.get(side) or "CURRENT ROW").upper() for side in ("start", "end")}
@@ -120,7 +119,7 @@ def _of_distinct(select: exp.Select, source: Source, facts: Facts) -> Iterator[S
 
 
 def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
-    """One value, or a list, of a group; the text cannot show whether all its values are equal."""
+    """Judge one value, or a list, of a group; its values may all be equal, unseen in the text."""
     if isinstance(call, exp.Anonymous) and str(call.this).lower() not in _PICKED_NAMES:
         return
     user = _user_of(call)
@@ -134,7 +133,7 @@ def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
 
 
 def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
-    """The row that has the most of something, or the commonest value: there may be two."""
+    """Judge the row that has the most of something, or the commonest value: of two."""
     start, end, name = _written(call, source)
     select = call.find_ancestor(exp.Select)
     if isinstance(call, exp.Mode) or select is None:
@@ -153,7 +152,7 @@ def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
 
 
 def _user_of(call: exp.Expr) -> exp.Expr | None:
-    """What an aggregate is written in, its filter left out."""
+    """Return what an aggregate is written in, its filter left out."""
     user = call.parent
     while isinstance(user, _WRAPPED):
         user = user.parent
@@ -161,7 +160,7 @@ def _user_of(call: exp.Expr) -> exp.Expr | None:
 
 
 def _written(call: exp.Expr, source: Source) -> tuple[int, int, str]:
-    """Where the name of a call is, and what it is there."""
+    """Return where the name of a call is, and the name as written there."""
     start, end = place(call)
     # What the parser gives no place to stands before what it is called with.
     before = re.search(r"(\w+)\s*\(\s*(?:distinct\s+)?$", source.text[:start], re.IGNORECASE)
@@ -171,7 +170,7 @@ def _written(call: exp.Expr, source: Source) -> tuple[int, int, str]:
 
 
 def _is_harmless(query: exp.Query, limit: exp.Expr) -> bool:
-    """``limit 0``, ``exists (select 1 … limit 1)``, and the one row of an aggregate."""
+    """Return True for ``limit 0``, ``exists (select 1 … limit 1)`` and an aggregate's one row."""
     if limit.expression is not None and limit.expression.sql() == "0":
         return True
     if query.expressions and all(isinstance(e, exp.Literal) for e in query.expressions):
@@ -182,7 +181,7 @@ def _is_harmless(query: exp.Query, limit: exp.Expr) -> bool:
 
 
 def _is_lookup(query: exp.Query, limit: exp.Expr) -> bool:
-    """``(select name from p where p.id = l.product_id limit 1)``: there may be only one anyway."""
+    """Return True for ``(select name from p where p.id = l.product_id limit 1)``, a lookup."""
     inside = query.parent
     is_scalar = isinstance(inside, exp.Subquery) and not isinstance(
         inside.parent, (exp.From, exp.Join, exp.Lateral, exp.Query)
@@ -202,7 +201,7 @@ def _is_lookup(query: exp.Query, limit: exp.Expr) -> bool:
 
 
 def _selects_no_more(select: exp.Select, on: Sequence[exp.Expr]) -> bool:
-    """Whether a ``distinct on`` selects only what it is distinct on: equals are all alike."""
+    """Return True if a ``distinct on`` selects only what it is distinct on: equals are alike."""
     known = {part.sql().lower() for part in on}
     return all(
         isinstance(item.unalias(), exp.Literal)
@@ -212,7 +211,7 @@ def _selects_no_more(select: exp.Select, on: Sequence[exp.Expr]) -> bool:
 
 
 def _is_constant(by: Sequence[exp.Expr], *, positional: bool = False) -> bool:
-    """Whether an order says nothing; ``order by 1`` of a select names its first column."""
+    """Return True if an order says nothing; ``order by 1`` names a select's first column."""
     keys = [item.this if isinstance(item, exp.Ordered) else item for item in by]
     if positional:
         keys = [key for key in keys if not (isinstance(key, exp.Literal) and key.is_int)]
@@ -222,7 +221,7 @@ def _is_constant(by: Sequence[exp.Expr], *, positional: bool = False) -> bool:
 
 
 def _keys_at(part: exp.Query | exp.Window, facts: Facts) -> list[frozenset[str]]:
-    """The keys of the rows that are put in order there."""
+    """Return the keys of the rows that are put in order there."""
     select = part.unnest() if isinstance(part, exp.Query) else part.find_ancestor(exp.Select)
     return [*facts.all_keys, *(keys_of_rows(select) if isinstance(select, exp.Select) else ())]
 
@@ -233,7 +232,7 @@ def _not_total(
     keys: Sequence[frozenset[str]],
     source: Source,
 ) -> str | None:
-    """Why an order is not seen to be total; None if it is, or Jinja makes it."""
+    """Say why an order is not seen to be total; None if it is, or Jinja makes it."""
     by_all_columns = any(item.find(exp.Var) for item in by)  # order by all
     if by_all_columns or any(source.tags_in(item.sql()) for item in by):
         return None

@@ -1,4 +1,4 @@
-"""The rules, as data: what each is called, why it bites, and what to do instead."""
+"""The rules as data: title, danger and remedy of each; and findings, the breaches of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """What a finding means for who wants to run the model."""
+    """The weight of a finding for who wants to run the model."""
 
     ERROR = "error"  # nothing that replays windows runs it
     WARN = "warn"  # it may be right; the text alone does not show it
@@ -99,3 +99,32 @@ _ALL = (
 )
 
 RULES: Mapping[str, Rule] = {rule.code: rule for rule in _ALL}
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A breach of a rule at a place in a text."""
+
+    rule: str
+    start: int  # offsets, half-open
+    end: int
+    what: str  # is written there
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class LintFinding:
+    """A breach of a rule at a line of a model's text."""
+
+    rule: str
+    severity: Severity
+    line: int  # from 1
+    column: int  # from 1
+    last_line: int  # of what is found: a noqa on any of its lines is about it
+    offset: int  # where it begins in the text
+    message: str  # one line: what is wrong and what to do
+
+
+def spot(rule: str, start: int, end: int, what: str, severity: Severity | None = None) -> Spot:
+    """Make a breach of a rule, as severe as the rule says if nothing else is said."""
+    return Spot(rule, start, end, what, severity or RULES[rule].severity)

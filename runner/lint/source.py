@@ -1,4 +1,4 @@
-"""A model's text with its Jinja set apart: SQL of the same length, so that positions hold.
+"""Read a model's text with its Jinja set apart: SQL of the same length, so that positions hold.
 
 An expression becomes a name of its own length, a statement or comment becomes blanks. Where the
 text branches, dbt builds one branch: the text is read once with the first branches and once with
@@ -52,7 +52,7 @@ class Tag:
 
     @property
     def is_macro(self) -> bool:
-        """Whether it calls what is not known, and may be any piece of SQL."""
+        """True if it calls what is not known, and may be any piece of SQL."""
         is_known = self.call in KNOWN_CALLS | WINDOW_FILTERS
         return self.kind == "expression" and "(" in self.code and not is_known
 
@@ -78,7 +78,7 @@ class Source:
 
     @cached_property
     def _tokenized(self) -> tuple[Token, ...] | None:
-        """The same of all branches; where those spoil each other, of the first or the last."""
+        """The tokens of all branches; where those spoil each other, of the first or the last."""
         branches = [_dropped(self.tags, keeps_last=keeps_last) for keeps_last in (False, True)]
         for dropped in ((), *branches):
             with suppress(SqlglotError):
@@ -97,7 +97,7 @@ class Source:
         return tuple(found.values())
 
     def _parsed(self, sql: str) -> exp.Expr | None:
-        """The tree of a masked text, less the clauses that macros make; None if it has none."""
+        """Parse a masked text, less the clauses that macros make; None if that cannot be done."""
         while True:
             try:
                 statements = Dialect.get_or_raise(DIALECT).parse(sql)
@@ -114,7 +114,7 @@ class Source:
                 return found[0] if len(found) == 1 and not isinstance(found[0], _NO_QUERY) else None
 
     def _clause_at(self, error: ParseError) -> Tag | None:
-        """The Jinja that makes a clause: the parser stumbles over it, or the word behind it."""
+        """Find the Jinja that makes a clause: the parser stumbles over it, or the word behind."""
         said = error.errors[0] if error.errors else {}
         tag = self.tag_named(said.get("highlight") or "")
         if tag is None:
@@ -137,16 +137,16 @@ class Source:
         )
 
     def tag_named(self, name: str) -> Tag | None:
-        """The expression that a name in the parsed SQL stands for."""
+        """Return the expression that a name in the parsed SQL stands for."""
         found = re.fullmatch(r"j(\d+)_*", name)
         return self.tags[int(found[1])] if found and int(found[1]) < len(self.tags) else None
 
     def tags_in(self, text: str) -> list[Tag]:
-        """The expressions within a string or name of the parsed SQL."""
+        """Return the expressions within a string or name of the parsed SQL."""
         return [self.tags[int(n)] for n in re.findall(r"j(\d+)_*", text) if int(n) < len(self.tags)]
 
     def is_up_to_target(self, offset: int) -> bool:
-        """Whether an ``{% if %}`` that asks for dbt's target decides if a place is there at all."""
+        """Return True if an ``{% if %}`` that asks for dbt's target decides if a place is there."""
         return any(
             branches[0].start <= offset < end.start
             and branches[0].call == "if"
@@ -155,7 +155,7 @@ class Source:
         )
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column of an offset, from 1."""
+        """Return line and column of an offset, from 1."""
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
@@ -176,12 +176,22 @@ class Source:
         return "".join(sql)
 
 
+def place(node: exp.Expr) -> tuple[int, int]:
+    """Return where a part of the parsed SQL is: its own place, else that of what it is made of."""
+    known = [found.meta for found in node.walk() if "start" in found.meta]
+    if "start" in node.meta:
+        return node.meta["start"], node.meta["end"] + 1
+    if not known:
+        return place(node.parent) if isinstance(node.parent, exp.Expr) else (0, 0)
+    return min(m["start"] for m in known), max(m["end"] for m in known) + 1
+
+
 def _blank(text: str) -> str:
     return re.sub(r"[^\n]", " ", text)
 
 
 def _covers(spans: list[tuple[int, int]], offset: int) -> bool:
-    """Whether one of some ordered inclusive spans holds an offset."""
+    """Return True if one of some ordered inclusive spans holds an offset."""
     index = bisect_right(spans, (offset, len(spans) and spans[-1][1])) - 1
     return index >= 0 and spans[index][0] <= offset <= spans[index][1]
 
@@ -212,7 +222,7 @@ def _tags(text: str) -> Iterator[Tag]:
 
 
 def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> tuple[tuple[int, int], ...]:
-    """What is left out of the text: other branches, and what is only defined or captured."""
+    """Return what is left out of the text: other branches, what is only defined or captured."""
     return tuple(
         lost
         for branches, end in _blocks(tags)
@@ -221,7 +231,7 @@ def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> tuple[tuple[int, int
 
 
 def _blocks(tags: tuple[Tag, ...]) -> Iterator[tuple[list[Tag], Tag]]:
-    """Each statement that has an end: itself with where it branches, and its end."""
+    """Yield each statement that has an end: itself with where it branches, and its end."""
     open_tags: list[list[Tag]] = []  # of each open statement: itself and where it branches
     for tag in tags:
         if tag.kind != "statement":

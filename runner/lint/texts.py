@@ -1,4 +1,4 @@
-"""What is seen without parsing: clock and chance, a model's own table, what config declares."""
+"""Rules that need no parsing: clock and chance, a model's own table, what config declares."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from sqlglot.tokenizer_core import Token
 
 from runner.lint.facts import Facts
-from runner.lint.findings import Spot, spot
-from runner.lint.rules import Severity
+from runner.lint.rules import Severity, Spot, spot
 from runner.lint.source import WINDOW_FILTERS, Source, Tag
 
 # Called with parentheses; a column may have the same name.
@@ -36,7 +35,7 @@ _OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a wind
 
 
 def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
-    """DB01: what answers differently when it is asked again."""
+    """DB01: find what answers differently when it is asked again."""
     tokens = source.tokens
     for index, token in enumerate(tokens):
         if _is_clock(tokens, index):
@@ -52,7 +51,7 @@ def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
 
 
 def _clock_in(tag: Tag) -> str | None:
-    """What of a piece of Jinja is another each time it is rendered."""
+    """Return what of a piece of Jinja is another each time it is rendered."""
     named = [name for name in tag.names if name in _JINJA_CLOCKS]
     called = _PYTHON_CLOCK.search(tag.code)
     if called is not None:
@@ -80,7 +79,7 @@ def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
 
 
 def _parentheses(tokens: tuple[Token, ...], index: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What stands in the parentheses that open here, not in others within, and after them."""
+    """Return the texts in the parentheses that open here, not in inner ones, and after them."""
     depth = 0
     inside: list[str] = []
     for at in range(index, len(tokens)):
@@ -94,7 +93,7 @@ def _parentheses(tokens: tuple[Token, ...], index: int) -> tuple[tuple[str, ...]
 
 
 def _is_catalog(tokens: tuple[Token, ...], index: int) -> bool:
-    """Whether the dot before a name makes it one of a schema that DuckDB keeps functions in."""
+    """Return True if the dot before a name puts it in a schema of DuckDB's own functions."""
     return index > 1 and tokens[index - 2].text.lower() in _SCHEMAS
 
 
@@ -106,7 +105,7 @@ def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
 
 
 def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
-    """DB02: {{ this }} where rows are read; not this.name in a text, nor a hook in config()."""
+    """DB02: find {{ this }} where rows are read; not this.name in a text, nor a hook."""
     # In a string it is but a name.
     starts = {token.start for token in source.tokens if token.token_type.name != "STRING"}
     read = {token.start for token in _read_from(source.tokens)}
@@ -123,7 +122,7 @@ def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
 
 
 def _own_names(source: Source) -> frozenset[str]:
-    """The names in Jinja that stand for the model's own table, or for its name."""
+    """Return the names in Jinja that stand for the model's own table, or for its name."""
     own = {"this"}
     for tag in source.tags:
         is_set = tag.call == "set" and len(tag.names) > 2 and "=" in tag.code
@@ -133,12 +132,12 @@ def _own_names(source: Source) -> frozenset[str]:
 
 
 def _is_place_alone(tag: Tag) -> bool:
-    """Whether it only says where the table is: others are there too."""
+    """Return True if it only says where the table is: others are there too."""
     return bool(_PLACES.intersection(tag.names)) and _TABLES.isdisjoint(tag.names)
 
 
 def _read_from(tokens: tuple[Token, ...]) -> Iterator[Token]:
-    """The last part of each name that rows are read from: `from a.b.c`."""
+    """Yield the last part of each name that rows are read from: `from a.b.c`."""
     for index, token in enumerate(tokens):
         if token.text.lower() in ("from", "join"):
             at = index + 1
@@ -155,7 +154,7 @@ def _how_read(source: Source, tag: Tag) -> str:
 
 
 def appended(source: Source, facts: Facts) -> Iterator[Spot]:
-    """DB03: rows that are only ever added."""
+    """DB03: find strategies that only ever add rows."""
     strategy = facts.incremental_strategy
     if strategy == "append":
         yield spot("DB03", *_config_place(source), "incremental_strategy append")
@@ -165,7 +164,7 @@ def appended(source: Source, facts: Facts) -> Iterator[Spot]:
 
 
 def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
-    """DB04: nothing in the text reads a window; dbt's microbatch filters by itself."""
+    """DB04: find texts that read no window; dbt's microbatch filters by itself."""
     is_partly_known = facts.materialized is None and facts.incremental_strategy is None
     if facts.incremental_strategy == "microbatch" or is_partly_known:
         return
@@ -185,7 +184,7 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
 
 
 def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
-    """DB05: a merge that cannot tell an old version from a new one."""
+    """DB05: find a merge that cannot tell an old version from a new one."""
     if facts.incremental_strategy != "merge":
         return
     needed = {"unique_key": facts.unique_key, "version_column": facts.version_column}
@@ -195,13 +194,13 @@ def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
 
 
 def not_understood(source: Source, facts: Facts) -> Iterator[Spot]:
-    """DB09: text of which no branch can be parsed, so that rules which need that are silent."""
+    """DB09: report that no branch can be parsed, so that rules which need that are silent."""
     if not source.trees:
         silent = "DB06 to DB08 were" if facts.is_replaced else "DB06 was"
         yield spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
 
 
 def _config_place(source: Source) -> tuple[int, int]:
-    """Where the model's config() is; the beginning if the folder says it all."""
+    """Return where the model's config() is; the beginning if the folder says it all."""
     found = next((tag for tag in source.tags if tag.call == "config"), None)
     return (found.start, found.end) if found else (0, 0)

@@ -1,4 +1,4 @@
-"""DB07 and DB08: how a model reads its window, and whether it reads one of its parents."""
+"""DB07 and DB08: check that a model reads its window half-open, and a window of its parents."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from runner.lint.facts import Facts
-from runner.lint.findings import Spot, place, spot
-from runner.lint.source import WINDOW_FILTERS, Source, Tag
+from runner.lint.rules import Spot, spot
+from runner.lint.source import WINDOW_FILTERS, Source, Tag, place
 
 _ARITHMETIC = (
     exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Interval, exp.DateAdd, exp.DateSub,
@@ -18,7 +18,7 @@ _BOUNDS = frozenset({"window_start", "window_end", "start_date", "end_date"})
 
 
 def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
-    """DB07: a predicate whose bounds come from the window's vars and both belong to it."""
+    """DB07: find predicates whose bounds come from the window's vars and both belong to it."""
     event_times = {
         name.lower() for name in (facts.event_time, *facts.windowed_parents.values()) if name
     }
@@ -37,7 +37,7 @@ def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
 
 
 def _sides(comparison: exp.Expr, source: Source) -> tuple[exp.Expr, exp.Expr, bool]:
-    """What is compared, with which bound, and whether that is the lower one.
+    """Split a comparison: the column, its bound, and True if that is the lower one.
 
     The bound is Jinja, wherever it stands: `'{{ … }}' <= sold_at` too.
     """
@@ -50,7 +50,7 @@ def _sides(comparison: exp.Expr, source: Source) -> tuple[exp.Expr, exp.Expr, bo
 def _is_window(
     column: exp.Expr, bounds: list[exp.Expr], source: Source, event_times: set[str]
 ) -> bool:
-    """Whether both bounds are Jinja, and are the window's or are put around an event time."""
+    """Return True if both bounds are Jinja, the window's or put around an event time."""
     tags = [source.tags_in(bound.sql()) for bound in bounds]
     if not all(tags):
         return False
@@ -63,12 +63,12 @@ def _is_window(
 
 
 def _is_bound(tag: Tag, source: Source) -> bool:
-    """Whether it is a bound of the window, or was set from one."""
+    """Return True for a bound of the window, or what was set from one."""
     return _speaks_of(_BOUNDS, tag, source)
 
 
 def _speaks_of(words: frozenset[str], tag: Tag, source: Source) -> bool:
-    """Whether a piece of Jinja has one of some words in it, or a name that was set from one."""
+    """Return True if Jinja has one of some words in it, or a name that was set from one."""
     if not words.isdisjoint((*tag.names, *tag.strings)):
         return True
     return any(
@@ -79,14 +79,14 @@ def _speaks_of(words: frozenset[str], tag: Tag, source: Source) -> bool:
 
 
 def _whole_condition(part: exp.Expr) -> exp.Expr:
-    """All that is said at the same time as a part of a condition."""
+    """Return all that is said at the same time as a part of a condition."""
     while isinstance(part.parent, (exp.And, exp.Paren)):
         part = part.parent
     return part
 
 
 def parent_without_window(source: Source, facts: Facts) -> Iterator[Spot]:
-    """DB08: a windowed parent of which all rows are read, in every branch of the text."""
+    """DB08: find windowed parents of which all rows are read, in every branch of the text."""
     if facts.incremental_strategy == "microbatch" or not facts.windowed_parents:
         return
     per_tree = [dict(_unfiltered(tree, source, facts)) for tree in source.trees]
@@ -122,7 +122,7 @@ class _Reading:
         self._seen: set[int] = set()
 
     def is_filtered(self, table: exp.Table) -> bool:
-        """Whether something keeps to a window before all of it is summed up or handed out."""
+        """Return True if something keeps to a window before all is summed up or handed out."""
         select = table.find_ancestor(exp.Select)
         if select is None or id(select) in self._seen:
             return True  # not a reading that can be judged
@@ -150,7 +150,7 @@ class _Reading:
         )
 
     def _keeps_to_window(self, condition: exp.Expr, alias: str) -> bool:
-        """By Jinja about this relation, or by its event time being that of another's row."""
+        """Return True for Jinja about this relation, or its event time equal to another's."""
         for tag in self._source.tags_in(condition.sql()):
             qualifiers = [text.rpartition(".")[0] for text in tag.strings[:1]]
             if self._is_filter(tag) and (not qualifiers or qualifiers[0] in ("", alias)):
@@ -163,13 +163,13 @@ class _Reading:
         )
 
     def _is_filter(self, tag: Tag) -> bool:
-        """Whether it filters by the window; any other value, say that of a store, does not."""
+        """Return True if it filters by the window, not by another value such as a store."""
         if self._may_be_hidden and tag.is_macro:
             return True
         return _speaks_of(_BOUNDS | WINDOW_FILTERS, tag, self._source)
 
     def _sums_up(self, select: exp.Select) -> bool:
-        """Whether rows of several windows become one: no later filter can part them."""
+        """Return True if rows of several windows become one: no later filter can part them."""
         group = select.args.get("group")
         if group is not None:
             names = {column.name.lower() for column in group.find_all(exp.Column)}
@@ -182,7 +182,7 @@ class _Reading:
 
 
 def _is_shifted(equal: exp.Expr) -> bool:
-    """Whether it is equal but for some time: `sold_on = today.sold_on - 3` is another window."""
+    """Return True if equal but for some time: `sold_on = today.sold_on - 3`, another window."""
     sides = [equal.this, *(equal.args.get("expressions") or [])]
     if isinstance(equal, exp.EQ):
         sides.append(equal.expression)
@@ -192,7 +192,7 @@ def _is_shifted(equal: exp.Expr) -> bool:
 
 
 def _name_of_result(select: exp.Select) -> str | None:
-    """The CTE that a select is the body of, or a part of; None if it is the model's result."""
+    """Return the CTE that a select is a part of; None if it is the model's result."""
     above = select.parent
     while above is not None and not isinstance(above, (exp.CTE, exp.Select)):
         above = above.parent

@@ -1,1 +1,1 @@
-"""How pipelines stand at one time: figures of all of them."""
+"""Many pipelines at once: what they are at one time, and figures of them."""

@@ -1,4 +1,4 @@
-"""Figures for whoever watches many things at once: how every pipeline stands, at one time."""
+"""Figures of every pipeline at one time, for whoever watches many things at once."""
 
 from __future__ import annotations
 
@@ -7,31 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.core.errors import DaybreakError
-from runner.core.plan import Plan
-from runner.core.requests import Request
+from runner.core.planning import Plan
 from runner.core.spans import Spans
-from runner.core.status import WindowStatus
-from runner.ledger import Figures, SchedulerHeartbeat
-from runner.planner import Planner
+from runner.core.status import WORST_FIRST, WindowStatus
+from runner.ledger import RunStatistics, SchedulerHeartbeat
+from runner.overview.outlook import Outlook
 from runner.workspace import Workspace
-
-# A window is as good as the worst of its models; what is being worked on is said to be that.
-WORST_FIRST = (
-    WindowStatus.IN_FLIGHT,
-    WindowStatus.BLOCKED,
-    WindowStatus.FAILED,
-    WindowStatus.INCORRECT,
-    WindowStatus.MISSING,
-    WindowStatus.PUBLISHED,
-    WindowStatus.STALE,
-    WindowStatus.UNCHECKED,
-    WindowStatus.SUCCESS,
-)
 
 
 @dataclass(frozen=True)
 class PipelineFigures:
-    """How the windows of a pipeline stand."""
+    """The windows of a pipeline, counted."""
 
     windows: Mapping[WindowStatus, int]  # complete ones, each counted once; every status
     lag: timedelta | None  # since the end of the newest success; None: there is no window yet
@@ -39,9 +25,9 @@ class PipelineFigures:
 
 @dataclass(frozen=True)
 class MeteredPipeline:
-    """What is known of a pipeline."""
+    """A pipeline with its figures."""
 
-    figures: Figures
+    figures: RunStatistics
     is_paused: bool
     stand: PipelineFigures | None  # None: it cannot be read
     error: DaybreakError | None = None  # why
@@ -49,7 +35,7 @@ class MeteredPipeline:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What is known of everything, at one time."""
+    """The figures of everything, at one time."""
 
     at: datetime  # UTC
     pipelines: Mapping[str, MeteredPipeline]
@@ -58,39 +44,32 @@ class Metrics:
 
 def measure(workspace: Workspace, now: datetime) -> Metrics:
     """Look at every pipeline; one that cannot be read does not take the others with it."""
-    broken = _what_breaks_all(workspace)
-    pipelines = {name: _metered(workspace, name, now, broken) for name in workspace.configs}
-    return Metrics(now, pipelines, workspace.ledger.last_beat())
-
-
-def _what_breaks_all(workspace: Workspace) -> DaybreakError | None:
-    """Why no pipeline can be read: asked once, as parsing in vain takes seconds."""
+    broken: DaybreakError | None = None
     try:
-        workspace.project()
+        workspace.project()  # once: parsing in vain takes seconds
     except DaybreakError as error:
-        return error
-    return None
+        broken = error
+    outlook, ledger = Outlook(workspace, now), workspace.ledger
+    pipelines = {}
+    for name in workspace.configs:
+        stand, reason = None, broken
+        if broken is None:
+            try:
+                stand = _stand(outlook, name)
+            except DaybreakError as error:
+                reason = error
+        is_paused = ledger.controls.get_pause(name) is not None
+        pipelines[name] = MeteredPipeline(
+            ledger.runs.get_statistics(name), is_paused, stand, reason
+        )
+    return Metrics(now, pipelines, ledger.scheduler.get_heartbeat())
 
 
-def _metered(
-    workspace: Workspace, name: str, now: datetime, broken: DaybreakError | None
-) -> MeteredPipeline:
-    figures = workspace.ledger.figures(name)
-    is_paused = workspace.ledger.paused(name) is not None
-    if broken is not None:
-        return MeteredPipeline(figures, is_paused, None, broken)
-    try:
-        return MeteredPipeline(figures, is_paused, _stand(workspace.planner(name), now))
-    except DaybreakError as error:
-        return MeteredPipeline(figures, is_paused, None, error)
-
-
-def _stand(planner: Planner, now: datetime) -> PipelineFigures:
-    complete = planner.pipeline.complete(now)
+def _stand(outlook: Outlook, name: str) -> PipelineFigures:
+    complete = outlook.planner(name).pipeline.complete(outlook.now)
     if complete is None:
         return PipelineFigures(dict.fromkeys(WindowStatus, 0), None)
-    plan = planner.plan(Request(Spans([complete])), now)
-    return stand_of(plan, now)
+    return stand_of(outlook.plan(name, complete), outlook.now)
 
 
 def stand_of(plan: Plan, now: datetime) -> PipelineFigures:
@@ -99,7 +78,8 @@ def stand_of(plan: Plan, now: datetime) -> PipelineFigures:
     first = min(span.start for span in left)
     windows = dict.fromkeys(WindowStatus, 0)
     newest = first
-    for status in WORST_FIRST:
+    # What is being worked on is said to be that, whatever else is true of it.
+    for status in dict.fromkeys((WindowStatus.IN_FLIGHT, *WORST_FIRST)):
         found = left & Spans(
             span
             for model in plan.models

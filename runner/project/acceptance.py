@@ -1,44 +1,53 @@
-"""Accept a change of a model's code as cosmetic."""
+"""Decide which code of a model counts as equal, and accept a change of it as cosmetic."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from runner.core.errors import UsageError, nearest
 from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import Ledger
-from runner.project.hashes import equal_hashes
 from runner.project.manifest import Project
 
 
-def accept(model: str, project: Project, ledger: Ledger, now: datetime) -> int:
+def equal_hashes(current: str, accepted: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the hashes of code as good as the current one: itself, and what was accepted.
+
+    >>> sorted(equal_hashes("c", [("a", "b"), ("b", "c"), ("x", "y")]))
+    ['a', 'b', 'c']
+    """
+    equal = {current}
+    pairs = list(accepted)
+    while older := {old for old, new in pairs if new in equal} - equal:
+        equal |= older
+    return frozenset(equal)
+
+
+def accept_code(model: str, project: Project, ledger: Ledger, now: datetime) -> int:
     """Record that what earlier code of a model published is as good; returns how many codes.
 
     Raises :class:`UsageError` for a name that is no windowed model's.
     """
-    windowed = {node.name: node for node in project.nodes.values() if node.is_windowed}
+    found = {node.name: node for node in project.nodes.values()}
+    windowed = {name: node for name, node in found.items() if node.is_windowed}
     if model not in windowed:
-        is_known = any(node.name == model for node in project.nodes.values())
-        what = "has no windows, so nothing of it is ever stale" if is_known else "is no model"
+        what = "has no windows, so nothing of it is ever stale" if model in found else "is no model"
         hint = nearest(model, windowed).strip()
-        if is_known:
-            readers = sorted(_readers(model, project))
+        if model in found:
+            # The windowed models that read a view or table, directly or through others like it.
+            readers = sorted(
+                name
+                for name, node in windowed.items()
+                if any(read.name == model for read in project.read_by(node))
+            )
             hint = f"name the models that read it, {', '.join(readers)}" if readers else ""
         raise UsageError(f"{model} {what}: {hint or 'see runner list and runner dag'}")
     current = windowed[model].code_hash
-    known = ledger.known().get(model, Timeline())
-    equal = equal_hashes(current, ledger.accepted().get(model, ()))
-    published = [value for _, value in known if value.standing is not WorkResult.FAILED]
-    others = {value.code_hash for value in published if value.code_hash} - equal
-    ledger.accept(model, sorted(others), current, now)
+    equal = equal_hashes(current, ledger.windows.get_accepted_changes().get(model, ()))
+    records = ledger.windows.get_records().get(model, Timeline())
+    published = [record for _, record in records if record.standing is not WorkResult.FAILED]
+    others = {record.code_hash for record in published if record.code_hash} - equal
+    ledger.windows.accept_change(model, sorted(others), current, now)
     return len(others)
-
-
-def _readers(name: str, project: Project) -> set[str]:
-    """The windowed models that read a view or table, directly or through others like it."""
-    return {
-        node.name
-        for node in project.nodes.values()
-        if node.is_windowed and any(read.name == name for read in project.read_by(node))
-    }

@@ -1,4 +1,4 @@
-"""What a model declares about its rows, kept of a parse for those who judge its text."""
+"""Read what the manifest says of models and sources beyond the graph: keys, strategies, files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,29 @@ _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combina
 
 
 def says_when_loaded(source: Mapping[str, Any]) -> bool:
-    """Whether a source can be asked up to when it is loaded, as dbt's own freshness does."""
+    """Return True if dbt's freshness can ask a source up to when it is loaded."""
     config = source.get("config") or {}
     asked = ("loaded_at_field", "loaded_at_query")
     return any(source.get(key) or config.get(key) for key in asked)
+
+
+def location_of(raw: Mapping[str, object]) -> str | None:
+    """Return the path or glob of a source's files, or of a seed's one; None if it is unknown.
+
+    A source says it in dbt-duckdb's ``external_location``.
+    """
+    if raw.get("resource_type") == "seed":
+        return str(raw["original_file_path"])
+    if raw.get("resource_type") != "source":
+        return None
+    config = raw.get("config")
+    metas = [raw.get("meta"), config.get("meta") if isinstance(config, dict) else None]
+    for meta in (*metas, config, raw.get("source_meta")):
+        location = meta.get("external_location") if isinstance(meta, dict) else None
+        if location:
+            text = str(location).strip("'\"")
+            return None if any(mark in text for mark in ("(", "{", "://")) else text
+    return None
 
 
 @dataclass(frozen=True)
@@ -59,7 +78,7 @@ class Declared:
 
 
 def tested_keys(manifest: Mapping[str, Any]) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """By model: the columns that a test of all its rows says are unique."""
+    """Return the columns, by model, that a test of all its rows says are unique."""
     found: dict[str, tuple[tuple[str, ...], ...]] = {}
     for raw in manifest["nodes"].values():
         test = raw.get("test_metadata") or {}
@@ -75,7 +94,7 @@ def tested_keys(manifest: Mapping[str, Any]) -> dict[str, tuple[tuple[str, ...],
 
 
 def _reaches(raw: Mapping[str, Any], macros: Mapping[str, Any], name: str) -> bool:
-    """Whether a model calls a macro of that name, directly or through others."""
+    """Return True if a model calls a macro of that name, directly or through others."""
     called = walk(
         raw["depends_on"].get("macros", ()),
         lambda macro: macros[macro]["depends_on"]["macros"] if macro in macros else (),

@@ -1,4 +1,4 @@
-"""The dbt project's own files, without dbt: its time zone, and whether anything has changed.
+"""Read the dbt project's own files without dbt: its time zone, and a digest that tells changes.
 
 ``dbt_project.yml`` is read as YAML. dbt renders Jinja in it, so Jinja where the runner must know
 the value is refused.
@@ -36,7 +36,7 @@ _ZONE_HINT = "write vars: {timezone: America/New_York} into dbt_project.yml"
 
 
 def fingerprint(project_dir: Path) -> str:
-    """A digest of what a parse depends on: names, sizes and times of files, and environment.
+    """Digest what a parse depends on: names, sizes and times of files, and environment.
 
     Raises :class:`ProjectError` if ``dbt_project.yml`` cannot be read.
     """
@@ -54,7 +54,7 @@ def fingerprint(project_dir: Path) -> str:
 
 
 def project_zone(project_dir: Path) -> ZoneInfo:
-    """The project var ``timezone``; :class:`ProjectError` if it is missing or no zone."""
+    """Return the project var ``timezone``; :class:`ProjectError` if it is missing or no zone."""
     project = _read(project_dir)
     variables = project.get("vars") or {}
     name = variables.get("timezone") or (variables.get(project["name"]) or {}).get("timezone")
@@ -69,7 +69,7 @@ def project_zone(project_dir: Path) -> ZoneInfo:
 
 
 def model_text(path: Path) -> str:
-    """The text of a model's file; :class:`ProjectError` if it cannot be read."""
+    """Read a model's file; :class:`ProjectError` if that cannot be done."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -92,8 +92,7 @@ def _read(project_dir: Path) -> Mapping[str, Any]:
 
 
 def _files(project_dir: Path) -> Iterator[Path]:
-    for name in ("project.py", "declared.py"):  # what is kept of a parse is what they read
-        yield Path(__file__).with_name(name)
+    yield from sorted(Path(__file__).parent.glob("*.py"))  # what is kept is what they read
     for path in (*(project_dir / name for name in _FILES), profiles_file(project_dir)):
         if path.is_file():
             yield path
@@ -108,10 +107,10 @@ def _files(project_dir: Path) -> Iterator[Path]:
 
 
 def profiles_file(project_dir: Path) -> Path:
-    """Where dbt finds its profiles: DBT_PROFILES_DIR, else the project, else ``~/.dbt``."""
-    told = os.environ.get("DBT_PROFILES_DIR")
-    if told:
-        return project_dir / told / "profiles.yml"
+    """Return dbt's file of profiles: in DBT_PROFILES_DIR, else the project, else ``~/.dbt``."""
+    folder = os.environ.get("DBT_PROFILES_DIR")
+    if folder:
+        return project_dir / folder / "profiles.yml"
     here = project_dir / "profiles.yml"
     return here if here.exists() else Path.home() / ".dbt" / "profiles.yml"
 

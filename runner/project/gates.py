@@ -1,8 +1,9 @@
-"""Which tests that are marked as gates are none: refused with the reason, or judged later.
+"""Refuse tests that are marked as gates and cannot be; find those that are judged later.
 
 A gate is asked inside the transaction that would publish a window, so it must be able to speak of
 the new rows alone, from what is there before them. The macros refuse the same when a model is
-built (macros/daybreak/strategies/gates.sql); here it is said before anything runs.
+built (macros/daybreak/strategies/gates.sql); here it is said before anything runs. A unit test
+holds the two equal.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def refuse_impossible_gates(models: Iterable[Node], nodes: Mapping[str, Node]) -
 
 
 def late_gates(chosen: Iterable[Node], nodes: Mapping[str, Node]) -> Iterator[LateGate]:
-    """The marked tests among ``chosen`` that judge what has no windows, in their order."""
+    """Yield the marked tests among ``chosen`` that judge what has no windows, in their order."""
     for test in chosen:
         if not test.is_marked_as_gate or test.is_gate:
             continue

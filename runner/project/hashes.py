@@ -1,4 +1,4 @@
-"""What a model's rows depend on in code, recorded with every window that it publishes.
+"""Hash the code that a model's rows depend on; it is recorded with every published window.
 
 A hash covers the model's SQL, its config, the project's macros that it reaches and, through
 :func:`combined_hash`, the views that it reads. Daybreak's own macros and dbt's stay out: an
@@ -20,7 +20,7 @@ _OWN_MACROS = "macros/daybreak/"
 
 
 def own_code_hash(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> str:
-    """Digest of a model's SQL, config and the project's macros it reaches."""
+    """Digest a model's SQL, config and the project's macros that it reaches."""
     config = raw.get("unrendered_config") or {}
     parts = [
         raw["raw_code"].strip(),
@@ -31,7 +31,7 @@ def own_code_hash(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> str:
 
 
 def combined_hash(own: str, parents: Iterable[str]) -> str:
-    """The hash of a model that reads views: its own if it reads none."""
+    """Return the hash of a model that reads views: its own if it reads none."""
     read = sorted(parents)
     return _digest([own, *read]) if read else own
 
@@ -50,16 +50,3 @@ def _macro_sources(
 
 def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def equal_hashes(current: str, accepted: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """The hashes of code that is as good as the current one: itself, and what was accepted.
-
-    >>> sorted(equal_hashes("c", [("a", "b"), ("b", "c"), ("x", "y")]))
-    ['a', 'b', 'c']
-    """
-    equal = {current}
-    pairs = list(accepted)
-    while older := {old for old, new in pairs if new in equal} - equal:
-        equal |= older
-    return frozenset(equal)

@@ -1,4 +1,4 @@
-"""The dbt project as the runner sees it: nodes, edges, checks and code hashes.
+"""The parsed dbt project: nodes, edges, checks and code hashes.
 
 Built from the manifest of the last parse and kept as a small file beside the ledger, so that
 commands that only look never import dbt. A fingerprint of the project's files says whether the
@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from runner.core.errors import ProjectError
-from runner.core.graph import walk
+from runner.core.graph import depths, walk
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description
-from runner.project.declarations import Declared, says_when_loaded, tested_keys
+from runner.project.declarations import Declared, location_of, says_when_loaded, tested_keys
 from runner.project.files import model_text, project_zone
 from runner.project.hashes import combined_hash, own_code_hash
-from runner.project.locations import location_of
 
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
 _NOT_STORED = ("view", "ephemeral")
@@ -53,19 +53,19 @@ class Node:
 
     @property
     def is_windowed(self) -> bool:
-        """Whether it is replaced window by window."""
+        """True if it is replaced window by window."""
         return self.grain is not None
 
     @property
     def shown_kind(self) -> str:
-        """What it is, in a word or two for a person."""
+        """Its kind in a word or two for a person."""
         if self.grain is not None:
             return f"by {self.grain}"
         return str(self.materialized) if self.kind == "model" else self.kind
 
     @property
     def is_stored(self) -> bool:
-        """Whether it holds rows of its own: a view and an ephemeral model are only a query."""
+        """True if it holds rows of its own: a view and an ephemeral model are only a query."""
         return self.materialized not in _NOT_STORED
 
 
@@ -92,7 +92,7 @@ class Project:
         nodes = {node.unique_id: node for node in _nodes(description.manifest)}
         return cls(
             zone=project_zone(project_dir),
-            nodes=_with_readers(_with_gates(_with_code_hashes(nodes))),
+            nodes=completed(nodes),
             selections=description.selections,
             fingerprint=fingerprint,
             warehouse=description.warehouse,
@@ -100,7 +100,7 @@ class Project:
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
-        """The project that :meth:`save` kept, or None if there is none that can be read."""
+        """Read the project that :meth:`save` kept; None if there is none that can be read."""
         try:
             kept = json.loads(path.read_text())
             return cls(
@@ -114,12 +114,12 @@ class Project:
             return None  # a cache: whatever is wrong with it, a parse makes it anew
 
     def with_texts(self, project_dir: Path) -> Self:
-        """The same with the models' texts, for who goes on with it while files are edited."""
+        """Return the same with the models' texts, to go on with while files are edited."""
         paths = {node.declared.path for node in self.nodes.values() if node.declared is not None}
         return replace(self, texts={path: model_text(project_dir / path) for path in paths})
 
     def text(self, path: str, project_dir: Path) -> str:
-        """The text of a model's file, by its path in the project."""
+        """Return the text of a model's file, by its path in the project."""
         return self.texts[path] if path in self.texts else model_text(project_dir / path)
 
     def save(self, path: Path) -> None:
@@ -137,7 +137,7 @@ class Project:
         unfinished.replace(path)
 
     def read_by(self, node: Node) -> Iterator[Node]:
-        """What a node reads, down to the nearest models with windows, and to sources and seeds."""
+        """Yield what a node reads, as far as models with windows, sources and seeds."""
 
         def onward(unique_id: str) -> tuple[str, ...]:
             found = self.nodes.get(unique_id)
@@ -147,8 +147,20 @@ class Project:
             if unique_id in self.nodes:
                 yield self.nodes[unique_id]
 
+    def upstream(self, unique_ids: Iterable[str]) -> Iterator[str]:
+        """Yield some nodes and everything above them, each once, in no certain order."""
+        return walk(unique_ids, lambda name: self.nodes[name].parents if name in self.nodes else ())
+
+    @cached_property
+    def _depths(self) -> Mapping[str, int]:
+        return depths({node.unique_id: node.parents for node in self.nodes.values()})
+
+    def parents_first(self, nodes: Iterable[Node]) -> list[Node]:
+        """Sort nodes in the order in which they are made, by name where that leaves it open."""
+        return sorted(nodes, key=lambda node: (self._depths[node.unique_id], node.name))
+
     def selected(self, select: str) -> list[Node]:
-        """The nodes of a resolved selection; :class:`ProjectError` if it matches nothing."""
+        """Return the nodes of a resolved selection; :class:`ProjectError` if there are none."""
         nodes = [self.nodes[node] for node in self.selections[select] if node in self.nodes]
         if not any(node.kind in ("model", "seed", "snapshot") for node in nodes):
             raise ProjectError(
@@ -191,7 +203,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
 
 
 def _grain(raw: Mapping[str, Any]) -> Grain | None:
-    """The grain of a windowed model: one whose strategy replaces windows of its event time."""
+    """Return the grain of a windowed model: its strategy replaces windows of its event time."""
     config = raw.get("config") or {}
     if (
         raw["resource_type"] != "model"
@@ -229,58 +241,28 @@ def _is_marked_as_gate(raw: Mapping[str, Any]) -> bool:
 
 
 def _check_name(raw: Mapping[str, Any]) -> str | None:
-    """Which generic test it is; None of a singular one, and of what is no test."""
+    """Return the name of a generic test; None of a singular one, and of what is no test."""
     name: str | None = (raw.get("test_metadata") or {}).get("name")
     return name
 
 
-def _with_gates(nodes: dict[str, Node]) -> dict[str, Node]:
-    """A gate on a model without windows is judged after it, like any other test."""
-    return {
-        unique_id: (
-            replace(node, is_gate=False)
-            if node.is_gate and not _is_windowed(nodes, node.attached_to)
-            else node
+def completed(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """Add what only the nodes above can tell: code of views, gates, who is made from windows."""
+    made: dict[str, Node] = {}
+    for unique_id in depths({node.unique_id: node.parents for node in nodes.values()}):
+        node = nodes[unique_id]
+        above = [made[parent] for parent in node.parents if parent in made]
+        # The SQL of a view makes its readers' rows too.
+        views = [p.code_hash for p in above if not p.is_stored] if node.kind == "model" else []
+        judged = nodes.get(node.attached_to or "")
+        made[unique_id] = replace(
+            node,
+            code_hash=combined_hash(node.code_hash, views),
+            # A gate on a model without windows is judged after it, like any other test.
+            is_gate=node.is_gate and judged is not None and judged.is_windowed,
+            reads_windows=any(parent.is_windowed or parent.reads_windows for parent in above),
         )
-        for unique_id, node in nodes.items()
-    }
-
-
-def _with_code_hashes(nodes: dict[str, Node]) -> dict[str, Node]:
-    """Let a model's hash cover the views that it reads: their SQL makes its rows too."""
-    whole: dict[str, str] = {}
-
-    def code_hash(node: Node) -> str:
-        if node.unique_id not in whole:
-            parents = [nodes[parent] for parent in node.parents if parent in nodes]
-            read = [code_hash(p) for p in parents if p.materialized in _NOT_STORED]
-            whole[node.unique_id] = combined_hash(node.code_hash, read)
-        return whole[node.unique_id]
-
-    return {
-        unique_id: replace(node, code_hash=code_hash(node)) if node.kind == "model" else node
-        for unique_id, node in nodes.items()
-    }
-
-
-def _with_readers(nodes: dict[str, Node]) -> dict[str, Node]:
-    """Mark what is built, directly or not, from windowed models."""
-    reads: dict[str, bool] = {}
-
-    def reads_windows(unique_id: str) -> bool:
-        if unique_id not in reads:
-            parents = [nodes[parent] for parent in nodes[unique_id].parents if parent in nodes]
-            reads[unique_id] = any(p.is_windowed or reads_windows(p.unique_id) for p in parents)
-        return reads[unique_id]
-
-    return {
-        unique_id: replace(node, reads_windows=reads_windows(unique_id))
-        for unique_id, node in nodes.items()
-    }
-
-
-def _is_windowed(nodes: Mapping[str, Node], unique_id: str | None) -> bool:
-    return unique_id is not None and unique_id in nodes and nodes[unique_id].is_windowed
+    return {unique_id: made[unique_id] for unique_id in nodes}
 
 
 def _node_from_row(row: Mapping[str, Any]) -> Node:

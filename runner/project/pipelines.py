@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
-from runner.core.graph import walk
 from runner.core.schedules import Schedule
 from runner.core.spans import Span
 from runner.core.windows import Calendar, Grain, Window
@@ -84,40 +83,33 @@ class Pipeline:
         }
 
     def first_of(self, node: Node) -> datetime:
-        """UTC start of a model's first window: its own `begin`, but not before the pipeline's."""
+        """Return the UTC start of a model's first window, not before that of the pipeline."""
         if node.begin is None:
             return self.first
         return max(self.first, self.calendar.span_of_dates(node.begin, node.begin).start)
 
     def complete(self, now: datetime) -> Span | None:
-        """Every window of the pipeline that has ended at ``now``; None if none has."""
-        end = self.calendar.floor(now)
-        if self.last is not None:
-            end = min(end, self.last)
-        return Span(self.first, end) if end > self.first else None
+        """Return all windows of the pipeline that have ended at ``now``; None if none has."""
+        return self._until(self.calendar.floor(now))
 
     def newest(self, now: datetime) -> Window | None:
-        """The last window that has ended at ``now``; None if none has."""
+        """Return the last window that has ended at ``now``; None if none has."""
         complete = self.complete(now)
         return None if complete is None else self.calendar.before(complete.end)
 
     def due(self, now: datetime) -> Span | None:
-        """Every window whose schedule has come at ``now``; None if none has, or no schedule."""
-        if self.schedule is None:
-            return None
-        end = self.schedule.due_end(self.calendar, now)
-        if self.last is not None:
-            end = min(end, self.last)
-        return Span(self.first, end) if end > self.first else None
+        """Return all windows that are due by schedule at ``now``; None if none is."""
+        schedule = self.schedule
+        return self._until(schedule.due_end(self.calendar, now)) if schedule else None
 
     @property
     def is_awaited(self) -> bool:
-        """Whether its windows come by themselves: by cron, with a file, or after others."""
+        """True if its windows come by themselves: by cron, with a file, or after others."""
         config = self.config
         return self.schedule is not None or bool(config.wait_for or config.after)
 
     def awaited(self, now: datetime) -> Span | None:
-        """Every window that should be done at ``now`` or as soon as what it waits for is there.
+        """Return all windows that should be done at ``now`` or when what they wait for is there.
 
         Without a schedule a window is due when it has ended; None if none is, or none ever.
         """
@@ -126,7 +118,7 @@ class Pipeline:
         return self.complete(now) if self.is_awaited else None
 
     def overdue(self, now: datetime) -> Span | None:
-        """Every window that should have been a success by ``now``: its `deadline` has passed.
+        """Return all windows that should have been a success by ``now``, by their `deadline`.
 
         Without a deadline that is when the next one is due. None if there is no such window.
         """
@@ -136,7 +128,7 @@ class Pipeline:
         return self.awaited(before - timedelta.resolution)
 
     def window(self, label: str, now: datetime) -> Window:
-        """The window of a label; :class:`UsageError` if the pipeline has none, or not yet."""
+        """Return the window of a label; :class:`UsageError` if there is none, or not yet."""
         window = self.calendar.labelled(label)
         complete = self.complete(now)
         if window.start < self.first:
@@ -146,7 +138,7 @@ class Pipeline:
         return window
 
     def span_of_dates(self, first: date, last: date, now: datetime) -> Span:
-        """The windows from ``first`` to ``last``, dates inclusive, as a person says them.
+        """Return the windows from ``first`` to ``last``, dates inclusive, as a person says them.
 
         Raises :class:`UsageError` if one lies outside the pipeline or is not yet complete.
         """
@@ -157,6 +149,10 @@ class Pipeline:
         if complete is None or span.end > complete.end:
             raise UsageError(self._beyond(last.isoformat(), complete, now))
         return span
+
+    def _until(self, end: datetime) -> Span | None:
+        end = end if self.last is None else min(end, self.last)
+        return Span(self.first, end) if end > self.first else None
 
     def _before(self, first: str) -> str:
         return (
@@ -182,7 +178,7 @@ class Pipeline:
 
 
 def find_config(name: str, configs: Mapping[str, PipelineConfig]) -> PipelineConfig:
-    """The configuration of a pipeline; :class:`UsageError` with the nearest name if unknown."""
+    """Return a pipeline's settings; :class:`UsageError` with the nearest name if unknown."""
     if name not in configs:
         known = ", ".join(sorted(configs))
         raise UsageError(f"there is no pipeline {name!r}.{nearest(name, configs)} Known: {known}")
@@ -201,9 +197,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
     calendar = Calendar(grain, zone)
     start = config.start or _first_begin(name, nodes)
     first = calendar.span_of_dates(start, start).start
-    last = None
-    if config.end is not None:
-        last = calendar.span_of_dates(config.end, config.end).end
+    last = calendar.span_of_dates(config.end, config.end).end if config.end else None
     if last is not None and last <= first:
         raise ConfigError(f"pipeline {name} ends before it starts: mend `start` and `end`")
     return Pipeline(
@@ -211,7 +205,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         config=config,
         calendar=calendar,
         schedule=Schedule(config.schedule, zone) if config.schedule else None,
-        nodes=_in_order(nodes, project),
+        nodes=tuple(project.parents_first(nodes)),
         first=first,
         last=last,
         readers=readers_of(project),
@@ -220,27 +214,21 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
 
 
 def _is_about(test: Node, node: Node) -> bool:
-    """Whether a test judges a node: attached to it, or a singular one that reads it."""
-    if test.attached_to is not None:
-        return test.attached_to == node.unique_id
-    return node.unique_id in test.parents
+    """Return True if a test judges a node: attached to it, or a singular one that reads it."""
+    return node.unique_id in ([test.attached_to] if test.attached_to else test.parents)
 
 
 def _buildable(nodes: list[Node], project: Project) -> list[Node]:
-    """Without the tests that also read something beyond the selection and its ancestors.
+    """Leave out the tests that also read something beyond the selection and its ancestors.
 
     dbt lists them with the selection, but a build of the selection leaves them out.
     """
-    selected = [node.unique_id for node in nodes if node.kind in DATA_KINDS]
-    everything = project.nodes
-    reached = set(
-        walk(selected, lambda name: everything[name].parents if name in everything else ())
-    )
+    reached = set(project.upstream(node.unique_id for node in nodes if node.kind in DATA_KINDS))
     return [node for node in nodes if node.kind != "test" or reached.issuperset(node.parents)]
 
 
 def readers_of(project: Project) -> dict[str, frozenset[str]]:
-    """Who reads each windowed model, directly or through what knows no windows."""
+    """Return the readers of each windowed model, direct ones or through what has no windows."""
     found: dict[str, set[str]] = {}
     for node in project.nodes.values():
         if node.is_windowed:
@@ -282,18 +270,3 @@ def _first_begin(name: str, nodes: list[Node]) -> date:
             "or `begin` in its models"
         )
     return min(begins)
-
-
-def _in_order(nodes: list[Node], project: Project) -> tuple[Node, ...]:
-    """Parents before children, else by name, so that every report has the same order."""
-    chosen = {node.unique_id: node for node in nodes}
-    depth: dict[str, int] = {}
-
-    def depth_of(unique_id: str) -> int:
-        if unique_id not in depth:
-            parents = project.nodes[unique_id].parents
-            known = [depth_of(parent) for parent in parents if parent in project.nodes]
-            depth[unique_id] = 1 + max(known, default=0)
-        return depth[unique_id]
-
-    return tuple(sorted(chosen.values(), key=lambda node: (depth_of(node.unique_id), node.name)))

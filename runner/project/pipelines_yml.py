@@ -1,4 +1,4 @@
-"""``pipelines.yml``: its text turned into values, and one clear error when it says something else.
+"""Read ``pipelines.yml``: turn its text into values, or one clear error.
 
 Only the first error by line is reported, in one line, as a ConfigError that begins with its
 place. A wrong value never runs anything.
@@ -90,7 +90,7 @@ def parse_pipelines(text: str, source: str = "pipelines.yml") -> dict[str, Pipel
 
 
 def _impossible_orders(pipelines: Mapping[str, PipelineConfig]) -> Iterator[tuple[str, str]]:
-    """What cannot come `after` what, by the pipeline that says so."""
+    """Yield the pipelines that cannot come `after` what they say, and why."""
     for name, config in pipelines.items():
         for other in config.after:
             if other not in pipelines:

@@ -1,4 +1,4 @@
-"""From what replays have changed to what every model has to answer for."""
+"""Judge models by what replays have changed: which of them has to answer for it."""
 
 from __future__ import annotations
 
@@ -10,31 +10,49 @@ from runner.proving.results import ReplayFinding
 from runner.proving.scope import ReplayScope, Target
 
 _OF_SEVERAL = (Property.COMMUTES, Property.ADDITIVE, Property.ISOLATED)
-_PASS = PropertyResult(Result.PASSED)
 
 
 def outcomes(
-    scene: ReplayScope, findings: Iterable[ReplayFinding], windows_with_rows: Mapping[str, int]
+    scope: ReplayScope, findings: Sequence[ReplayFinding], windows_with_rows: Mapping[str, int]
 ) -> dict[str, dict[Property, PropertyResult]]:
-    """The outcome of every property of every model, parents first.
+    """Return the outcome of every property of every model, parents first.
 
     ``windows_with_rows`` counts those of each model after one run in order; of a model that is
     compared as a whole it is 0 or what was replayed.
     """
-    failed = {(found.model, found.property): found for found in reversed(list(findings))}
-    return {
-        target.name: {
-            tested: _outcome(scene, target, tested, failed, windows_with_rows[target.name])
-            for tested in Property
-        }
-        for target in scene.targets
-    }
+    failed = {(found.model, found.property): found for found in reversed(findings)}
+
+    def outcome(target: Target, tested: Property) -> PropertyResult:
+        count = windows_with_rows[target.name]
+        if (finding := failed.get((target.name, tested))) is not None:
+            above = (other.name for other in scope.targets if other.name in upstream[target.name])
+            culprit = next((name for name in above if (name, tested) in failed), None)
+            if culprit is not None:
+                return _not_applicable(f"{culprit}, which it is made from, failed it", is_open=True)
+            if finding.error is None:
+                return PropertyResult(Result.FAILED, f"{finding.replayed}, it holds other rows")
+            reason = f"{finding.replayed}, it could not be built: {finding.error}"
+            if classify(finding.error).remedy is Remedy.PERMANENT:
+                return PropertyResult(Result.FAILED, reason)
+            return _not_applicable(reason, is_open=True)
+        if count == 0:
+            return _not_applicable("no window that was replayed has a row of it", is_open=True)
+        if tested is Property.ISOLATED and target.event_time is None:
+            return _not_applicable(
+                "nothing says which window a row belongs to, it has no event_time"
+            )
+        if tested in _OF_SEVERAL and count < 2:
+            return _not_applicable("only one window that was replayed has rows of it", is_open=True)
+        return PropertyResult(Result.PASSED)
+
+    upstream = scope.upstream
+    return {t.name: {tested: outcome(t, tested) for tested in Property} for t in scope.targets}
 
 
 def blamed(
     findings: Iterable[ReplayFinding], outcomes: Mapping[str, Mapping[Property, PropertyResult]]
 ) -> tuple[ReplayFinding, ...]:
-    """The first finding of each property that a model has failed itself."""
+    """Return the first finding of each property that a model has failed itself."""
     kept: dict[tuple[str, Property], ReplayFinding] = {}
     for found in findings:
         if outcomes[found.model][found.property].result is Result.FAILED:
@@ -44,59 +62,16 @@ def blamed(
     )
 
 
-def _outcome(
-    scene: ReplayScope,
-    target: Target,
-    tested: Property,
-    failed: Mapping[tuple[str, Property], ReplayFinding],
-    windows_with_rows: int,
-) -> PropertyResult:
-    finding = failed.get((target.name, tested))
-    if finding is not None:
-        culprits = [o.name for o in scene.targets if _is_upstream(scene, o, target, tested, failed)]
-        if culprits:
-            return _not_applicable(f"{culprits[0]}, which it is made from, failed it", is_open=True)
-        if finding.error is not None and classify(finding.error).remedy is not Remedy.PERMANENT:
-            return _not_applicable(_in_words(finding), is_open=True)
-        return PropertyResult(Result.FAILED, _in_words(finding))
-    if windows_with_rows == 0:
-        return _not_applicable("no window that was replayed has a row of it", is_open=True)
-    if tested is Property.ISOLATED and target.event_time is None:
-        return _not_applicable("nothing says which window a row belongs to, it has no event_time")
-    if tested in _OF_SEVERAL and windows_with_rows < 2:
-        return _not_applicable("only one window that was replayed has rows of it", is_open=True)
-    return _PASS
-
-
-def _is_upstream(
-    scene: ReplayScope,
-    other: Target,
-    target: Target,
-    tested: Property,
-    failed: Mapping[tuple[str, Property], ReplayFinding],
-) -> bool:
-    return other.name in scene.upstream[target.name] and (other.name, tested) in failed
+def windows_with_rows(
+    targets: Iterable[Target], buckets: Mapping[str, Iterable[int]], window_count: int
+) -> dict[str, int]:
+    """Count the windows that have rows of each model; ``buckets`` are those that have."""
+    counts = {target: len(list(buckets[target.name])) for target in targets}
+    return {
+        target.name: window_count * bool(count) if target.event_time is None else count
+        for target, count in counts.items()
+    }
 
 
 def _not_applicable(reason: str, *, is_open: bool = False) -> PropertyResult:
     return PropertyResult(Result.NOT_APPLICABLE, reason, is_open)
-
-
-def _in_words(finding: ReplayFinding) -> str:
-    if finding.error is not None:
-        return f"{finding.replayed}, it could not be built: {finding.error}"
-    return f"{finding.replayed}, it holds other rows"
-
-
-def windows_with_rows(
-    targets: Sequence[Target], buckets: Mapping[str, Iterable[int]], window_count: int
-) -> dict[str, int]:
-    """How many of the windows have rows of each model; ``buckets`` are those that have."""
-    return {
-        target.name: (
-            len(list(buckets[target.name]))
-            if target.event_time is not None
-            else window_count * bool(list(buckets[target.name]))
-        )
-        for target in targets
-    }

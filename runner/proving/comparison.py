@@ -1,4 +1,4 @@
-"""How two tables differ, shown so that a person sees it: columns, and rows side by side."""
+"""Show a person how two tables differ: columns, and rows side by side."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from runner.proving.buckets import Buckets
-from runner.proving.contents import literal, opened
+from runner.proving.contents import Buckets, literal, opened
 from runner.proving.results import SAMPLE_SIZE, Difference, Row
 from runner.proving.scope import Relation, Target, quoted
 
@@ -17,7 +16,7 @@ from runner.proving.scope import Relation, Target, quoted
 def difference(
     reference: Path, work: Path, target: Target, buckets: Buckets, differing: Sequence[int]
 ) -> Difference:
-    """How the rows of the first of the differing buckets of a model differ between two files."""
+    """Compare the rows of the first differing bucket of a model between two files."""
     with opened(":memory:") as connection:
         connection.execute(f"attach {literal(str(reference))} as expected (read_only)")
         connection.execute(f"attach {literal(str(work))} as found (read_only)")
@@ -54,7 +53,7 @@ class _Comparison:
         return tuple(sorted({*self._columns("expected")} ^ {*self._columns("found")}))
 
     def rows(self) -> tuple[tuple[str, ...], tuple[tuple[Row | None, Row | None], ...]]:
-        """The columns that differ, and some rows side by side."""
+        """Return the columns that differ, and some rows side by side."""
         self._keep_what_differs()
         pairs = self._pairs()
         if pairs is None:  # whole rows are missing, or too many
@@ -68,7 +67,7 @@ class _Comparison:
         return columns, tuple((row[:width], row[width:]) for row in found)
 
     def count(self, source: str) -> int:
-        """The number of rows of what may stand after FROM."""
+        """Count the rows of what may stand after FROM."""
         return int(str(self._query(f"select count(*) from {source}")[0][0]))  # noqa: S608
 
     def _keep_what_differs(self) -> None:
@@ -80,7 +79,7 @@ class _Comparison:
             )
 
     def _pairs(self) -> str | None:
-        """The join that puts a missing row beside the one that came instead; None if none can be.
+        """Join each missing row with the one that came instead, as SQL; None if none can be.
 
         Rows belong together that agree in the columns which hold the same values on both sides:
         the first few of those that tell the rows apart, else all of them, and then their order.
@@ -102,7 +101,7 @@ class _Comparison:
         return pairs if self.count(pairs) == row_count else None
 
     def _agrees(self, column: str) -> bool:
-        """Whether a column holds the same values in the missing rows and in those instead."""
+        """Return True if a column holds the same values in the missing and the extra rows."""
         name = quoted(column)
         return not self.count(
             f"(select {name} from missing except all select {name} from extra)"  # noqa: S608

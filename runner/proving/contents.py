@@ -1,4 +1,4 @@
-"""What the DuckDB files of a proof hold: copied, stored in another order, and hashed.
+"""Copy what the DuckDB files of a proof hold, store it in another order, and hash it.
 
 Rows are compared exactly, floating point numbers to the last bit: a sum of them that depends on
 the order of its rows is a difference.
@@ -12,31 +12,72 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 
 from runner.core.errors import EngineError
-from runner.proving.buckets import NO_WINDOW, Buckets
+from runner.core.windows import Window
 from runner.proving.scope import Relation, Target, quoted
 
 Digest = tuple[Any, ...]  # the number of rows, and two sums over the rows' hashes
 Digests = Mapping[int, Digest]  # by bucket
 
+NO_WINDOW = -1  # the bucket of rows that lie in none of them, or of a table that has none
 _MARKERS = "daybreak_publications"
 _ROW = "daybreak_row"  # an alias that no column has
 
 
 @dataclass(frozen=True)
 class Copied:
-    """What was found in the real warehouse."""
+    """The tables and windows that were found in the real warehouse."""
 
     present: frozenset[str]  # unique ids of the tables that were there
     starts: frozenset[datetime]  # UTC starts of the windows that have rows, by its markers
 
 
+@dataclass(frozen=True)
+class Buckets:
+    """The replayed windows, by index: tell as SQL in which of them a row lies."""
+
+    windows: tuple[Window, ...]
+    zone: ZoneInfo  # in which they were cut
+
+    def of_row(self, target: Target) -> str:
+        """Return SQL for the index of the window that a row of a model lies in, else `NO_WINDOW`.
+
+        >>> from runner.proving.scope import Relation
+        >>> start, end = datetime(2026, 3, 1, 5, tzinfo=UTC), datetime(2026, 3, 2, 5, tzinfo=UTC)
+        >>> buckets = Buckets((Window(start, end, "2026-03-01"),), ZoneInfo("America/New_York"))
+        >>> print(buckets.of_row(Target("a", "model.a", "", Relation("main", "a"), "sold_on")))
+        case when sold_on >= date '2026-03-01' and sold_on < date '2026-03-02' then 0 else -1 end
+        """
+        if target.event_time is None:
+            return str(NO_WINDOW)
+        column = target.event_time
+        cases = " ".join(
+            f"when {column} >= {self._literal(window.start, target.read_as)} "
+            f"and {column} < {self._literal(window.end, target.read_as)} then {index}"
+            for index, window in enumerate(self.windows)
+        )
+        return f"case {cases} else {NO_WINDOW} end"
+
+    def label(self, bucket: int) -> str | None:
+        """Return the window's label, None for rows of no window."""
+        return None if bucket == NO_WINDOW else self.windows[bucket].label
+
+    def _literal(self, bound: datetime, read_as: str) -> str:
+        if read_as == "date":
+            return f"date '{bound.astimezone(self.zone).date()}'"
+        local = bound.astimezone(self.zone if read_as == "local" else UTC).replace(tzinfo=None)
+        if read_as == "instant":
+            return f"timestamptz '{local}+00'"
+        return f"timestamp '{local}'"
+
+
 @contextmanager
 def opened(file: Path | str, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to a file of the proof; :class:`EngineError` for what DuckDB refuses."""
+    """Connect to a file of the proof; :class:`EngineError` for what DuckDB refuses."""
     try:
         with duckdb.connect(str(file), read_only=read_only) as connection:
             yield connection
@@ -75,7 +116,7 @@ def copy_tables(
 
 
 def create(file: Path) -> None:
-    """An empty file."""
+    """Make an empty file."""
     with opened(file):
         pass
 
@@ -95,7 +136,7 @@ def reorder(file: Path, relations: Iterable[Relation] | None, seed: int) -> None
 
 
 def digests(file: Path, targets: Iterable[Target], buckets: Buckets) -> dict[str, Digests]:
-    """Content hashes by model and window, equal for equal rows in whatever order they lie.
+    """Hash contents by model and window; equal rows have equal hashes in whatever order they lie.
 
     A model whose table is not there is left out.
     """
@@ -109,7 +150,7 @@ def digests(file: Path, targets: Iterable[Target], buckets: Buckets) -> dict[str
 
 
 def differing(expected: Digests, found: Digests) -> tuple[int, ...]:
-    """The buckets whose rows are not the same, the windows first and in order.
+    """Return the buckets whose rows are not the same, the windows first and in order.
 
     >>> differing({0: (2, 5, 7), NO_WINDOW: (1, 1, 1)}, {0: (2, 5, 7), 1: (1, 3, 3)})
     (1, -1)
@@ -119,7 +160,7 @@ def differing(expected: Digests, found: Digests) -> tuple[int, ...]:
 
 
 def literal(text: str) -> str:
-    """A text as SQL.
+    """Quote a text as SQL.
 
     >>> print(literal("Mary's shop"))
     'Mary''s shop'

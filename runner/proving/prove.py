@@ -17,23 +17,21 @@ from runner.dbt.protocol import Description, Engine
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
 from runner.proving import blame, contents
-from runner.proving.buckets import Buckets
-from runner.proving.contents import Copied
+from runner.proving.contents import Buckets, Copied
 from runner.proving.replay import Replay
 from runner.proving.results import ProofReport, ReplayFinding
-from runner.proving.scenarios import scenarios
+from runner.proving.scenarios import scenarios, select_windows
 from runner.proving.scope import ReplayScope, make_scope
 from runner.proving.scratch import Scratch, scratch
-from runner.proving.selection import select_windows
-from runner.warehouse.lock import Holder, wait_until_free
+from runner.warehouse.lock import wait_until_free
 
 _TIMES_TRIED = 3
 WAITING = "waiting for"  # how what is told begins while somebody else holds the warehouse
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a person wants to have proved, and with what."""
+class ProofRequest:
+    """The wish to have something proved, and what it takes."""
 
     pipeline: Pipeline
     project: Project
@@ -44,51 +42,51 @@ class Wanted:
     home: Path  # the scratch copies are made in it
     profiles: Path  # dbt's profiles.yml
     start_engine: Callable[[Mapping[str, str]], Engine]  # with these environment variables
-    world: Environment
-    told: Callable[[str], None]  # hears what happens, in a few words
+    environment: Environment
+    notify: Callable[[str], None]  # hears what happens, in a few words
 
 
-def prove(wanted: Wanted) -> ProofReport:
+def prove(request: ProofRequest) -> ProofReport:
     """Replay some windows in scratch copies and compare; the real warehouse is only read.
 
     Raises :class:`UsageError` for what cannot be replayed safely, :class:`EngineError` if dbt
     fails before there is anything to compare.
     """
-    started = wanted.world.monotonic()
-    warehouse = _warehouse(wanted)
+    started = request.environment.monotonic()
+    warehouse = _warehouse(request)
     with (
-        scratch(wanted.home, warehouse, wanted.profiles) as folder,
-        wanted.start_engine(folder.environment) as engine,
+        scratch(request.home, warehouse, request.profiles) as folder,
+        request.start_engine(folder.environment) as engine,
     ):
-        wanted.told("reading the dbt project")
+        request.notify("reading the dbt project")
         described = engine.describe(())
         _require_copy(described, folder)
-        scene = make_scope(wanted.pipeline, wanted.project, described.manifest, wanted.select)
-        wanted.told("copying what is read")
-        copied = _copied(wanted, scene, warehouse, folder)
+        scope = make_scope(request.pipeline, request.project, described.manifest, request.select)
+        request.notify("copying what is read")
+        copied = _copied(request, scope, warehouse, folder)
         windows = select_windows(
-            wanted.pipeline, wanted.now, copied.starts, wanted.window_count, wanted.seed
+            request.pipeline, request.now, copied.starts, request.window_count, request.seed
         )
-        buckets = Buckets(windows, wanted.pipeline.calendar.zone)
-        timeout = wanted.pipeline.config.timeout
-        seed = wanted.seed or 0
-        replay = Replay(engine, folder, scene, buckets, seed, timeout, wanted.told)
-        replay.prepare(_to_prepare(wanted, scene, copied))
+        buckets = Buckets(windows, request.pipeline.calendar.zone)
+        timeout = request.pipeline.config.timeout
+        seed = request.seed or 0
+        replay = Replay(engine, folder, scope, buckets, seed, timeout, request.notify)
+        replay.prepare(_to_prepare(request, scope, copied))
         replay.run_reference()
         _require_rows(replay)
         found = [
             finding
-            for scenario in scenarios(windows, scene.levels, len(scene.targets), seed)
+            for scenario in scenarios(windows, scope.levels, len(scope.targets), seed)
             for finding in replay.findings(scenario)
         ]
-        return _report(wanted, replay, found, wanted.world.monotonic() - started)
+        return _report(request, replay, found, request.environment.monotonic() - started)
 
 
-def _warehouse(wanted: Wanted) -> Path:
-    warehouse = wanted.project.warehouse
+def _warehouse(request: ProofRequest) -> Path:
+    warehouse = request.project.warehouse
     if warehouse is None:
         raise UsageError(
-            f"{wanted.pipeline.name} does not write a DuckDB file, and only such a one can be "
+            f"{request.pipeline.name} does not write a DuckDB file, and only such a one can be "
             "copied: prove it with a target of dbt that does"
         )
     return warehouse
@@ -105,30 +103,28 @@ def _require_copy(described: Description, folder: Scratch) -> None:
 
 def _require_rows(replay: Replay) -> None:
     if not any(replay.expected.values()):
-        first, last = replay.buckets.windows[0].label, replay.buckets.windows[-1].label
+        windows = replay.buckets.windows
         raise UsageError(
-            f"no model has a row in {first} … {last}, so nothing can be proved: take windows that "
-            "have some, with --as-of"
+            f"no model has a row in {windows[0].label} … {windows[-1].label}, so nothing can be "
+            "proved: take windows that have some, with --as-of"
         )
 
 
-def _copied(wanted: Wanted, scene: ReplayScope, warehouse: Path, folder: Scratch) -> Copied:
+def _copied(request: ProofRequest, scope: ReplayScope, warehouse: Path, folder: Scratch) -> Copied:
     """Copy the tables that are only read, when nobody writes the warehouse."""
-    models = [target.name for target in scene.targets]
+    models = [target.name for target in scope.targets]
     if not warehouse.exists():
         contents.create(folder.work)
         return Copied(frozenset(), frozenset())
     for left in reversed(range(_TIMES_TRIED)):
         wait_until_free(
             warehouse,
-            wanted.pipeline.config.lock_timeout,
-            monotonic=wanted.world.monotonic,
-            sleep=wanted.world.sleep,
-            random=wanted.world.random,
-            told=lambda holder: wanted.told(_waiting(holder)),
+            request.pipeline.config.lock_timeout,
+            request.environment,
+            lambda holder: request.notify(f"{WAITING} {holder}, who holds the warehouse"),
         )
         try:
-            return contents.copy_tables(warehouse, folder.work, scene.read, models)
+            return contents.copy_tables(warehouse, folder.work, scope.read, models)
         except duckdb.Error as error:
             with suppress(FileNotFoundError):
                 folder.work.unlink()
@@ -141,38 +137,34 @@ def _copied(wanted: Wanted, scene: ReplayScope, warehouse: Path, folder: Scratch
     raise AssertionError  # the last time returns or raises
 
 
-def _waiting(holder: Holder) -> str:
-    return f"{WAITING} {holder}, who holds the warehouse"
-
-
-def _to_prepare(wanted: Wanted, scene: ReplayScope, copied: Copied) -> list[str]:
-    """What is read and was not copied; of windowed models only tables are read."""
-    nodes = wanted.project.nodes
-    missing = [unique_id for unique_id in scene.to_prepare if unique_id not in copied.present]
+def _to_prepare(request: ProofRequest, scope: ReplayScope, copied: Copied) -> list[str]:
+    """Name what is read and was not copied; of windowed models only tables are read."""
+    nodes = request.project.nodes
+    missing = [unique_id for unique_id in scope.to_prepare if unique_id not in copied.present]
     for unique_id in missing:
         if nodes[unique_id].materialized == "incremental":
             name = nodes[unique_id].name
             raise UsageError(
                 f"{name} is read and not yet in the warehouse: run runner backfill "
-                f"{wanted.pipeline.name} first, or prove it too with --select {name}"
+                f"{request.pipeline.name} first, or prove it too with --select {name}"
             )
-    return [scene.to_prepare[unique_id] for unique_id in missing]
+    return [scope.to_prepare[unique_id] for unique_id in missing]
 
 
 def _report(
-    wanted: Wanted, replay: Replay, found: list[ReplayFinding], seconds: float
+    request: ProofRequest, replay: Replay, found: list[ReplayFinding], seconds: float
 ) -> ProofReport:
-    scene, windows = replay.scene, replay.buckets.windows
-    filled = {target.name: replay.expected.get(target.name, {}) for target in scene.targets}
-    counts = blame.windows_with_rows(scene.targets, filled, len(windows))
-    judged = blame.outcomes(scene, found, counts)
+    scope, windows = replay.scope, replay.buckets.windows
+    filled = {target.name: replay.expected.get(target.name, {}) for target in scope.targets}
+    counts = blame.windows_with_rows(scope.targets, filled, len(windows))
+    judged = blame.outcomes(scope, found, counts)
     return ProofReport(
-        pipeline=wanted.pipeline.name,
+        pipeline=request.pipeline.name,
         windows=windows,
         outcomes=judged,
         verdicts={model: verdict_of(outcomes) for model, outcomes in judged.items()},
-        code_hashes={target.name: target.code_hash for target in scene.targets},
+        code_hashes={target.name: target.code_hash for target in scope.targets},
         findings=blame.blamed(found, judged),
-        left_out=scene.left_out,
+        left_out=scope.left_out,
         seconds=seconds,
     )

@@ -1,22 +1,22 @@
-"""One scenario after the other, built by dbt in the working file and compared."""
+"""Run one scenario after the other: dbt builds it in the working file, and it is compared."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 
 from runner.core.errors import EngineError
 from runner.core.spans import Span
+from runner.core.windows import range_label
 from runner.dbt.protocol import Engine, Invocation, InvocationResult
 from runner.dbt.reports import brief
 from runner.proving import contents
-from runner.proving.buckets import Buckets
 from runner.proving.comparison import difference
-from runner.proving.contents import Digests
+from runner.proving.contents import Buckets, Digests
 from runner.proving.results import ReplayFinding
-from runner.proving.scenarios import Origin, Scenario, Step, in_order
+from runner.proving.scenarios import Scenario, Step, in_order
 from runner.proving.scope import ReplayScope, Target
 from runner.proving.scratch import Copy, Scratch
 
@@ -25,15 +25,15 @@ _BAD = ("error", "fail", "skipped", "runtime error", "partial success")
 
 @dataclass
 class Replay:
-    """What the scenarios of one proof share."""
+    """The state that the scenarios of one proof share."""
 
     engine: Engine
     scratch: Scratch
-    scene: ReplayScope
+    scope: ReplayScope
     buckets: Buckets
     seed: int
     timeout: timedelta  # of one build
-    told: Callable[[str], None]  # hears what happens, in a few words
+    notify: Callable[[str], None]  # hears what happens, in a few words
     expected: Mapping[str, Digests] = field(default_factory=dict)  # after one run in order
     _fences: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -42,62 +42,50 @@ class Replay:
         windows = self.buckets.windows
         whole = Span(windows[0].start, windows[-1].end)
         if nodes:
-            self.told("building what is read")
+            self.notify("building what is read")
             self._require(self._build(Step(whole, tuple(nodes))))
         self.scratch.keep(Copy.BASE)
 
     def run_reference(self) -> None:
         """Run every window once, in order; :class:`EngineError` if dbt cannot."""
         for step in in_order(self.buckets.windows, self._all_nodes):
-            self.told(f"in order: {self._labels(step)}")
+            self.notify(f"in order: {self._labels(step)}")
             self._require(self._build(step))
         self.scratch.keep(Copy.REFERENCE)
         self.expected = self._digests()
 
     def findings(self, scenario: Scenario) -> list[ReplayFinding]:
-        """Run a scenario; what it has changed, or kept from being built."""
-        origin = Copy.REFERENCE if scenario.origin is Origin.REFERENCE else Copy.BASE
-        self.scratch.restore(origin)
+        """Run a scenario; return what it has changed, or kept from being built."""
+        self.scratch.restore(scenario.origin)
         if scenario.is_reordered:
             contents.reorder(self.scratch.work, None, self.seed)
         errors: dict[str, str] = {}
         for step in scenario.steps:
-            self.told(f"{scenario.property}: {self._labels(step)}")
+            self.notify(f"{scenario.property}: {self._labels(step)}")
             result = self._build(step)
             if step.killed_after is None:
                 errors |= dict(self._errors(result))
             if step.is_reordered_after:
-                tables = [t for n in step.nodes if (t := self.scene.relations.get(n)) is not None]
+                tables = [t for n in step.nodes if (t := self.scope.relations.get(n)) is not None]
                 contents.reorder(self.scratch.work, tables, self.seed)
         return list(self._found(scenario, errors))
 
     def _found(self, scenario: Scenario, errors: Mapping[str, str]) -> Iterator[ReplayFinding]:
         found = self._digests()
-        for target in self.scene.targets:
-            if target.name in errors:
-                message = errors[target.name]
-                yield ReplayFinding(
-                    target.name, scenario.property, scenario.replayed, error=message
-                )
+        for target in self.scope.targets:
+            finding = ReplayFinding(
+                target.name, scenario.property, scenario.replayed, errors.get(target.name)
+            )
+            if finding.error is not None:
+                yield finding
                 continue
-            expected = self.expected.get(target.name, {})
-            differing = contents.differing(expected, found.get(target.name, {}))
-            compared = [
-                bucket for bucket in differing if self._is_compared(scenario, target, bucket)
-            ]
+            expected, now = self.expected.get(target.name, {}), found.get(target.name, {})
+            differing = contents.differing(expected, now)
+            compared = [b for b in differing if self._is_compared(scenario, target, b)]
             if compared:
-                yield ReplayFinding(
-                    target.name,
-                    scenario.property,
-                    scenario.replayed,
-                    difference=difference(
-                        self.scratch.kept(Copy.REFERENCE),
-                        self.scratch.work,
-                        target,
-                        self.buckets,
-                        compared,
-                    ),
-                )
+                reference, work = self.scratch.kept(Copy.REFERENCE), self.scratch.work
+                shown = difference(reference, work, target, self.buckets, compared)
+                yield replace(finding, difference=shown)
 
     def _is_compared(self, scenario: Scenario, target: Target, bucket: int) -> bool:
         if scenario.aside is None:
@@ -110,7 +98,7 @@ class Replay:
 
         def listen(unique_id: str, status: str) -> None:
             nonlocal published
-            if unique_id in self.scene.by_unique_id and status == "success":
+            if unique_id in self.scope.by_unique_id and status == "success":
                 published += 1
                 if published == step.killed_after:
                     self.engine.kill()
@@ -119,7 +107,7 @@ class Replay:
         invocation = Invocation(
             nodes=step.nodes,
             checks=(),
-            exclude=self.scene.tests,
+            exclude=self.scope.tests,
             with_unit_tests=False,
             span=step.span,
             run_id=f"prove__{fence}",  # another each time, as when windows really run again
@@ -147,16 +135,13 @@ class Replay:
             yield node.unique_id.split(".")[-1], message
 
     def _digests(self) -> dict[str, Digests]:
-        return contents.digests(self.scratch.work, self.scene.targets, self.buckets)
+        return contents.digests(self.scratch.work, self.scope.targets, self.buckets)
 
     def _labels(self, step: Step) -> str:
-        inside = [
-            window.label
-            for window in self.buckets.windows
-            if step.span.start <= window.start < step.span.end
-        ]
-        return inside[0] if len(inside) == 1 else f"{inside[0]} … {inside[-1]}"
+        start, end = step.span.start, step.span.end
+        inside = [w.label for w in self.buckets.windows if start <= w.start < end]
+        return range_label(inside[0], inside[-1])
 
     @property
     def _all_nodes(self) -> tuple[str, ...]:
-        return tuple(name for level in self.scene.levels for name in level)
+        return tuple(name for level in self.scope.levels for name in level)

@@ -1,4 +1,4 @@
-"""What a proof has found, as values."""
+"""The findings of a proof, as values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Difference:
-    """How the rows after a replay differ from those after one run in order."""
+    """The difference between the rows after a replay and those after one run in order."""
 
     where: str | None  # the label of the window; None: of no window, or the table has none
     others: int  # how many more windows differ

@@ -1,4 +1,4 @@
-"""What a proof builds, what it compares, and what it needs from the real warehouse.
+"""Find what a proof builds, what it compares, and what it needs from the real warehouse.
 
 Every incremental SQL or Python model of a pipeline is replayed, whatever its strategy. One that
 Daybreak replaces by windows is compared window by window. Of another nothing says which window a
@@ -44,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True)
 class ReplayScope:
-    """What a proof is about; parents come first everywhere."""
+    """The scope of a proof; parents come first everywhere."""
 
     targets: tuple[Target, ...]
     upstream: Mapping[str, frozenset[str]]  # names of the targets that each target is made from
@@ -62,7 +62,7 @@ class ReplayScope:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL.
+    """Quote a name as SQL.
 
     >>> print(quoted('the "best" days'))
     "the ""best"" days"
@@ -74,28 +74,28 @@ def quoted(name: str) -> str:
 def make_scope(
     pipeline: Pipeline, project: Project, manifest: Mapping[str, Any], select: frozenset[str] | None
 ) -> ReplayScope:
-    """Find out what a proof of some models of a pipeline is about; None: of all.
+    """Find the scope of a proof of some models of a pipeline; None: of all.
 
     Raises :class:`UsageError` for what cannot be replayed safely in a copy of one file.
     """
     lineage = _Lineage(project, manifest)
-    left_out = dict(_left_out(pipeline, lineage, select))
-    chosen = _chosen(pipeline, left_out, select)
+    chosen, left_out = _chosen(pipeline, lineage, select)
     chosen |= _windowed_above(pipeline, lineage, chosen)
     made_again = chosen | lineage.between(chosen)
+    made = lineage.in_order(made_again)
     only_read = lineage.in_order(lineage.read_by(made_again))
-    database = _one_database(lineage, [*lineage.in_order(made_again), *only_read])
-    targets = tuple(
-        _target(node, lineage.raw(node.unique_id))
-        for node in lineage.in_order(made_again)
-        if _is_incremental(node)
-    )
+    database = _one_database(lineage, [*made, *only_read])
+    targets = tuple(_target(node, lineage) for node in made if _is_incremental(node))
+    above = {target.name: lineage.ancestors(target.unique_id) for target in targets}
     return ReplayScope(
         targets=targets,
-        upstream={target.name: _upstream(lineage, target, targets) for target in targets},
-        levels=_levels(lineage, made_again),
+        upstream={
+            name: frozenset(other.name for other in targets if other.unique_id in found)
+            for name, found in above.items()
+        },
+        levels=_levels(lineage, made),
         read={
-            node.unique_id: _relation(lineage.raw(node.unique_id))
+            node.unique_id: lineage.relation(node.unique_id)
             for node in only_read
             if node.is_stored and lineage.database(node) == database
         },
@@ -104,51 +104,56 @@ def make_scope(
             for node in only_read
             if _is_built(node) and lineage.database(node) == database
         },
-        relations={
-            node.name: _relation(lineage.raw(node.unique_id))
-            for node in lineage.in_order(made_again)
-            if node.is_stored
-        },
+        relations={n.name: lineage.relation(n.unique_id) for n in made if n.is_stored},
         tests=tuple(node.name for node in project.nodes.values() if node.kind == "test"),
         left_out=left_out,
     )
 
 
 class _Lineage:
-    """Who is made from whom, gates included."""
+    """The graph of what is made from what, gates included."""
 
     def __init__(self, project: Project, manifest: Mapping[str, Any]) -> None:
         self._nodes = project.nodes
         self._manifest = manifest
-        self._order = {unique_id: index for index, unique_id in enumerate(self._sorted())}
+        self._project = project
         self._known: dict[str, frozenset[str]] = {}
 
     def raw(self, unique_id: str) -> Mapping[str, Any]:
-        """What dbt's manifest says of a node or source."""
+        """Return what dbt's manifest says of a node or source."""
         group = "sources" if unique_id in self._manifest["sources"] else "nodes"
         found: Mapping[str, Any] = self._manifest[group][unique_id]
         return found
 
+    def config(self, unique_id: str) -> Mapping[str, Any]:
+        """Return a node's config."""
+        return self.raw(unique_id).get("config") or {}
+
+    def relation(self, unique_id: str) -> Relation:
+        """Return the table of a node or source."""
+        raw = self.raw(unique_id)
+        return Relation(raw["schema"], raw.get("alias") or raw.get("identifier") or raw["name"])
+
     def parents(self, unique_id: str) -> Iterator[str]:
-        """What a node and its gates read."""
+        """Yield what a node and its gates read."""
         gates = (n for n in self._nodes.values() if n.is_gate and n.attached_to == unique_id)
         for reader in (self._nodes[unique_id], *gates):
             yield from (p for p in reader.parents if p in self._nodes and p != unique_id)
 
     def ancestors(self, unique_id: str) -> frozenset[str]:
-        """Everything that a node is made from and judged by, itself aside."""
+        """Return all that a node is made from and judged by, itself aside."""
         if unique_id not in self._known:
             found = walk(self.parents(unique_id), self.parents)
             self._known[unique_id] = frozenset(found) - {unique_id}
         return self._known[unique_id]
 
     def between(self, chosen: set[str]) -> set[str]:
-        """What is made from some of the chosen and read by others of them."""
+        """Return what is made from some of the chosen and read by others of them."""
         around = {found for node in chosen for found in self.ancestors(node)}
         return {node for node in around - chosen if self.ancestors(node) & chosen}
 
     def read_by(self, made: set[str]) -> set[str]:
-        """What some nodes are made from; of other incremental models only their tables."""
+        """Return what some nodes are made from; of other incremental models their tables alone."""
 
         def onward(node: str) -> Iterable[str]:
             is_read_on = node in made or not _is_incremental(self._nodes[node])
@@ -157,23 +162,12 @@ class _Lineage:
         return set(walk(made, onward)) - made
 
     def database(self, node: Node) -> str:
-        """The database that a node lies in; DuckDB takes its name in any case."""
+        """Return the database that a node lies in; DuckDB takes its name in any case."""
         return str(self.raw(node.unique_id)["database"]).lower()
 
     def in_order(self, unique_ids: Iterable[str]) -> list[Node]:
-        """Nodes, parents first."""
-        return [self._nodes[found] for found in sorted(unique_ids, key=self._order.__getitem__)]
-
-    def _sorted(self) -> Iterator[str]:
-        depth: dict[str, int] = {}
-
-        def depth_of(unique_id: str) -> int:
-            if unique_id not in depth:
-                known = [p for p in self._nodes[unique_id].parents if p in self._nodes]
-                depth[unique_id] = 1 + max(map(depth_of, known), default=0)
-            return depth[unique_id]
-
-        yield from sorted(self._nodes, key=lambda found: (depth_of(found), found))
+        """Return nodes, parents first."""
+        return self._project.parents_first(self._nodes[unique_id] for unique_id in unique_ids)
 
 
 def _is_incremental(node: Node) -> bool:
@@ -185,22 +179,31 @@ def _is_built(node: Node) -> bool:
 
 
 def _chosen(
-    pipeline: Pipeline, left_out: Mapping[str, str], select: frozenset[str] | None
-) -> set[str]:
-    chosen = {
-        node.unique_id
+    pipeline: Pipeline, lineage: _Lineage, select: frozenset[str] | None
+) -> tuple[set[str], dict[str, str]]:
+    """Return the unique ids of the models to replay, and by name why some are left out."""
+    candidates = [
+        node
         for node in pipeline.data_nodes
-        if _is_incremental(node)
-        and node.name not in left_out
-        and (select is None or node.name in select)
+        if _is_incremental(node) and (select is None or node.name in select)
+    ]
+    left_out = {
+        node.name: "dbt's microbatch takes its windows from dbt, not from the runner"
+        for node in candidates
+        if lineage.config(node.unique_id).get("incremental_strategy") == "microbatch"
     }
+    chosen = {node.unique_id for node in candidates if node.name not in left_out}
     if not chosen:
-        raise UsageError(_nothing_to_prove(pipeline, left_out))
-    return chosen
+        why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise UsageError(
+            f"{pipeline.name} has no incremental model to replay{f' ({why})' if why else ''}: "
+            "name one with --select, and give it incremental_strategy overwrite_window or merge"
+        )
+    return chosen, left_out
 
 
 def _windowed_above(pipeline: Pipeline, lineage: _Lineage, chosen: set[str]) -> set[str]:
-    """The models with the same windows that the chosen are made from, in whatever pipeline.
+    """Return the models with the same windows that the chosen are made from, of any pipeline.
 
     Copied whole they would stand still, and a reader of all their history would pass.
     """
@@ -209,35 +212,8 @@ def _windowed_above(pipeline: Pipeline, lineage: _Lineage, chosen: set[str]) -> 
     return {node.unique_id for node in lineage.in_order(above) if node.grain is grain}
 
 
-def _left_out(
-    pipeline: Pipeline, lineage: _Lineage, select: frozenset[str] | None
-) -> Iterator[tuple[str, str]]:
-    for node in pipeline.data_nodes:
-        config = lineage.raw(node.unique_id).get("config") or {}
-        is_wanted = select is None or node.name in select
-        if (
-            is_wanted
-            and _is_incremental(node)
-            and config.get("incremental_strategy") == "microbatch"
-        ):
-            yield node.name, "dbt's microbatch takes its windows from dbt, not from the runner"
-
-
-def _upstream(lineage: _Lineage, target: Target, targets: Iterable[Target]) -> frozenset[str]:
-    ancestors = lineage.ancestors(target.unique_id)
-    return frozenset(other.name for other in targets if other.unique_id in ancestors)
-
-
-def _nothing_to_prove(pipeline: Pipeline, left_out: Mapping[str, str]) -> str:
-    why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-    return (
-        f"{pipeline.name} has no incremental model to replay{f' ({why})' if why else ''}: "
-        "name one with --select, and give it incremental_strategy overwrite_window or merge"
-    )
-
-
-def _target(node: Node, raw: Mapping[str, Any]) -> Target:
-    config = raw.get("config") or {}
+def _target(node: Node, lineage: _Lineage) -> Target:
+    config = lineage.config(node.unique_id)
     event_time = None
     if node.is_windowed:
         column = str(config["event_time"])
@@ -246,31 +222,26 @@ def _target(node: Node, raw: Mapping[str, Any]) -> Target:
         name=node.name,
         unique_id=node.unique_id,
         code_hash=node.code_hash,
-        relation=_relation(raw),
+        relation=lineage.relation(node.unique_id),
         event_time=event_time,
         read_as=(config.get("meta") or {}).get("event_time_as", "date"),
     )
 
 
-def _relation(raw: Mapping[str, Any]) -> Relation:
-    return Relation(raw["schema"], raw.get("alias") or raw.get("identifier") or raw["name"])
-
-
-def _levels(lineage: _Lineage, made_again: set[str]) -> tuple[tuple[str, ...], ...]:
+def _levels(lineage: _Lineage, made: Sequence[Node]) -> tuple[tuple[str, ...], ...]:
     level: dict[str, int] = {}
-    for node in lineage.in_order(made_again):
+    names: dict[int, list[str]] = {}
+    for node in made:
         above = [level[found] for found in lineage.ancestors(node.unique_id) if found in level]
         # What is only a query, and a level of its own would cost a build, goes with its readers.
         level[node.unique_id] = max(above, default=-1) + (1 if node.is_stored else 0)
-    names: dict[int, list[str]] = {}
-    for node in lineage.in_order(made_again):
         if _is_built(node):
             names.setdefault(max(level[node.unique_id], 0), []).append(node.name)
     return tuple(tuple(names[index]) for index in sorted(names))
 
 
 def _one_database(lineage: _Lineage, nodes: Sequence[Node]) -> str:
-    """The database of everything that is written: it must be the one file that is copied."""
+    """Return the database of all that is written: it must be the one file that is copied."""
     found: dict[str, str] = {}
     for node in nodes:
         if node.materialized == "external":

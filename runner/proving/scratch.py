@@ -1,4 +1,4 @@
-"""The folder in which windows are replayed: copies of the warehouse, and a dbt that sees them.
+"""Make the folder in which windows are replayed: copies of the warehouse, and dbt's profiles.
 
 It lies beside the ledger, so usually on the disk of the warehouse. It is removed whatever happens;
 what a killed proof has left behind is removed by the next one, which can tell by its lock.
@@ -15,15 +15,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from runner.core.errors import UsageError
-from runner.proving.profiles import pointed_at
 
 _PREFIX = "prove-"
 
 
 class Copy(StrEnum):
-    """A state of the warehouse that is kept."""
+    """A state of the warehouse that is kept, and from which a scenario starts."""
 
     BASE = "base"  # nothing of the models is there
     REFERENCE = "reference"  # every window has been run once, in order
@@ -58,7 +60,7 @@ class Scratch:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a dbt needs to see the working file, and to leave the project's folders alone."""
+        """The variables that point dbt at the working file, and away from the project's folders."""
         return {
             "DBT_PROFILES_DIR": str(self.folder),
             "DBT_TARGET_PATH": str(self.folder / "target"),
@@ -68,7 +70,7 @@ class Scratch:
 
 @contextmanager
 def scratch(home: Path, warehouse: Path, profiles: Path) -> Iterator[Scratch]:
-    """A folder in ``home`` with dbt profiles that know its working file and not ``warehouse``."""
+    """Make a folder in ``home`` with dbt profiles that know its working file alone."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         text = _text(profiles)
@@ -103,7 +105,7 @@ def _text(profiles: Path) -> str:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """One process at a time makes and removes folders."""
+    """Let one process at a time make and remove folders."""
     descriptor = os.open(home / "prove.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -128,3 +130,49 @@ def _taken(path: Path) -> int | None:
         return descriptor
     os.close(descriptor)
     return None
+
+
+def pointed_at(text: str, file: Path) -> str:
+    """Return ``profiles.yml`` with ``file`` in place of every DuckDB file, Jinja left as it is.
+
+    Which profile and target are used need not be known for that. Raises :class:`UsageError` if
+    it is no YAML, or if something in it may be written that is not that file.
+
+    >>> shop = "shop: {outputs: {dev: {type: duckdb, path: a.duckdb}}}"
+    >>> print(pointed_at(shop, Path("/b.duckdb")))
+    shop:
+      outputs:
+        dev:
+          type: duckdb
+          path: /b.duckdb
+    <BLANKLINE>
+    """
+    try:
+        profiles = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"profiles.yml cannot be read ({reason}): mend it, and put Jinja in quotes"
+        ) from error
+    for name, output in _duckdb_outputs(profiles):
+        _refuse_attached(name, output)
+        output["path"] = str(file)
+    return yaml.safe_dump(profiles, sort_keys=False)
+
+
+def _duckdb_outputs(profiles: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    for profile in profiles.values() if isinstance(profiles, dict) else ():
+        outputs = profile.get("outputs") if isinstance(profile, dict) else None
+        for name, output in outputs.items() if isinstance(outputs, dict) else ():
+            if isinstance(output, dict) and output.get("type") == "duckdb":
+                yield name, output
+
+
+def _refuse_attached(name: str, output: Mapping[str, Any]) -> None:
+    for attached in output.get("attach") or ():
+        if not isinstance(attached, dict) or attached.get("read_only") is not True:
+            path = attached.get("path") if isinstance(attached, dict) else attached
+            raise UsageError(
+                f"the target {name} in profiles.yml attaches {path}, which a replay could write: "
+                "write `read_only: true` beside it, or prove with another profile"
+            )

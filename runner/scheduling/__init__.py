@@ -1,5 +1,6 @@
-"""Every morning at five: what is due is run, what did not happen is told.
+"""Scheduling: what is due is run, and people are told what did not happen.
 
-:mod:`waiting` knows what windows wait for, :mod:`choosing` decides what a pass runs, :mod:`passes`
-makes one pass, :mod:`serving` makes them for ever, :mod:`absence` finds what did not happen.
+:mod:`blockers` and :mod:`waiting` know what windows wait for, :mod:`selection` decides what a pass
+runs, :mod:`passes` makes one pass, :mod:`serving` makes them for ever, :mod:`deadlines` and
+:mod:`watch` find what did not happen, :mod:`notify` tells people.
 """

@@ -1,4 +1,4 @@
-"""What did not happen, computed from what should have, whoever should have done it.
+"""Find what did not happen, computed from what should have, whoever should have done it.
 
 Configuration and ledger say everything: a window whose deadline has passed and that is not a
 success is missed, whether its scheduler is late, dead, or was never started.
@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runner.core.catchup import expected
 from runner.core.incidents import Incident, IncidentKind
-from runner.core.plan import Plan
-from runner.core.requests import Request
+from runner.core.planning import Plan
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus, WorkResult
 from runner.core.timelines import Timeline
@@ -20,7 +18,7 @@ from runner.core.windows import EPOCH
 from runner.ledger import SchedulerHeartbeat
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
-from runner.scheduling.selection import having
+from runner.scheduling.selection import expected, having
 from runner.scheduling.waiting import Conditions, Waiting
 
 _MOST_WINDOWS = 366  # that are looked at one by one for what they wait for
@@ -35,26 +33,26 @@ _WRONG = {  # what is painted last is said
 
 @dataclass(frozen=True)
 class PipelineIncidents:
-    """What is wrong with the windows of a pipeline that should be a success."""
+    """The incidents of a pipeline, and the windows that should be a success."""
 
     pipeline: Pipeline
-    troubles: Timeline[Incident]
+    incidents: Timeline[Incident]
     overdue: Spans  # whose deadline, or whose time to wait, has passed
     undecided: Spans  # of which nobody can tell yet: what was told of them holds
 
     @property
-    def overdue_troubles(self) -> Timeline[Incident]:
+    def overdue_incidents(self) -> Timeline[Incident]:
         """Those that should have been a success by now."""
-        return self.troubles.within(self.overdue)
+        return self.incidents.within(self.overdue)
 
 
 def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineIncidents:
-    """Look at a pipeline at the time of the conditions."""
-    pipeline, now = planner.pipeline, conditions.now
+    """Find what is wrong with a pipeline at the time of the conditions."""
+    pipeline, now = planner.pipeline, conditions.outlook.now
     awaited = pipeline.awaited(now)
     if awaited is None:
         return PipelineIncidents(pipeline, Timeline(), Spans(), Spans([_EVER]))
-    plan = planner.plan(Request(Spans([awaited]), takes=frozenset()), now)
+    plan = conditions.outlook.plan(pipeline.name, awaited)
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
     absent = having(plan, (WindowStatus.MISSING, WindowStatus.PUBLISHED)) - wrong.covered - running
@@ -68,15 +66,15 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     # A window that was a success and is run again is there all the while.
     first_run = running - _was_good(plan)
     late = _running_too_long(planner, first_run & overdue & awaited_still, now)
-    troubles = wrong.painted(missed).painted(late)
+    incidents = wrong.painted(missed).painted(late)
     # Nor has anything recovered that lies beyond: of a clock that was set back, another `end`.
     beyond = Spans([_EVER]) - Spans([awaited])
-    undecided = (running | absent | beyond) - troubles.covered
-    return PipelineIncidents(pipeline, troubles, overdue, undecided)
+    undecided = (running | absent | beyond) - incidents.covered
+    return PipelineIncidents(pipeline, incidents, overdue, undecided)
 
 
 def scheduler_in_words(beat: SchedulerHeartbeat | None, now: datetime) -> str | None:
-    """What is wrong with the scheduler; None if nothing is."""
+    """Say what is wrong with the scheduler; None if nothing is."""
     if beat is None:
         return "no scheduler has ever been seen"
     if not beat.is_dead(now):
@@ -86,8 +84,8 @@ def scheduler_in_words(beat: SchedulerHeartbeat | None, now: datetime) -> str | 
 
 
 def _gone_wrong(pipeline: Pipeline, plan: Plan) -> Timeline[Incident]:
-    """What has failed or is incorrect, in the words of the first model that is."""
-    troubles: Timeline[Incident] = Timeline()
+    """Find what has failed or is incorrect, in the words of the first model that is."""
+    incidents: Timeline[Incident] = Timeline()
     for kind, statuses in _WRONG.items():
         for model in reversed(plan.models):  # what is painted last is said: parents
             wrong = Spans(s for status in statuses for s in model.statuses.get(status, Spans()))
@@ -95,16 +93,16 @@ def _gone_wrong(pipeline: Pipeline, plan: Plan) -> Timeline[Incident]:
             told = ((span, f"{name}: {value.reason}") for span, value in known if value.reason)
             reasons = Timeline((span, f"{name} is {kind}") for span in wrong).painted(told)
             remedy = f"runner retry {pipeline.name}"
-            troubles = troubles.painted(
+            incidents = incidents.painted(
                 (span, Incident(kind, reason, remedy)) for span, reason in reasons
             )
-    return troubles
+    return incidents
 
 
 def _missed(
     planner: Planner, now: datetime, missed: Spans, waiting: Timeline[Waiting]
 ) -> Timeline[Incident]:
-    """Windows that are not there, and why as far as anybody can tell."""
+    """Find windows that are not there, and why as far as anybody can tell."""
     reason, remedy = _why_not_started(planner, missed, now)
     plain = Incident(IncidentKind.MISSED, reason, remedy)
     held = (
@@ -115,25 +113,25 @@ def _missed(
 
 
 def _why_not_started(planner: Planner, missed: Spans, now: datetime) -> tuple[str, str]:
-    """Why nobody has run some windows that wait for nothing, and what to do."""
+    """Say why nobody has run some windows that wait for nothing, and what to do."""
     name, pipeline, ledger = planner.pipeline.name, planner.pipeline, planner.ledger
-    pause = ledger.paused(name)
+    pause = ledger.controls.get_pause(name)
     if pause is not None:
         return f"paused ({pause.reason})", f"runner resume {name}"
     most = pipeline.config.max_catchup
     if sum(pipeline.calendar.count(span) for span in missed) > most:
         reason = f"not started: more windows at once than max_catchup ({most})"
         return reason, f"runner backfill {name}"
-    scheduler = scheduler_in_words(ledger.last_beat(), now)
+    scheduler = scheduler_in_words(ledger.scheduler.get_heartbeat(), now)
     remedy = f"runner run {name}" if pipeline.schedule else f"runner backfill {name}"
     return f"not started: {scheduler}" if scheduler else "not started", remedy
 
 
 def _running_too_long(planner: Planner, late: Spans, now: datetime) -> Timeline[Incident]:
-    """Windows that somebody has in hands, past their deadline."""
+    """Find windows that somebody has in hands, past their deadline."""
     name = planner.pipeline.name
     found = []
-    for run in planner.ledger.unfinished(name):
+    for run in planner.ledger.runs.find_unfinished(name):
         for span in late.inside(run.span):
             since = run.started_at or run.queued_at
             minutes = int((now - since).total_seconds() // 60)
@@ -143,7 +141,7 @@ def _running_too_long(planner: Planner, late: Spans, now: datetime) -> Timeline[
 
 
 def _was_good(plan: Plan) -> Spans:
-    """The windows of which the last that is known is good, of every model."""
+    """Return the windows of which the last that is known is good, of every model."""
     found: Spans | None = None
     for model in plan.models:
         if model.subject.is_windowed:
@@ -153,7 +151,7 @@ def _was_good(plan: Plan) -> Spans:
 
 
 def _waited_too_long(pipeline: Pipeline, now: datetime, waiting: Timeline[Waiting]) -> Spans:
-    """The windows that wait for something longer than its `timeout`."""
+    """Return the windows that wait for something longer than its `timeout`."""
     found: list[Span] = []
     for span, value in waiting:
         due = pipeline.awaited(now - value.timeout) if value.timeout is not None else None
@@ -162,6 +160,6 @@ def _waited_too_long(pipeline: Pipeline, now: datetime, waiting: Timeline[Waitin
 
 
 def _newest(pipeline: Pipeline, spans: Spans) -> Spans:
-    """The newest windows of some: of a long past nobody asks one by one what it waits for."""
+    """Return the newest windows of some: nobody asks what those of a long past wait for."""
     windows = [window for span in spans for window in pipeline.calendar.windows(span)]
     return Spans(window.span for window in windows[-_MOST_WINDOWS:])

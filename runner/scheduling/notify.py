@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runner.alerting.delivery import OutboxSender
-from runner.alerting.incidents import queue_incidents
-from runner.alerting.pings import Pinger
+from runner.alerting.delivery import OutboxSender, queue_incidents
 from runner.core.config import PipelineConfig
 from runner.core.environment import Environment
 from runner.core.incidents import Incident, IncidentChange, IncidentKind
@@ -17,7 +15,6 @@ from runner.core.messages import Message, Tone
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
 from runner.core.windows import EPOCH
-from runner.project.pipelines import Pipeline
 from runner.scheduling.watch import WatchReport
 from runner.workspace import Workspace
 
@@ -25,32 +22,25 @@ _START_IT = "start it: runner serve, or what runs runner tick"
 _ALWAYS = Span(EPOCH, EPOCH + timedelta(hours=1))  # it has no windows
 
 
-def pinger_of(pipeline: Pipeline) -> Pinger:
-    """Who tells the dead-man's switch of a pipeline."""
-    return Pinger.of(pipeline.name, pipeline.config, os.environ)
-
-
-def pings_nobody(pipeline: Pipeline) -> Pinger:
-    """For passes that look from another time: they must not vouch for the scheduler."""
-    return Pinger.of(pipeline.name, replace(pipeline.config, ping=None), {})
-
-
 def notify_all(
-    workspace: Workspace, look: WatchReport, world: Environment, patience: timedelta = timedelta(0)
+    workspace: Workspace,
+    report: WatchReport,
+    environment: Environment,
+    patience: timedelta = timedelta(0),
 ) -> list[str]:
-    """Tell what a look has found; returns lines for the log.
+    """Tell people what a report says; returns lines for the log.
 
     ``patience`` is how long to wait for a channel that is down: nobody may come back soon.
     """
     ledger = workspace.ledger
-    for found in look.absences:
-        queue_incidents(ledger, found.pipeline, found.troubles, found.undecided, look.at)
+    for found in report.pipelines:
+        queue_incidents(ledger, found.pipeline, found.incidents, found.undecided, report.at)
     configs = dict(workspace.configs)
-    for matter in _matters(workspace.configs, look):
+    for matter in _matters(workspace.configs, report):
         if matter.alerts:
-            _tell_of(workspace, matter, look.at)
+            _tell_of(workspace, matter, report.at)
             configs[matter.name] = PipelineConfig(select=matter.name, alerts=matter.alerts)
-    return list(OutboxSender(ledger, configs, os.environ, world).deliver(patience).lines)
+    return list(OutboxSender(ledger, configs, os.environ, environment).deliver(patience).lines)
 
 
 @dataclass(frozen=True)
@@ -63,13 +53,13 @@ class _Matter:
     remedy: str
 
 
-def _matters(configs: Mapping[str, PipelineConfig], look: WatchReport) -> Iterator[_Matter]:
+def _matters(configs: Mapping[str, PipelineConfig], report: WatchReport) -> Iterator[_Matter]:
     """The scheduler, of which whoever comes first in the file is told, and what cannot be read."""
     first = next((config.alerts for config in configs.values() if config.alerts), ())
-    if look.watches_scheduler:
-        yield _Matter("the scheduler", first, look.scheduler, _START_IT)
+    if report.watches_scheduler:
+        yield _Matter("the scheduler", first, report.scheduler, _START_IT)
     for name, config in configs.items():
-        error = look.errors.get(name)
+        error = report.errors.get(name)
         trouble = f"{name} cannot be looked at: {error}" if error else None
         yield _Matter(f"reading {name}", config.alerts, trouble, "mend that; nothing of it runs")
 
@@ -88,4 +78,4 @@ def _tell_of(workspace: Workspace, matter: _Matter, at: datetime) -> None:
     if matter.trouble is not None:
         trouble = Incident(IncidentKind.MISSED, matter.trouble, matter.remedy)
         current = Timeline([(_ALWAYS, trouble)])
-    workspace.ledger.tell(matter.name, current, Spans(), composed, at)
+    workspace.ledger.outbox.announce(matter.name, current, Spans(), composed, at)

@@ -6,35 +6,47 @@ has done meanwhile is not done again.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from runner.alerting.pings import Pinger
+from runner.alerting.pings import Fetch, Pinger
 from runner.core.environment import Clock, Environment
-from runner.core.errors import DaybreakError, PausedError
-from runner.core.plan import Plan
-from runner.core.spans import Spans
+from runner.core.errors import DaybreakError, LedgerError, PausedError
+from runner.core.planning import Plan
 from runner.core.states import RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 from runner.dbt.protocol import Engine
+from runner.ledger import Ledger
+from runner.overview.outlook import Outlook
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
+from runner.scheduling.blockers import Blockers, WorkspaceBlockers
 from runner.scheduling.selection import Selection, looked_back_at, select_windows
-from runner.scheduling.waiting import Conditions, ObstacleOf, Waiting
+from runner.scheduling.waiting import Conditions, Waiting
+from runner.scheduling.watch import WatchReport, watch_pipelines
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:
     from runner.execution.context import Observer, RunResult
 
 
+class Observers(Protocol):
+    """Gives an observer to each pipeline that runs."""
+
+    def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
+        """Return who is told what happens to a pipeline's windows."""
+
+
 @dataclass(frozen=True)
 class PipelinePass:
-    """What a pass did with one pipeline."""
+    """The result of a pass for one pipeline."""
 
     pipeline: str
     calendar: Calendar | None = None  # None: it could not be read
@@ -47,50 +59,74 @@ class PipelinePass:
     unheard: tuple[str, ...] = ()  # why its dead-man's switch was not told, in lines
 
 
-@dataclass(frozen=True)
-class Scheduler:
-    """What passes are made with."""
+class SchedulerPass:
+    """One pass over all pipelines; the ledger is read again only once something has changed."""
 
-    workspace: Workspace
-    engine: Callable[[], Engine]  # started when it is first needed
-    obstacle_of: ObstacleOf
-    world: Environment
-    files_now: Clock  # of the machine that files land on, whichever time a pass looks from
-    observer: Callable[[Pipeline], AbstractContextManager[Observer]]
-    pinger: Callable[[Pipeline], Pinger]
+    def __init__(
+        self,
+        workspace: Workspace,
+        engine: Callable[[], Engine],
+        environment: Environment,
+        observers: Observers,
+        *,
+        as_of: datetime | None = None,
+        blockers: Blockers | None = None,
+        files_now: Clock | None = None,
+        fetch: Fetch | None = None,
+    ) -> None:
+        """Begin a pass; the ``engine`` is started when something runs.
 
-    def turns(self, now: datetime | None = None) -> Iterator[PipelinePass]:
-        """Run what is due of every pipeline, one after another; ``now`` is the time by default.
+        ``as_of`` is a time to look from instead of now; then no dead-man's switch is told.
+        ``files_now`` is the clock of the machine that files land on, ``fetch`` sends pings.
+        """
+        self._workspace = workspace
+        self._engine = engine
+        self._environment = environment
+        self._observers = observers
+        self._as_of = as_of
+        self._files_now = files_now or environment.now
+        self._fetch = fetch
+        self._outlook = Outlook(workspace, self._now())
+        blockers = blockers or WorkspaceBlockers(workspace, engine, self._files_now)
+        self._conditions = Conditions(self._outlook, blockers)
+
+    def run(self) -> Iterator[PipelinePass]:
+        """Run what is due of every pipeline, one after another.
 
         What fails of one pipeline does not keep the others.
         """
-        planners: dict[str, Planner] = {}
-        for name in _in_order(self.workspace):
-            if self.world.is_stopping():
+        for name in _in_order(self._workspace):
+            if self._environment.is_stopping():
                 return
             try:
-                planners[name] = self.workspace.planner(name)
-                yield self._turn(planners, planners[name], now or self.world.now())
+                yield self._run_due(self._outlook.planner(name))
             except PausedError as pause:
                 yield PipelinePass(name, note=str(pause))
             except DaybreakError as error:
                 yield PipelinePass(name, error=error)
 
-    def _turn(
-        self, planners: Mapping[str, Planner], planner: Planner, now: datetime
-    ) -> PipelinePass:
-        pipeline, ledger = planner.pipeline, self.workspace.ledger
+    def watch(self, *, as_scheduler: bool) -> WatchReport:
+        """Find what should be there after the pass and is not."""
+        return watch_pipelines(self._conditions, as_scheduler=as_scheduler)
+
+    def _now(self) -> datetime:
+        return self._as_of or self._environment.now()
+
+    def _run_due(self, planner: Planner) -> PipelinePass:
+        pipeline, ledger, now = planner.pipeline, self._workspace.ledger, self._outlook.now
         if not pipeline.is_awaited:
             return PipelinePass(pipeline.name, pipeline.calendar)
-        pause = ledger.paused(pipeline.name)
+        pause = ledger.controls.get_pause(pipeline.name)
         if pause is not None:
             return PipelinePass(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
-        changed = planner.changed_inputs(now, self.files_now())
+        changed = planner.changed_inputs(now, self._files_now())
         if changed:
-            ledger.make_stale(changed)
-        conditions = Conditions(planners, self.obstacle_of, now)
-        choice = self._looked_back(planner, select_windows(planner, conditions), conditions)
-        turn = PipelinePass(
+            self._make_stale(changed)
+        choice = select_windows(planner, self._conditions)
+        if late := _looked_back(pipeline, choice):
+            self._make_stale(late)
+            choice = select_windows(planner, self._conditions)
+        found = PipelinePass(
             pipeline=pipeline.name,
             calendar=pipeline.calendar,
             waiting=choice.waiting,
@@ -98,57 +134,92 @@ class Scheduler:
             next_at=_next(pipeline, choice, now),
         )
         if not choice.request.windows:
-            return turn
-
-        pinger = self.pinger(pipeline)
+            return found
+        config = pipeline.config if self._as_of is None else replace(pipeline.config, ping=None)
+        pinger = Pinger.of(pipeline.name, config, os.environ, self._fetch)
         pings = [pinger.start()]
         try:
-            plan, done = self._run(planner, choice, now)
+            plan, done = self._execute(planner, choice)
             is_well = all(state is RunState.SUCCESS for state in done.states.values())
             pings.append(pinger.success() if is_well else pinger.fail())
-            turn = replace(turn, plan=plan, done=done)
+            found = replace(found, plan=plan, done=done)
         except PausedError:  # meanwhile
             raise
         except DaybreakError as error:
             pings.append(pinger.fail())
-            turn = replace(turn, error=error)
-        return replace(turn, unheard=tuple(line for line in pings if line))
+            found = replace(found, error=error)
+        return replace(found, unheard=tuple(line for line in pings if line))
 
-    def _run(self, planner: Planner, choice: Selection, now: datetime) -> tuple[Plan, RunResult]:
-        """Have what was chosen run."""
+    def _execute(self, planner: Planner, choice: Selection) -> tuple[Plan, RunResult]:
+        """Run what was selected."""
         # Only now: most passes have nothing to do, and should be quick.
-        from runner.run import Order, run_pipeline
+        from runner.run import run_pipeline
 
-        def planned(planner: Planner, mine: Spans | None) -> Plan:
-            return planner.plan(choice.request, now, mine)
+        now = self._outlook.now
+        try:
+            with self._observers.observing(planner.pipeline) as observer:
+                return run_pipeline(
+                    self._workspace,
+                    self._engine(),
+                    planner,
+                    choice.request,
+                    now,
+                    self._environment,
+                    observer,
+                )
+        finally:
+            self._outlook.renew(self._now())
 
-        order = Order(choice.kind, planned)
-        with self.observer(planner.pipeline) as observer:
-            return run_pipeline(self.workspace, self.engine(), planner, order, self.world, observer)
+    def _make_stale(self, late: Mapping[str, Timeline[str]]) -> None:
+        self._workspace.ledger.windows.make_stale(late)
+        self._outlook.renew(self._outlook.now)
 
-    def _looked_back(
-        self, planner: Planner, choice: Selection, conditions: Conditions
-    ) -> Selection:
-        """Let new windows make those before them stale, as `lookback` says; choose again then."""
-        pipeline = planner.pipeline
-        stale = looked_back_at(pipeline, choice.new)
-        if not stale:
-            return choice
-        newest = pipeline.calendar.before(list(choice.new)[-1].end).label
-        late = Timeline((span, f"looked back at from {newest}") for span in stale)
-        self.workspace.ledger.make_stale({node.name: late for node in pipeline.windowed})
-        return select_windows(planner, conditions)
+
+@contextmanager
+def heartbeat(
+    ledger: Ledger, who: str, interval: timedelta, environment: Environment
+) -> Iterator[None]:
+    """Show every ``interval``, from another thread, that a scheduler lives, also while dbt works.
+
+    A ledger that is busy for a moment costs one sign, not the scheduler.
+    """
+    stopped = threading.Event()
+
+    def beat() -> None:
+        while True:
+            with suppress(LedgerError):
+                ledger.scheduler.record_heartbeat(who, interval, environment.now())
+            if stopped.wait(interval.total_seconds()):
+                return
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _looked_back(pipeline: Pipeline, choice: Selection) -> dict[str, Timeline[str]]:
+    """Return the windows that new ones make stale, by model, as `lookback` says."""
+    stale = looked_back_at(pipeline, choice.new)
+    if not stale:
+        return {}
+    newest = pipeline.calendar.before(list(choice.new)[-1].end).label
+    late = Timeline((span, f"looked back at from {newest}") for span in stale)
+    return {node.name: late for node in pipeline.windowed}
 
 
 def _in_order(workspace: Workspace) -> list[str]:
-    """The pipelines, each after those that it waits for, else as they are written."""
+    """Return the pipelines, each after those that it waits for, else as they are written."""
     configs = workspace.configs
     sorter = TopologicalSorter({name: config.after for name, config in configs.items()})
     return list(sorter.static_order())
 
 
 def _next(pipeline: Pipeline, choice: Selection, now: datetime) -> datetime | None:
-    """When the next window is due, or what one waits for may be there."""
+    """Return when the next window is due, or what one waits for may be there."""
     schedule, calendar = pipeline.schedule, pipeline.calendar
     window, due_at = calendar.window_at(now), None
     if schedule is not None:

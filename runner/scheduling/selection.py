@@ -1,4 +1,4 @@
-"""Which windows of a pipeline a pass of the scheduler runs, and why it leaves the others alone.
+"""Select the windows of a pipeline that a pass of the scheduler runs.
 
 Taken are, of what is due: windows that were never run, as `catchup` says; windows that are stale
 by their data; and windows that failed or are incorrect, once at every tick of the schedule, or as
@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from runner.core.catchup import caught_up
-from runner.core.plan import Plan
-from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.config import Catchup
+from runner.core.planning import Plan, RunRequest
 from runner.core.spans import Span, Spans
+from runner.core.states import RunKind
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
-from runner.core.windows import EPOCH
-from runner.ledger import Kind
+from runner.core.windows import EPOCH, Calendar
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
 from runner.scheduling.waiting import Conditions, Waiting
@@ -28,27 +27,21 @@ _TRIED = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
 
 @dataclass(frozen=True)
 class Selection:
-    """What a pass does with a pipeline."""
+    """The windows that a pass runs of a pipeline, and why it leaves others alone."""
 
-    request: Request  # of windows that may run now; there may be none
-    kind: Kind
+    request: RunRequest  # of windows that may run now; there may be none
     waiting: Timeline[Waiting]
     new: Spans = field(default_factory=Spans)  # windows to run of which nothing is known yet
     note: str | None = None  # why not everything is caught up on, in one line
 
 
 def select_windows(planner: Planner, conditions: Conditions) -> Selection:
-    """What a pass runs of a pipeline, as seen at the time of the conditions."""
-    pipeline, now = planner.pipeline, conditions.now
+    """Select what a pass runs of a pipeline, as seen at the time of the conditions."""
+    pipeline, now = planner.pipeline, conditions.outlook.now
     awaited = pipeline.awaited(now)
-    request = Request(
-        windows=Spans([awaited] if awaited else []),
-        takes=TAKEN[Reprocess.FAILED],
-        outdated=True,
-    )
     if awaited is None:
-        return Selection(request, Kind.SCHEDULED, Timeline())
-    plan = planner.plan(request, now)
+        return Selection(RunRequest(Spans()), Timeline())
+    plan = conditions.outlook.plan(pipeline.name, awaited)
     tried = having(plan, _TRIED) & plan.windows
     missing = (having(plan, (WindowStatus.MISSING,)) & plan.windows) - tried
     caught = caught_up(
@@ -64,19 +57,50 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     windows = (plan.windows - missing - tried) | caught.windows | again
     waiting = conditions.waiting(pipeline, windows)
     ready = windows - waiting.covered
-    is_event = pipeline.schedule is None or not ready & (missing | (tried - changed))
-    sizing = planner.sizing(None) if ready else request.sizing
+    is_scheduled = pipeline.schedule and ready & (missing | (tried - changed))
+    kind = RunKind.SCHEDULED if is_scheduled else RunKind.EVENT
+    sizing = planner.sizing(None) if ready else plan.request.sizing
     return Selection(
-        request=replace(request, windows=ready, sizing=sizing),
-        kind=Kind.EVENT if is_event else Kind.SCHEDULED,
+        request=replace(plan.request, windows=ready, sizing=sizing, kind=kind),
         waiting=waiting,
         new=ready - _known(plan),
         note=_too_many(pipeline, caught.refused) if caught.refused else None,
     )
 
 
+@dataclass(frozen=True)
+class CaughtUp:
+    """The windows to catch up on."""
+
+    windows: Spans
+    refused: int = 0  # windows: too many at once, so perhaps a clock that jumped
+
+
+def caught_up(
+    calendar: Calendar, due: Span, missing: Spans, overdue: Spans, policy: Catchup, most: int
+) -> CaughtUp:
+    """Return what to run of the ``missing`` windows, all of them due.
+
+    - `all`: every one;
+    - `latest`: the newest that is due; those before it are left to a person;
+    - `none`: that one only while it is not ``overdue``.
+
+    More than ``most`` windows at once are refused.
+    """
+    windows = missing & expected(calendar, due, policy)
+    if policy is Catchup.NONE:
+        windows -= overdue
+    count = sum(calendar.count(span) for span in windows)
+    return CaughtUp(windows) if count <= most else CaughtUp(Spans(), count)
+
+
+def expected(calendar: Calendar, due: Span, policy: Catchup) -> Spans:
+    """Return the due windows that are still waited for: the newest only, unless all are."""
+    return Spans([due if policy is Catchup.ALL else calendar.before(due.end).span])
+
+
 def having(plan: Plan, statuses: Iterable[WindowStatus]) -> Spans:
-    """The windows of which some model has one of the statuses."""
+    """Return the windows of which some model has one of the statuses."""
     return Spans(
         span
         for model in plan.models
@@ -86,7 +110,7 @@ def having(plan: Plan, statuses: Iterable[WindowStatus]) -> Spans:
 
 
 def looked_back_at(pipeline: Pipeline, new: Spans) -> Spans:
-    """The windows that `lookback` makes run again with some that are new: those before each."""
+    """Return the windows before new ones that `lookback` makes run again with them."""
     calendar, found = pipeline.calendar, []
     for span in new if pipeline.config.lookback else ():
         first = calendar.window_at(span.start)
@@ -98,14 +122,14 @@ def looked_back_at(pipeline: Pipeline, new: Spans) -> Spans:
 
 
 def _tried_already(planner: Planner, now: datetime) -> Spans:
-    """The windows that ended badly since the last tick of the schedule; without one, ever."""
+    """Return the windows that ended badly since the last tick of the schedule, or ever."""
     schedule = planner.pipeline.schedule
     since = schedule.tick_at_or_before(now) if schedule else EPOCH
-    return planner.ledger.tried_since(planner.pipeline.name, since)
+    return planner.ledger.runs.get_failed_windows(planner.pipeline.name, since)
 
 
 def _known(plan: Plan) -> Spans:
-    """The windows of which anything is known, of any windowed model."""
+    """Return the windows of which anything is known, of any windowed model."""
     return Spans(
         span
         for model in plan.models
@@ -115,7 +139,7 @@ def _known(plan: Plan) -> Spans:
 
 
 def _changed(plan: Plan) -> Spans:
-    """The windows of which something was read that has changed since."""
+    """Return the windows of which something was read that has changed since."""
     return Spans(span for model in plan.models for span in model.subject.outdated(plan.calendar))
 
 

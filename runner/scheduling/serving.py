@@ -1,4 +1,4 @@
-"""Passes for ever: sleep until something is due or may have come, look, run, and sleep again.
+"""Make passes for ever: sleep until something is due or may have come, look, run, and sleep again.
 
 Edits of the project and of ``pipelines.yml`` are taken up between two passes. A broken one is
 reported once, and the last good version goes on.
@@ -6,29 +6,25 @@ reported once, and the last good version goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 
-from runner.alerting.pings import Pinger
 from runner.core.environment import Environment
 from runner.core.errors import DaybreakError, EngineError, LedgerError
 from runner.dbt.protocol import Engine
-from runner.execution.context import Observer
-from runner.project.pipelines import Pipeline, make_pipeline
-from runner.scheduling.heartbeat import pulse
-from runner.scheduling.passes import PipelinePass, Scheduler
-from runner.scheduling.waiting import ObstaclesIn
-from runner.scheduling.watch import WatchReport, look_around
+from runner.project.pipelines import make_pipeline
+from runner.scheduling.notify import notify_all
+from runner.scheduling.passes import Observers, PipelinePass, SchedulerPass, heartbeat
 from runner.workspace import EngineKind, Workspace
 
 SERVE = "serve"
 _SHORTEST_PAUSE = 0.1  # seconds, between passes that always have something to wait for
 
 
-class Reporter(Protocol):
+class Reporter(Observers, Protocol):
     """Told what a scheduler does, one event after another."""
 
     def started(self, workspace: Workspace) -> None:
@@ -44,13 +40,10 @@ class Reporter(Protocol):
         """An edit of the project cannot be read: the last good version goes on."""
 
     def told(self, line: str) -> None:
-        """What became of an alert."""
+        """An alert has been sent, or could not be."""
 
     def stopped(self) -> None:
         """The scheduler ends, as it was told to."""
-
-    def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
-        """Who is told what happens to a pipeline's windows."""
 
 
 class Loaded:
@@ -87,68 +80,56 @@ class Loaded:
 class SchedulerLoop:
     """A scheduler that goes on until it is told to stop."""
 
-    find: Callable[[], Workspace]  # as it is written now
+    project_dir: Path
     kind: EngineKind
-    obstacles_in: ObstaclesIn
-    world: Environment
+    environment: Environment
     reporter: Reporter
     poll: timedelta  # between two looks for files, edits and other people's doings
-    pinger: Callable[[Pipeline], Pinger]
-    tell: Callable[
-        [Workspace, WatchReport, Environment], Iterable[str]
-    ]  # returns lines for the log
     _refused: str | None = None  # version that cannot be used
     _said: str | None = None  # what was last reported as wrong
 
     def serve(self) -> None:
-        """Make passes until the world is stopping; raises what is wrong at the beginning."""
-        loaded = Loaded(self.find(), self.kind)
-        ledger = loaded.workspace.ledger
+        """Make passes until it is told to stop; raises what is wrong at the beginning."""
+        loaded = Loaded(Workspace.find(self.project_dir), self.kind)
+        ledger, environment = loaded.workspace.ledger, self.environment
         try:
-            with pulse(lambda: ledger.beat(SERVE, self.poll, self.world.now()), self.poll):
+            with heartbeat(ledger, SERVE, self.poll, environment):
                 self.reporter.started(loaded.workspace)
-                while not self.world.is_stopping():
+                while not environment.is_stopping():
                     loaded = self._reloaded(loaded)
                     self._pass(loaded)
             with suppress(LedgerError):  # else it is missed in a minute, which is true as well
-                ledger.beat(SERVE, self.poll, self.world.now(), is_stopped=True)
+                ledger.scheduler.record_heartbeat(
+                    SERVE, self.poll, environment.now(), is_stopped=True
+                )
             self.reporter.stopped()
         finally:
             loaded.close()
 
     def _pass(self, loaded: Loaded) -> None:
-        """One pass, and the sleep after it."""
-        workspace = loaded.workspace
-        obstacle_of = self.obstacles_in(workspace, loaded.engine, self.world.now)
-        scheduler = Scheduler(
-            workspace,
-            loaded.engine,
-            obstacle_of,
-            self.world,
-            self.world.now,
-            self.reporter.observing,
-            self.pinger,
-        )
-        wake_at = self.world.now() + self.poll
-        for turn in scheduler.turns():
-            self.reporter.turned(turn)
-            wake_at = min(wake_at, turn.next_at or wake_at)
-            if isinstance(turn.error, EngineError):
+        """Make one pass, and sleep after it."""
+        workspace, environment = loaded.workspace, self.environment
+        scheduler_pass = SchedulerPass(workspace, loaded.engine, environment, self.reporter)
+        wake_at = environment.now() + self.poll
+        for found in scheduler_pass.run():
+            self.reporter.turned(found)
+            wake_at = min(wake_at, found.next_at or wake_at)
+            if isinstance(found.error, EngineError):
                 loaded.close()  # perhaps it has died: the next pass starts another
         try:
-            look = look_around(workspace, obstacle_of, self.world.now(), as_scheduler=True)
-            for line in self.tell(workspace, look, self.world):
+            report = scheduler_pass.watch(as_scheduler=True)
+            for line in notify_all(workspace, report, environment):
                 self.reporter.told(line)
         except DaybreakError as error:  # of the ledger; the next pass looks again
             self._report(error)
-        if not self.world.is_stopping():
-            pause = (wake_at - self.world.now()).total_seconds()
-            self.world.sleep(max(pause, _SHORTEST_PAUSE))
+        if not environment.is_stopping():
+            pause = (wake_at - environment.now()).total_seconds()
+            environment.sleep(max(pause, _SHORTEST_PAUSE))
 
     def _reloaded(self, loaded: Loaded) -> Loaded:
-        """The newest version that is good."""
+        """Return the newest version that is good."""
         try:
-            found = self.find()
+            found = Workspace.find(self.project_dir)
             version = found.version
             if version == self._refused:
                 return loaded

@@ -1,27 +1,21 @@
-"""What a window waits for before it may run: other pipelines, files, fresh sources."""
+"""Find what windows wait for before they may run: other pipelines, files, fresh sources."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runner.core.config import WaitFor
-from runner.core.environment import Clock
-from runner.core.errors import ProjectError
-from runner.core.requests import Request
+from runner.core.errors import DaybreakError, ProjectError
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
-from runner.dbt.protocol import Engine
-from runner.landed.completeness import Blocker
+from runner.overview.outlook import Outlook
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
-from runner.workspace import Workspace
+from runner.scheduling.blockers import Blockers
 
-ObstacleOf = Callable[[Pipeline, WaitFor, Window], Blocker | None]
-ObstaclesIn = Callable[[Workspace, Callable[[], Engine] | None, Clock], ObstacleOf]
 # Of what knows no windows: one that only lags behind its code makes no window wrong.
 _BROKEN = (
     WindowStatus.FAILED,
@@ -34,7 +28,7 @@ _SIZES = tuple(Grain)  # from the finest to the coarsest
 
 @dataclass(frozen=True)
 class Waiting:
-    """Why some windows do not run yet."""
+    """The reason why some windows do not run yet."""
 
     text: str  # what they wait for, in one line
     until: datetime | None = None  # UTC; when it may be there; None: nobody knows
@@ -43,36 +37,36 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the windows of all pipelines wait for, as it is now."""
+    """The conditions under which windows run, as they are at one time."""
 
-    planners: Mapping[str, Planner]
-    obstacle_of: ObstacleOf
-    now: datetime  # UTC
+    outlook: Outlook
+    blockers: Blockers
 
     def waiting(self, pipeline: Pipeline, windows: Spans) -> Timeline[Waiting]:
-        """Which of some windows wait, and for what: the first thing that is not there."""
+        """Return which of some windows wait, and for what: the first thing that is not there."""
         found: list[tuple[Span, Waiting]] = []
         left = windows
         for name in pipeline.config.after:
-            if name not in self.planners:  # the pass has said why
+            try:
+                other = self.outlook.planner(name)
+            except DaybreakError:  # the pass has said why
                 found += [(span, Waiting(f"waiting for {name}: unreadable")) for span in left]
                 return Timeline(found)
-            late = left & self._behind(pipeline, name)
+            late = left & self._behind(pipeline, other)
             found += [(span, Waiting(f"waiting for {name}: not a success there")) for span in late]
             left -= late
         found += self._without_files(pipeline, left)
         return Timeline(found)
 
-    def _behind(self, pipeline: Pipeline, name: str) -> Spans:
-        """The windows of a pipeline inside which another one is not a success."""
-        other = self.planners[name]
+    def _behind(self, pipeline: Pipeline, other: Planner) -> Spans:
+        """Return the windows of a pipeline inside which another one is not a success."""
         calendar, finer = pipeline.calendar, other.pipeline.calendar
         if _SIZES.index(finer.grain) > _SIZES.index(calendar.grain):
             raise ProjectError(
-                f"pipeline {pipeline.name} runs by {calendar.grain} and cannot come after {name}, "
-                f"which runs by {finer.grain}: take it out of `after`"
+                f"pipeline {pipeline.name} runs by {calendar.grain} and cannot come after "
+                f"{other.pipeline.name}, which runs by {finer.grain}: take it out of `after`"
             )
-        wrong = lacking(other, self.now)
+        wrong = _lacking(self.outlook, other.pipeline)
         spans = (Span(calendar.floor(s.start), calendar.ceiling(s.end)) for s in wrong)
         return Spans(
             window.span
@@ -87,19 +81,19 @@ class Conditions:
         for span in windows:
             for window in pipeline.calendar.windows(span):
                 for wait in pipeline.config.wait_for:
-                    obstacle = self.obstacle_of(pipeline, wait, window)
-                    if obstacle is not None:
-                        text = f"waiting: {obstacle.text}"
-                        yield window.span, Waiting(text, obstacle.until, wait.timeout)
+                    blocker = self.blockers.blocker(pipeline, wait, window)
+                    if blocker is not None:
+                        text = f"waiting: {blocker.text}"
+                        yield window.span, Waiting(text, blocker.until, wait.timeout)
                         break
 
 
-def lacking(planner: Planner, now: datetime) -> Spans:
-    """The complete windows of a pipeline that are not a success of all its models."""
-    complete = planner.pipeline.complete(now)
+def _lacking(outlook: Outlook, pipeline: Pipeline) -> Spans:
+    """Return the complete windows of a pipeline that are not a success of all its models."""
+    complete = pipeline.complete(outlook.now)
     if complete is None:
         return Spans()
-    plan = planner.plan(Request(Spans([complete]), takes=frozenset()), now)
+    plan = outlook.plan(pipeline.name, complete)
     return Spans(
         span
         for model in plan.models
@@ -110,7 +104,7 @@ def lacking(planner: Planner, now: datetime) -> Spans:
 
 
 def _inside(window: Window, other: Pipeline) -> list[Span]:
-    """The windows of another pipeline that lie inside a window, as one span; none if none does."""
+    """Return the windows of another pipeline that lie inside a window, as one span or none."""
     start = max(other.calendar.ceiling(window.start), other.first)
     end = other.calendar.floor(window.end)
     if other.last is not None:

@@ -10,11 +10,9 @@ from runner.core.errors import DaybreakError
 from runner.core.incidents import Incident, IncidentKind
 from runner.core.spans import Span
 from runner.ledger import Ledger
-from runner.planner import Planner
 from runner.project.pipelines import Pipeline
 from runner.scheduling.deadlines import PipelineIncidents, pipeline_incidents, scheduler_in_words
-from runner.scheduling.waiting import Conditions, ObstacleOf
-from runner.workspace import Workspace
+from runner.scheduling.waiting import Conditions
 
 
 @dataclass(frozen=True)
@@ -30,10 +28,10 @@ class Missed:
 
 @dataclass(frozen=True)
 class WatchReport:
-    """What was seen, at one time."""
+    """The incidents of all pipelines and of the scheduler, at one time."""
 
     at: datetime  # UTC
-    absences: tuple[PipelineIncidents, ...]  # of every pipeline whose windows come by themselves
+    pipelines: tuple[PipelineIncidents, ...]  # of every pipeline whose windows come by themselves
     scheduler: str | None  # what is wrong with it, in one line; None: nothing that is known
     errors: dict[str, DaybreakError]  # of pipelines that could not be looked at
     missed: tuple[Missed, ...]  # what is past its deadline, pipeline by pipeline
@@ -41,52 +39,48 @@ class WatchReport:
 
     @property
     def is_fine(self) -> bool:
-        """Whether nobody has to do anything."""
+        """True if nobody has to do anything."""
         return not self.errors and self.scheduler is None and not self.missed
 
 
-def look_around(
-    workspace: Workspace, obstacle_of: ObstacleOf, now: datetime, *, as_scheduler: bool = False
-) -> WatchReport:
+def watch_pipelines(conditions: Conditions, *, as_scheduler: bool = False) -> WatchReport:
     """Look at every pipeline, without dbt and without any scheduler's help.
 
     ``as_scheduler``: who looks is the scheduler, and so lives.
     """
-    planners: dict[str, Planner] = {}
+    outlook = conditions.outlook
+    now, ledger = outlook.now, outlook.workspace.ledger
     errors: dict[str, DaybreakError] = {}
-    for name in workspace.configs:
+    found: list[PipelineIncidents] = []
+    is_awaited = False
+    for name in outlook.workspace.configs:
         try:
-            planners[name] = workspace.planner(name)
+            planner = outlook.planner(name)
+            is_awaited = is_awaited or planner.pipeline.is_awaited
+            found.append(pipeline_incidents(planner, conditions))
         except DaybreakError as error:
             errors[name] = error
-    conditions = Conditions(planners, obstacle_of, now)
-    absences = []
-    for name, planner in planners.items():
-        try:
-            absences.append(pipeline_incidents(planner, conditions))
-        except DaybreakError as error:
-            errors[name] = error
-    beat = workspace.ledger.last_beat()
-    is_missed = beat is not None and any(p.pipeline.is_awaited for p in planners.values())
-    scheduler = scheduler_in_words(beat, now) if is_missed and not as_scheduler else None
-    missed = tuple(_missed(workspace.ledger, absences, now))
-    return WatchReport(now, tuple(absences), scheduler, errors, missed, beat is not None)
+    beat = ledger.scheduler.get_heartbeat()
+    is_expected = beat is not None and is_awaited and not as_scheduler
+    scheduler = scheduler_in_words(beat, now) if is_expected else None
+    missed = tuple(_missed(ledger, found, now))
+    return WatchReport(now, tuple(found), scheduler, errors, missed, beat is not None)
 
 
 def _missed(
-    ledger: Ledger, absences: Iterable[PipelineIncidents], now: datetime
+    ledger: Ledger, pipelines: Iterable[PipelineIncidents], now: datetime
 ) -> Iterator[Missed]:
-    for found in absences:
-        for span, trouble in found.overdue_troubles:
+    for found in pipelines:
+        for span, trouble in found.overdue_incidents:
             name, since = found.pipeline.name, None
             if trouble.kind is not IncidentKind.MISSED:
-                since = ledger.failing_since(name, span)
+                since = ledger.runs.get_first_failure(name, span)
             late = now - _expected_at(found.pipeline, span)
             yield Missed(found.pipeline, span, trouble, late, since)
 
 
 def _expected_at(pipeline: Pipeline, span: Span) -> datetime:
-    """When the first window of a span should have been a success."""
+    """Return when the first window of a span should have been a success."""
     first = pipeline.calendar.window_at(span.start)
     due_at = pipeline.schedule.due_at(first) if pipeline.schedule else first.end
     return due_at + (pipeline.config.deadline or timedelta(0))

@@ -1,1 +1,1 @@
-"""The warehouse: who holds its file, what its markers say, what its sources look like."""
+"""The warehouse: its lock, its markers, the schemas of its sources."""

@@ -1,4 +1,4 @@
-"""Who holds the warehouse's file, and waiting until nobody does.
+"""Tell who holds the warehouse's file, and wait until nobody does.
 
 DuckDB locks its file for the one process that writes it, or for all that read it. The lock can be
 asked about without DuckDB. The runner opens the file for nothing else while it asks: POSIX locks
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from runner.core.environment import Environment
 from runner.core.errors import WarehouseLockedError
 
 _FLOCK = struct.Struct("hhqqi0q")  # Linux's struct flock: type, whence, start, length, pid
@@ -49,7 +50,7 @@ class Holder:
 
 
 def holder(path: Path) -> Holder | None:
-    """Who keeps another process from writing ``path``; None if nobody does.
+    """Return the process that keeps others from writing ``path``; None if nobody does.
 
     None also where it cannot be known: there is no such file, it cannot be read, its file system
     has no locks, or this is not Linux. Then DuckDB itself is the one to refuse. Of several readers
@@ -73,40 +74,33 @@ def holder(path: Path) -> Holder | None:
 
 
 def wait_until_free(
-    path: Path,
-    limit: timedelta,
-    *,
-    monotonic: Callable[[], float],
-    sleep: Callable[[float], None],
-    random: Callable[[], float],
-    told: Callable[[Holder], None],
+    path: Path, limit: timedelta, environment: Environment, notify: Callable[[Holder], None]
 ) -> None:
-    """Return as soon as nobody holds ``path``; ``told`` hears once of each holder in turn.
+    """Return as soon as nobody holds ``path``; ``notify`` hears once of each holder in turn.
 
-    The clock and the pauses are in seconds, ``random`` is in [0, 1). Raises
-    :class:`WarehouseLockedError` after ``limit``. Whoever takes the file after the return has
-    been faster: DuckDB refuses then, and the caller waits again.
+    Raises :class:`WarehouseLockedError` after ``limit``. Whoever takes the file after the return
+    has been faster: DuckDB refuses then, and the caller waits again.
     """
-    started = monotonic()
+    started = environment.monotonic()
     pause = _FIRST_PAUSE
-    known: Holder | None = None
+    last: Holder | None = None
     while (found := holder(path)) is not None:
-        if found != known:
-            known = found
-            told(found)
-        left = limit.total_seconds() - (monotonic() - started)
+        if found != last:
+            last = found
+            notify(found)
+        left = limit.total_seconds() - (environment.monotonic() - started)
         if left <= 0:
             raise WarehouseLockedError(
                 f"{path} is still locked after {limit} of waiting: {found} holds it; let it end "
                 "or end it, or raise `lock_timeout`, then run the same command again"
             )
         # Many that wait for one file must not all come back at the same moment.
-        sleep(min(left, pause * (0.5 + random() / 2)))
+        environment.sleep(min(left, pause * (0.5 + environment.random() / 2)))
         pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 
 
 def stray_engines(project_dir: Path) -> list[Holder]:
-    """The dbt processes of a project whose runner has ended without ending them.
+    """Find the dbt processes of a project whose runner has ended without ending them.
 
     They end with their runner by themselves; where they could not, they may keep the warehouse.
     """
@@ -125,7 +119,7 @@ def stray_engines(project_dir: Path) -> list[Holder]:
 
 
 def _is_orphan(pid: int) -> bool:
-    """Whether its parent is gone, so that it was given to one that only reaps."""
+    """Return True if its parent is gone, so that it was given to one that only reaps."""
     parent = _parent(pid)
     if parent is None:
         return False
@@ -136,7 +130,7 @@ def _is_orphan(pid: int) -> bool:
 
 
 def _process(pid: int) -> Holder:
-    """The process that a person knows: behind the dbt of a runner, the runner itself."""
+    """Return the process that a person knows: behind the dbt of a runner, the runner itself."""
     arguments = _command_line(pid)
     while any(_ENGINES in argument for argument in arguments):
         parent = _parent(pid)
@@ -147,7 +141,7 @@ def _process(pid: int) -> Holder:
 
 
 def _command_line(pid: int) -> list[str]:
-    """Its arguments, empty if it has ended or hides them."""
+    """Read its arguments, empty if it has ended or hides them."""
     try:
         text = (_PROC / str(pid) / "cmdline").read_text(errors="replace")
     except OSError:
@@ -165,7 +159,7 @@ def _parent(pid: int) -> int | None:
 
 
 def _in_short(arguments: list[str]) -> str | None:
-    """The program and up to two words after it, in which no password can stand.
+    """Name the program and up to two words after it, in which no password can stand.
 
     >>> _in_short(["/usr/bin/python3.11", "-P", "/venv/bin/dbt", "build", "--vars", "{a: b}"])
     'dbt build'
@@ -186,7 +180,7 @@ def _in_short(arguments: list[str]) -> str | None:
 
 
 def _program(arguments: list[str]) -> tuple[str, list[str]]:
-    """What runs, and its arguments: behind a Python its script or module."""
+    """Split off what runs, behind a Python its script or module, from its arguments."""
     program, rest = (arguments or [""])[0], arguments[1:]
     if not _PYTHON.match(Path(program).name):
         return program, rest

@@ -1,112 +1,192 @@
-"""The warehouse's markers against the ledger's index: what they make of it, where they differ."""
+"""Read the warehouse's markers, its own testimony, and compare them with the ledger's index.
+
+A marker is a row that is committed together with the rows of the window it speaks of.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import groupby
+from pathlib import Path
 
+from runner.core.errors import EngineError
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
+from runner.core.windows import Calendar
 from runner.dbt.protocol import Publication
+from runner.ledger import Ledger
 from runner.project.manifest import Project
-from runner.warehouse.publications import known_of
 
-PUBLISHED = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED})
+REBUILD = "runner doctor --rebuild"
+# What a marker's verdict says of its window.
+RESULTS = {
+    "correct": WorkResult.SUCCESS,
+    "incorrect": WorkResult.INCORRECT,
+    "unchecked": WorkResult.UNCHECKED,
+    None: WorkResult.PUBLISHED,
+}
+_PUBLISHED = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED})
+_MOST_NAMES = 3
+
+Publications = Mapping[tuple[str, datetime], Publication]
+Index = Mapping[str, Timeline[WindowRecord]]  # by model
 
 
 @dataclass(frozen=True)
 class Differences:
-    """Where the ledger's index and the warehouse's markers contradict each other, by model."""
+    """The contradictions of the ledger's index and the warehouse's markers, by model."""
 
     lost: Mapping[str, Spans]  # published, the ledger says, but there is no marker
     unknown: Mapping[str, Spans]  # a runner's marker of which the ledger knows nothing
     unverified: Mapping[str, Spans]  # right, the ledger says, but the marker has no such verdict
 
 
-def windowed(project: Project) -> list[str]:
-    """The names of the models that have markers."""
+def by_window(markers: Iterable[Publication]) -> Publications:
+    """Return markers by model and UTC start of the window."""
+    return {(marker.model, marker.window_start): marker for marker in markers}
+
+
+def windowed_names(project: Project) -> list[str]:
+    """Return the names of the models that have markers."""
     return [node.name for node in project.nodes.values() if node.is_windowed]
 
 
-def span_of(marker: Publication) -> Span:
-    """The window that a marker speaks of."""
-    return Span(marker.window_start, marker.window_end)
+def believed_published(index: Index, models: Iterable[str]) -> dict[str, Spans]:
+    """Return the windows of some models that the ledger believes published."""
+    return _without_empty(
+        {m: index[m].where(lambda r: r.standing in _PUBLISHED) for m in models if m in index}
+    )
 
 
-def published(
-    known: Mapping[str, Timeline[WindowRecord]], models: Iterable[str]
-) -> dict[str, Spans]:
-    """What the ledger believes published of some models."""
-    found = {
-        model: known[model].where(lambda k: k.standing in PUBLISHED)
-        for model in models
-        if model in known
+def require_warehouse(project: Project, ledger: Ledger) -> None:
+    """Raise :class:`EngineError` if the warehouse's file has gone, and what was published with it.
+
+    The plan would say that there is nothing to do.
+    """
+    file = project.warehouse
+    if file is None or file.exists():
+        return
+    believed = believed_published(ledger.windows.get_records(), windowed_names(project))
+    if believed:
+        text, remedy = describe_loss(file, believed, project)
+        raise EngineError(f"the warehouse {text}: {remedy}")
+
+
+def describe_loss(file: Path, believed: Mapping[str, Spans], project: Project) -> tuple[str, str]:
+    """Say what has gone with a warehouse's file, and what to do about it."""
+    text = f"{file} is missing, and with it, says the ledger, {describe_windows(believed, project)}"
+    return text, f"restore it, or start from what is there with {REBUILD}"
+
+
+def describe_windows(spans: Mapping[str, Spans], project: Project) -> str:
+    """Say how many windows of which models these are, from when to when."""
+    calendars = {
+        node.name: Calendar(node.grain, project.zone)
+        for node in project.nodes.values()
+        if node.grain is not None
     }
-    return {model: spans for model, spans in found.items() if spans}
+    # Windows that are touched: those of an earlier grain are no whole ones.
+    count = sum(
+        calendars[model].count(span)
+        for model, found in spans.items()
+        for span in Spans(calendars[model].covering(span) for span in found)
+    )
+    every = [span for found in spans.values() for span in found]
+    whole = Span(min(span.start for span in every), max(span.end for span in every))
+    dates = calendars[next(iter(spans))].label(whole)
+    models = list_names(sorted(spans))
+    return f"{count:,} {'window' if count == 1 else 'windows'} of {models}, {dates}"
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Name some things, and say how many more there are."""
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more"
 
 
 def differences(
-    known: Mapping[str, Timeline[WindowRecord]],
-    told: Iterable[Publication],
-    models: Collection[str],
-    unsettled: Spans,
+    index: Index, markers: Iterable[Publication], models: Collection[str], unsettled: Spans
 ) -> Differences:
     """Compare; ``models`` are the windowed ones, what is ``unsettled`` may differ for a while."""
     marked: dict[str, list[Span]] = {}
     by_runners: dict[str, list[Span]] = {}
     judged: dict[str, list[Span]] = {}
-    for marker in told:
-        marked.setdefault(marker.model, []).append(span_of(marker))
+    for marker in markers:
+        kinds = [marked]
         if marker.run_id is not None:
-            by_runners.setdefault(marker.model, []).append(span_of(marker))
+            kinds.append(by_runners)
         if marker.verdict in ("correct", "unchecked"):
-            judged.setdefault(marker.model, []).append(span_of(marker))
+            kinds.append(judged)
+        for kind in kinds:
+            kind.setdefault(marker.model, []).append(span_of(marker))
     lost, unknown, unverified = {}, {}, {}
     for model in models:
-        index = known.get(model, Timeline())
-        believed = index.where(lambda k: k.standing in PUBLISHED)
-        right = index.where(lambda k: k.standing in (WorkResult.SUCCESS, WorkResult.UNCHECKED))
+        records = index.get(model, Timeline())
+        believed = records.where(lambda r: r.standing in _PUBLISHED)
+        right = records.where(lambda r: r.standing in (WorkResult.SUCCESS, WorkResult.UNCHECKED))
         is_there = Spans(marked.get(model, ()))
         lost[model] = believed - is_there - unsettled
-        anything = index.covered
-        unknown[model] = Spans(by_runners.get(model, ())) - anything - unsettled
+        unknown[model] = Spans(by_runners.get(model, ())) - records.covered - unsettled
         unverified[model] = (right & is_there) - Spans(judged.get(model, ())) - unsettled
-    return Differences(*map(_kept, (lost, unknown, unverified)))
+    return Differences(*map(_without_empty, (lost, unknown, unverified)))
 
 
 def index_of(
-    told: Iterable[Publication], readers: Mapping[str, Collection[str]]
+    markers: Iterable[Publication], readers: Mapping[str, Collection[str]]
 ) -> dict[str, Timeline[WindowRecord]]:
-    """The index that the markers amount to; ``readers`` of each windowed model, by what they read.
+    """Make the index that markers amount to; ``readers`` are those of each windowed model.
 
     A window that was published before something that it reads is outdated. Of what a failure was
     about, no marker tells.
     """
-    by_model = _by_model(told)
-    index: dict[str, list[tuple[Span, WindowRecord]]] = {}
-    for model, markers in by_model.items():
-        parents = [by_model[p] for p, found in readers.items() if model in found and p in by_model]
-        index[model] = [
-            (span_of(marker), replace(known_of(marker), is_outdated=_is_older(marker, parents)))
-            for marker in markers
-        ]
-    return {model: Timeline(parts) for model, parts in index.items()}
+    by_model = _by_model(markers)
+    published = {
+        model: Timeline((span_of(marker), marker.published_at) for marker in found)
+        for model, found in by_model.items()
+    }
 
+    def record(marker: Publication) -> WindowRecord:
+        is_outdated = any(
+            at > marker.published_at
+            for parent, names in readers.items()
+            if marker.model in names and parent in published
+            for _, at in published[parent].touching(span_of(marker))
+        )
+        return replace(_record_of(marker), is_outdated=is_outdated)
 
-def _by_model(told: Iterable[Publication]) -> dict[str, list[Publication]]:
-    """Markers by model, oldest window first; where two overlap, the later published one counts."""
-    ordered = sorted(told, key=lambda marker: (marker.model, marker.window_start))
     return {
-        model: list(_disjoint(markers))
-        for model, markers in groupby(ordered, key=lambda marker: marker.model)
+        model: Timeline((span_of(marker), record(marker)) for marker in found)
+        for model, found in by_model.items()
+    }
+
+
+def _record_of(marker: Publication) -> WindowRecord:
+    """Return what a marker tells of its window; a plain `dbt build` leaves it unverified."""
+    if marker.run_id is None:
+        return WindowRecord(WorkResult.UNCHECKED, has_rows=True)
+    return WindowRecord(RESULTS[marker.verdict], marker.code_hash, has_rows=True)
+
+
+def span_of(marker: Publication) -> Span:
+    """Return the window that a marker speaks of."""
+    return Span(marker.window_start, marker.window_end)
+
+
+def _by_model(markers: Iterable[Publication]) -> dict[str, list[Publication]]:
+    """Group markers by model, oldest window first; of two that overlap the later one counts."""
+    ordered = sorted(markers, key=lambda marker: (marker.model, marker.window_start))
+    return {
+        model: list(_disjoint(found))
+        for model, found in groupby(ordered, key=lambda marker: marker.model)
     }
 
 
 def _disjoint(markers: Iterable[Publication]) -> Iterator[Publication]:
-    """Without overlaps, which no macro of ours writes, but a person's hand may."""
+    """Leave out overlaps, which no macro of ours writes, but a person's hand may."""
     kept: Publication | None = None
     for marker in markers:
         if kept is not None and marker.window_start < kept.window_end:
@@ -119,20 +199,5 @@ def _disjoint(markers: Iterable[Publication]) -> Iterator[Publication]:
         yield kept
 
 
-def _is_older(marker: Publication, parents: Iterable[Sequence[Publication]]) -> bool:
-    return any(
-        parent.published_at > marker.published_at
-        for markers in parents
-        for parent in _touching(markers, span_of(marker))
-    )
-
-
-def _touching(markers: Sequence[Publication], span: Span) -> Iterator[Publication]:
-    index = bisect_right(markers, span.start, key=lambda marker: marker.window_end)
-    while index < len(markers) and markers[index].window_start < span.end:
-        yield markers[index]
-        index += 1
-
-
-def _kept(found: Mapping[str, Spans]) -> dict[str, Spans]:
+def _without_empty(found: Mapping[str, Spans]) -> dict[str, Spans]:
     return {model: spans for model, spans in found.items() if spans}

@@ -1,4 +1,4 @@
-"""What sources look like: compared with what was recorded of them, and accepted on purpose."""
+"""Look at a source's columns beside those that were recorded of it, and accept them on purpose."""
 
 from __future__ import annotations
 
@@ -12,22 +12,14 @@ _PATIENCE = timedelta(minutes=5)
 
 
 def look(source: str, project: Project, engine: Engine, *, accept: bool = False) -> SourceSchema:
-    """How a source has changed since it was recorded; ``accept`` records it as it is now.
+    """Return how a source has changed since it was recorded; ``accept`` records it as it is now.
 
     Raises :class:`UsageError` for a name that is no source's, and
     :class:`runner.core.errors.EngineError` if the source cannot be looked at.
     """
-    known = [_name(unique_id) for unique_id, n in project.nodes.items() if n.kind == "source"]
+    # As a person writes it: source.daybreak.landing.transactions is landing.transactions.
+    known = [key.split(".", 2)[2] for key, n in project.nodes.items() if n.kind == "source"]
     if source not in known:
         hint = nearest(source, known) or f" Known: {', '.join(sorted(known)) or 'none'}"
         raise UsageError(f"the project has no source {source!r}.{hint}")
     return engine.schema(source, _PATIENCE, accept=accept)
-
-
-def _name(unique_id: str) -> str:
-    """As a person writes it.
-
-    >>> _name("source.daybreak.landing.transactions")
-    'landing.transactions'
-    """
-    return unique_id.split(".", 2)[2]

@@ -15,9 +15,9 @@ import pytest
 
 from runner.core.errors import LedgerError
 from runner.dbt.protocol import Invocation
-from runner.execution.queueing import MEANWHILE
 from runner.ledger import Ledger
 from runner.ledger.leases import FENCED_OFF
+from runner.run import MEANWHILE
 from tests.faults.bakery import Bakery, assert_undisturbed
 from tests.unit.fake_dbt import FakeDbt, check, shop, table, windowed
 from tests.unit.running import Runner, open_ledger
@@ -41,7 +41,7 @@ RACES = [
 def race(folder: Path, seed: int, runners: int, *, overlapping: bool) -> list[dict[str, object]]:
     """Start real processes at once, each a runner over the same ledger; what each has done."""
     chance = random.Random(seed)
-    open_ledger(folder / "ledger.db", Ledger).close()
+    open_ledger(folder / "ledger.db").close()
     barrier = FORK.Barrier(runners)
     ranges = [(chance.randint(0, 5), chance.randint(1, 8)) for _ in range(runners)]
     processes = [
@@ -90,12 +90,12 @@ def assert_one_winner(folder: Path, told: list[dict[str, object]]) -> None:
     labels = {line.split()[1] for line in of_windows}
     ledger = Ledger.open(folder / "ledger.db")
     try:
-        runs = ledger.runs("shop")
+        runs = ledger.runs.find("shop")
         succeeded = [run.label for run in runs if run.state == "success"]
         assert len(succeeded) == len(set(succeeded)) == len(labels)
         assert all(run.state in ("success", "cancelled") for run in runs)
         assert len({run.run_id for run in runs}) == len(runs)
-        known = ledger.known()
+        known = ledger.windows.get_records()
         for model in ("lines", "revenue"):
             assert {str(value.standing) for _, value in known[model]} == {"success"}
     finally:

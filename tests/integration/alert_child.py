@@ -10,8 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from runner.alerting.delivery import OutboxSender
-from runner.alerting.incidents import queue_incidents
+from runner.alerting.delivery import OutboxSender, queue_incidents
 from runner.core.config import PipelineConfig
 from runner.core.environment import Environment
 from runner.core.incidents import Incident, IncidentKind

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Span
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Window
-from runner.ledger import Kind, Ledger
+from runner.ledger import Ledger
 from tests.unit.ledger_fixtures import FORK, NOTHING, WEEK, Location, acting, ended, opened, span
 
 
@@ -35,13 +35,13 @@ class Facts:
 
 
 def claimed(ledger: Ledger, pipeline: str, windows: list[Window]) -> int:
-    ledger.queue(pipeline, Kind.SCHEDULED, windows, datetime.now(UTC))
-    return ledger.claim(pipeline, span(windows), datetime.now(UTC))
+    ledger.leases.queue(pipeline, RunKind.SCHEDULED, windows, datetime.now(UTC))
+    return ledger.leases.claim(pipeline, span(windows), datetime.now(UTC))
 
 
 def recorded(ledger: Ledger, pipeline: str, fence: int, windows: list[Window]) -> bool:
     try:
-        ledger.record(pipeline, fence, ended(windows), NOTHING, datetime.now(UTC))
+        ledger.results.record(pipeline, fence, ended(windows), NOTHING, datetime.now(UTC))
     except FencedOffError:
         return False
     return True
@@ -53,7 +53,7 @@ def hold(location: Location, pipeline: str, commands: Connection) -> None:
         commands.send(fence)
         while True:
             if commands.recv() == "beat":
-                ledger.keep_alive(pipeline)
+                ledger.leases.renew(pipeline)
                 commands.send(True)
             else:
                 commands.send(recorded(ledger, pipeline, fence, WEEK))
@@ -85,11 +85,11 @@ class Play:
         """Come for the windows as the next command would, and do what it may."""
         fences = [first_fence]
         with opened(self.location) as ledger:
-            ledger.release_abandoned(pipeline, datetime.now(UTC))
-            queued = ledger.queue(pipeline, Kind.SCHEDULED, WEEK, datetime.now(UTC))
+            ledger.leases.release_abandoned(pipeline, datetime.now(UTC))
+            queued = ledger.leases.queue(pipeline, RunKind.SCHEDULED, WEEK, datetime.now(UTC))
             if queued:
                 whole = Span(queued[0].window_start, queued[-1].window_end)
-                fences.append(ledger.claim(pipeline, whole, datetime.now(UTC)))
+                fences.append(ledger.leases.claim(pipeline, whole, datetime.now(UTC)))
                 mine = [window for window in WEEK if window.span in [run.span for run in queued]]
                 assert recorded(ledger, pipeline, fences[-1], mine)
         return Facts(len(queued), None, [], fences, 0.0)
@@ -137,7 +137,7 @@ def played(play: Play) -> dict[str, Facts]:
         pipeline = f"{name} {play.seconds}"
         found[name] = scene(pipeline)
         with opened(play.location) as ledger:
-            runs = ledger.runs(pipeline, state=RunState.SUCCESS)
+            runs = ledger.runs.find(pipeline, state=RunState.SUCCESS)
             found[name].successes = [run.label for run in runs]
     return found
 

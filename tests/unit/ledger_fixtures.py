@@ -15,10 +15,10 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 from runner.core.spans import Span
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Calendar, Grain, Window
-from runner.ledger import IndexChange, Kind, Ledger, Run, RunEnd, RunEntry, owners
-from runner.ledger.index import apply_change
+from runner.ledger import IndexChange, Ledger, Run, RunEnd, RunEntry, owners
+from runner.ledger.windows import apply_change
 
 PIPELINE = "orders"
 NOW = datetime(2026, 6, 19, 5, tzinfo=UTC)
@@ -51,16 +51,16 @@ def ended(windows: Iterable[Window], outcome: RunEnd | None = SUCCESS) -> dict[d
     return {window.start: RunEntry(outcome=outcome) for window in windows}
 
 
-def started(ledger: Ledger, windows: list[Window], kind: Kind = Kind.BACKFILL) -> int:
+def started(ledger: Ledger, windows: list[Window], kind: RunKind = RunKind.BACKFILL) -> int:
     """Queue contiguous windows and claim them; returns the fence."""
-    ledger.queue(PIPELINE, kind, windows, NOW)
-    return ledger.claim(PIPELINE, span(windows), NOW)
+    ledger.leases.queue(PIPELINE, kind, windows, NOW)
+    return ledger.leases.claim(PIPELINE, span(windows), NOW)
 
 
 def finished(ledger: Ledger, windows: list[Window], outcome: RunEnd = SUCCESS) -> None:
     """Bring a run of each of some contiguous windows to its end."""
     fence = started(ledger, windows)
-    ledger.record(PIPELINE, fence, ended(windows, outcome), NOTHING, NOW)
+    ledger.results.record(PIPELINE, fence, ended(windows, outcome), NOTHING, NOW)
 
 
 def starts(found: Iterable[Run | Window]) -> list[datetime]:
@@ -68,7 +68,7 @@ def starts(found: Iterable[Run | Window]) -> list[datetime]:
 
 
 def oldest_first(ledger: Ledger) -> list[Run]:
-    return ledger.runs(PIPELINE)[::-1]
+    return ledger.runs.find(PIPELINE)[::-1]
 
 
 def states(ledger: Ledger) -> list[RunState]:
@@ -82,7 +82,7 @@ def lease_ends(ledger: Ledger, owner: str, seconds: int) -> None:
         update runs set lease_until = ledger_now(:seconds)
         where owner = :owner and lease_until is not null
     """
-    with ledger._transaction() as connection:
+    with ledger.database.transaction() as connection:
         connection.change(leased, owner=owner, seconds=seconds)
 
 
@@ -133,8 +133,8 @@ def living_holder(
 
     def hold() -> None:
         with opened(location) as ledger:
-            ledger.queue(PIPELINE, Kind.SCHEDULED, windows, NOW)
-            fence = ledger.claim(PIPELINE, span(windows), NOW) if claims else 0
+            ledger.leases.queue(PIPELINE, RunKind.SCHEDULED, windows, NOW)
+            fence = ledger.leases.claim(PIPELINE, span(windows), NOW) if claims else 0
             sender.send((owners.this_process(), fence))
             signal.pause()
 
@@ -158,5 +158,5 @@ def wait_until(is_true: Callable[[], bool]) -> None:
 
 def change_index(ledger: Ledger, change: IndexChange) -> None:
     """Change the index without a run."""
-    with ledger._transaction() as connection:
+    with ledger.database.transaction() as connection:
         apply_change(connection, change)

@@ -6,41 +6,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from runner.core.chunks import Chunk, Sizing
 from runner.core.environment import Environment
-from runner.core.plan import Plan
-from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
 from runner.execution.context import RunContext, RunResult
-from runner.execution.queueing import run_plan
 from runner.execution.recovery import recover
-from runner.ledger import Kind, Ledger, Run, RunEnd
+from runner.ledger import Ledger, Run, RunEnd
 from runner.ledger.dialects import Sqlite
 from runner.planner import Planner
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
+from runner.run import execute_plan
 from runner.warehouse.lock import Holder
 from tests.unit.fake_dbt import FakeDbt, days
 
 NOW = datetime(2018, 3, 15, 12, tzinfo=UTC)
 
 
-L = TypeVar("L", bound=Ledger)
-
-
-def open_ledger(path: Path, kind: type[L]) -> L:
+def open_ledger(path: Path) -> Ledger:
     """A ledger in a file, which no power loss threatens: the disk need not be waited for."""
-    ledger = kind.open(path)
+    ledger = Ledger.open(path)
     ledger.close()
-    dialect = ledger._pool.dialect
+    dialect = ledger.database.dialect
     assert isinstance(dialect, Sqlite)
-    ledger._pool.dialect = replace(dialect, pragmas=("synchronous=OFF", "foreign_keys=ON"))
+    ledger.database.dialect = replace(dialect, pragmas=("synchronous=OFF", "foreign_keys=ON"))
     return ledger
 
 
@@ -103,7 +98,7 @@ class FakeWorld:
         self.while_asleep(seconds)
 
     @property
-    def world(self) -> Environment:
+    def environment(self) -> Environment:
         return Environment(
             lambda: self.at, lambda: sum(self.slept), self.sleep, lambda: self.chance
         )
@@ -121,13 +116,12 @@ class Runner:
     inputs: str | None = "as landed"  # a digest of all that the models read
 
     @property
-    def job(self) -> RunContext:
+    def context(self) -> RunContext:
         return RunContext(
             pipeline=self.pipeline,
             ledger=self.ledger,
             engine=self.dbt,
-            kind=Kind.BACKFILL,
-            world=self.world.world,
+            environment=self.world.environment,
             observer=self.witness,
             warehouse=None,
             inputs={node.name: self.inputs_of(node) for node in self.pipeline.windowed},
@@ -151,8 +145,8 @@ class Runner:
         select: tuple[str, ...] = (),
         newest_first: bool = False,
         force: bool = False,
-    ) -> Request:
-        return Request(
+    ) -> RunRequest:
+        return RunRequest(
             windows=Spans([days(self.pipeline, count, skip)]),
             takes=TAKEN[reprocess],
             select=frozenset(select) or None,
@@ -161,13 +155,17 @@ class Runner:
             sizing=Sizing(fixed=chunk) if chunk else self.planner.sizing(None),
         )
 
-    def plan(self, request: Request, mine: Spans | None = None) -> Plan:
+    def plan(self, request: RunRequest, mine: Spans | None = None) -> Plan:
         return self.planner.plan(request, self.world.at, mine)
 
-    def run(self, request: Request) -> RunResult:
+    def run(self, request: RunRequest) -> RunResult:
         """What the command does: recover, plan, execute."""
-        recover(self.job)
-        return run_plan(self.job, self.plan(request), lambda mine: self.plan(request, mine))
+        recover(self.context)
+        return self.execute(self.plan(request))
+
+    def execute(self, plan: Plan) -> RunResult:
+        """Execute a plan that was made now."""
+        return execute_plan(self.context, self.planner, plan, self.world.at)
 
     def backfill(
         self,
@@ -200,16 +198,16 @@ class Runner:
         assert {s for w, s in done.states.items() if w not in outcomes} <= {RunState.CANCELLED}
         for window, run_id in done.run_ids.items():
             if window in done.states:
-                assert self.ledger.run("shop", run_id).state is done.states[window]
+                assert self.ledger.runs.get("shop", run_id).state is done.states[window]
         return Executed(self, done, self.dbt.asked[asked:], outcomes)
 
     def runs(self) -> list[Run]:
         """The runs, oldest window first, and the oldest run of a window before the others."""
-        return sorted(self.ledger.runs("shop"), key=lambda run: (run.window_start, run.key))
+        return sorted(self.ledger.runs.find("shop"), key=lambda run: (run.window_start, run.key))
 
     def standings(self, model: str, count: int) -> list[WorkResult | None]:
         """What the index says of the first days of a model."""
-        known = self.ledger.known().get(model)
+        known = self.ledger.windows.get_records().get(model)
         windows = self.pipeline.calendar.windows(days(self.pipeline, count))
         found = [known.at(window.start) if known else None for window in windows]
         return [value.standing if value else None for value in found]

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from runner.alerting.pings import Pinger
 from runner.core.config import PipelineConfig, WaitFor
 from runner.core.errors import DaybreakError
 from runner.core.windows import Window
@@ -20,11 +19,12 @@ from runner.execution.context import Observer
 from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
 from runner.ledger import Ledger, Run
+from runner.overview.outlook import Outlook
 from runner.planner import Planner
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 from runner.scheduling.deadlines import PipelineIncidents, pipeline_incidents
-from runner.scheduling.passes import PipelinePass, Scheduler
+from runner.scheduling.passes import PipelinePass, SchedulerPass
 from runner.scheduling.waiting import Conditions
 from tests.unit.fake_dbt import ZONE, FakeDbt
 from tests.unit.running import FakeWorld, Witness
@@ -39,7 +39,7 @@ class Town:
     world: FakeWorld = field(default_factory=FakeWorld)
     dbts: dict[str, FakeDbt] = field(default_factory=dict)
     witness: Witness = field(default_factory=Witness)
-    obstacles: dict[str, Blocker] = field(default_factory=dict)  # by window label
+    blocked: dict[str, Blocker] = field(default_factory=dict)  # by window label
     broken: dict[str, DaybreakError] = field(default_factory=dict)  # by pipeline
     pings: list[str] = field(default_factory=list)  # URLs that were fetched
     is_stopping: Callable[[], bool] = lambda: False
@@ -88,39 +88,41 @@ class Town:
     # Passes
 
     @property
-    def scheduler(self) -> Scheduler:
-        return Scheduler(
+    def scheduler_pass(self) -> SchedulerPass:
+        return SchedulerPass(
             workspace=cast(Any, self),
             engine=lambda: self.dbts[self._now],
-            obstacle_of=self.obstacle_of,
-            world=replace(self.world.world, is_stopping=lambda: self.is_stopping()),
+            environment=replace(self.world.environment, is_stopping=lambda: self.is_stopping()),
+            observers=self,
+            blockers=self,
             files_now=lambda: datetime.now(UTC) + timedelta(hours=1),  # all have settled
-            observer=self.observing,
-            pinger=lambda pipeline: Pinger.of(
-                pipeline.name, pipeline.config, {}, fetch=self.pings.append
-            ),
+            fetch=self.pings.append,
         )
 
     @contextmanager
-    def observing(self, _pipeline: Pipeline) -> Iterator[Observer]:
+    def observing(self, pipeline: Pipeline) -> Iterator[Observer]:  # noqa: ARG002
         yield self.witness
 
-    def obstacle_of(self, _pipeline: Pipeline, _wait: WaitFor, window: Window) -> Blocker | None:
-        return self.obstacles.get(window.label)
+    def blocker(self, pipeline: Pipeline, wait: WaitFor, window: Window) -> Blocker | None:  # noqa: ARG002
+        return self.blocked.get(window.label)
 
     def tick(self, at: datetime) -> dict[str, PipelinePass]:
         """One pass at a time; every later tick must be later."""
         self.world.at = at
-        return {turn.pipeline: turn for turn in self.scheduler.turns()}
+        return {turn.pipeline: turn for turn in self.scheduler_pass.run()}
 
     def look(self, name: str, at: datetime) -> PipelineIncidents:
         """What is absent of a pipeline at a time."""
-        planners = {name: self.planner(name) for name in self.pipelines if name not in self.broken}
-        return pipeline_incidents(planners[name], Conditions(planners, self.obstacle_of, at))
+        conditions = self.conditions(at)
+        return pipeline_incidents(conditions.outlook.planner(name), conditions)
+
+    def conditions(self, at: datetime) -> Conditions:
+        """Whatever windows wait for at a time."""
+        return Conditions(Outlook(cast(Any, self), at), self)
 
     def runs(self, name: str = "shop") -> list[Run]:
         """The runs of a pipeline, in the order in which they were queued."""
-        return sorted(self.ledger.runs(name), key=lambda run: run.key)
+        return sorted(self.ledger.runs.find(name), key=lambda run: run.key)
 
     def labels(self, name: str = "shop") -> list[str]:
         """The windows that were run, in that order."""

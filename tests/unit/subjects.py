@@ -11,9 +11,7 @@ from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from runner.core.drafts import ModelPlan
-from runner.core.plan import Plan, make_plan
-from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.planning import TAKEN, ModelPlan, Plan, Reprocess, RunRequest, make_plan
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
@@ -100,11 +98,11 @@ def plan_of(
     policy: Reprocess | frozenset[WindowStatus] = Reprocess.FAILED,
     *,
     in_flight: str = "",
-    request: Request | None = None,
+    request: RunRequest | None = None,
 ) -> Plan:
     """The plan for the whole week, unless ``request`` says otherwise."""
     takes = TAKEN[policy] if isinstance(policy, Reprocess) else policy
-    asked = request or Request(Spans([from_to(1, 7)]))
+    asked = request or RunRequest(Spans([from_to(1, 7)]))
     return make_plan(DAYS, subjects, spans(in_flight), replace(asked, takes=takes))
 
 

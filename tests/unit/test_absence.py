@@ -9,8 +9,9 @@ import pytest
 from runner.core.config import Catchup, WaitFor
 from runner.core.incidents import Incident, IncidentKind
 from runner.core.spans import Spans
+from runner.core.states import RunKind
 from runner.landed.completeness import Blocker
-from runner.ledger import Kind, Ledger
+from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
 from runner.scheduling.deadlines import PipelineIncidents, scheduler_in_words
 from tests.unit.fake_dbt import check, shop, windowed
@@ -42,7 +43,7 @@ def seen(found: PipelineIncidents) -> list[tuple[str, str, str]]:
             str(trouble.kind),
             trouble.reason,
         )
-        for span, trouble in found.overdue_troubles
+        for span, trouble in found.overdue_incidents
     ]
 
 
@@ -64,7 +65,7 @@ def test_without_a_deadline_a_window_is_missed_when_the_next_is_due(ledger: Ledg
 def test_a_long_absence_is_one_range(ledger: Ledger):
     found = town(ledger, chain()).look("shop", utc("2017-06-01 12:00"))
     assert [row[:2] for row in seen(found)] == [("2017-03-01 … 2017-05-31", "missed")]
-    assert found.troubles.at(utc("2017-04-01 12:00")) == Incident(
+    assert found.incidents.at(utc("2017-04-01 12:00")) == Incident(
         IncidentKind.MISSED,
         "not started: no scheduler has ever been seen",
         "runner run shop",
@@ -78,43 +79,45 @@ def test_a_pipeline_that_nobody_schedules_misses_nothing(ledger: Ledger):
 
 def test_who_is_paused_is_told_to_resume(ledger: Ledger):
     place = town(ledger, chain())
-    ledger.pause("shop", "the disk is full", utc("2017-03-02 09:00"))
+    ledger.controls.pause("shop", "the disk is full", utc("2017-03-02 09:00"))
     found = place.look("shop", utc("2017-03-02 12:00"))
     assert seen(found) == [("2017-03-01", "missed", "paused (the disk is full)")]
-    assert {trouble.remedy for _, trouble in found.troubles} == {"runner resume shop"}
+    assert {trouble.remedy for _, trouble in found.incidents} == {"runner resume shop"}
 
 
 def test_a_scheduler_that_was_not_seen_is_the_reason(ledger: Ledger):
     place = town(ledger, chain())
-    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
+    ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
     found = place.look("shop", utc("2017-03-02 12:00"))
     assert seen(found)[0][2] == "not started: scheduler not seen since 2017-03-02 09:00:00 UTC"
-    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 11:59:30"))
+    ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 11:59:30"))
     assert seen(place.look("shop", utc("2017-03-02 12:00")))[0][2] == "not started"
 
 
 def test_a_scheduler_is_dead_after_two_of_its_intervals(ledger: Ledger):
-    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
-    beat = ledger.last_beat()
+    ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
+    beat = ledger.scheduler.get_heartbeat()
     assert scheduler_in_words(beat, utc("2017-03-02 09:01")) is None
     words = scheduler_in_words(beat, utc("2017-03-02 09:01:01"))
     assert words == "scheduler not seen since 2017-03-02 09:00:00 UTC"
-    ledger.beat("tick", None, utc("2017-03-02 09:00"))
-    assert scheduler_in_words(ledger.last_beat(), utc("2018-03-02 09:00")) is None
-    ledger.beat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"), is_stopped=True)
-    words = scheduler_in_words(ledger.last_beat(), utc("2017-03-02 09:00:10"))
+    ledger.scheduler.record_heartbeat("tick", None, utc("2017-03-02 09:00"))
+    assert scheduler_in_words(ledger.scheduler.get_heartbeat(), utc("2018-03-02 09:00")) is None
+    ledger.scheduler.record_heartbeat(
+        "serve", timedelta(seconds=30), utc("2017-03-02 09:00"), is_stopped=True
+    )
+    words = scheduler_in_words(ledger.scheduler.get_heartbeat(), utc("2017-03-02 09:00:10"))
     assert words == "scheduler stopped at 2017-03-02 09:00:00 UTC"
 
 
 def test_a_file_that_does_not_come_is_named_after_its_timeout(ledger: Ledger):
     wait = WaitFor(file="landing/{window:%Y-%m-%d}.csv", timeout=timedelta(minutes=30))
     place = town(ledger, chain(wait_for=(wait,)))
-    place.obstacles["2017-03-01"] = Blocker("landing/2017-03-01.csv is not there")
+    place.blocked["2017-03-01"] = Blocker("landing/2017-03-01.csv is not there")
     place.tick(utc("2017-03-02 10:00"))
     assert seen(place.look("shop", utc("2017-03-02 10:29"))) == []
     found = place.look("shop", utc("2017-03-02 10:30"))
     assert seen(found) == [("2017-03-01", "missed", "waiting: landing/2017-03-01.csv is not there")]
-    place.obstacles.clear()
+    place.blocked.clear()
     place.tick(utc("2017-03-02 10:40"))
     assert seen(place.look("shop", utc("2017-03-02 12:40"))) == []
 
@@ -126,7 +129,7 @@ def test_what_failed_says_why_and_is_told_at_once(ledger: Ledger):
     place.tick(utc("2017-03-02 10:00"))
     found = place.look("shop", utc("2017-03-02 10:01"))
     assert seen(found) == []  # its deadline has not passed
-    (trouble,) = (value for _, value in found.troubles)
+    (trouble,) = (value for _, value in found.incidents)
     assert trouble.kind is IncidentKind.FAILED
     assert trouble.reason.startswith("stg: ")
     assert "holds no date" in trouble.reason
@@ -147,8 +150,8 @@ def test_what_is_incorrect_is_not_missed(ledger: Ledger):
 def test_what_runs_is_undecided_until_its_deadline(ledger: Ledger):
     place = town(ledger, chain())
     window = place.pipelines["shop"].calendar.labelled("2017-03-01")
-    ledger.queue("shop", Kind.SCHEDULED, [window], utc("2017-03-02 10:00"))
-    ledger.claim("shop", window.span, utc("2017-03-02 10:00"))
+    ledger.leases.queue("shop", RunKind.SCHEDULED, [window], utc("2017-03-02 10:00"))
+    ledger.leases.claim("shop", window.span, utc("2017-03-02 10:00"))
     found = place.look("shop", utc("2017-03-02 11:00"))
     assert window.span in found.undecided
     assert seen(found) == []
@@ -162,18 +165,18 @@ def test_what_was_a_success_and_runs_again_is_not_missed(ledger: Ledger):
     place.tick(utc("2017-03-06 10:00"))
     calendar = place.pipelines["shop"].calendar
     again = [calendar.labelled(f"2017-03-0{day}") for day in (1, 2, 3)]
-    ledger.queue("shop", Kind.BACKFILL, again, utc("2017-03-06 10:30"))
+    ledger.leases.queue("shop", RunKind.BACKFILL, again, utc("2017-03-06 10:30"))
     found = place.look("shop", utc("2017-03-06 11:00"))
-    assert list(found.troubles) == []
+    assert list(found.incidents) == []
     assert all(window.span in found.undecided for window in again)
 
 
 def test_a_clock_that_is_set_back_lets_nothing_recover(ledger: Ledger):
     place = town(ledger, chain())
     late = place.look("shop", utc("2017-03-06 12:00"))
-    (told,) = (span for span, _ in late.troubles)
+    (told,) = (span for span, _ in late.incidents)
     before = place.look("shop", utc("2017-03-02 12:00"))
-    rest = Spans([told]) - before.troubles.where(lambda _: True)
+    rest = Spans([told]) - before.incidents.where(lambda _: True)
     assert rest
     assert rest - before.undecided == Spans()
     assert told in place.look("shop", utc("2017-03-01 12:00")).undecided

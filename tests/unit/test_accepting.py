@@ -16,8 +16,7 @@ from runner.core.status import WindowRecord, WindowStatus, WorkResult, assess
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
 from runner.ledger import IndexChange, Ledger
-from runner.project.acceptance import accept
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import accept_code, equal_hashes
 from runner.project.manifest import Node, Project
 from tests.unit.ledger_fixtures import change_index
 from tests.unit.subjects import DAYS, NONE, day, from_to, marked, subject
@@ -57,8 +56,10 @@ def statuses(ledger: Ledger, code_hash: str) -> dict[WindowStatus, str]:
     """What the first days of orders are, with some code."""
     found = replace(
         subject("orders", "....."),
-        known=ledger.known()["orders"],
-        code_hashes=equal_hashes(code_hash, ledger.accepted().get("orders", ())),
+        known=ledger.windows.get_records()["orders"],
+        code_hashes=equal_hashes(
+            code_hash, ledger.windows.get_accepted_changes().get("orders", ())
+        ),
     )
     return {status: marked(spans) for status, spans in assess(found, DAYS, NONE).items()}
 
@@ -66,7 +67,7 @@ def statuses(ledger: Ledger, code_hash: str) -> dict[WindowStatus, str]:
 def test_what_older_code_published_is_stale_no_more(ledger: Ledger):
     published(ledger, from_to(1, 5), "first")
     assert statuses(ledger, "second") == {WindowStatus.STALE: "xxxxx.."}
-    assert accept("orders", project("second"), ledger, NOW) == 1
+    assert accept_code("orders", project("second"), ledger, NOW) == 1
     assert statuses(ledger, "second") == {WindowStatus.SUCCESS: "xxxxx.."}
 
 
@@ -74,57 +75,57 @@ def test_every_code_that_has_published_is_accepted_at_once_and_counted(ledger: L
     published(ledger, from_to(1, 2), "first")
     published(ledger, from_to(3, 4), "second")
     published(ledger, day(5), "third")
-    assert accept("orders", project("third"), ledger, NOW) == 2
+    assert accept_code("orders", project("third"), ledger, NOW) == 2
     assert statuses(ledger, "third") == {WindowStatus.SUCCESS: "xxxxx.."}
 
 
 def test_it_holds_for_this_code_and_not_for_the_next(ledger: Ledger):
     published(ledger, from_to(1, 5), "first")
-    accept("orders", project("second"), ledger, NOW)
+    accept_code("orders", project("second"), ledger, NOW)
     assert statuses(ledger, "third") == {WindowStatus.STALE: "xxxxx.."}
 
 
 def test_a_second_acceptance_builds_on_the_first(ledger: Ledger):
     published(ledger, from_to(1, 3), "first")
-    accept("orders", project("second"), ledger, NOW)
+    accept_code("orders", project("second"), ledger, NOW)
     published(ledger, from_to(4, 5), "second")
-    assert accept("orders", project("third"), ledger, NOW) == 2
+    assert accept_code("orders", project("third"), ledger, NOW) == 2
     assert statuses(ledger, "third") == {WindowStatus.SUCCESS: "xxxxx.."}
 
 
 def test_code_that_is_taken_back_is_known_again(ledger: Ledger):
     published(ledger, from_to(1, 2), "first")
-    accept("orders", project("second"), ledger, NOW)
+    accept_code("orders", project("second"), ledger, NOW)
     published(ledger, from_to(3, 5), "second")
     assert statuses(ledger, "first") == {
         WindowStatus.SUCCESS: "xx.....",
         WindowStatus.STALE: "..xxx..",
     }
-    assert accept("orders", project("first"), ledger, NOW) == 1
+    assert accept_code("orders", project("first"), ledger, NOW) == 1
     assert statuses(ledger, "first") == {WindowStatus.SUCCESS: "xxxxx.."}
     assert statuses(ledger, "second") == {WindowStatus.SUCCESS: "xxxxx.."}
 
 
 def test_to_accept_twice_is_to_accept_once(ledger: Ledger):
     published(ledger, from_to(1, 5), "first")
-    accept("orders", project("second"), ledger, NOW)
-    assert accept("orders", project("second"), ledger, NOW) == 0
-    assert ledger.accepted() == {"orders": [("first", "second")]}
+    accept_code("orders", project("second"), ledger, NOW)
+    assert accept_code("orders", project("second"), ledger, NOW) == 0
+    assert ledger.windows.get_accepted_changes() == {"orders": [("first", "second")]}
 
 
 def test_where_nothing_is_stale_there_is_nothing_to_accept(ledger: Ledger):
-    assert accept("orders", project("first"), ledger, NOW) == 0
+    assert accept_code("orders", project("first"), ledger, NOW) == 0
     published(ledger, from_to(1, 3), "first")
     published(ledger, from_to(4, 5), None)  # published by hand: nobody knows by which code
-    assert accept("orders", project("first"), ledger, NOW) == 0
-    assert ledger.accepted() == {}
+    assert accept_code("orders", project("first"), ledger, NOW) == 0
+    assert ledger.windows.get_accepted_changes() == {}
 
 
 def test_it_mends_nothing(ledger: Ledger):
     published(ledger, from_to(1, 2), "first")
     published(ledger, day(3), "first", WorkResult.INCORRECT)
     published(ledger, day(4), "first", WorkResult.FAILED)
-    accept("orders", project("second"), ledger, NOW)
+    accept_code("orders", project("second"), ledger, NOW)
     assert statuses(ledger, "second") == {
         WindowStatus.SUCCESS: "xx.....",
         WindowStatus.INCORRECT: "..x....",
@@ -136,8 +137,8 @@ def test_it_mends_nothing(ledger: Ledger):
 def test_other_models_stay_as_they_are(ledger: Ledger):
     known = Timeline([(from_to(1, 5), WindowRecord(WorkResult.SUCCESS, "first"))])
     change_index(ledger, IndexChange(windows={"orders": known, "totals": known}))
-    accept("orders", project("second"), ledger, NOW)
-    assert ledger.accepted().keys() == {"orders"}
+    accept_code("orders", project("second"), ledger, NOW)
+    assert ledger.windows.get_accepted_changes().keys() == {"orders"}
 
 
 @pytest.mark.parametrize(
@@ -150,5 +151,5 @@ def test_other_models_stay_as_they_are(ledger: Ledger):
 )
 def test_what_is_no_windowed_model_is_refused(ledger: Ledger, name: str, said: str):
     with pytest.raises(UsageError, match=said):
-        accept(name, project("first"), ledger, NOW)
-    assert ledger.accepted() == {}
+        accept_code(name, project("first"), ledger, NOW)
+    assert ledger.windows.get_accepted_changes() == {}

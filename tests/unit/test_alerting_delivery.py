@@ -78,10 +78,12 @@ def config(*urls: str, ping: str | None = None) -> PipelineConfig:
 def write(ledger: Ledger, *titles: str, pipeline: str = "orders") -> None:
     """Put messages into the outbox: windows fail one after another."""
     for title in titles:
-        told = len(list(ledger.told(pipeline).where(lambda _: True)))
+        told = len(list(ledger.outbox.get_announced(pipeline).where(lambda _: True)))
         failed = Timeline((window.span, FAILED) for window in WEEK[: 2 * (told + 1) : 2])
         message = Message(Tone.FAILURE, title, "why")
-        ledger.tell(pipeline, failed, Spans(), lambda *_, message=message: [message], NOW)
+        ledger.outbox.announce(
+            pipeline, failed, Spans(), lambda *_, message=message: [message], NOW
+        )
 
 
 def test_what_is_new_is_sent_once_and_in_order(ledger: Ledger):
@@ -149,7 +151,7 @@ def test_one_pipeline_does_not_wait_for_the_channel_of_another(ledger: Ledger):
     write(ledger, "returns failed", pipeline="returns")
     post = network.post(ledger, FIRST)
     both = {**post.configs, "returns": config(SECOND)}
-    delivery = OutboxSender(ledger, both, {}, post.world, network.send).deliver()
+    delivery = OutboxSender(ledger, both, {}, post.environment, network.send).deliver()
     assert delivery.sent == 1
     assert network.sent == [(SECOND, "returns failed")]
 
@@ -159,9 +161,10 @@ def test_a_pipeline_that_is_gone_or_tells_nobody_is_left_alone(ledger: Ledger):
     write(ledger, "failed")
     assert network.post(ledger).deliver().lines == ()
     assert (
-        OutboxSender(ledger, {}, {}, network.post(ledger).world, network.send).deliver().lines == ()
+        OutboxSender(ledger, {}, {}, network.post(ledger).environment, network.send).deliver().lines
+        == ()
     )
-    assert len(ledger.unsent()) == 1
+    assert len(ledger.outbox.get_unsent()) == 1
 
 
 def test_a_variable_that_is_not_set_is_named_and_the_next_channel_used(ledger: Ledger):
@@ -194,7 +197,7 @@ def test_a_ledger_that_fails_is_a_line(ledger: Ledger, monkeypatch: pytest.Monke
 
     write(ledger, "failed")
     network = Network()
-    monkeypatch.setattr(ledger, "unsent", broken)
+    monkeypatch.setattr(ledger.outbox, "get_unsent", broken)
     delivery = network.post(ledger, FIRST).deliver()
     assert delivery.lines == (
         "alerts cannot be sent: the ledger x cannot be used (disk is full): make room",
@@ -206,10 +209,10 @@ def test_a_mistake_of_ours_is_a_line_that_tells_no_secret(ledger: Ledger):
         raise RuntimeError(url)
 
     write(ledger, "failed")
-    world = Network().post(ledger).world
+    world = Network().post(ledger).environment
     post = OutboxSender(ledger, {"orders": config("json://secret@host")}, {}, world, broken)
     assert post.deliver().lines == ("alerts cannot be sent: unexpected RuntimeError",)
-    assert len(ledger.unsent()) == 1
+    assert len(ledger.outbox.get_unsent()) == 1
 
 
 def test_who_dies_while_sending_is_followed_by_the_next(tmp_path: Path, ledger: Ledger):
@@ -221,7 +224,7 @@ def test_who_dies_while_sending_is_followed_by_the_next(tmp_path: Path, ledger: 
 
         with opened(tmp_path / "ledger.db") as other:
             post = OutboxSender(
-                other, {"orders": config(FIRST)}, {}, Network().post(other).world, stop
+                other, {"orders": config(FIRST)}, {}, Network().post(other).environment, stop
             )
             with pytest.raises(KeyboardInterrupt):
                 post.deliver()
@@ -243,14 +246,14 @@ def test_an_interrupt_waits_until_the_message_is_marked(ledger: Ledger):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     interrupts.listen()
     try:
-        world = network.post(ledger).world
+        world = network.post(ledger).environment
         with pytest.raises(interrupts.Interrupted):
             OutboxSender(ledger, {"orders": config(FIRST)}, {}, world, interrupted).deliver()
     finally:
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
             signal.signal(number, handler)
     assert network.titles == ["failed"]
-    assert [one.message.title for one in ledger.unsent()] == ["another"]
+    assert [one.message.title for one in ledger.outbox.get_unsent()] == ["another"]
 
 
 def test_every_channel_has_its_turn():

@@ -11,7 +11,7 @@ from runner.core.incidents import Incident, IncidentChange, IncidentKind
 from runner.core.messages import Message, Tone
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
-from runner.ledger import Ledger, Unsent
+from runner.ledger import Ledger, UnsentMessage
 from tests.unit.ledger_fixtures import (
     NOW,
     PIPELINE,
@@ -38,18 +38,18 @@ def tell(ledger: Ledger, current: Timeline[Incident], undecided: Spans | None = 
     def composed(news: Sequence[IncidentChange], open_now: Timeline[IncidentKind]) -> list[Message]:
         return [Message(Tone.FAILURE, f"{len(list(open_now))} ranges", f"{len(news)} news")]
 
-    return len(ledger.tell(PIPELINE, current, undecided or Spans(), composed, NOW))
+    return len(ledger.outbox.announce(PIPELINE, current, undecided or Spans(), composed, NOW))
 
 
 def titles(ledger: Ledger) -> list[str]:
-    return [one.message.title for one in ledger.unsent()]
+    return [one.message.title for one in ledger.outbox.get_unsent()]
 
 
-def take(ledger: Ledger, later: timedelta = timedelta(0)) -> Unsent | None:
-    return ledger.take_message(PIPELINE, NOW + later, LONGEST)
+def take(ledger: Ledger, later: timedelta = timedelta(0)) -> UnsentMessage | None:
+    return ledger.outbox.take(PIPELINE, NOW + later, LONGEST)
 
 
-def taken(ledger: Ledger) -> Unsent:
+def taken(ledger: Ledger) -> UnsentMessage:
     found = take(ledger)
     assert found is not None
     return found
@@ -57,27 +57,29 @@ def taken(ledger: Ledger) -> Unsent:
 
 def test_nothing_is_told_at_first(ledger: Ledger):
     assert tell(ledger, NOTHING) == 0
-    assert ledger.unsent() == ()
-    assert ledger.told(PIPELINE) == Timeline()
+    assert ledger.outbox.get_unsent() == ()
+    assert ledger.outbox.get_announced(PIPELINE) == Timeline()
 
 
 def test_a_trouble_is_told_once(ledger: Ledger):
     assert [tell(ledger, ALL_WEEK) for _ in range(3)] == [1, 0, 0]
     assert titles(ledger) == ["1 ranges"]
-    assert ledger.told(PIPELINE) == Timeline([(span(WEEK), IncidentKind.FAILED)])
+    assert ledger.outbox.get_announced(PIPELINE) == Timeline([(span(WEEK), IncidentKind.FAILED)])
 
 
 def test_what_is_in_flight_stays_as_it_was_told(ledger: Ledger):
     tell(ledger, ALL_WEEK)
     assert tell(ledger, NOTHING, Spans([span(WEEK)])) == 0
     assert tell(ledger, NOTHING, Spans([span(WEEK[:3])])) == 1
-    assert ledger.told(PIPELINE) == Timeline([(span(WEEK[:3]), IncidentKind.FAILED)])
+    assert ledger.outbox.get_announced(PIPELINE) == Timeline(
+        [(span(WEEK[:3]), IncidentKind.FAILED)]
+    )
 
 
 def test_pipelines_are_told_apart(ledger: Ledger):
     tell(ledger, ALL_WEEK)
-    assert ledger.told("returns") == Timeline()
-    assert ledger.take_message("returns", NOW, LONGEST) is None
+    assert ledger.outbox.get_announced("returns") == Timeline()
+    assert ledger.outbox.take("returns", NOW, LONGEST) is None
 
 
 def test_what_cannot_be_composed_is_told_another_time(ledger: Ledger):
@@ -85,8 +87,8 @@ def test_what_cannot_be_composed_is_told_another_time(ledger: Ledger):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        ledger.tell(PIPELINE, ALL_WEEK, Spans(), broken, NOW)
-    assert ledger.told(PIPELINE) == Timeline()
+        ledger.outbox.announce(PIPELINE, ALL_WEEK, Spans(), broken, NOW)
+    assert ledger.outbox.get_announced(PIPELINE) == Timeline()
     assert tell(ledger, ALL_WEEK) == 1
 
 
@@ -101,16 +103,16 @@ def test_two_who_look_at_once_tell_it_once(location: Location):
     written = sum(in_children([look] * 4))
     with opened(location) as ledger:
         # Each look may meet what the others have told between, but never what it has itself.
-        assert len(ledger.unsent()) == written
-        news = [one.message.title for one in ledger.unsent()]
+        assert len(ledger.outbox.get_unsent()) == written
+        news = [one.message.title for one in ledger.outbox.get_unsent()]
         assert news == ["1 ranges" if n % 2 == 0 else "0 ranges" for n in range(written)]
 
 
 def test_a_message_is_kept_as_it_was(location: Location, ledger: Ledger):
     message = Message(Tone.WARNING, "orders: 1 window incorrect", "why: 'quoted' {{ jinja }}\n\0")
-    ledger.tell(PIPELINE, ALL_WEEK, Spans(), lambda *_: [message], NOW)
+    ledger.outbox.announce(PIPELINE, ALL_WEEK, Spans(), lambda *_: [message], NOW)
     with opened(location) as other:
-        (found,) = other.unsent()
+        (found,) = other.outbox.get_unsent()
     body = message.body.replace("\0", "\N{REPLACEMENT CHARACTER}")
     assert found.message == Message(message.tone, message.title, body)
     assert (found.pipeline, found.created_at, found.attempts) == (PIPELINE, NOW, 0)
@@ -125,8 +127,8 @@ def test_a_message_is_in_one_hand_at_a_time(location: Location, ledger: Ledger):
 
     first = taken(ledger)
     assert in_children([attempt] * 4) == [False] * 4
-    ledger.message_sent(first.key, NOW)
-    assert ledger.unsent() == ()
+    ledger.outbox.mark_sent(first.key, NOW)
+    assert ledger.outbox.get_unsent() == ()
 
 
 def test_the_next_waits_for_the_one_before(ledger: Ledger):
@@ -134,12 +136,12 @@ def test_the_next_waits_for_the_one_before(ledger: Ledger):
     tell(ledger, NOTHING)
     first = taken(ledger)
     assert take(ledger) is None
-    ledger.message_failed(first.key, 1, NOW + timedelta(seconds=20), "nobody listens there")
+    ledger.outbox.mark_failed(first.key, 1, NOW + timedelta(seconds=20), "nobody listens there")
     assert take(ledger) is None
     again = take(ledger, timedelta(seconds=20))
     assert again is not None
     assert (again.key, again.attempts, again.last_error) == (first.key, 1, "nobody listens there")
-    ledger.message_sent(again.key, NOW)
+    ledger.outbox.mark_sent(again.key, NOW)
     second = taken(ledger)
     assert second.message.title == "0 ranges"
 
@@ -163,7 +165,7 @@ def test_a_lease_of_another_machine(ledger: Ledger, seconds: int, is_free: bool)
     tell(ledger, ALL_WEEK)
     with acting("elsewhere:1:1"):
         taken(ledger)
-    with ledger._transaction() as connection:
+    with ledger.database.transaction() as connection:
         connection.change(LEASED, seconds=seconds)
     assert (take(ledger) is not None) is is_free
 
@@ -172,20 +174,20 @@ def test_who_was_too_slow_does_not_undo_what_another_did(ledger: Ledger):
     tell(ledger, ALL_WEEK)
     with acting("elsewhere:1:1"):
         slow = taken(ledger)
-    with ledger._transaction() as connection:
+    with ledger.database.transaction() as connection:
         connection.change(LEASED, seconds=-1)
     quick = taken(ledger)
     with acting("elsewhere:1:1"):
-        ledger.message_failed(slow.key, 1, NOW, "timed out")
-    assert ledger.unsent()[0].attempts == 0
-    ledger.message_sent(quick.key, NOW)
+        ledger.outbox.mark_failed(slow.key, 1, NOW, "timed out")
+    assert ledger.outbox.get_unsent()[0].attempts == 0
+    ledger.outbox.mark_sent(quick.key, NOW)
     with acting("elsewhere:1:1"):
-        ledger.message_failed(slow.key, 1, NOW, "timed out")
-    assert ledger.unsent() == ()
+        ledger.outbox.mark_failed(slow.key, 1, NOW, "timed out")
+    assert ledger.outbox.get_unsent() == ()
 
 
 def test_a_clock_that_was_wrong_puts_nothing_off_for_long(ledger: Ledger):
     tell(ledger, ALL_WEEK)
     first = taken(ledger)
-    ledger.message_failed(first.key, 1, NOW + timedelta(days=4000), "nobody listens there")
+    ledger.outbox.mark_failed(first.key, 1, NOW + timedelta(days=4000), "nobody listens there")
     assert take(ledger) is not None

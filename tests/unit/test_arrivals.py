@@ -20,7 +20,7 @@ import pytest
 from runner.core.config import WaitFor
 from runner.core.windows import Calendar, Grain
 from runner.landed import completeness
-from runner.landed.completeness import Blocker, file_obstacle
+from runner.landed.completeness import Blocker, file_blocker
 
 ZONE = ZoneInfo("America/New_York")
 WINDOW = Calendar(Grain.DAY, ZONE).labelled("2026-06-19")
@@ -43,7 +43,7 @@ def waiting_for(template: str = "{window:%Y-%m-%d}.csv", **more: object) -> Wait
 
 def seen(folder: Path, wait: WaitFor, later: timedelta) -> Blocker | None:
     """What is wrong so long after now: no test waits for a file to settle."""
-    return file_obstacle(wait, WINDOW, ZONE, folder, datetime.now(UTC) + later)
+    return file_blocker(wait, WINDOW, ZONE, folder, datetime.now(UTC) + later)
 
 
 def said(folder: Path, name: str = NAME, **more: object) -> str | None:
@@ -162,9 +162,9 @@ def test_the_name_is_the_local_start_of_the_window(tmp_path: Path):
     (tmp_path / "2026-06-19_23.csv").write_text(CSV)
     wait = waiting_for("{window:%Y-%m-%d_%H}.csv")
     now = datetime.now(UTC) + timedelta(hours=1)
-    assert file_obstacle(wait, hour, ZONE, tmp_path, now) is None
+    assert file_blocker(wait, hour, ZONE, tmp_path, now) is None
     following = Calendar(Grain.HOUR, ZONE).following(hour)
-    assert file_obstacle(wait, following, ZONE, tmp_path, now) == Blocker(
+    assert file_blocker(wait, following, ZONE, tmp_path, now) == Blocker(
         "2026-06-20_00.csv is not there"
     )
 

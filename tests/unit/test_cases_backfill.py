@@ -14,8 +14,7 @@ import pytest
 
 from runner.core.chunks import Sizing
 from runner.core.errors import ConfigError
-from runner.core.plan import Plan, make_plan
-from runner.core.requests import TAKEN, Reprocess, Request
+from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.schedules import Schedule
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
@@ -56,7 +55,7 @@ def plan_of(
         if span not in busy
     )
     asked = Spans([DAYS.span_of_dates(date.fromisoformat(first), date.fromisoformat(last))])
-    request = Request(asked, TAKEN[reprocess], newest_first=newest_first, sizing=ONE_BY_ONE)
+    request = RunRequest(asked, TAKEN[reprocess], newest_first=newest_first, sizing=ONE_BY_ONE)
     return make_plan(DAYS, [model(asked, known)], busy, request)
 
 
@@ -201,7 +200,7 @@ def missing_windows(
     desired = desired_of(row)
     known = Timeline((span, WindowRecord(WorkResult.SUCCESS, "now")) for span in spans(row["have"]))
     known = known.changed(outdated or Spans(), lambda done: replace(done, is_outdated=True))
-    request = Request(desired, TAKEN[policy], sizing=ONE_BY_ONE)
+    request = RunRequest(desired, TAKEN[policy], sizing=ONE_BY_ONE)
     plan = make_plan(calendar_of(row), [model(desired, known)], Spans(), request)
     return [[to_ms(chunk.span.start), to_ms(chunk.span.end)] for chunk in plan.chunks]
 

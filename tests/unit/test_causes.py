@@ -8,8 +8,8 @@ import pytest
 
 from runner.core.status import WindowStatus
 from runner.explain.causes import Blame, Lineage, LineageNode, WindowRange
+from runner.explain.repair import first_step, repair_commands
 from runner.ledger import Pause
-from runner.render.repairs import first_step, repair_commands
 from tests.unit.subjects import DAYS, WEEK, from_to
 
 DAY = WEEK[0]
@@ -101,7 +101,7 @@ def test_a_stop_is_as_bad_as_its_worst_part():
         WindowRange(WEEK[2].span, "3", WindowStatus.FAILED),
     ]
     month = LineageNode("a", "a", "by day", (), is_windowed=True, parts=tuple(parts))
-    assert (month.status, month.trouble) == (WindowStatus.FAILED, Blame.WRONG)
+    assert (month.status, month.blame) == (WindowStatus.FAILED, Blame.WRONG)
     assert (month.verdict.ran, month.verdict.correct) == (False, None)
     assert [part.label for part in month.wrong_parts] == ["2", "3"]
 

@@ -19,7 +19,7 @@ from runner.core.chunks import (
     first_part,
 )
 from runner.core.spans import Span
-from runner.warehouse.machine import memory
+from runner.planner import memory
 from tests.unit.subjects import DAYS, WEEK, from_to
 
 CHUNK = Chunk(from_to(1, 7), ("orders", "totals"), ("tax",), ("failed", "missing"))

@@ -16,18 +16,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runner.core.spans import Spans
+from runner.core.states import RunKind
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
 from runner.doctor import checks
 from runner.doctor.checks import Diagnosis, Health
-from runner.ledger import Kind, Ledger, Pause
+from runner.ledger import Ledger, Pause
 from runner.ledger.addresses import ledger_file
-from runner.ledger.checkup import file_version
+from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Node, Project
 from runner.render.doctor import doctor_page, doctor_record
-from runner.render.ink import Terminal
+from runner.render.terminal import Terminal
 from runner.warehouse.lock import Holder, stray_engines
 from runner.warehouse.markers import Differences
 
@@ -60,7 +61,7 @@ def file(tmp_path: Path) -> Path:
 def test_a_sound_ledger_is_ok(file: Path):
     assert checks.ledger_on_disk(file).verdict is Health.OK
     with closing(Ledger.open(file)) as ledger:
-        journal = ledger.journal()
+        journal = ledger.maintenance.get_journal()
     assert journal == ("wal", 2)
     assert checks.ledger_in_use(file, journal).verdict is Health.OK
     assert checks.ledger_in_use(file, ("delete", 1)).verdict is Health.WARNING
@@ -109,11 +110,11 @@ def test_only_sqlite_has_a_file(tmp_path: Path):
 def test_a_new_index_comes_with_the_highest_fence(file: Path):
     index = {"a": Timeline([(WEEK, WindowRecord(WorkResult.SUCCESS))])}
     with closing(Ledger.open(file)) as ledger:
-        ledger.replace_index(index.items(), highest_fence=10**15)
-        ledger.replace_index(index.items(), highest_fence=5)  # never lowered
-        ledger.queue("orders", Kind.BACKFILL, DAYS.windows(WEEK), NOW)
-        assert ledger.claim("orders", WEEK, NOW) == 10**15 + 1
-        assert ledger.known() == index
+        ledger.windows.replace_all(index.items(), highest_fence=10**15)
+        ledger.windows.replace_all(index.items(), highest_fence=5)  # never lowered
+        ledger.leases.queue("orders", RunKind.BACKFILL, DAYS.windows(WEEK), NOW)
+        assert ledger.leases.claim("orders", WEEK, NOW) == 10**15 + 1
+        assert ledger.windows.get_records() == index
 
 
 # Runs, pauses, processes
@@ -121,9 +122,9 @@ def test_a_new_index_comes_with_the_highest_fence(file: Path):
 
 def test_runs_in_flight_are_no_illness(file: Path):
     with closing(Ledger.open(file)) as ledger:
-        assert verdicts(checks.open_runs(ledger.open_ends(), [])) == [Health.OK]
-        queued = ledger.queue("orders", Kind.BACKFILL, DAYS.windows(WEEK), NOW)
-        runs = ledger.open_ends()
+        assert verdicts(checks.open_runs(ledger.runs.find_open(), [])) == [Health.OK]
+        queued = ledger.leases.queue("orders", RunKind.BACKFILL, DAYS.windows(WEEK), NOW)
+        runs = ledger.runs.find_open()
     assert runs == queued
     (line,) = checks.open_runs(runs, [])
     assert (line.verdict, line.text) == (Health.OK, "7 of orders are in flight")
@@ -135,10 +136,10 @@ def test_runs_in_flight_are_no_illness(file: Path):
 
 def test_runs_that_were_cut_off_are_to_be_settled(file: Path):
     with closing(Ledger.open(file)) as ledger:
-        ledger.queue("orders", Kind.BACKFILL, DAYS.windows(WEEK), NOW)
-        ledger.claim("orders", WEEK, NOW)
-        ledger.give_up("orders", "interrupted", NOW)
-        (line,) = checks.open_runs(ledger.open_ends(), [])
+        ledger.leases.queue("orders", RunKind.BACKFILL, DAYS.windows(WEEK), NOW)
+        ledger.leases.claim("orders", WEEK, NOW)
+        ledger.leases.give_up("orders", "interrupted", NOW)
+        (line,) = checks.open_runs(ledger.runs.find_open(), [])
     assert line.verdict is Health.WARNING
     assert line.text.startswith("7 of orders were cut off")
 

@@ -19,15 +19,16 @@ from hypothesis import strategies as st
 from runner.core.chunks import Sizing
 from runner.core.config import Retries
 from runner.core.errors import LedgerError
-from runner.core.requests import Reprocess, Request
+from runner.core.planning import Reprocess, RunRequest
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
-from runner.execution.queueing import MEANWHILE, run_plan
 from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
+from runner.run import MEANWHILE
+from tests.conftest import of_hundred
 from tests.unit.fake_dbt import (
     FIRST,
     KILLED,
@@ -79,7 +80,7 @@ Open = Callable[..., Runner]
 def opened(pipeline: Pipeline, **dbt: Any) -> Iterator[Runner]:
     """A runner with a ledger of its own."""
     with TemporaryDirectory() as folder:
-        ledger = open_ledger(Path(folder) / "ledger.db", Ledger)
+        ledger = open_ledger(Path(folder) / "ledger.db")
         try:
             yield Runner(pipeline, ledger, FakeDbt(pipeline, **dbt))
         finally:
@@ -94,7 +95,7 @@ def open_runner(tmp_path: Path) -> Iterator[Open]:
 
     def make(pipeline: Pipeline = SHOP, ledger: Ledger | None = None, **dbt: Any) -> Runner:
         if ledger is None:
-            ledger = open_ledger(tmp_path / f"ledger{next(numbers)}.db", Ledger)
+            ledger = open_ledger(tmp_path / f"ledger{next(numbers)}.db")
             ledgers.append(ledger)
         return Runner(pipeline, ledger, FakeDbt(pipeline, **dbt))
 
@@ -198,10 +199,10 @@ def test_a_chunk_is_cut_at_the_windows_that_a_gate_names(open_runner: Open):
     assert published == {windows[day].start for day in without(9, {2, 6})}
     assert done.reasons == {"lines_gate: expected 100 rows; actual 7 rows"}
     bad = runner.runs()[2]
-    assert [(m.model, m.standing) for m in runner.ledger.model_runs(bad)] == [
+    assert [(m.model, m.standing) for m in runner.ledger.results.get_models(bad)] == [
         ("lines", WorkResult.INCORRECT)
     ]
-    assert [f.check for f in runner.ledger.findings(bad)] == ["lines_gate"]
+    assert [f.check for f in runner.ledger.results.get_findings(bad)] == ["lines_gate"]
     assert bad.row_count is None
 
 
@@ -222,7 +223,7 @@ def test_what_was_published_before_a_gate_held_another_model_back_is_not_built_a
     assert sorted(runner.dbt.built) == sorted(set(runner.dbt.built))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=of_hundred(10))
 @given(chunks_with_poison())
 def test_windows_that_a_gate_names_cost_one_invocation_per_range_of_good_ones(
     drawn: tuple[int, set[int]],
@@ -261,7 +262,7 @@ def test_a_check_of_the_last_model_that_names_a_window_needs_no_second_invocatio
     assert done.of(RunState.INCORRECT) == {3}
     assert len(done.asked) == 1
     bad = runner.runs()[3]
-    assert {m.model: m.standing for m in runner.ledger.model_runs(bad)} == {
+    assert {m.model: m.standing for m in runner.ledger.results.get_models(bad)} == {
         "lines": WorkResult.SUCCESS,
         "revenue": WorkResult.INCORRECT,
     }
@@ -274,7 +275,7 @@ def test_a_check_that_warns_condemns_nothing_and_is_kept(open_runner: Open):
     done = runner.backfill(3)
     assert set(done.states) == {RunState.SUCCESS}
     assert len(done.asked) == 1
-    found = [[f.severity for f in runner.ledger.findings(run)] for run in runner.runs()]
+    found = [[f.severity for f in runner.ledger.results.get_findings(run)] for run in runner.runs()]
     assert found == [[], ["warn"], []]
 
 
@@ -292,7 +293,7 @@ def test_a_check_that_names_nothing_is_narrowed_down_by_checks_alone(open_runner
     assert {(i.nodes, i.checks) for i in done.asked[1:]} == {((), ("revenue_check",))}
     assert len(runner.dbt.built) == 2 * 16
     assert runner.standings("revenue", 16)[5] is WorkResult.INCORRECT
-    found = runner.ledger.findings(runner.runs()[5])
+    found = runner.ledger.results.get_findings(runner.runs()[5])
     assert [(f.actual, f.sample) for f in found] == [("1 row", ("id 7",))]
 
 
@@ -328,7 +329,7 @@ def test_k_poisoned_windows_among_n_cost_k_times_log_n_invocations(
     assert len(done.asked) <= 1 + 3 + 4 + 2 * len(poison) * ceil(log2(max(count, 2)))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=of_hundred(10))
 @given(chunks_with_poison())
 def test_failures_that_name_nothing_are_halved_down_to_each_poisoned_window(
     drawn: tuple[int, set[int]],
@@ -342,7 +343,7 @@ def test_failures_that_name_nothing_are_halved_down_to_each_poisoned_window(
     assert len(done.asked) <= 8 + 2 * len(poison) * ceil(log2(max(count, 2)))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=of_hundred(10))
 @given(chunks_with_poison())
 def test_an_error_that_mentions_a_window_is_cut_there(drawn: tuple[int, set[int]]):
     count, poison = drawn
@@ -417,10 +418,10 @@ def test_a_table_is_made_again_after_a_pause_cut_off_the_chunk_that_should_have(
 ):
     runner = open_runner()
     runner.backfill(4)
-    runner.dbt.before = lambda _: runner.ledger.pause("shop", "by hand", runner.world.at)
+    runner.dbt.before = lambda _: runner.ledger.controls.pause("shop", "by hand", runner.world.at)
     runner.backfill(4, chunk=2, reprocess=Reprocess.ALL)
     runner.dbt.before = lambda _: None
-    runner.ledger.resume("shop")
+    runner.ledger.controls.resume("shop")
     assert runner.dbt.built.count(("report", "")) == 1
     runner.backfill(4)
     assert runner.dbt.built.count(("report", "")) == 2
@@ -502,7 +503,7 @@ def test_a_locked_warehouse_is_tried_again_with_backoff_and_only_what_is_left(op
     states: list[set[RunState]] = []
 
     def look(_: float) -> None:
-        states.append({run.state for run in runner.ledger.runs("shop")})
+        states.append({run.state for run in runner.ledger.runs.find("shop")})
 
     runner.world.while_asleep = look
     done = runner.backfill(7)
@@ -514,7 +515,7 @@ def test_a_locked_warehouse_is_tried_again_with_backoff_and_only_what_is_left(op
     ]
     # Half of 10 and of 20 seconds; meanwhile the ledger says that they wait.
     assert runner.witness.waits == [5.0, 10.0]
-    assert runner.ledger.figures("shop").retries == 2
+    assert runner.ledger.runs.get_statistics("shop").retries == 2
     assert states == [{RunState.RETRYING}, {RunState.RETRYING}]
     assert len(runner.runs()) == 7
 
@@ -606,7 +607,7 @@ def test_a_full_disk_pauses_the_pipeline_and_stops(open_runner: Open):
     done = runner.backfill(6, chunk=2)
     assert done.states == [RunState.FAILED] * 2 + [RunState.CANCELLED] * 4
     assert len(done.asked) == 1
-    pause = runner.ledger.paused("shop")
+    pause = runner.ledger.controls.get_pause("shop")
     assert pause is not None
     assert "No space left on device" in pause.reason
 
@@ -620,7 +621,7 @@ def test_what_has_failed_for_good_is_left_alone_until_something_changes(
 ):
     runner = open_runner(bad={"lines": labels(SHOP, {2})})
     assert runner.backfill(5).of(RunState.FAILED) == {2}
-    known = runner.ledger.known()["lines"].at(days(SHOP, 1, 2).start)
+    known = runner.ledger.windows.get_records()["lines"].at(days(SHOP, 1, 2).start)
     assert known is not None
     assert known.inputs == "as landed"
     if change == "inputs":
@@ -774,7 +775,7 @@ def test_the_next_plan_has_learned_from_the_ledger(open_runner: Open):
 
 def test_a_pause_between_chunks_stops_and_cancels_the_rest(open_runner: Open):
     runner = open_runner()
-    runner.dbt.before = lambda _: runner.ledger.pause("shop", "by hand", runner.world.at)
+    runner.dbt.before = lambda _: runner.ledger.controls.pause("shop", "by hand", runner.world.at)
     done = runner.backfill(7, chunk=3)
     assert done.states == [RunState.SUCCESS] * 3 + [RunState.CANCELLED] * 4
     assert len(done.asked) == 1
@@ -791,7 +792,7 @@ def test_who_loses_its_windows_kills_its_child_and_records_nothing(
 
     def cancel(invocation: Invocation) -> None:
         if invocation.span.start > days(SHOP, 1).start:
-            runner.ledger.cancel_all("shop", "cancelled by hand", runner.world.at)
+            runner.ledger.controls.cancel_runs("shop", "cancelled by hand", runner.world.at)
             assert runner.dbt.was_killed.wait(60)
 
     runner.dbt.before = cancel
@@ -817,7 +818,7 @@ def test_what_another_runner_has_done_since_the_plan_is_put_back(open_runner: Op
     plan = runner.plan(request)
     other = open_runner(ledger=runner.ledger)
     other.backfill(2)
-    done = run_plan(runner.job, plan, lambda mine: runner.plan(request, mine))
+    done = runner.execute(plan)
     assert done.left_to_others == Spans([days(SHOP, 2)])
     assert list(done.states.values()) == [RunState.SUCCESS] * 3
     assert [i.span for i in runner.dbt.asked] == [days(SHOP, 3, 2)]
@@ -864,7 +865,7 @@ def test_after_a_failed_chunk_nothing_is_left_to_be_settled_at_an_interrupt(open
 
 
 def outdated(runner: Runner, model: str) -> Spans:
-    return runner.ledger.known()[model].where(lambda known: known.is_outdated)
+    return runner.ledger.windows.get_records()[model].where(lambda known: known.is_outdated)
 
 
 def test_readers_of_what_was_published_again_become_stale(open_runner: Open):
@@ -925,7 +926,7 @@ def test_a_test_of_two_models_does_not_condemn_the_good_one(open_runner: Open):
 def test_the_index_says_nothing_of_windows_that_were_never_touched(open_runner: Open):
     runner = open_runner()
     runner.backfill(2, skip=3)
-    parts = list(runner.ledger.known()["lines"])
+    parts = list(runner.ledger.windows.get_records()["lines"])
     assert parts == [
         (days(SHOP, 2, 3), WindowRecord(WorkResult.SUCCESS, "lines as it was", has_rows=True))
     ]
@@ -938,10 +939,10 @@ def test_windows_that_others_hold_are_left_alone(
     windows = list(SHOP.calendar.windows(days(SHOP, 2)))
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr("runner.ledger.owners.this_process", lambda: "elsewhere:1:1")
-        runner.ledger.queue("shop", runner.job.kind, windows, runner.world.at)
+        runner.ledger.leases.queue("shop", RunKind.BACKFILL, windows, runner.world.at)
     done = runner.backfill(5)
     assert [i.span for i in done.asked] == [days(SHOP, 3, 2)]
-    plan = runner.plan(Request(Spans([days(SHOP, 5)])))
+    plan = runner.plan(RunRequest(Spans([days(SHOP, 5)])))
     assert (days(SHOP, 2), "in flight") in [(skip.span, skip.reason) for skip in plan.skipped]
 
 

@@ -12,7 +12,7 @@ from runner.core.errors import ConfigError, EngineError
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Ledger
 from runner.project.manifest import Node, Project
-from runner.scheduling.freshness import Freshness
+from runner.scheduling.blockers import Freshness
 from tests.unit.scheduling import utc
 
 ZONE = ZoneInfo("UTC")
@@ -47,7 +47,7 @@ def freshness(ledger: Ledger, engine: Asked | None) -> Freshness:
 
 
 def said(found: Freshness, name: str = "landing.lines") -> str | None:
-    obstacle = found.obstacle(name, timedelta(hours=1), DAY, PATIENCE)
+    obstacle = found.blocker(name, timedelta(hours=1), DAY, PATIENCE)
     return obstacle.text if obstacle else None
 
 

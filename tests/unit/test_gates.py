@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import jinja2
 import pytest
 
 from runner.core.errors import ProjectError
 from runner.project.gates import LateGate
-from runner.project.manifest import Node
+from runner.project.manifest import Node, _is_marked_as_gate
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import check, shop, singular, table, view, windowed
 
@@ -35,7 +40,7 @@ def test_a_gate_may_read_its_model():
     assert with_gates(gate).late_gates == ()
 
 
-@pytest.mark.parametrize(
+IMPOSSIBLE = pytest.mark.parametrize(
     ("test", "reason"),
     [
         (
@@ -57,8 +62,16 @@ def test_a_gate_may_read_its_model():
             "the gate alone is a singular test, whose query cannot be asked of the new rows "
             "alone: make it a generic test of lines, or take the gate mark off",
         ),
+        (
+            replace(marked(check("late", "lines")), check="late_rows"),
+            "the gate late looks for rows that came after windows were published, so it cannot "
+            "hold one back: take the gate mark off",
+        ),
     ],
 )
+
+
+@IMPOSSIBLE
 def test_what_cannot_be_a_gate_is_refused_with_the_reason(test: Node, reason: str):
     with pytest.raises(ProjectError) as refused:
         with_gates(test)
@@ -77,3 +90,65 @@ def test_a_gate_of_what_has_no_windows_is_said_to_judge_it_after():
 def test_a_singular_gate_of_what_has_no_windows_is_no_gate_of_lines():
     alone = replace(marked(singular("alone", "totals")), is_singular=True)
     assert with_gates(alone).late_gates == (LateGate("alone", "totals", "table"),)
+
+
+# The macros refuse the same when a model is built
+
+
+class StoppedError(Exception):
+    """What a macro says when it stops."""
+
+
+def macro(name: str, *arguments: Any, **known: Any) -> Any:
+    """What one of the macros about gates returns; StoppedError if it stops."""
+
+    def stop(message: str) -> None:
+        raise StoppedError(message)
+
+    returned: list[Any] = []
+    known |= {"_stop": stop, "return": returned.append, "_check_name": check_name}
+    text = Path("macros/daybreak/strategies/gates.sql").read_text()
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)  # noqa: S701
+    environment.from_string(text + "{% set called = " + name + " %}").make_module(known).called(
+        *arguments
+    )
+    return returned[0] if returned else None
+
+
+def check_name(raw: dict[str, Any]) -> str | None:
+    return raw.get("test_metadata", {}).get("name")
+
+
+def as_dbt_has_it(node: Node) -> dict[str, Any]:
+    raw: dict[str, Any] = {
+        "name": node.name,
+        "unique_id": node.unique_id,
+        "config": {"materialized": node.materialized},
+        "depends_on": {"nodes": node.parents},
+    }
+    return raw if node.is_singular else {**raw, "test_metadata": {"name": node.check}}
+
+
+@IMPOSSIBLE
+def test_the_macros_refuse_it_in_the_same_words(test: Node, reason: str):
+    pipeline = with_gates(replace(test, is_marked_as_gate=False))
+    nodes = {node.unique_id: as_dbt_has_it(node) for node in pipeline.nodes}
+    with pytest.raises(StoppedError) as stopped:
+        macro(
+            "_validate_gate",
+            nodes[test.unique_id],
+            nodes["model.shop.lines"],
+            graph=SimpleNamespace(nodes=nodes),
+        )
+    # Only the runner writes the names of what is read out.
+    said = re.sub(r"\bmodel\.shop\.", "", str(stopped.value))
+    assert re.sub(r"ref\('\w+'\)", "ref(…)", reason) in said
+
+
+@pytest.mark.parametrize("meta", [{"gate": True}, {"gate": False}, {}, None])
+@pytest.mark.parametrize("severity", ["error", "ERROR", "warn"])
+@pytest.mark.parametrize("name", ["unique", "late_rows", None])
+def test_the_macros_see_the_same_mark(meta: Any, severity: str, name: str | None):
+    raw = {"resource_type": "test", "config": {"meta": meta, "severity": severity}}
+    raw |= {"test_metadata": {"name": name}} if name else {}
+    assert bool(macro("_is_gate", raw)) is _is_marked_as_gate(raw)

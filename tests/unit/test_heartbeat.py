@@ -10,7 +10,7 @@ import pytest
 
 from runner.core.errors import LedgerError
 from runner.execution.heartbeat import BEATS_PER_LEASE, Heartbeat
-from runner.ledger import Ledger
+from runner.ledger import Leases
 from tests.unit.ledger_fixtures import (
     NOW,
     PIPELINE,
@@ -23,8 +23,8 @@ from tests.unit.ledger_fixtures import (
 BEAT = 0.0005
 
 
-class FakeLedger(Ledger):
-    """A ledger that counts what it is asked, and answers as it is told."""
+class FakeLeases(Leases):
+    """Leases that count what they are asked, and answer as they are told."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []  # fences
@@ -32,15 +32,15 @@ class FakeLedger(Ledger):
         self.answer: Callable[[], bool] = lambda: True
         self.extend: Callable[[], None] = lambda: None
 
-    def holds(self, pipeline: str, fence: int) -> bool:
+    def is_held(self, pipeline: str, fence: int) -> bool:
         assert pipeline == PIPELINE
         self.asked.append(fence)
         return self.answer()
 
-    def fate(self, pipeline: str, fence: int) -> str:
+    def get_loss_reason(self, pipeline: str, fence: int) -> str:
         return f"{pipeline} {fence} was cancelled"
 
-    def keep_alive(self, pipeline: str) -> None:
+    def renew(self, pipeline: str) -> None:
         assert pipeline == PIPELINE
         self.extended.append(len(self.asked))
         self.extend()
@@ -51,45 +51,45 @@ def busy() -> bool:
 
 
 def test_who_holds_its_windows_is_left_alone():
-    ledger, killed = FakeLedger(), threading.Event()
-    with Heartbeat(ledger, PIPELINE, killed.set, BEAT) as heartbeat:
+    leases, killed = FakeLeases(), threading.Event()
+    with Heartbeat(leases, PIPELINE, killed.set, BEAT) as heartbeat:
         heartbeat.watch(7)
-        wait_until(lambda: len(ledger.asked) > 30)
-    assert set(ledger.asked) == {7}
+        wait_until(lambda: len(leases.asked) > 30)
+    assert set(leases.asked) == {7}
     assert (killed.is_set(), heartbeat.lost) == (False, None)
 
 
 def test_a_lost_lease_is_told_once():
-    ledger, kills = FakeLedger(), []
-    ledger.answer = lambda: False
-    with Heartbeat(ledger, PIPELINE, lambda: kills.append(1), BEAT) as heartbeat:
+    leases, kills = FakeLeases(), []
+    leases.answer = lambda: False
+    with Heartbeat(leases, PIPELINE, lambda: kills.append(1), BEAT) as heartbeat:
         heartbeat.watch(7)
-        wait_until(lambda: len(ledger.extended) > 2)  # it goes on, for what else is held
+        wait_until(lambda: len(leases.extended) > 2)  # it goes on, for what else is held
     assert kills == [1]
-    assert ledger.asked == [7]
+    assert leases.asked == [7]
     assert heartbeat.lost == f"{PIPELINE} 7 was cancelled"
 
 
 def test_nothing_is_watched_before_and_after_an_invocation():
-    ledger, killed = FakeLedger(), threading.Event()
-    ledger.answer = lambda: False
-    with Heartbeat(ledger, PIPELINE, killed.set, BEAT) as heartbeat:
-        wait_until(lambda: len(ledger.extended) > 1)
-        assert ledger.asked == []
+    leases, killed = FakeLeases(), threading.Event()
+    leases.answer = lambda: False
+    with Heartbeat(leases, PIPELINE, killed.set, BEAT) as heartbeat:
+        wait_until(lambda: len(leases.extended) > 1)
+        assert leases.asked == []
         heartbeat.watch(7)
         wait_until(killed.is_set)
         killed.clear()
         heartbeat.watch(8)
         heartbeat.watch(None)
         killed.clear()
-        count = len(ledger.extended)
-        wait_until(lambda: len(ledger.extended) > count + 1)
+        count = len(leases.extended)
+        wait_until(lambda: len(leases.extended) > count + 1)
     assert not killed.is_set()
 
 
 def test_a_watch_that_has_ended_kills_nothing_later():
     """Whoever was being asked about is asked to its end before the watch changes."""
-    ledger, killed = FakeLedger(), threading.Event()
+    leases, killed = FakeLeases(), threading.Event()
     asking, may_answer = threading.Event(), threading.Event()
 
     def slow() -> bool:
@@ -97,8 +97,8 @@ def test_a_watch_that_has_ended_kills_nothing_later():
         may_answer.wait()
         return False
 
-    ledger.answer = slow
-    with Heartbeat(ledger, PIPELINE, killed.set, BEAT) as heartbeat:
+    leases.answer = slow
+    with Heartbeat(leases, PIPELINE, killed.set, BEAT) as heartbeat:
         heartbeat.watch(7)
         wait_until(asking.is_set)
         ends = threading.Thread(target=heartbeat.watch, args=(None,))
@@ -110,37 +110,37 @@ def test_a_watch_that_has_ended_kills_nothing_later():
 
 
 def test_a_busy_ledger_ends_nothing():
-    ledger, killed = FakeLedger(), threading.Event()
-    ledger.answer = busy
-    ledger.extend = busy  # type: ignore[assignment]
-    with Heartbeat(ledger, PIPELINE, killed.set, BEAT) as heartbeat:
+    leases, killed = FakeLeases(), threading.Event()
+    leases.answer = busy
+    leases.extend = busy  # type: ignore[assignment]
+    with Heartbeat(leases, PIPELINE, killed.set, BEAT) as heartbeat:
         heartbeat.watch(7)
-        wait_until(lambda: len(ledger.asked) > 30)
+        wait_until(lambda: len(leases.asked) > 30)
         assert (killed.is_set(), heartbeat.lost) == (False, None)
-        ledger.answer = lambda: False
+        leases.answer = lambda: False
         wait_until(killed.is_set)
 
 
 def test_the_lease_is_extended_now_and_then_and_soon_again_after_a_failure():
-    ledger = FakeLedger()
-    with Heartbeat(ledger, PIPELINE, lambda: None, BEAT) as heartbeat:
+    leases = FakeLeases()
+    with Heartbeat(leases, PIPELINE, lambda: None, BEAT) as heartbeat:
         heartbeat.watch(7)
-        wait_until(lambda: len(ledger.extended) > 3)
-    gaps = [b - a for a, b in zip(ledger.extended[1:], ledger.extended[2:], strict=False)]
+        wait_until(lambda: len(leases.extended) > 3)
+    gaps = [b - a for a, b in zip(leases.extended[1:], leases.extended[2:], strict=False)]
     assert set(gaps) == {BEATS_PER_LEASE}
 
-    ledger = FakeLedger()
-    ledger.extend = busy  # type: ignore[assignment]
-    with Heartbeat(ledger, PIPELINE, lambda: None, BEAT) as heartbeat:
+    leases = FakeLeases()
+    leases.extend = busy  # type: ignore[assignment]
+    with Heartbeat(leases, PIPELINE, lambda: None, BEAT) as heartbeat:
         heartbeat.watch(7)
-        wait_until(lambda: len(ledger.extended) > 3)
-    gaps = [b - a for a, b in zip(ledger.extended[1:], ledger.extended[2:], strict=False)]
+        wait_until(lambda: len(leases.extended) > 3)
+    gaps = [b - a for a, b in zip(leases.extended[1:], leases.extended[2:], strict=False)]
     assert set(gaps) == {1}
 
 
 def test_an_error_in_the_block_stops_the_beat():
-    ledger = FakeLedger()
-    heartbeat = Heartbeat(ledger, PIPELINE, lambda: None, BEAT)
+    leases = FakeLeases()
+    heartbeat = Heartbeat(leases, PIPELINE, lambda: None, BEAT)
     with pytest.raises(KeyboardInterrupt), heartbeat:
         raise KeyboardInterrupt
     assert not heartbeat._thread.is_alive()
@@ -150,8 +150,8 @@ def test_what_another_cancels_in_a_real_ledger_ends_the_child(tmp_path: Path):
     killed = threading.Event()
     with opened(tmp_path / "ledger.db") as ledger, opened(tmp_path / "ledger.db") as other:
         fence = started(ledger, WEEK)
-        with Heartbeat(ledger, PIPELINE, killed.set, BEAT) as heartbeat:
+        with Heartbeat(ledger.leases, PIPELINE, killed.set, BEAT) as heartbeat:
             heartbeat.watch(fence)
-            other.cancel_all(PIPELINE, "cancelled by hand", NOW)
+            other.controls.cancel_runs(PIPELINE, "cancelled by hand", NOW)
             wait_until(killed.is_set)
         assert heartbeat.lost == "cancelled by hand"

@@ -12,11 +12,11 @@ import pytest
 from runner.core.chunks import EVERYTHING, UNKNOWN_SIZE
 from runner.core.config import WaitFor
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Grain
 from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
-from runner.ledger import Kind, Ledger
+from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, gate, shop, view, windowed
 from tests.unit.scheduling import Town, utc
@@ -125,17 +125,17 @@ def test_other_bytes_make_exactly_their_window_run_again_once(place: Landing):
     assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
     assert place.passed() == ["2017-03-02"]
     run = place.town.runs()[-1]
-    assert (run.kind, run.state) == (Kind.EVENT, RunState.SUCCESS)
+    assert (run.kind, run.state) == (RunKind.EVENT, RunState.SUCCESS)
     assert place.passed() == []
 
 
 def test_the_reason_is_said_of_the_stale_window(place: Landing):
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
-    place.town.ledger.make_stale(
+    place.town.ledger.windows.make_stale(
         place.town.planner("shop").changed_inputs(utc("2017-03-05 11:00"), SETTLED)
     )
     window = place.town.pipelines["shop"].calendar.labelled("2017-03-02")
-    known = place.town.ledger.known()["stg"].at(window.start)
+    known = place.town.ledger.windows.get_records()["stg"].at(window.start)
     assert known is not None
     assert known.is_outdated
     assert known.reason == "input changed: landing/2017-03-02.csv"
@@ -264,7 +264,7 @@ def test_the_same_change_is_told_until_its_window_has_run(place: Landing):
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     before = place.changes()
     found = place.town.planner("shop").changed_inputs(utc("2017-03-05 11:00"), SETTLED)
-    place.town.ledger.make_stale(found)
+    place.town.ledger.windows.make_stale(found)
     assert place.changes() == before
 
 
@@ -330,9 +330,9 @@ def test_a_changed_file_is_waited_for_until_it_is_complete(ledger: Ledger, tmp_p
     place.land("landing/2017-03-02.csv")
     place.passed()
     place.land("landing/2017-03-02.csv", content="half a", modified=2)
-    place.town.obstacles["2017-03-02"] = Blocker("landing/2017-03-02.csv is being written")
+    place.town.blocked["2017-03-02"] = Blocker("landing/2017-03-02.csv is being written")
     assert place.passed() == []
-    place.town.obstacles.clear()
+    place.town.blocked.clear()
     assert place.passed() == ["2017-03-02"]
 
 
@@ -394,11 +394,11 @@ def test_equal_neighbours_are_kept_as_one(ledger: Ledger, tmp_path: Path):
     pipeline = shop(windowed("stg", grain=Grain.HOUR), check("ok", "stg"), schedule="0 * * * *")
     place = landing(ledger, tmp_path, pipeline)
     place.passed()
-    read = ledger.read(["stg"])["stg"]
+    read = ledger.inputs.get_files(["stg"])["stg"]
     assert {path: len(list(parts)) for path, parts in read.files.items()} == {
         f"landing/2017-03-0{day}.csv": 1 for day in range(1, 5)
     }
-    assert len(list(read.looked)) == 1
+    assert len(list(read.windows)) == 1
 
 
 def test_a_window_that_runs_again_forgets_the_files_that_are_gone(place: Landing):
@@ -406,7 +406,7 @@ def test_a_window_that_runs_again_forgets_the_files_that_are_gone(place: Landing
     (place.folder / "landing/2017-03-02.csv").unlink()
     place.land("landing/2017-03-02.new.csv")
     place.passed()
-    read = place.town.ledger.read(["stg"])["stg"]
+    read = place.town.ledger.inputs.get_files(["stg"])["stg"]
     second = Spans([calendar.labelled("2017-03-02").span])
     there = {path for path, parts in read.files.items() if list(parts.within(second))}
     assert there == {"landing/2017-03-02.new.csv"}

@@ -88,10 +88,10 @@ def test_an_interrupt_at_any_instant_leaves_the_ledger_free(tmp_path: Path):
         try:
             signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.006))
             while True:
-                mine.pause(PIPELINE, "for a test", NOW)
-                mine.paused(PIPELINE)
+                mine.controls.pause(PIPELINE, "for a test", NOW)
+                mine.controls.get_pause(PIPELINE)
         except Interrupted:
-            theirs.resume(PIPELINE)
-            assert mine.paused(PIPELINE) is None
+            theirs.controls.resume(PIPELINE)
+            assert mine.controls.get_pause(PIPELINE) is None
     mine.close()
     theirs.close()

@@ -145,7 +145,7 @@ def test_all_published_and_judged_is_settled_window_by_window():
     # The gate that let the rows through, three tests of the windows; not the seed's.
     names = ("lines_reconcile", "lines_volume", "revenue_volume", "revenue_is_positive")
     assert judgement.checks == {IDS[name] for name in names}
-    assert [(run.model, run.standing) for run in judgement.statics] == [
+    assert [(run.model, run.standing) for run in judgement.unwindowed] == [
         ("closures", WorkResult.SUCCESS),
         ("recent", WorkResult.SUCCESS),
     ]
@@ -283,14 +283,14 @@ def test_what_knows_no_window_fails_all_that_read_it(name: str, status: str, sta
     assert judgement.failure is not None
     assert (judgement.failure.standing, judgement.failure.is_systematic) == (standing, True)
     assert judgement.failure.blamed == "closures"
-    assert judgement.statics[0].standing is standing
+    assert judgement.unwindowed[0].standing is standing
 
 
 def test_what_nobody_reads_fails_alone():
     judgement = judged(result({"recent": "error"}))
     assert settled(judgement) == [True] * 4
     assert judgement.failure is None
-    assert {run.model: run.standing for run in judgement.statics}["recent"] is WorkResult.FAILED
+    assert {run.model: run.standing for run in judgement.unwindowed}["recent"] is WorkResult.FAILED
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_windows_that_miss_late_rows_are_told_whichever_they_are():
     assert judgement.failure is None
     assert set(standings(judgement, "lines")) == {WorkResult.SUCCESS}
     expected = f"{before.label}: no row"
-    assert judgement.static_findings[0] == CheckFinding(
+    assert judgement.unwindowed_findings[0] == CheckFinding(
         "lines", "lines_late", "warn", expected, "late rows: 17"
     )
     # Another warning makes nothing stale.

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.cli import keeping
+from runner.cli import doctor
 from runner.core.errors import UsageError
 from runner.ledger import FileSize
-from runner.render.pruning import pruned_page, pruned_record
+from runner.render.doctor import pruned_page, pruned_record
 
 BEFORE = datetime(2026, 6, 1, 5, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ BEFORE = datetime(2026, 6, 1, 5, tzinfo=UTC)
 @pytest.mark.parametrize("keep", ["soon", "", "0d", "-1d", "1w", "1.5d", "999999d"])
 def test_what_is_no_age_is_refused_before_anything_is_looked_at(keep: str):
     with pytest.raises(UsageError, match=f"^--keep {keep} is "):
-        keeping.prune(keep)
+        doctor.prune(keep)
 
 
 def test_what_was_removed_is_told_with_the_size_of_the_file():

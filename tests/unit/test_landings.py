@@ -15,7 +15,7 @@ from runner.core.config import PipelineConfig
 from runner.core.spans import Span
 from runner.core.windows import Grain
 from runner.landed.sources import Landings
-from runner.project.locations import location_of
+from runner.project.declarations import location_of
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import make_pipeline
 

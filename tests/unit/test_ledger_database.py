@@ -12,7 +12,8 @@ from threading import Barrier, Thread
 import pytest
 
 from runner.core.errors import LedgerError, UsageError
-from runner.ledger import CheckFinding, Kind, Ledger, RunEntry
+from runner.core.states import RunKind
+from runner.ledger import CheckFinding, Ledger, RunEntry
 from runner.ledger.addresses import dialect_of, ledger_file
 from runner.ledger.connection import Connection
 from runner.ledger.dialects import Postgres, Sqlite
@@ -105,7 +106,7 @@ def test_a_file_stays_where_it_was_when_the_folder_changes(
         started(ledger, WEEK)
         ledger.close()
         monkeypatch.chdir("/")
-        assert len(ledger.runs(PIPELINE)) == 7
+        assert len(ledger.runs.find(PIPELINE)) == 7
 
 
 # What goes in and out
@@ -115,7 +116,10 @@ def test_a_file_stays_where_it_was_when_the_folder_changes(
     "sql", ["select 1::text", "select '10:30'", "select 7 % 2", "select 1 -- of :them"]
 )
 def test_what_databases_read_differently_is_refused(ledger: Ledger, sql: str):
-    with ledger._transaction() as connection, pytest.raises(ValueError, match="write it without"):
+    with (
+        ledger.database.transaction() as connection,
+        pytest.raises(ValueError, match="write it without"),
+    ):
         connection.rows(sql, them=1)
 
 
@@ -125,30 +129,30 @@ def test_an_instant_without_a_zone_is_refused(ledger: Ledger, *, reads_only: boo
     naive = datetime(2026, 6, 1)  # noqa: DTZ001
     with (
         pytest.raises(RuntimeError, match="has no time zone"),
-        ledger._transaction(reads_only=reads_only) as connection,
+        ledger.database.transaction(reads_only=reads_only) as connection,
     ):
         connection.rows("select * from runs where queued_at < :naive", naive=naive)
 
 
 def test_text_that_no_database_keeps_is_found_again(ledger: Ledger):
-    ledger.pause("na\0me \ud83d", "be\0cause", NOW)
-    found = ledger.paused("na\0me \ud83d")
+    ledger.controls.pause("na\0me \ud83d", "be\0cause", NOW)
+    found = ledger.controls.get_pause("na\0me \ud83d")
     assert found is not None
     assert found.reason == "be\N{REPLACEMENT CHARACTER}cause"
     fence = started(ledger, WEEK[:1])
     entry = RunEntry(
         (), (CheckFinding(None, "a", "warn", None, None, ("ro\0w", "\ud83d", "ü")),), SUCCESS
     )
-    ledger.record(PIPELINE, fence, {WEEK[0].start: entry}, NOTHING, NOW)
-    (finding,) = ledger.findings(ledger.runs(PIPELINE)[0])
+    ledger.results.record(PIPELINE, fence, {WEEK[0].start: entry}, NOTHING, NOW)
+    (finding,) = ledger.results.get_findings(ledger.runs.find(PIPELINE)[0])
     assert finding.sample == ("ro\N{REPLACEMENT CHARACTER}w", "?", "ü")
 
 
 def test_nothing_is_among_no_models(ledger: Ledger):
-    assert ledger.work_on([], span(WEEK)) == []
-    assert ledger.last_work_on([]) == []
-    assert ledger.usage(PIPELINE, []) is None
-    assert ledger.read([]) == {}
+    assert ledger.results.find_work([], span(WEEK)) == []
+    assert ledger.results.find_last_work([]) == []
+    assert ledger.runs.get_usage(PIPELINE, []) is None
+    assert ledger.inputs.get_files([]) == {}
 
 
 def test_a_file_holds_instants_as_it_always_did(tmp_path: Path):
@@ -167,10 +171,10 @@ def test_a_file_holds_instants_as_it_always_did(tmp_path: Path):
 
 def test_one_after_another_shares_a_connection(ledger: Ledger):
     for _ in range(3):
-        ledger.runs(PIPELINE)
+        ledger.runs.find(PIPELINE)
         started(ledger, WEEK)
-        ledger.cancel_all(PIPELINE, "by hand", NOW)
-    assert len(ledger._pool._idle) == 1
+        ledger.controls.cancel_runs(PIPELINE, "by hand", NOW)
+    assert len(ledger.database._idle) == 1
 
 
 def test_at_once_each_has_its_own(ledger: Ledger):
@@ -178,7 +182,7 @@ def test_at_once_each_has_its_own(ledger: Ledger):
     found: list[Connection] = []
 
     def read() -> None:
-        with ledger._transaction(reads_only=True) as connection:
+        with ledger.database.transaction(reads_only=True) as connection:
             found.append(connection)
             both_read.wait()
 
@@ -189,16 +193,16 @@ def test_at_once_each_has_its_own(ledger: Ledger):
         thread.join()
     assert found[0]._raw is not found[1]._raw
     ledger.close()
-    assert ledger.runs(PIPELINE) == []  # another is made
+    assert ledger.runs.find(PIPELINE) == []  # another is made
 
 
 def test_after_a_fork_no_connection_is_shared(ledger: Ledger):
     started(ledger, WEEK)
-    mine = set(map(id, ledger._pool._idle))
+    mine = set(map(id, ledger.database._idle))
 
     def child() -> tuple[int, set[int]]:
-        count = len(ledger.runs(PIPELINE))
-        others = set(map(id, ledger._pool._idle))
+        count = len(ledger.runs.find(PIPELINE))
+        others = set(map(id, ledger.database._idle))
         ledger.close()
         return count, others
 
@@ -206,33 +210,39 @@ def test_after_a_fork_no_connection_is_shared(ledger: Ledger):
     assert count == 7
     assert others
     assert not others & mine
-    ledger.queue("other", Kind.BACKFILL, WEEK, NOW)
-    assert set(map(id, ledger._pool._idle)) == mine, "the parent's own is as it was"
+    ledger.leases.queue("other", RunKind.BACKFILL, WEEK, NOW)
+    assert set(map(id, ledger.database._idle)) == mine, "the parent's own is as it was"
 
 
 def test_an_error_gives_the_connection_back(ledger: Ledger):
     for _ in range(3):
-        with pytest.raises(LedgerError), ledger._transaction() as connection:
+        with pytest.raises(LedgerError), ledger.database.transaction() as connection:
             connection.rows("select * from nowhere")
-    assert len(ledger._pool._idle) == 1
+    assert len(ledger.database._idle) == 1
     started(ledger, WEEK)
 
 
 def test_every_connection_to_a_server_that_was_restarted_is_left(postgres: Server):
     with opened(postgres.new_schema()) as ledger:
-        with ledger._transaction(reads_only=True), ledger._transaction(reads_only=True):
+        with (
+            ledger.database.transaction(reads_only=True),
+            ledger.database.transaction(reads_only=True),
+        ):
             pass
         pids = "select pg_backend_pid()"
-        with ledger._transaction(reads_only=True) as one, ledger._transaction() as other:
+        with (
+            ledger.database.transaction(reads_only=True) as one,
+            ledger.database.transaction() as other,
+        ):
             open_ones = [connection.value(pids) for connection in (one, other)]
         with postgres.connect() as killer:
             for pid in open_ones:
                 killer.execute("select pg_terminate_backend(%s, 10000)", (pid,))
         started(ledger, WEEK)
-        assert len(ledger._pool._idle) == 1
+        assert len(ledger.database._idle) == 1
 
 
 def test_a_new_ledger_is_as_durable_as_it_says(new_location: Callable[[], Location]):
     with opened(new_location()) as ledger:
-        is_file = isinstance(ledger._pool.dialect, Sqlite)
-        assert ledger.journal() == (("wal", 2) if is_file else None)
+        is_file = isinstance(ledger.database.dialect, Sqlite)
+        assert ledger.maintenance.get_journal() == (("wal", 2) if is_file else None)

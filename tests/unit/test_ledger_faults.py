@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from runner.core.errors import DaybreakError, LedgerError, UsageError
+from runner.core.states import RunKind
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.ledger import CheckFinding, IndexChange, Kind, Ledger, ModelRun, RunEnd, RunEntry
+from runner.ledger import CheckFinding, IndexChange, Ledger, ModelRun, RunEnd, RunEntry
 from runner.ledger.dialects import Sqlite
 from tests.postgres import Server
 from tests.unit.ledger_fixtures import (
@@ -55,23 +56,23 @@ def filled(path: Path) -> None:
             )
             for number in range(20)
         }
-        ledger.record(PIPELINE, fence, entries, IndexChange(windows=windows), NOW)
-        ledger.pause("returns", "moving house", NOW)
-        ledger.accept("revenue", ["a"], "b", NOW)
+        ledger.results.record(PIPELINE, fence, entries, IndexChange(windows=windows), NOW)
+        ledger.controls.pause("returns", "moving house", NOW)
+        ledger.windows.accept_change("revenue", ["a"], "b", NOW)
 
 
 def used(ledger: Ledger) -> None:
     """Ask a ledger everything, and write a little."""
-    ledger.known()
-    ledger.accepted()
-    ledger.paused("returns")
-    ledger.unsettled(PIPELINE)
-    ledger.abandoned(PIPELINE)
-    ledger.in_flight(PIPELINE)
-    ledger.usage(PIPELINE, ["revenue"])
-    for run in ledger.runs(PIPELINE):
-        ledger.model_runs(run)
-        ledger.findings(run)
+    ledger.windows.get_records()
+    ledger.windows.get_accepted_changes()
+    ledger.controls.get_pause("returns")
+    ledger.runs.find_unsettled(PIPELINE)
+    ledger.leases.find_abandoned(PIPELINE)
+    ledger.runs.get_windows_in_flight(PIPELINE)
+    ledger.runs.get_usage(PIPELINE, ["revenue"])
+    for run in ledger.runs.find(PIPELINE):
+        ledger.results.get_models(run)
+        ledger.results.get_findings(run)
     finished(ledger, WEEK)
 
 
@@ -79,7 +80,7 @@ def used(ledger: Ledger) -> None:
 
 
 def test_a_ledger_of_a_newer_daybreak_is_left_alone(location: Location):
-    with opened(location) as ledger, ledger._transaction() as connection:
+    with opened(location) as ledger, ledger.database.transaction() as connection:
         connection.change("update ledger_version set version = 99")
     message = error_of(location)
     assert "has version 99" in message
@@ -194,29 +195,29 @@ def fill_up(ledger: Ledger) -> None:
     """Write until the free space of the pages that there are is used up."""
     while True:
         started(ledger, WEEK)
-        ledger.give_up(PIPELINE, "x" * 10_000, NOW)
+        ledger.leases.give_up(PIPELINE, "x" * 10_000, NOW)
 
 
 def test_a_full_disk_keeps_what_was_there_and_says_so(tmp_path: Path):
     path = tmp_path / "ledger.db"
     filled(path)
     with opened(path) as ledger:
-        runs, known = ledger.runs(PIPELINE), ledger.known()
+        runs, known = ledger.runs.find(PIPELINE), ledger.windows.get_records()
     ledger = Ledger.open(path)
     ledger.close()  # so that the next connection is made under the limit
-    roomy = ledger._pool.dialect
+    roomy = ledger.database.dialect
     assert isinstance(roomy, Sqlite)
     full = (*roomy.pragmas, "max_page_count=1")  # never below what there is
-    ledger._pool.dialect = replace(roomy, pragmas=full)
+    ledger.database.dialect = replace(roomy, pragmas=full)
     with pytest.raises(LedgerError, match="database or disk is full") as error:
         fill_up(ledger)
     assert "make room on its disk" in str(error.value)
     assert str(error.value).isprintable()
-    assert ledger.known() == known
-    assert [run for run in ledger.runs(PIPELINE) if run.state is runs[0].state] == runs
-    ledger._pool.dialect = roomy
+    assert ledger.windows.get_records() == known
+    assert [run for run in ledger.runs.find(PIPELINE) if run.state is runs[0].state] == runs
+    ledger.database.dialect = roomy
     ledger.close()
-    ledger.give_up(PIPELINE, "the disk was full", NOW)
+    ledger.leases.give_up(PIPELINE, "the disk was full", NOW)
     used(ledger)  # there is room again
     ledger.close()
 
@@ -225,15 +226,15 @@ def test_a_record_that_fills_the_disk_is_undone(tmp_path: Path):
     path = tmp_path / "ledger.db"
     with opened(path) as ledger:
         fence = started(ledger, WEEK)
-        with ledger._transaction() as connection:
+        with ledger.database.transaction() as connection:
             pages = connection.value("PRAGMA page_count")
             connection.rows(f"PRAGMA max_page_count = {pages}")
         huge = RunEntry(outcome=RunEnd(SUCCESS.state, 1, 1, 0.1, "x" * 100_000))
         entries = {**ended(WEEK[:6]), WEEK[6].start: huge}
         with pytest.raises(LedgerError, match="database or disk is full"):
-            ledger.record(PIPELINE, fence, entries, NOTHING, NOW)
+            ledger.results.record(PIPELINE, fence, entries, NOTHING, NOW)
         assert {state.value for state in states(ledger)} == {"running"}
-        ledger.record(PIPELINE, fence, ended(WEEK), NOTHING, NOW)
+        ledger.results.record(PIPELINE, fence, ended(WEEK), NOTHING, NOW)
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def closed_folder() -> Iterator[Path]:
     with TemporaryDirectory(dir="/tmp") as folder:
         path = Path(folder)
         with opened(path / "ledger.db") as ledger:
-            ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
+            ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
         (path / "ledger.db").chmod(0o444)
         path.chmod(0o555)
         yield path
@@ -276,12 +277,12 @@ def test_a_writer_that_never_ends_is_waited_for_and_named(
     location: Location, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("runner.ledger.dialects.PATIENCE_SECONDS", 0.05)
-    with opened(location) as other, ledger._transaction():
+    with opened(location) as other, ledger.database.transaction():
         with pytest.raises(LedgerError, match="another process keeps it busy"):
-            other.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)
-        assert other.runs(PIPELINE) == []  # who reads waits for nobody
+            other.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)
+        assert other.runs.find(PIPELINE) == []  # who reads waits for nobody
     with opened(location) as other:
-        assert len(other.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)) == 7
+        assert len(other.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)) == 7
 
 
 # Addresses
@@ -310,7 +311,7 @@ def test_a_file_by_url_is_the_same_ledger(tmp_path: Path):
     path = tmp_path / "ledger.db"
     filled(path)
     with opened(f"sqlite:///{path}") as by_url, opened(path) as by_path:
-        assert by_url.runs(PIPELINE) == by_path.runs(PIPELINE) != []
+        assert by_url.runs.find(PIPELINE) == by_path.runs.find(PIPELINE) != []
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path: Path):
@@ -324,11 +325,11 @@ def test_a_connection_that_broke_is_made_again(postgres: Server):
     """The server was restarted between two commands to it."""
     with opened(postgres.new_schema()) as ledger:
         started(ledger, WEEK)
-        with ledger._transaction(reads_only=True) as connection:
+        with ledger.database.transaction(reads_only=True) as connection:
             mine = connection.value("select pg_backend_pid()")
         with postgres.connect() as other:
             other.execute("select pg_terminate_backend(%s, 10000)", (mine,))
-        assert len(ledger.runs(PIPELINE)) == 7
+        assert len(ledger.runs.find(PIPELINE)) == 7
 
 
 def test_a_server_with_other_defaults_is_told_what_we_need(postgres: Server):
@@ -339,7 +340,7 @@ def test_a_server_with_other_defaults_is_told_what_we_need(postgres: Server):
     )
     with opened(url) as ledger, opened(f"{url}%20{options}") as strange:
         started(ledger, WEEK[:3])
-        assert len(strange.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW)) == 4
-        strange.claim(PIPELINE, span(WEEK[3:]), NOW)
-        assert strange.runs(PIPELINE) == ledger.runs(PIPELINE)
-        assert {run.started_at for run in strange.runs(PIPELINE)} == {NOW}
+        assert len(strange.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW)) == 4
+        strange.leases.claim(PIPELINE, span(WEEK[3:]), NOW)
+        assert strange.runs.find(PIPELINE) == ledger.runs.find(PIPELINE)
+        assert {run.started_at for run in strange.runs.find(PIPELINE)} == {NOW}

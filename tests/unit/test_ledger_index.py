@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import IndexChange, Ledger
+from tests.conftest import of_hundred
 from tests.unit.ledger_fixtures import (
     NOW,
     PIPELINE,
@@ -33,18 +35,18 @@ def painted(*parts: tuple[Span, WindowRecord], model: str = MODEL) -> IndexChang
 
 
 def index(ledger: Ledger, model: str = MODEL) -> list[tuple[Span, WindowRecord]]:
-    return list(ledger.known().get(model, Timeline()))
+    return list(ledger.windows.get_records().get(model, Timeline()))
 
 
 def row_count(ledger: Ledger) -> int:
-    with ledger._transaction(reads_only=True) as connection:
+    with ledger.database.transaction(reads_only=True) as connection:
         return int(connection.value("select count(*) from model_windows"))
 
 
 def test_nothing_is_known_at_first(ledger: Ledger):
-    assert ledger.known() == {}
+    assert ledger.windows.get_records() == {}
     change_index(ledger, IndexChange())
-    assert ledger.known() == {}
+    assert ledger.windows.get_records() == {}
 
 
 def test_everything_that_is_known_is_kept(location: Location, ledger: Ledger):
@@ -97,7 +99,7 @@ def test_readers_of_what_was_published_again_are_outdated(ledger: Ledger):
     # What does not exist is not outdated; what is published again is not either.
     change_index(ledger, painted((span(WEEK[1:6]), DONE)))
     change_index(ledger, IndexChange(outdated={"nobody": Spans([span(WEEK)]), MODEL: Spans()}))
-    assert ledger.known() == {MODEL: Timeline([(span(WEEK[1:6]), DONE)])}
+    assert ledger.windows.get_records() == {MODEL: Timeline([(span(WEEK[1:6]), DONE)])}
 
 
 def test_published_and_outdated_by_the_same_change_is_outdated(ledger: Ledger):
@@ -114,17 +116,17 @@ def test_of_a_table_without_windows_only_the_last_word_is_kept(ledger: Ledger):
 
 def test_the_index_is_replaced_at_once(ledger: Ledger):
     change_index(ledger, painted((span(WEEK), DONE)))
-    ledger.replace_index([("others", Timeline([(span(WEEK[:2]), BROKEN)]))])
-    assert ledger.known() == {"others": Timeline([(span(WEEK[:2]), BROKEN)])}
+    ledger.windows.replace_all([("others", Timeline([(span(WEEK[:2]), BROKEN)]))])
+    assert ledger.windows.get_records() == {"others": Timeline([(span(WEEK[:2]), BROKEN)])}
 
     def dies():
         yield "new", Timeline([(span(WEEK), DONE)])
         raise ZeroDivisionError
 
     try:
-        ledger.replace_index(dies())
+        ledger.windows.replace_all(dies())
     except ZeroDivisionError:
-        assert ledger.known() == {"others": Timeline([(span(WEEK[:2]), BROKEN)])}
+        assert ledger.windows.get_records() == {"others": Timeline([(span(WEEK[:2]), BROKEN)])}
     else:
         raise AssertionError("the generator has died")
 
@@ -132,10 +134,10 @@ def test_the_index_is_replaced_at_once(ledger: Ledger):
 def test_a_rebuilt_index_remembers_the_fences_of_the_warehouse(ledger: Ledger):
     """Or what is published from now on would be refused as older than what is there."""
     seen = 10**15
-    ledger.replace_index([], seen)
+    ledger.windows.replace_all([], seen)
     assert started(ledger, WEEK) == seen + 1
-    ledger.replace_index([], 7)
-    ledger.give_up(PIPELINE, "stopped", NOW)
+    ledger.windows.replace_all([], 7)
+    ledger.leases.give_up(PIPELINE, "stopped", NOW)
     assert started(ledger, WEEK) == seen + 2
 
 
@@ -151,7 +153,7 @@ STEPS = st.lists(
 
 def check_against_days(ledger: Ledger, steps: list[tuple[int, int, WindowRecord | None]]) -> None:
     """Paint, and do the same to a list of days."""
-    ledger.replace_index([])
+    ledger.windows.replace_all([])
     days: list[WindowRecord | None] = [None] * 7
     for first, length, known in steps:
         windows = WEEK[first : first + length]
@@ -162,7 +164,7 @@ def check_against_days(ledger: Ledger, steps: list[tuple[int, int, WindowRecord 
         for day in range(first, first + len(windows)):
             old = days[day]
             days[day] = known or (replace(old, is_outdated=True) if old else None)
-    found = ledger.known().get(MODEL, Timeline())
+    found = ledger.windows.get_records().get(MODEL, Timeline())
     assert [found.at(window.start) for window in WEEK] == days
     changes = sum(
         new is not None and new != old for old, new in zip([None, *days], days, strict=False)
@@ -170,8 +172,9 @@ def check_against_days(ledger: Ledger, steps: list[tuple[int, int, WindowRecord 
     assert row_count(ledger) == len(list(found)) == changes  # as few rows as can be
 
 
+@pytest.mark.hypothesis
 def test_the_index_is_like_a_list_of_days(ledger: Ledger):
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=of_hundred(25))
     @given(steps=STEPS)
     def check(steps: list[tuple[int, int, WindowRecord | None]]) -> None:
         check_against_days(ledger, steps)
@@ -183,13 +186,13 @@ def test_the_index_is_like_a_list_of_days(ledger: Ledger):
 
 
 def test_accepted_changes_are_kept_once(location: Location, ledger: Ledger):
-    assert ledger.accepted() == {}
-    ledger.accept(MODEL, ["a", "b"], "c", NOW)
-    ledger.accept(MODEL, ["b", "x"], "c", NOW)  # again, by two who did so at once
-    ledger.accept(MODEL, ["c"], "d", NOW)
-    ledger.accept("others", [], "d", NOW)
+    assert ledger.windows.get_accepted_changes() == {}
+    ledger.windows.accept_change(MODEL, ["a", "b"], "c", NOW)
+    ledger.windows.accept_change(MODEL, ["b", "x"], "c", NOW)  # again, by two who did so at once
+    ledger.windows.accept_change(MODEL, ["c"], "d", NOW)
+    ledger.windows.accept_change("others", [], "d", NOW)
     with opened(location) as other:
-        accepted = other.accepted()
+        accepted = other.windows.get_accepted_changes()
     assert accepted.keys() == {MODEL}
     assert sorted(accepted[MODEL]) == [("a", "c"), ("b", "c"), ("c", "d"), ("x", "c")]
 
@@ -206,7 +209,7 @@ def test_windows_that_miss_late_rows_are_outdated_and_say_so(ledger: Ledger):
         (WEEK[3].span, replace(BROKEN, is_outdated=True)),
     ]
     assert index(ledger) == expected
-    assert ledger.known().keys() == {MODEL}
+    assert ledger.windows.get_records().keys() == {MODEL}
     more = Timeline([(WEEK[1].span, "late rows: 18")])
     change_index(ledger, IndexChange(late={MODEL: more}, outdated={MODEL: Spans([WEEK[1].span])}))
     assert index(ledger)[1][1].reason == "late rows: 18"

@@ -18,8 +18,9 @@ from hypothesis.stateful import (
 
 from runner.core.errors import FencedOffError
 from runner.core.spans import Spans
-from runner.core.states import RunState
-from runner.ledger import Kind, Ledger, RunEnd
+from runner.core.states import RunKind, RunState
+from runner.ledger import Ledger, RunEnd
+from tests.conftest import of_hundred
 from tests.unit.ledger_fixtures import (
     NOTHING,
     NOW,
@@ -58,12 +59,12 @@ class LedgerMachine(RuleBasedStateMachine):
         """End a run from outside; only one in an invocation is unsettled."""
         run.update(state=state, unsettled=run["state"] is RunState.RUNNING)
 
-    @rule(actor=actors, picked=picks, kind=st.sampled_from(Kind))
-    def queue(self, actor: str, picked: set[int], kind: Kind) -> None:
+    @rule(actor=actors, picked=picks, kind=st.sampled_from(RunKind))
+    def queue(self, actor: str, picked: set[int], kind: RunKind) -> None:
         held = {run["window"] for run in self.runs if run["state"] in UNFINISHED}
         with acting(actor):
             windows = [STEPS[index] for index in sorted(picked)]
-            queued = self.ledger.queue(self.pipeline, kind, windows, NOW)
+            queued = self.ledger.leases.queue(self.pipeline, kind, windows, NOW)
         assert starts(queued) == [STEPS[index].start for index in sorted(picked - held)]
         for index, run in zip(sorted(picked - held), queued, strict=True):
             earlier = [r for r in self.runs if r["window"] == index and r["kind"] == kind]
@@ -90,7 +91,7 @@ class LedgerMachine(RuleBasedStateMachine):
         ]
         with acting(actor):
             try:
-                fence = self.ledger.claim(self.pipeline, span(STEPS[first : last + 1]), NOW)
+                fence = self.ledger.leases.claim(self.pipeline, span(STEPS[first : last + 1]), NOW)
             except FencedOffError:
                 assert len(ready) < last - first + 1
                 return
@@ -112,24 +113,26 @@ class LedgerMachine(RuleBasedStateMachine):
         outcome = RunEnd(state, 0, 0, 0.0) if state else None
         entries = ended([STEPS[index] for index in picked], outcome)
         if picked <= running.keys():
-            self.ledger.record(self.pipeline, fence, entries, NOTHING, NOW)
+            self.ledger.results.record(self.pipeline, fence, entries, NOTHING, NOW)
             for index in picked:
                 running[index]["state"] = state or RunState.RETRYING
         else:
             with pytest.raises(FencedOffError):
-                self.ledger.record(self.pipeline, fence, entries, NOTHING, NOW)
+                self.ledger.results.record(self.pipeline, fence, entries, NOTHING, NOW)
 
     @rule(actor=actors)
     def give_up(self, actor: str) -> None:
         with acting(actor):
-            self.ledger.give_up(self.pipeline, "stopped", NOW)
+            self.ledger.leases.give_up(self.pipeline, "stopped", NOW)
         for run in self.mine(actor, *UNFINISHED):
             self.cut_off(run, RunState.CANCELLED)
 
     @rule(actor=actors, picked=picks)
     def put_back(self, actor: str, picked: set[int]) -> None:
         with acting(actor):
-            self.ledger.put_back(self.pipeline, [STEPS[index] for index in picked], "done", NOW)
+            self.ledger.leases.cancel_queued(
+                self.pipeline, [STEPS[index] for index in picked], "done", NOW
+            )
         for run in self.mine(actor, RunState.QUEUED):
             if run["window"] in picked:
                 run["state"] = RunState.CANCELLED
@@ -137,13 +140,13 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def cancel_all(self) -> None:
         open_runs = [run for run in self.runs if run["state"] in UNFINISHED]
-        assert self.ledger.cancel_all(self.pipeline, "by hand", NOW) == len(open_runs)
+        assert self.ledger.controls.cancel_runs(self.pipeline, "by hand", NOW) == len(open_runs)
         for run in open_runs:
             self.cut_off(run, RunState.CANCELLED)
 
     @rule()
     def settle(self) -> None:
-        self.ledger.settle(self.ledger.unsettled(self.pipeline))
+        self.ledger.results.mark_settled(self.ledger.runs.find_unsettled(self.pipeline))
         for run in self.runs:
             run["unsettled"] = False
 
@@ -153,8 +156,8 @@ class LedgerMachine(RuleBasedStateMachine):
             expire(self.ledger, actor)
         for actor in alive:
             with acting(actor):
-                self.ledger.keep_alive(self.pipeline)
-        self.ledger.release_abandoned(self.pipeline, NOW)
+                self.ledger.leases.renew(self.pipeline)
+        self.ledger.leases.release_abandoned(self.pipeline, NOW)
         for actor in expired - alive:
             for run in self.mine(actor, *UNFINISHED):
                 is_queued = run["state"] is RunState.QUEUED
@@ -162,19 +165,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_agrees(self) -> None:
-        found = sorted(self.ledger.runs(self.pipeline), key=lambda run: run.key)
+        found = sorted(self.ledger.runs.find(self.pipeline), key=lambda run: run.key)
         assert [
             (run.window_start, run.kind, run.state, run.fence, run.is_unsettled) for run in found
         ] == [
             (STEPS[run["window"]].start, run["kind"], run["state"], run["fence"], run["unsettled"])
             for run in self.runs
         ]
-        assert starts(self.ledger.unsettled(self.pipeline)) == sorted(
+        assert starts(self.ledger.runs.find_unsettled(self.pipeline)) == sorted(
             STEPS[run["window"]].start for run in self.runs if run["unsettled"]
         )
         for fence in self.fences[-3:]:
             still = [r for r in self.mine_under(fence) if r["state"] is RunState.RUNNING]
-            assert self.ledger.holds(self.pipeline, fence) == bool(still)
+            assert self.ledger.leases.is_held(self.pipeline, fence) == bool(still)
 
     def mine_under(self, fence: int) -> list[dict[str, Any]]:
         return [run for run in self.runs if run["fence"] == fence]
@@ -183,14 +186,15 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_window_is_in_one_hand(self) -> None:
         in_flight = [run["window"] for run in self.runs if run["state"] in UNFINISHED]
         assert len(in_flight) == len(set(in_flight))
-        assert self.ledger.in_flight(self.pipeline) == Spans(
+        assert self.ledger.runs.get_windows_in_flight(self.pipeline) == Spans(
             STEPS[index].span for index in in_flight
         )
 
 
+@pytest.mark.hypothesis
 def test_two_runners_in_any_order(ledger: Ledger):
     numbers = count()  # every example has a pipeline of its own, and never one fence again
     run_state_machine_as_test(
         lambda: LedgerMachine(ledger, f"pipeline{next(numbers)}"),
-        settings=settings(max_examples=15, stateful_step_count=20, deadline=None),
+        settings=settings(max_examples=of_hundred(15), stateful_step_count=20),
     )

@@ -21,13 +21,13 @@ RIGHT = replace(WRONG, verdict=ProofVerdict.PROVED, failed=(), proved_at=NOW + t
 
 
 def test_nothing_is_proved_at_first(ledger: Ledger):
-    assert ledger.proofs() == {}
+    assert ledger.proofs.get_all() == {}
 
 
 def test_a_proof_is_kept_as_it_was(location: Location, ledger: Ledger):
-    ledger.keep_proofs([WRONG, replace(RIGHT, model="fct_orders")])
+    ledger.proofs.save([WRONG, replace(RIGHT, model="fct_orders")])
     with opened(location) as other:
-        assert other.proofs() == {
+        assert other.proofs.get_all() == {
             "daily_revenue": (WRONG,),
             "fct_orders": (replace(RIGHT, model="fct_orders"),),
         }
@@ -35,21 +35,21 @@ def test_a_proof_is_kept_as_it_was(location: Location, ledger: Ledger):
 
 def test_the_newest_proof_of_a_code_counts(ledger: Ledger):
     later = replace(RIGHT, windows="other windows")
-    ledger.keep_proofs([RIGHT])
-    ledger.keep_proofs([later])
-    assert ledger.proofs() == {"daily_revenue": (later,)}
+    ledger.proofs.save([RIGHT])
+    ledger.proofs.save([later])
+    assert ledger.proofs.get_all() == {"daily_revenue": (later,)}
 
 
 def test_a_counterexample_is_the_last_word_on_a_code(ledger: Ledger):
     """Fewer windows, or others, may not show it again."""
-    ledger.keep_proofs([RIGHT])
-    ledger.keep_proofs([WRONG])
-    ledger.keep_proofs([RIGHT])
-    assert ledger.proofs() == {"daily_revenue": (WRONG,)}
+    ledger.proofs.save([RIGHT])
+    ledger.proofs.save([WRONG])
+    ledger.proofs.save([RIGHT])
+    assert ledger.proofs.get_all() == {"daily_revenue": (WRONG,)}
 
 
 def test_each_code_has_its_own(ledger: Ledger):
     newer = replace(RIGHT, code_hash="def")
-    ledger.keep_proofs([newer])
-    ledger.keep_proofs([WRONG])
-    assert ledger.proofs() == {"daily_revenue": (newer, WRONG)}
+    ledger.proofs.save([newer])
+    ledger.proofs.save([WRONG])
+    assert ledger.proofs.get_all() == {"daily_revenue": (newer, WRONG)}

@@ -11,9 +11,9 @@ import pytest
 
 from runner.core.errors import FencedOffError, LedgerError
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.windows import Window
-from runner.ledger import Kind, Ledger, Run, owners
+from runner.ledger import Ledger, Run, owners
 from tests.unit.ledger_fixtures import (
     FORK,
     NOTHING,
@@ -41,7 +41,7 @@ def test_two_ledgers_that_race_queue_each_window_once(location: Location):
 
             def race(ledger: Ledger, found: Any = found, barrier: Any = barrier) -> None:
                 barrier.wait()
-                found.append(ledger.queue(PIPELINE, Kind.BACKFILL, WEEK, NOW))
+                found.append(ledger.leases.queue(PIPELINE, RunKind.BACKFILL, WEEK, NOW))
 
             threads = [threading.Thread(target=race, args=(ledger,)) for ledger in (one, other)]
             for thread in threads:
@@ -50,7 +50,7 @@ def test_two_ledgers_that_race_queue_each_window_once(location: Location):
                 thread.join()
             queued = [start for runs in found for start in starts(runs)]
             assert sorted(queued) == starts(WEEK)
-            one.give_up(PIPELINE, "next round", NOW)
+            one.leases.give_up(PIPELINE, "next round", NOW)
 
 
 def test_processes_that_race_make_one_ledger_and_queue_each_window_once(
@@ -65,11 +65,11 @@ def test_processes_that_race_make_one_ledger_and_queue_each_window_once(
         def race(windows: list[Window], barrier: Any = barrier) -> list[datetime]:
             barrier.wait()
             with opened(location) as ledger:
-                return starts(ledger.queue(PIPELINE, Kind.SCHEDULED, windows, NOW))
+                return starts(ledger.leases.queue(PIPELINE, RunKind.SCHEDULED, windows, NOW))
 
         found = in_children([lambda order=order: race(order) for order in orders])  # type: ignore[misc]
         assert sorted(start for part in found for start in part) == starts(WEEK)
-        with opened(location) as ledger, ledger._transaction(reads_only=True) as connection:
+        with opened(location) as ledger, ledger.database.transaction(reads_only=True) as connection:
             assert len(connection.rows("select * from ledger_version")) == 1
 
 
@@ -84,20 +84,20 @@ def test_of_those_who_race_to_take_over_one_does(location: Location, ledger: Led
         def take_over(barrier: Any = barrier) -> int | None:
             barrier.wait()
             with opened(location) as other:
-                other.release_abandoned(PIPELINE, NOW)
-                other.queue(PIPELINE, Kind.SCHEDULED, WEEK, NOW)
+                other.leases.release_abandoned(PIPELINE, NOW)
+                other.leases.queue(PIPELINE, RunKind.SCHEDULED, WEEK, NOW)
                 try:
-                    fence = other.claim(PIPELINE, span(WEEK), NOW)
+                    fence = other.leases.claim(PIPELINE, span(WEEK), NOW)
                 except FencedOffError:
                     return None
-                other.record(PIPELINE, fence, ended(WEEK), NOTHING, NOW)
+                other.results.record(PIPELINE, fence, ended(WEEK), NOTHING, NOW)
                 return fence
 
         fences = [fence for fence in in_children([take_over] * 3) if fence is not None]
         # A second may come after the first has ended, never in between.
         assert len(set(fences)) == len(fences) >= 1
         assert min(fences) > old
-        assert ledger.in_flight(PIPELINE) == Spans()
+        assert ledger.runs.get_windows_in_flight(PIPELINE) == Spans()
     assert set(states(ledger)) <= {RunState.FAILED, RunState.SUCCESS, RunState.CANCELLED}
 
 
@@ -106,15 +106,15 @@ def test_fences_of_processes_that_race_are_different(location: Location, ledger:
 
     def claim(pipeline: str) -> list[int]:
         with opened(location) as other:
-            other.queue(pipeline, Kind.SCHEDULED, WEEK, NOW)
+            other.leases.queue(pipeline, RunKind.SCHEDULED, WEEK, NOW)
             barrier.wait()
-            return [other.claim(pipeline, window.span, NOW) for window in WEEK]
+            return [other.leases.claim(pipeline, window.span, NOW) for window in WEEK]
 
     names = [f"pipeline{number}" for number in range(4)]
     found = in_children([lambda name=name: claim(name) for name in names])  # type: ignore[misc]
     assert len({fence for fences in found for fence in fences}) == 4 * len(WEEK)
     assert all(fences == sorted(fences) for fences in found)
-    assert all(ledger.in_flight(name) == Spans([span(WEEK)]) for name in names)
+    assert all(ledger.runs.get_windows_in_flight(name) == Spans([span(WEEK)]) for name in names)
 
 
 def test_a_window_is_never_in_two_hands_even_if_a_program_thinks_so(ledger: Ledger):
@@ -132,7 +132,7 @@ def test_a_window_is_never_in_two_hands_even_if_a_program_thinks_so(ledger: Ledg
     """
     with (
         pytest.raises(LedgerError, match="cannot be used") as error,
-        ledger._transaction() as connection,
+        ledger.database.transaction() as connection,
     ):
         connection.change(
             twice,
@@ -143,4 +143,4 @@ def test_a_window_is_never_in_two_hands_even_if_a_program_thinks_so(ledger: Ledg
             now=NOW,
         )
     assert str(error.value).isprintable()
-    assert len(ledger.runs(PIPELINE)) == 1
+    assert len(ledger.runs.find(PIPELINE)) == 1

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from runner.core.errors import LedgerError
-from runner.ledger.checkup import file_version
 from runner.ledger.connection import Connection
+from runner.ledger.maintenance import file_version
 from runner.ledger.schema import TABLES, VERSION, create_tables
 from tests.postgres import Server
 from tests.unit.ledger_fixtures import NOW, PIPELINE, WEEK, Location, in_children, opened, started
@@ -62,8 +62,8 @@ def schema_of(url: str) -> str:
 
 def open_and_read(location: Location) -> tuple[list[str], str | None]:
     with opened(location) as ledger:
-        pause = ledger.paused(PIPELINE)
-        return [run.run_id for run in ledger.runs(PIPELINE)], pause and pause.reason
+        pause = ledger.controls.get_pause(PIPELINE)
+        return [run.run_id for run in ledger.runs.find(PIPELINE)], pause and pause.reason
 
 
 EVERYTHING = (["scheduled__2026-06-01"], "by hand")
@@ -73,12 +73,12 @@ def test_an_upgraded_ledger_knows_what_it_knew_and_takes_what_is_new(old_ledger:
     location = old_ledger(3)
     assert open_and_read(location) == EVERYTHING
     with opened(location) as ledger:
-        assert ledger._version() == VERSION
-        with ledger._transaction(reads_only=True) as connection:
+        assert ledger.database._version() == VERSION
+        with ledger.database.transaction(reads_only=True) as connection:
             for table in re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", TABLES):
-                assert connection.row(ledger._pool.dialect.has_table, name=table)
-        ledger.beat("tick", None, NOW)
-        assert ledger.last_beat() is not None
+                assert connection.row(ledger.database.dialect.has_table, name=table)
+        ledger.scheduler.record_heartbeat("tick", None, NOW)
+        assert ledger.scheduler.get_heartbeat() is not None
         assert started(ledger, WEEK[1:2]) > 7
 
 
@@ -140,7 +140,7 @@ def test_an_upgrade_that_fails_half_way_has_changed_nothing(
             create_tables(connection)
             raise ZeroDivisionError
 
-        broken.setattr("runner.ledger.upgrades._STEPS", {3: breaks})
+        broken.setattr("runner.ledger.schema._STEPS", {3: breaks})
         with pytest.raises(ZeroDivisionError), opened(location):
             pass
     if isinstance(location, Path):

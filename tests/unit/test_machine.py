@@ -15,17 +15,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from runner.core.config import Retries
 from runner.core.errors import LedgerError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
 from runner.execution.recovery import recover
-from runner.ledger import Ledger
+from runner.ledger import Leases, Results
 from runner.ledger import owners as ledger_owners
-from runner.project.acceptance import accept
+from runner.project.acceptance import accept_code
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
+from tests.conftest import of_hundred
 from tests.unit.fake_dbt import (
     FIRST,
     KILLED,
@@ -62,7 +64,7 @@ NODES = (
     check("revenue_adds_up", "revenue"),
     singular("visits_fit_revenue", "visits", "revenue"),
 )
-PIPELINE = shop(*NODES, end=FIRST + timedelta(days=COUNT - 1), retries={"attempts": 2})
+PIPELINE = shop(*NODES, end=FIRST + timedelta(days=COUNT - 1), retries=Retries(attempts=2))
 WINDOWS = list(PIPELINE.calendar.windows(days(PIPELINE, COUNT)))
 LABELS = [window.label for window in WINDOWS]
 MODELS = [node.name for node in PIPELINE.windowed]
@@ -74,19 +76,24 @@ class Crash(BaseException):
     """The runner is gone."""
 
 
-class MortalLedger(Ledger):
-    """A ledger whose writer may die just before or just after it is written."""
+class MortalResults(Results):
+    """Results whose writer may die just before or just after they are written."""
 
-    dies_before_record = False
-    dies_after_record = False
-    is_out_of_reach = False  # to a process that is gone
+    dies_before = False
+    dies_after = False
 
     def record(self, *args: Any) -> None:
-        if self.dies_before_record:
+        if self.dies_before:
             raise Crash
         super().record(*args)
-        if self.dies_after_record:
+        if self.dies_after:
             raise Crash
+
+
+class MortalLeases(Leases):
+    """Leases whose holder may be gone."""
+
+    is_out_of_reach = False  # to a process that is gone
 
     def give_up(self, *args: Any) -> None:
         if self.is_out_of_reach:
@@ -139,7 +146,9 @@ class Daybreak(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         path = Path(self.folder.name) / "ledger.db"
-        self.ledger = open_ledger(path, MortalLedger)
+        self.ledger = open_ledger(path)
+        self.ledger.results = self.results = MortalResults(self.ledger.database)
+        self.ledger.leases = self.leases = MortalLeases(self.ledger.database)
         self.meanings = dict.fromkeys(MODELS, 0)  # of a model's code
         self.changes = 0
         self.hashes = {model: f"{model} as it was" for model in MODELS}
@@ -181,7 +190,7 @@ class Daybreak(RuleBasedStateMachine):
         return f"{name}{code}.{landed}({','.join(read[p] for p in sorted(read))})"
 
     def look(self, invocation: Invocation) -> None:
-        known = self.ledger.known()
+        known = self.ledger.windows.get_records()
         for model in set(invocation.nodes) & set(MODELS):
             for parent in READ_BY[model] - set(invocation.nodes):
                 for window in PIPELINE.calendar.windows(invocation.span):
@@ -210,8 +219,8 @@ class Daybreak(RuleBasedStateMachine):
         finally:
             self.dead.add(self.owner)
             self.dbt.faults.clear()
-            self.ledger.dies_before_record = self.ledger.dies_after_record = False
-            self.ledger.is_out_of_reach = False
+            self.results.dies_before = self.results.dies_after = False
+            self.leases.is_out_of_reach = False
             self.meanwhile = None
             self.begin_process()
 
@@ -241,13 +250,13 @@ class Daybreak(RuleBasedStateMachine):
         is_killed: bool,
         **wish: Any,
     ) -> None:
-        if self.ledger.paused("shop"):
+        if self.ledger.controls.get_pause("shop"):
             return
         self.dbt.faults = befalls
         self.dbt.most_windows = most
-        self.ledger.dies_before_record = record == "before"
-        self.ledger.dies_after_record = record == "after"
-        self.ledger.is_out_of_reach = is_killed  # by kill -9, else by Ctrl-C
+        self.results.dies_before = record == "before"
+        self.results.dies_after = record == "after"
+        self.leases.is_out_of_reach = is_killed  # by kill -9, else by Ctrl-C
         self.backfill(count=min(count, COUNT - start), skip=start, select=select or (), **wish)
         self.dbt.most_windows = None
 
@@ -256,7 +265,7 @@ class Daybreak(RuleBasedStateMachine):
         self, start: int, other_start: int, chunk: int, *, is_declared_dead: bool
     ) -> None:
         """The second one comes while the first is at work, and may take it for dead."""
-        if self.ledger.paused("shop"):
+        if self.ledger.controls.get_pause("shop"):
             return
 
         def other() -> None:
@@ -307,7 +316,7 @@ class Daybreak(RuleBasedStateMachine):
             self.changes += 1
             self.hashes[model] = f"{model} {self.changes}"
             nodes = {n.unique_id: n for n in graph_of(self.hashes).nodes}
-            accept(model, Project(ZONE, nodes, {}, ""), self.ledger, self.runner().world.at)
+            accept_code(model, Project(ZONE, nodes, {}, ""), self.ledger, self.runner().world.at)
 
     @rule(model=st.sampled_from(["lines", "visits"]), window=st.sampled_from(WINDOWS))
     def land(self, model: str, window: Window) -> None:
@@ -320,32 +329,32 @@ class Daybreak(RuleBasedStateMachine):
 
     @rule()
     def pause(self) -> None:
-        self.ledger.pause("shop", "by hand", self.runner().world.at)
+        self.ledger.controls.pause("shop", "by hand", self.runner().world.at)
 
     @rule()
     def resume(self) -> None:
-        self.ledger.resume("shop")
+        self.ledger.controls.resume("shop")
 
     @rule()
     def cancel(self) -> None:
-        self.ledger.cancel_all("shop", "by hand", self.runner().world.at)
+        self.ledger.controls.cancel_runs("shop", "by hand", self.runner().world.at)
 
     @rule()
     def recover(self) -> None:
-        recover(self.runner().job)
+        recover(self.runner().context)
 
     # What always holds
 
     @invariant()
     def no_window_is_in_two_hands(self) -> None:
-        runs = self.ledger.runs("shop")
+        runs = self.ledger.runs.find("shop")
         open_starts = [run.window_start for run in runs if not run.state.finished]
         assert len(open_starts) == len(set(open_starts))
         assert len({run.run_id for run in runs}) == len(runs)
 
     @invariant()
     def what_the_index_says_is_published_is(self) -> None:
-        for model, timeline in self.ledger.known().items():
+        for model, timeline in self.ledger.windows.get_records().items():
             for span, known in timeline:
                 if known.standing in PUBLISHED and model in MODELS:
                     for window in PIPELINE.calendar.windows(span):
@@ -374,12 +383,12 @@ class Daybreak(RuleBasedStateMachine):
             if what in MODELS:
                 self.change_code(what)
         self.dbt.bad.clear()
-        self.ledger.resume("shop")
+        self.ledger.controls.resume("shop")
         self.backfill(count=COUNT, reprocess=Reprocess.STALE)
         runner = self.runner()
-        recover(runner.job)
-        assert all(run.state.finished for run in self.ledger.runs("shop"))
-        known = self.ledger.known()
+        recover(runner.context)
+        assert all(run.state.finished for run in self.ledger.runs.find("shop"))
+        known = self.ledger.windows.get_records()
         for model in MODELS:
             is_checked = model != "shares"
             for window in WINDOWS:
@@ -417,9 +426,8 @@ READ_BY = {
 
 TestDaybreak = Daybreak.TestCase
 TestDaybreak.settings = settings(
-    max_examples=25,
+    max_examples=of_hundred(25),
     stateful_step_count=12,
-    deadline=None,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=list(HealthCheck),
 )

@@ -11,10 +11,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runner.core.errors import ConfigError
-from runner.core.states import RunState
-from runner.core.status import WindowStatus
-from runner.ledger import Figures, Kind, Ledger
-from runner.overview.metrics import WORST_FIRST, MeteredPipeline, Metrics, PipelineFigures, stand_of
+from runner.core.states import RunKind, RunState
+from runner.core.status import WORST_FIRST, WindowStatus
+from runner.ledger import Ledger, RunStatistics
+from runner.overview.metrics import MeteredPipeline, Metrics, PipelineFigures, stand_of
 from runner.render.metrics import metrics_text
 from tests.unit.ledger_fixtures import (
     FAILED,
@@ -29,7 +29,7 @@ from tests.unit.ledger_fixtures import (
 )
 from tests.unit.test_status import drawn
 
-NO_RUNS = Figures(dict.fromkeys(RunState, 0), 0, 0.0, None, None, 0)
+NO_RUNS = RunStatistics(dict.fromkeys(RunState, 0), 0, 0.0, None, None, 0)
 STAND = PipelineFigures(
     {**dict.fromkeys(WindowStatus, 0), WindowStatus.SUCCESS: 3, WindowStatus.IN_FLIGHT: 1},
     timedelta(1),
@@ -48,7 +48,7 @@ def read(metrics: Metrics) -> dict[tuple[str, Labels], float]:
 
 
 def metrics_of(ledger: Ledger, pipelines: Mapping[str, MeteredPipeline]) -> Metrics:
-    return Metrics(NOW, pipelines, ledger.last_beat())
+    return Metrics(NOW, pipelines, ledger.scheduler.get_heartbeat())
 
 
 def labelled(name: str = PIPELINE, **labels: str) -> Labels:
@@ -93,12 +93,12 @@ def test_every_status_has_its_place():
 
 
 def test_runs_are_counted_by_state_and_time(ledger: Ledger):
-    assert ledger.figures(PIPELINE) == NO_RUNS
+    assert ledger.runs.get_statistics(PIPELINE) == NO_RUNS
     finished(ledger, WEEK[:3])
     finished(ledger, WEEK[3:4], FAILED)
     started(ledger, WEEK[4:6])
-    ledger.queue("other", Kind.MANUAL, WEEK, NOW)
-    figures = ledger.figures(PIPELINE)
+    ledger.leases.queue("other", RunKind.MANUAL, WEEK, NOW)
+    figures = ledger.runs.get_statistics(PIPELINE)
     counts = {RunState.SUCCESS: 3, RunState.FAILED: 1, RunState.RUNNING: 2}
     assert figures.runs == {**dict.fromkeys(RunState, 0), **counts}
     assert figures.timed == 4
@@ -109,8 +109,10 @@ def test_runs_are_counted_by_state_and_time(ledger: Ledger):
 def test_the_newest_run_is_the_one_that_finished_last(ledger: Ledger):
     fence = started(ledger, WEEK[:1])
     finished(ledger, WEEK[1:2])
-    ledger.record(PIPELINE, fence, ended(WEEK[:1], FAILED), NOTHING, NOW + timedelta(hours=1))
-    assert ledger.figures(PIPELINE).newest_seconds == FAILED.seconds
+    ledger.results.record(
+        PIPELINE, fence, ended(WEEK[:1], FAILED), NOTHING, NOW + timedelta(hours=1)
+    )
+    assert ledger.runs.get_statistics(PIPELINE).newest_seconds == FAILED.seconds
 
 
 # The text
@@ -119,8 +121,8 @@ def test_the_newest_run_is_the_one_that_finished_last(ledger: Ledger):
 def test_what_is_measured_is_read_by_prometheus(tmp_path: Path):
     with opened(tmp_path / "ledger.db") as ledger:
         finished(ledger, WEEK[:3])
-        ledger.beat("tick", timedelta(minutes=5), NOW)
-        metered = MeteredPipeline(ledger.figures(PIPELINE), is_paused=True, stand=STAND)
+        ledger.scheduler.record_heartbeat("tick", timedelta(minutes=5), NOW)
+        metered = MeteredPipeline(ledger.runs.get_statistics(PIPELINE), is_paused=True, stand=STAND)
         found = read(metrics_of(ledger, {PIPELINE: metered}))
     assert found["daybreak_up", labelled()] == 1
     assert found["daybreak_paused", labelled()] == 1
@@ -151,7 +153,7 @@ def test_a_pipeline_that_cannot_be_read_leaves_the_others():
 
 def test_a_scheduler_that_is_silent_is_not_alive(ledger: Ledger):
     assert read(metrics_of(ledger, {}))["daybreak_scheduler_alive", ()] == 0
-    ledger.beat("serve", timedelta(minutes=5), NOW)
+    ledger.scheduler.record_heartbeat("serve", timedelta(minutes=5), NOW)
     metrics = metrics_of(ledger, {})
     assert read(metrics)["daybreak_scheduler_alive", ()] == 1
     late = replace(metrics, at=NOW + timedelta(minutes=10, seconds=1))

@@ -11,10 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.chunks import Chunk, Sizing
-from runner.core.drafts import Held
-from runner.core.plan import make_plan
-from runner.core.requests import RETRIED, TAKEN, Reprocess, Request
-from runner.core.skips import Skipped
+from runner.core.planning import RETRIED, TAKEN, Held, Reprocess, RunRequest, Skipped, make_plan
 from runner.core.spans import Spans
 from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
@@ -44,15 +41,15 @@ WHOLE = from_to(1, 7)
 BY_DEFAULT = Reprocess.FAILED
 
 
-def request(**wishes: object) -> Request:
-    return replace(Request(Spans([WHOLE])), **wishes)  # type: ignore[arg-type]
+def request(**wishes: object) -> RunRequest:
+    return replace(RunRequest(Spans([WHOLE])), **wishes)  # type: ignore[arg-type]
 
 
-def only(*names: str) -> Request:
+def only(*names: str) -> RunRequest:
     return request(select=frozenset(names))
 
 
-def in_chunks_of(size: int, **wishes: object) -> Request:
+def in_chunks_of(size: int, **wishes: object) -> RunRequest:
     return request(sizing=Sizing(fixed=size), **wishes)
 
 
@@ -120,7 +117,7 @@ def test_each_policy_includes_the_one_before_it():
 
 
 def test_without_a_policy_what_is_missing_or_not_right_runs():
-    assert Request(NONE).takes == TAKEN[Reprocess.FAILED]
+    assert RunRequest(NONE).takes == TAKEN[Reprocess.FAILED]
 
 
 @pytest.mark.parametrize("policy", [*Reprocess, RETRIED])
@@ -618,7 +615,7 @@ def test_ten_years_of_days_are_few_ranges():
         replace(subject(name, reads=reads), desired=Spans([span]))
         for name, reads in (("orders", ""), ("totals", "orders"))
     ]
-    plan = make_plan(DAYS, found, NONE, Request(Spans([span]), TAKEN[Reprocess.MISSING]))
+    plan = make_plan(DAYS, found, NONE, RunRequest(Spans([span]), TAKEN[Reprocess.MISSING]))
     assert (len(plan.pieces), plan.window_count) == (1, 3653)
 
 

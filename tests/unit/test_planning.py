@@ -14,21 +14,18 @@ import pytest
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.config import PipelineConfig
-from runner.core.drafts import ModelPlan
-from runner.core.plan import Plan
+from runner.core.planning import ModelPlan, Plan, RunRequest
 from runner.core.proofs import Proof, ProofVerdict
-from runner.core.requests import Request
 from runner.core.spans import Span, Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
-from runner.ledger import IndexChange, Kind, Ledger, ModelRun, RunEnd, RunEntry
-from runner.planner import Planner, proofs_of
-from runner.project.hashes import equal_hashes
+from runner.ledger import IndexChange, Ledger, ModelRun, RunEnd, RunEntry
+from runner.planner import Planner, memory, proofs_of
+from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline, make_pipeline
-from runner.warehouse.machine import memory
 from tests.unit.ledger_fixtures import change_index
 
 ZONE = ZoneInfo("America/New_York")
@@ -88,11 +85,11 @@ def know(ledger: Ledger, model: str, *parts: tuple[Span, WindowRecord]) -> None:
 
 def queue(ledger: Ledger, span: Span, pipeline: str = "shop") -> None:
     windows = pipeline_of(ORDERS).calendar.windows(span)
-    ledger.queue(pipeline, Kind.BACKFILL, windows, NOW)
+    ledger.leases.queue(pipeline, RunKind.BACKFILL, windows, NOW)
 
 
 def plan(ledger: Ledger, *nodes: Node, now: datetime = NOW, **config: Any) -> Plan:
-    return planner_of(ledger, *nodes, **config).plan(Request(Spans([days(1, 31)])), now)
+    return planner_of(ledger, *nodes, **config).plan(RunRequest(Spans([days(1, 31)])), now)
 
 
 def built(plan: Plan) -> dict[str, Spans]:
@@ -183,7 +180,7 @@ def test_subjects_are_the_nodes_that_hold_data_parents_first(ledger: Ledger):
         node("a_test", "orders", kind="test"),
         node("source", kind="source"),
     )
-    subjects = planner_of(ledger, *nodes).subjects(NOW)
+    subjects = planner_of(ledger, *nodes).nodes(NOW)
     assert [(s.name, s.parents, s.is_windowed) for s in subjects] == [
         ("seed", (), False),
         ("orders", (), True),
@@ -198,7 +195,7 @@ def test_every_subject_has_what_the_ledger_knows_of_it(ledger: Ledger):
     )
     know(ledger, "orders", (days(5, 8), DONE), (days(9, 9), failed))
     know(ledger, "elsewhere", (days(5, 11), DONE))
-    known = {subject.name: subject.known for subject in planner_of(ledger, *SHOP).subjects(NOW)}
+    known = {subject.name: subject.known for subject in planner_of(ledger, *SHOP).nodes(NOW)}
     assert known == {
         "orders": Timeline([(days(5, 8), DONE), (days(9, 9), failed)]),
         "view": Timeline(),
@@ -220,7 +217,7 @@ def test_each_node_is_asked_for_its_own_inputs(ledger: Ledger):
     for name in ("orders", "totals"):
         know(ledger, name, (days(5, 11), failed))
     planner = Planner(pipeline_of(*SHOP), ledger, lambda node: lambda _: f"what {node.name} reads")
-    found = statuses(planner.plan(Request(Spans([days(1, 31)])), NOW))
+    found = statuses(planner.plan(RunRequest(Spans([days(1, 31)])), NOW))
     assert found == {
         "orders": {WindowStatus.BLOCKED: Spans([days(5, 11)])},
         "totals": {WindowStatus.FAILED: Spans([days(5, 11)])},
@@ -232,16 +229,16 @@ def test_a_changed_hash_is_stale_and_an_accepted_one_is_not(ledger: Ledger):
     know(ledger, "orders", (days(9, 11), WindowRecord(WorkResult.SUCCESS, "second")))
     everything = Spans([days(5, 11)])
     assert statuses(plan(ledger, ORDERS)) == {"orders": {WindowStatus.STALE: everything}}
-    ledger.accept("elsewhere", ["first", "second"], "now", NOW)
+    ledger.windows.accept_change("elsewhere", ["first", "second"], "now", NOW)
     assert statuses(plan(ledger, ORDERS)) == {"orders": {WindowStatus.STALE: everything}}
-    ledger.accept("orders", ["second"], "now", NOW)
+    ledger.windows.accept_change("orders", ["second"], "now", NOW)
     assert statuses(plan(ledger, ORDERS)) == {
         "orders": {
             WindowStatus.STALE: Spans([days(5, 8)]),
             WindowStatus.SUCCESS: Spans([days(9, 11)]),
         }
     }
-    ledger.accept("orders", ["first"], "second", NOW)
+    ledger.windows.accept_change("orders", ["first"], "second", NOW)
     assert statuses(plan(ledger, ORDERS)) == {"orders": {WindowStatus.SUCCESS: everything}}
 
 
@@ -270,13 +267,13 @@ def test_what_another_pipeline_has_in_flight_is_not(ledger: Ledger):
 def test_what_this_process_holds_itself_is_in_its_way_no_more_than_it_says(ledger: Ledger):
     queue(ledger, days(6, 8))
     planner = planner_of(ledger, ORDERS)
-    found = planner.plan(Request(Spans([days(1, 31)])), NOW, mine=Spans([days(6, 7)]))
+    found = planner.plan(RunRequest(Spans([days(1, 31)])), NOW, mine=Spans([days(6, 7)]))
     assert built(found) == {"orders": Spans([days(5, 7), days(9, 11)])}
 
 
 def test_what_a_dead_process_left_behind_is_not_in_flight(ledger: Ledger):
     queue(ledger, days(6, 7))
-    with ledger._transaction() as connection:
+    with ledger.database.transaction() as connection:
         connection.change("update runs set lease_until = ledger_now(:seconds)", seconds=-1)
     assert built(plan(ledger, ORDERS)) == {"orders": Spans([days(5, 11)])}
 
@@ -287,10 +284,10 @@ def test_what_a_dead_process_left_behind_is_not_in_flight(ledger: Ledger):
 def finish(ledger: Ledger, span: Span, rows: Mapping[str, int], seconds: float) -> None:
     """Let a window of some models be done."""
     queue(ledger, span)
-    fence = ledger.claim("shop", span, NOW)
+    fence = ledger.leases.claim("shop", span, NOW)
     models = [ModelRun(name, WorkResult.SUCCESS, count, "now") for name, count in rows.items()]
     entry = RunEntry(tuple(models), (), replace(SUCCESS, seconds=seconds))
-    ledger.record("shop", fence, {span.start: entry}, IndexChange(), NOW)
+    ledger.results.record("shop", fence, {span.start: entry}, IndexChange(), NOW)
 
 
 def test_a_wish_decides_how_much_runs_at_once(ledger: Ledger):
@@ -339,10 +336,10 @@ def test_a_proof_counts_for_its_code_and_for_what_was_accepted_as_equal(ledger: 
 
     old = proof("orders", "before", ProofVerdict.DISPROVED, 2)
     current = proof("orders", "now", ProofVerdict.PROVED, 1)
-    ledger.keep_proofs([old, proof("totals", "before", ProofVerdict.PROVED, 0)])
+    ledger.proofs.save([old, proof("totals", "before", ProofVerdict.PROVED, 0)])
     pipeline = pipeline_of(*SHOP)
     assert proofs_of(pipeline, ledger) == {"orders": None, "totals": None}
-    ledger.keep_proofs([current])
+    ledger.proofs.save([current])
     assert proofs_of(pipeline, ledger) == {"orders": current, "totals": None}
-    ledger.accept("orders", ["before"], "now", NOW)
+    ledger.windows.accept_change("orders", ["before"], "now", NOW)
     assert proofs_of(pipeline, ledger)["orders"] == old  # the newest of equal code

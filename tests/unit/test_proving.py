@@ -20,14 +20,12 @@ from runner.core.proofs import Property, PropertyResult, Result, verdict_of
 from runner.core.windows import Calendar, Grain, Window
 from runner.project.pipelines import Pipeline
 from runner.proving import blame, contents
-from runner.proving.buckets import NO_WINDOW, Buckets
 from runner.proving.comparison import difference
-from runner.proving.profiles import pointed_at
+from runner.proving.contents import NO_WINDOW, Buckets
 from runner.proving.results import ReplayFinding
-from runner.proving.scenarios import Origin, scenarios
+from runner.proving.scenarios import scenarios, select_windows
 from runner.proving.scope import Relation, ReplayScope, Target
-from runner.proving.scratch import Copy, scratch
-from runner.proving.selection import select_windows
+from runner.proving.scratch import Copy, pointed_at, scratch
 
 NEW_YORK = ZoneInfo("America/New_York")
 CALENDAR = Calendar(Grain.DAY, NEW_YORK)
@@ -135,7 +133,7 @@ def test_a_reader_is_built_after_what_it_reads_was_reordered():
     assert [step.nodes for step in unsure.steps] == [("sales",), ("totals",)] * 2
     assert all(step.is_reordered_after for step in unsure.steps)
     assert unsure.is_reordered
-    assert unsure.origin is Origin.BASE
+    assert unsure.origin is Copy.BASE
 
 
 # Buckets

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from runner.core.errors import EngineError, LedgerError
-from runner.core.requests import Reprocess
+from runner.core.planning import Reprocess
 from runner.core.spans import Spans
-from runner.core.states import RunState
+from runner.core.states import RunKind, RunState
 from runner.core.status import WorkResult
-from runner.execution.queueing import run_plan
 from runner.execution.recovery import adopt, recover
-from runner.ledger import Ledger, owners
+from runner.ledger import Leases, owners
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, days, gate, shop, table, windowed
 from tests.unit.running import Runner, open_ledger
@@ -35,8 +34,8 @@ class Killed(BaseException):
     """By signal 9: nothing was written after it."""
 
 
-class MortalLedger(Ledger):
-    """A ledger that a killed process writes no more."""
+class MortalLeases(Leases):
+    """Leases that a killed process gives up no more."""
 
     def give_up(self, *_: Any) -> None:
         raise LedgerError("nobody is there to write")
@@ -51,7 +50,8 @@ def open_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
     processes = ["here:1:0"]
     monkeypatch.setattr(owners, "this_process", lambda: processes[-1])
     monkeypatch.setattr(owners, "is_dead", lambda owner: owner in processes[:-1])
-    ledger = open_ledger(tmp_path / "ledger.db", MortalLedger)
+    ledger = open_ledger(tmp_path / "ledger.db")
+    ledger.leases = MortalLeases(ledger.database)
 
     def make(pipeline: Pipeline = SHOP, dbt: FakeDbt | None = None, **more: Any) -> Runner:
         processes.append(f"here:{len(processes) + 1}:0")
@@ -71,7 +71,7 @@ def test_what_was_judged_is_done_and_what_was_not_is_only_checked(open_runner: O
     first = open_runner(faults=[Fault(Killed(), after=2)])
     killed(first, 4)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     assert first.dbt.questions == [days(SHOP, 4)]
     assert second.standings("lines", 4) == [WorkResult.SUCCESS] * 4
     assert second.standings("revenue", 4) == [WorkResult.PUBLISHED] * 4
@@ -102,7 +102,7 @@ def test_a_run_that_the_markers_vouch_for_is_recorded_as_done(open_runner: Open)
     first = open_runner(faults=[Fault(Killed(), after=None)])
     killed(first, 3)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     runs = second.runs()
     assert [(run.state, run.row_count) for run in runs] == [(RunState.SUCCESS, 20)] * 3
     assert all("the warehouse's markers say so" in (run.reason or "") for run in runs)
@@ -112,7 +112,7 @@ def test_a_run_that_the_markers_vouch_for_is_recorded_as_done(open_runner: Open)
 def test_a_run_that_was_stopped_when_all_was_published_and_judged_has_not_been_cancelled(
     tmp_path: Path,
 ):
-    ledger = open_ledger(tmp_path / "ledger.db", Ledger)
+    ledger = open_ledger(tmp_path / "ledger.db")
     runner = Runner(SHOP, ledger, FakeDbt(SHOP, faults=[Fault(KeyboardInterrupt(), after=None)]))
     with pytest.raises(KeyboardInterrupt):
         runner.backfill(3)
@@ -129,16 +129,18 @@ def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
     )
     killed(first, 3)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     standings = [WorkResult.SUCCESS, WorkResult.INCORRECT, WorkResult.SUCCESS]
     assert second.standings("revenue", 3) == standings
 
 
 def test_what_was_only_queued_is_cancelled_and_asks_nobody(open_runner: Open):
     first = open_runner()
-    first.ledger.queue("shop", first.job.kind, SHOP.calendar.windows(days(SHOP, 2)), first.world.at)
+    first.ledger.leases.queue(
+        "shop", RunKind.BACKFILL, SHOP.calendar.windows(days(SHOP, 2)), first.world.at
+    )
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
+    recover(second.context)
     assert {run.state for run in second.runs()} == {RunState.CANCELLED}
     assert first.dbt.questions == []
     assert set(second.backfill(2).states) == {RunState.SUCCESS}
@@ -152,7 +154,7 @@ def test_each_invocation_is_asked_after_by_itself(open_runner: Open):
     with pytest.raises(Killed):  # it has not recovered: that is left to the third
         _without_recovery(other, 2, skip=2)
     third = open_runner(dbt=first.dbt)
-    recover(third.job)
+    recover(third.context)
     assert first.dbt.questions == [days(SHOP, 2), days(SHOP, 2, 2)]
 
 
@@ -165,9 +167,9 @@ def test_a_warehouse_that_cannot_be_asked_settles_nothing(
     with monkeypatch.context() as broken:
         broken.setattr(FakeDbt, "published", _unreachable)
         with pytest.raises(EngineError):
-            recover(second.job)
+            recover(second.context)
     assert {run.state for run in second.runs()} == {RunState.RUNNING}
-    recover(second.job)
+    recover(second.context)
     assert second.standings("lines", 2) == [WorkResult.SUCCESS] * 2
 
 
@@ -187,7 +189,7 @@ def test_a_warehouse_that_is_busy_for_a_moment_is_asked_again(
 
     with monkeypatch.context() as busy:
         busy.setattr(FakeDbt, "published", once_busy)
-        recover(second.job)
+        recover(second.context)
     assert not answers
     assert second.standings("lines", 2) == [WorkResult.SUCCESS] * 2
 
@@ -198,8 +200,8 @@ def test_what_reads_rows_that_a_dead_runner_has_replaced_is_stale(open_runner: O
     first.dbt.faults = [Fault(Killed(), after=1)]
     killed(first, 3, reprocess=Reprocess.ALL)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
-    outdated = second.ledger.known()["revenue"].where(lambda known: known.is_outdated)
+    recover(second.context)
+    outdated = second.ledger.windows.get_records()["revenue"].where(lambda known: known.is_outdated)
     assert outdated == Spans([days(SHOP, 3)])
     done = second.backfill(3, reprocess=Reprocess.STALE)
     assert [i.nodes for i in done.asked] == [("revenue",)]
@@ -225,7 +227,7 @@ def test_a_table_whose_runner_died_before_it_began_it_is_built(
             raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(first.ledger, "paused", die)
+        dying.setattr(first.ledger.controls, "get_pause", die)
         first.dbt.broken["report"] = "Catalog Error: no such function"
         killed(first, 4)
     assert RunState.RETRYING in {run.state for run in first.runs()}
@@ -238,10 +240,10 @@ def test_what_two_recover_is_recovered_once(open_runner: Open):
     first = open_runner(faults=[Fault(Killed(), after=2)])
     killed(first, 2)
     second = open_runner(dbt=first.dbt)
-    recover(second.job)
-    before = second.runs(), second.ledger.known()
-    recover(second.job)
-    assert (second.runs(), second.ledger.known()) == before
+    recover(second.context)
+    before = second.runs(), second.ledger.windows.get_records()
+    recover(second.context)
+    assert (second.runs(), second.ledger.windows.get_records()) == before
     assert len(first.dbt.questions) == 1
 
 
@@ -250,17 +252,20 @@ def test_a_ledger_that_knows_nothing_is_filled_from_the_markers_once(
 ):
     first = open_runner()
     first.backfill(3)
-    lost = open_ledger(tmp_path / "lost.db", Ledger)
-    job = replace(first.job, ledger=lost)
-    assert adopt(job) == 6
-    assert lost.known()["lines"].within(Spans([days(SHOP, 3)])) == lost.known()["lines"]
-    assert adopt(job) == 0
+    lost = open_ledger(tmp_path / "lost.db")
+    context = replace(first.context, ledger=lost)
+    assert adopt(context) == 6
+    assert (
+        lost.windows.get_records()["lines"].within(Spans([days(SHOP, 3)]))
+        == lost.windows.get_records()["lines"]
+    )
+    assert adopt(context) == 0
     lost.close()
 
 
 def _without_recovery(runner: Runner, count: int, skip: int) -> None:
     request = runner.request(count, skip=skip)
-    run_plan(runner.job, runner.plan(request), lambda mine: runner.plan(request, mine))
+    runner.execute(runner.plan(request))
 
 
 def _unreachable(*_: object) -> None:

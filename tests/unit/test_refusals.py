@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from runner.cli.wishes import Wish
+from runner.cli import inputs
 from runner.core.config import PipelineConfig
 from runner.core.errors import UsageError
 from runner.core.proofs import Proof, ProofVerdict, Property
 from runner.core.refusals import Allowance, Objection, disproved, refuse_unsafe, require_known
+from runner.core.states import RunKind
 from runner.core.windows import Calendar, Grain
-from runner.ledger import Kind, Ledger
+from runner.ledger import Ledger
 from runner.lint.models import ModelFinding, allow, lint
 from runner.project.declarations import Declared
 from runner.project.manifest import Node, Project
@@ -86,9 +87,9 @@ def test_only_models_can_be_allowed():
 
 
 def test_several_that_are_allowed_may_share_a_word():
-    asked = Wish(span_of=lambda _, __: None, allow_unsafe=("orders,lines", "stores days"))
-    assert asked.allow_unsafe == ("orders", "lines", "stores", "days")
-    assert replace(asked, force=True).allow_unsafe == asked.allow_unsafe
+    asked = inputs.names(("orders,lines", "stores days"))
+    assert asked == ("orders", "lines", "stores", "days")
+    assert inputs.names(asked) == asked
 
 
 def test_each_run_keeps_what_was_allowed(tmp_path: Path):
@@ -96,10 +97,10 @@ def test_each_run_keeps_what_was_allowed(tmp_path: Path):
     calendar = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
     days = list(calendar.windows(calendar.span_of_dates(date(2026, 3, 1), date(2026, 3, 2))))
     allowed = (Allowance("orders", "DB01 clock or chance"), Allowance("orders", "disproved"))
-    runs = ledger.queue("shop", Kind.BACKFILL, days, NOW, allowed)
-    (other,) = ledger.queue("returns", Kind.BACKFILL, days[:1], NOW)
-    assert [ledger.allowances(run) for run in runs] == [list(allowed), list(allowed)]
-    assert ledger.allowances(other) == []
+    runs = ledger.leases.queue("shop", RunKind.BACKFILL, days, NOW, allowed)
+    (other,) = ledger.leases.queue("returns", RunKind.BACKFILL, days[:1], NOW)
+    assert [ledger.runs.get_allowances(run) for run in runs] == [list(allowed), list(allowed)]
+    assert ledger.runs.get_allowances(other) == []
     ledger.close()
 
 

@@ -1,8 +1,7 @@
 """What the retry table makes of messages, and how long it waits.
 
-The words of DuckDB and dbt are provoked in ``tests/integration/test_retry_table.py``; here are
-those that take another database, and words in the wrong place. PostgreSQL's are copied from
-version 15 and psql, as they came when each was provoked by hand.
+The words of DuckDB and dbt are provoked in ``tests/integration/test_retry_table.py``; here are our
+own, those that need a network, and words in the wrong place.
 """
 
 from datetime import timedelta
@@ -48,21 +47,6 @@ KNOWN = {
     "HTTP Error: HTTP GET error on 'https://a/b.parquet' (HTTP 404)": "http",
     "HTTP Error: Request returned HTTP 429 for HTTP HEAD to 'https://a/b'": "network",
     "IO Error: Could not establish connection error for HTTP GET to 'https://a/b'": "network",
-    # PostgreSQL
-    "Database Error in model a (models/a.sql)\n  could not serialize access due to concurrent "
-    "update": "postgres conflict",
-    "deadlock detected\nDETAIL:  Process 19764 waits for ShareLock": "postgres conflict",
-    "ERROR:  canceling statement due to lock timeout": "postgres conflict",
-    "ERROR:  canceling statement due to statement timeout": "postgres interrupted",
-    "ERROR:  canceling statement due to user request": "postgres interrupted",
-    "FATAL:  terminating connection due to administrator command": "postgres connection",
-    "server closed the connection unexpectedly\n\tThis probably means": "postgres connection",
-    'connection to server at "127.0.0.1", port 1 failed: Connection refused': "postgres connection",
-    'connection to server on socket "/s/.s.PGSQL.1" failed: FATAL:  sorry, too many clients '
-    "already": "postgres connection",
-    'could not extend file "base/5/16390": No space left on device\nHINT:  Check free disk '
-    "space.": "disk full",
-    "invalid page in block 0 of relation base/5/16393": "postgres corruption",
     # Nothing that passes, and nothing we know
     'connection to server at "a", port 1 failed: FATAL:  database "b" does not exist': "unknown",
     "Got 1 result, configured to fail if != 0": "unknown",

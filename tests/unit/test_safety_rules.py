@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from runner.lint.facts import Facts
-from runner.lint.findings import LintFinding
-from runner.lint.judge import judged
-from runner.lint.rules import RULES, Severity
+from runner.lint.judge import judge
+from runner.lint.rules import RULES, LintFinding, Severity
 from tests.conftest import REPOSITORY
 
 PARENTS = {"daily_sales": "sold_on"}
@@ -26,7 +25,7 @@ READ = "select * from {{ ref('lines') }} where {{ in_window('sold_on') }}"
 
 
 def found(text: str, facts: Facts = WINDOWED) -> list[LintFinding]:
-    return judged(text, facts)
+    return judge(text, facts)
 
 
 def rules(text: str, facts: Facts = WINDOWED) -> list[str]:

@@ -22,7 +22,7 @@ from runner.core.status import (
 )
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
-from runner.project.hashes import equal_hashes
+from runner.project.acceptance import equal_hashes
 from tests.unit.subjects import (
     DAYS,
     LETTERS,

@@ -10,7 +10,7 @@ import pytest
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
 from runner.scheduling.notify import notify_all
-from runner.scheduling.watch import look_around
+from runner.scheduling.watch import watch_pipelines
 from tests.unit.fake_dbt import check, shop, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -27,14 +27,14 @@ def town(ledger: Ledger) -> Town:
 
 def told(town: Town, at: str, *, as_scheduler: bool = False) -> list[str]:
     """The titles that a look adds to the outbox."""
-    before = len(town.ledger.unsent())
-    look = look_around(cast(Any, town), town.obstacle_of, utc(at), as_scheduler=as_scheduler)
-    notify_all(cast(Any, town), look, town.world.world)
-    return [letter.message.title for letter in town.ledger.unsent()[before:]]
+    before = len(town.ledger.outbox.get_unsent())
+    look = watch_pipelines(town.conditions(utc(at)), as_scheduler=as_scheduler)
+    notify_all(cast(Any, town), look, town.world.environment)
+    return [letter.message.title for letter in town.ledger.outbox.get_unsent()[before:]]
 
 
 def test_a_dead_scheduler_is_told_of_once_and_when_it_is_back(town: Town):
-    town.ledger.beat("serve", timedelta(seconds=30), utc("2017-03-01 09:00"))
+    town.ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-01 09:00"))
     assert told(town, "2017-03-01 09:01") == []
     dead = "scheduler not seen since 2017-03-01 09:00:00 UTC"
     assert told(town, "2017-03-01 09:02") == [dead]

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from runner.core.environment import Environment
 from runner.core.errors import EngineError, WarehouseLockedError
 from runner.warehouse.lock import Holder, holder, wait_until_free
 
@@ -82,14 +83,13 @@ class World:
         self.slept.append(seconds)
 
     def wait(self, path: Path, limit: timedelta) -> None:
-        wait_until_free(
-            path,
-            limit,
+        environment = Environment(
+            now=lambda: datetime.now(UTC),
             monotonic=lambda: 1000.0 + sum(self.slept),
             sleep=self.sleep,
             random=lambda: self.chance,
-            told=self.told.append,
         )
+        wait_until_free(path, limit, environment, self.told.append)
 
 
 # Who holds it

@@ -64,7 +64,7 @@
 
 {#
     A gate reads what is there before the model: the model itself, its parents, sources. The runner
-    refuses the same before anything runs (runner/gates.py).
+    refuses the same before anything runs (runner/project/gates.py); a test holds both equal.
 #}
 {% macro _validate_gate(gate, node) %}
     {%- set check = _check_name(gate) -%}

@@ -1,4 +1,4 @@
-{# Dates, instants and zones in Jinja: what runner/windows.py says, without a database. #}
+{# Dates, instants and zones in Jinja: what runner/core/windows.py says, without a database. #}
 
 {% macro _zone() %}
     {%- if var('timezone') not in modules.pytz.all_timezones_set -%}

@@ -1,0 +1,296 @@
+"""Planning: desired minus done, so which models' windows run, in which chunks, and why.
+
+Everything is kept as ranges: ten years of days are one row, not 3,650. What reads a window that
+runs, runs too; what reads a window that is wrong and does not run is held back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+
+from runner.core.chunks import Chunk, Sizing, cut
+from runner.core.spans import Span, Spans
+from runner.core.states import RunKind
+from runner.core.status import GOOD, PlannedNode, WindowStatus, assess, explained
+from runner.core.timelines import Timeline
+from runner.core.windows import Calendar
+
+_NONE = Spans()
+_BROKEN = (
+    WindowStatus.FAILED,
+    WindowStatus.INCORRECT,
+    WindowStatus.BLOCKED,
+)  # of what knows no windows
+
+
+class Reprocess(StrEnum):
+    """The windows that a backfill takes; each policy includes the one before it."""
+
+    MISSING = "missing"  # never finished
+    FAILED = "failed"  # and those that failed or are incorrect
+    STALE = "stale"  # and those published by other code, or before what they read
+    ALL = "all"  # and those that are done, or that would fail again
+
+
+_MISSING = frozenset({WindowStatus.MISSING, WindowStatus.PUBLISHED})
+_FAILED = _MISSING | {WindowStatus.FAILED, WindowStatus.INCORRECT}
+_STALE = _FAILED | {WindowStatus.STALE}
+TAKEN: Mapping[Reprocess, frozenset[WindowStatus]] = {
+    Reprocess.MISSING: _MISSING,
+    Reprocess.FAILED: _FAILED,
+    Reprocess.STALE: _STALE,
+    Reprocess.ALL: _STALE | {WindowStatus.UNCHECKED, WindowStatus.SUCCESS, WindowStatus.BLOCKED},
+}
+# What a person tries again by hand: what went wrong, even if nothing has changed since.
+RETRIED = frozenset(
+    {WindowStatus.FAILED, WindowStatus.INCORRECT, WindowStatus.BLOCKED, WindowStatus.PUBLISHED}
+)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A person's or the scheduler's wish to have something of a pipeline run, resolved."""
+
+    windows: Spans
+    takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED]
+    kind: RunKind = RunKind.BACKFILL
+    select: frozenset[str] | None = None  # names of models; None: all
+    force: bool = False  # also what would fail again
+    outdated: bool = False  # also what is stale by its data, not by its code
+    newest_first: bool = False
+    sizing: Sizing = field(default_factory=Sizing)
+    allow_unsafe: tuple[str, ...] = ()  # models that may run although they break a rule
+
+
+@dataclass(frozen=True)
+class Held:
+    """Windows of a model that do not run because something that it reads is not right."""
+
+    span: Span
+    parent: str
+    status: WindowStatus  # of the parent
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """One model of a plan."""
+
+    subject: PlannedNode
+    statuses: Mapping[WindowStatus, Spans]  # of the windows asked for, each in exactly one
+    runs: Spans  # built
+    checks: Spans  # only judged
+    held: tuple[Held, ...]
+
+    @property
+    def todo(self) -> Spans:
+        """Everything that runs."""
+        return self.runs | self.checks
+
+    def why(self, status: WindowStatus, span: Span) -> str | None:
+        """More about the status of some windows."""
+        return explained(self.subject, status, span)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A range of windows of which nothing runs."""
+
+    span: Span
+    status: WindowStatus  # the worst of its models
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The work that a request comes down to."""
+
+    calendar: Calendar
+    request: RunRequest
+    models: tuple[ModelPlan, ...]  # windowed ones, and others that have failed; graph order
+    pieces: tuple[Chunk, ...]  # contiguous ranges with the same models, uncut, oldest first
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The pieces cut to size, in the order in which they run."""
+        size, newest = self.request.sizing.size, self.request.newest_first
+        return tuple(
+            _with_reasons(part, self.models)
+            for piece in (reversed(self.pieces) if newest else self.pieces)
+            for part in cut(piece, self.calendar, size, newest=newest)
+        )
+
+    @property
+    def windows(self) -> Spans:
+        """The windows of which something runs."""
+        return Spans(piece.span for piece in self.pieces)
+
+    @property
+    def window_count(self) -> int:
+        """The number of those windows."""
+        return sum(self.calendar.count(span) for span in self.windows)
+
+    @property
+    def span(self) -> Span | None:
+        """From the first to the last window that would run; None if none would."""
+        spans = list(self.windows)
+        return Span(spans[0].start, spans[-1].end) if spans else None
+
+
+def make_plan(
+    calendar: Calendar, subjects: Sequence[PlannedNode], in_flight: Spans, request: RunRequest
+) -> Plan:
+    """Subtract what is done from what should exist; ``subjects`` come parents first."""
+    drafts: dict[str, Draft] = {}
+    for subject in subjects:
+        statuses = {
+            status: inside
+            for status, spans in assess(subject, calendar, in_flight).items()
+            if (inside := spans & request.windows)
+        }
+        parents = [drafts[name] for name in subject.parents if name in drafts]
+        drafts[subject.name] = drafted(calendar, subject, statuses, parents, request)
+    models = tuple(draft.plan for draft in drafts.values() if draft.plan.statuses)
+    pieces = tuple(_pieces(models))
+    busy = Spans(piece.span for piece in pieces)
+    left_alone = tuple(skipped(calendar, models, request, busy))
+    return Plan(calendar, request, models, pieces, left_alone)
+
+
+def _pieces(models: Sequence[ModelPlan]) -> Iterator[Chunk]:
+    """Contiguous ranges in which the same models run.
+
+    What knows no windows is built with whatever runs; alone only where nothing else does.
+    """
+    busy = Spans(span for m in models if m.subject.is_windowed for span in m.todo)
+    runs = {m.subject.name: m.runs if m.subject.is_windowed else m.runs - busy for m in models}
+    todo = [span for m in models for spans in (runs[m.subject.name], m.checks) for span in spans]
+    bounds = sorted({bound for span in todo for bound in (span.start, span.end)})
+    parts = []
+    for start, end in pairwise(bounds):
+        span = Span(start, end)
+        built = tuple(m.subject.name for m in models if span in runs[m.subject.name])
+        judged = tuple(m.subject.name for m in models if span in m.checks)
+        if built or judged:
+            parts.append((span, (built, judged)))
+    for span, (built, judged) in Timeline(parts):
+        yield _with_reasons(Chunk(span, built, judged), models)
+
+
+def _with_reasons(chunk: Chunk, models: Sequence[ModelPlan]) -> Chunk:
+    names = {*chunk.models, *chunk.checks}
+    found = {
+        status
+        for model in models
+        if model.subject.name in names
+        for status, spans in model.statuses.items()
+        if spans.meets(chunk.span)
+    }
+    reasons = tuple(str(status) for status in WindowStatus if status in found)
+    return Chunk(chunk.span, chunk.models, chunk.checks, reasons)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A model's plan, and what it means for what reads the model."""
+
+    plan: ModelPlan
+    flows: Spans  # what reads it there runs after it
+    bad: tuple[Held, ...]  # what reads it there must not run
+
+
+def drafted(
+    calendar: Calendar,
+    subject: PlannedNode,
+    statuses: Mapping[WindowStatus, Spans],
+    parents: Sequence[Draft],
+    request: RunRequest,
+) -> Draft:
+    """A model's draft; ``statuses`` are those of the windows asked for, ``parents`` its own."""
+    is_selected = request.select is None or subject.name in request.select
+    taken = request.takes | ({WindowStatus.BLOCKED} if request.force else set())
+    todo = _union(spans for status, spans in statuses.items() if status in taken)
+    if request.outdated:
+        todo |= statuses.get(WindowStatus.STALE, _NONE) & subject.outdated(calendar)
+    flows = _union(parent.flows for parent in parents)
+    may_follow = _union(s for status, s in statuses.items() if status is not WindowStatus.IN_FLIGHT)
+    if not is_selected:
+        todo = _NONE
+    elif subject.is_windowed:
+        todo |= flows & may_follow
+    # Several ways through views may lead to the same parent.
+    upstream = list(dict.fromkeys(held for parent in parents for held in parent.bad))
+    held = [
+        Held(span, bad.parent, bad.status) for bad in upstream for span in todo.inside(bad.span)
+    ]
+    todo -= Spans(found.span for found in held)
+    # Who asks for what is done already asks to have it built again, not judged.
+    only_judged = (
+        _NONE if WindowStatus.SUCCESS in request.takes else statuses.get(WindowStatus.PUBLISHED)
+    )
+    checks = (todo & (only_judged or _NONE)) - flows
+    plan = ModelPlan(subject, statuses, todo - checks, checks, tuple(held))
+    bad = [
+        Held(span, subject.name, status)
+        for status, spans in statuses.items()
+        if status not in GOOD
+        for span in spans - todo
+    ]
+    if subject.is_windowed:
+        return Draft(plan, plan.runs, tuple(bad))
+    # What reads a view reads on. What was only not built yet does not make its readers wrong.
+    unfit = (*_BROKEN, WindowStatus.IN_FLIGHT) if subject.follows else _BROKEN
+    broken = [held for held in bad if held.status in unfit]
+    mended = plan.runs & _union(statuses.get(status, _NONE) for status in _BROKEN)
+    return Draft(plan, flows | mended, (*broken, *upstream))
+
+
+def _union(all_spans: Iterable[Spans]) -> Spans:
+    return Spans(span for spans in all_spans for span in spans)
+
+
+def skipped(
+    calendar: Calendar, models: Sequence[ModelPlan], request: RunRequest, busy: Spans
+) -> Iterator[Skipped]:
+    """The windows of which nothing runs, each with the worst that is true of it."""
+    left = request.windows - busy
+    asked = [m for m in models if request.select is None or m.subject.name in request.select]
+    found: list[tuple[Span, tuple[WindowStatus, str]]] = []
+    for status in WindowStatus:
+        for model in asked:
+            spans = left & model.statuses.get(status, Spans())
+            left -= spans
+            parts = _told_apart(calendar, model, spans)
+            found += [(part, (status, _reason(model, status, part))) for part in parts]
+    for span, (status, reason) in Timeline(found):
+        yield Skipped(span, status, reason)
+
+
+def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[Span]:
+    """Spans cut where something else is known of a model, or another parent holds it back."""
+    if not spans:
+        return
+    edges = (*spans, *(span for span, _ in model.subject.known), *(h.span for h in model.held))
+    bounds = {calendar.floor(bound) for edge in edges for bound in (edge.start, edge.end)}
+    for start, end in pairwise(sorted(bounds)):
+        if Span(start, end) in spans:
+            yield Span(start, end)
+
+
+def _reason(model: ModelPlan, status: WindowStatus, span: Span) -> str:
+    if status is WindowStatus.IN_FLIGHT:
+        return "in flight"
+    name = model.subject.name
+    for held in model.held:
+        if held.span.start <= span.start < held.span.end:
+            return f"{name} waits: {held.parent} is {held.status}"
+    if status is WindowStatus.BLOCKED:
+        return f"blocked: {model.why(status, span)} (--force tries again)"
+    if status is WindowStatus.MISSING:
+        return f"{name} is missing"
+    if status is WindowStatus.STALE:
+        return f"{name} is stale: {model.why(status, span)} (--reprocess stale runs it again)"
+    return f"already {status}"
