@@ -79,7 +79,10 @@ def invocation_result(
     seconds: float,
 ) -> InvocationResult:
     """Put a result together from dbt's node results and the report line, if it came."""
-    results = tuple(NodeResult(**{**node, "message": node["message"] or ""}) for node in nodes)
+    results = tuple(
+        NodeResult(node["unique_id"], node["status"], node["message"] or "", node["execution_time"])
+        for node in nodes
+    )
     publications: tuple[Publication, ...] = ()
     evidence = tuple(found for node in results for found in _gate_evidence(node.message))
     schema = None
