@@ -5,12 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
 
-.PHONY: help demo test test-pythons chaos lint format bench prove-chunks clean another-python
+.PHONY: help demo test test-all test-pythons test-dbt-versions chaos lint format bench prove-chunks clean another-python
 
 help:
 	@echo "make demo          land a real quarter, backfill it, show the totals"
-	@echo "make test          run the tests"
+	@echo "make test          run the tests (four minutes)"
+	@echo "make test-all      run what make test leaves out, and every property over more examples"
 	@echo "make test-pythons  types, unit tests and the demo on every Python that is here"
+	@echo "make test-dbt-versions  the engines and the demo with dbt-core 1.10 and 1.12 (a quarter of an hour)"
 	@echo "make chaos         kill, race and starve the runner some hundred times (half an hour)"
 	@echo "make lint          ruff, mypy, import-linter, runner lint, sqlfluff"
 	@echo "make format        let ruff and sqlfluff mend what they can"
@@ -38,16 +40,25 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	scripts/ensure_postgres.sh
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+test-all: $(VENV)/.ready
+	scripts/ensure_postgres.sh
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m '(slow or hypothesis) and not chaos' \
+		--hypothesis-profile=thorough
 
 # Each Python in an environment of its own, .venvs/<version>.
 test-pythons:
 	scripts/ensure_postgres.sh
 	scripts/test_pythons.sh
 
+# Each version gets an environment of its own.
+test-dbt-versions: $(VENV)/.ready
+	$(BIN)/python scripts/test_dbt_versions.py
+
 # CHAOS_SEED=17 CHAOS_SERIES=1 repeats the random series with that seed.
 chaos: $(VENV)/.ready
-	$(BIN)/pytest tests/faults -m chaos --numprocesses 2 --dist load
+	$(BIN)/pytest tests/faults -m chaos --numprocesses 2 --dist worksteal
 
 # runner lint keeps the parse from which its rules know in sqlfluff what folders declare.
 lint: $(VENV)/.ready

@@ -103,7 +103,7 @@ class Workspace:
             return PlainEngine(self.project_dir, environment)
         from runner.dbt.warm import WarmEngine
 
-        return WarmEngine(self.project_dir, environment, self.home / "kept_by_dbt")
+        return WarmEngine(self.project_dir, environment, self.home / "cache" / "kept_by_dbt")
 
     @contextmanager
     def engine_on_demand(self, kind: EngineKind) -> Iterator[Callable[[], Engine]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import settings
+
+from tests import inside, warm_dbt
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT_PARTS = (
@@ -26,6 +30,21 @@ PROJECT_PARTS = (
     "snapshots",
     "tests/sql",
 )
+
+
+Making = Callable[[Path], None]
+RUNNER = str(Path(sys.executable).with_name("runner"))  # the script that is installed
+
+
+# Whatever is slow here may be a busy machine. `make test-all` asks for the thorough profile.
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=100, deadline=None)
+settings.load_profile("quick")
+
+
+def of_hundred(examples: int) -> int:
+    """As many examples of a costly test as the profile has, where a hundred would be so many."""
+    return max(1, examples * settings.default.max_examples // 100)
 
 
 @dataclass(frozen=True)
@@ -62,12 +81,26 @@ class Shop:
         return {**kept, "DO_NOT_TRACK": "1", **self.extra_environment}
 
     def runner(self, *arguments: str) -> Finished:
-        """Run the command line in a process of its own."""
-        return self._finish("-c", "from runner.cli import main; main()", *arguments)
+        """Run the command line inside this process, over a dbt that need not be imported."""
+        return Finished(*inside.run(self.folder, self.environment, arguments))
+
+    def script(self, *arguments: str) -> Finished:
+        """Run the command line as it is shipped: as a program."""
+        process = subprocess.run(
+            [RUNNER, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        return Finished(process.returncode, process.stdout, process.stderr)
 
     def dbt(self, *arguments: str) -> Finished:
-        """Run dbt as an analyst types it."""
-        return self._finish("-c", "from dbt.cli.main import cli; cli()", *arguments)
+        """Run dbt as an analyst types it, in a process that has imported it already."""
+        return Finished(*warm_dbt.run_cli(self.folder, self.environment, arguments))
 
     def backfill(self, first: str, last: str, *arguments: str) -> Finished:
         """Backfill the orders pipeline, dates inclusive."""
@@ -100,19 +133,6 @@ class Shop:
         finally:
             os.chdir(before)
 
-    def _finish(self, *arguments: str) -> Finished:
-        process = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        return Finished(process.returncode, process.stdout, process.stderr)
-
 
 def copy_project(folder: Path) -> None:
     """Copy what dbt reads of the repository."""
@@ -126,15 +146,43 @@ def copy_project(folder: Path) -> None:
             shutil.copy2(source, target)
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Making) -> Path:
+    """A folder that one worker makes for all of them, while the others wait for it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, is_made = root / name, root / f"{name} is made"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_made.exists():
+            make(folder)
+            is_made.touch()
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where every warm dbt begins, once a test asks for one: the repository's project, parsed."""
+
+    def make(folder: Path) -> None:
+        copy_project(folder)
+        warm_dbt.parse(folder)
+
+    warm_dbt.make_project = lambda: made_once(tmp_path_factory, "project", make)
+    yield
+    warm_dbt.end()
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project over the real quarter, parsed once; copied for every test that changes it."""
-    folder = tmp_path_factory.mktemp("template")
-    copy_project(folder)
-    landing = folder / "data" / "landing"
-    land(landing, date(2017, 3, 1), date(2017, 5, 31))
-    assert Shop(folder).dbt("parse", "-q").code == 0
-    return folder
+
+    def make(folder: Path) -> None:
+        copy_project(folder)
+        land(folder / "data" / "landing", date(2017, 3, 1), date(2017, 5, 31))
+        assert Shop(folder).dbt("parse", "-q").code == 0
+
+    return made_once(tmp_path_factory, "template", make)
 
 
 @pytest.fixture
@@ -152,10 +200,12 @@ def clone(template: Path, folder: Path) -> Shop:
 @pytest.fixture(scope="session")
 def quarter(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """The real quarter, backfilled in one chunk; tests read it and never write to it."""
-    shop = clone(template, tmp_path_factory.mktemp("quarter") / "shop")
-    finished = shop.backfill("2017-03-01", "2017-05-31")
-    assert finished.code == 0, finished.out + finished.err
-    return shop
+
+    def make(folder: Path) -> None:
+        finished = clone(template, folder).backfill("2017-03-01", "2017-05-31")
+        assert finished.code == 0, finished.out + finished.err
+
+    return Shop(made_once(tmp_path_factory, "quarter", make))
 
 
 def land(target: Path, first: date, last: date, *arguments: str) -> None:

@@ -95,9 +95,8 @@ class OutboxSender:
 
     def _waiting(self) -> list[UnsentMessage]:
         """Return the unsent messages that have somewhere to go."""
-        return [
-            letter for letter in self.ledger.outbox.get_unsent() if self._channels(letter.pipeline)
-        ]
+        unsent = self.ledger.outbox.get_unsent()
+        return [letter for letter in unsent if self._channels(letter.pipeline)]
 
     def _channels(self, pipeline: str) -> tuple[Channel, ...]:
         config = self.configs.get(pipeline)

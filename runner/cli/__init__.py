@@ -19,40 +19,28 @@ from runner.cli.app import app
 from runner.core import interrupts
 from runner.core.errors import DaybreakError
 
-# Where each command lives. Only the room of the one that is called is entered: to import them
-# all takes longer than most commands do.
-ROOMS = {
-    "accept": "operating",
-    "alerts": "alerts",
-    "backfill": "backfill",
-    "cancel": "operating",
-    "dag": "tracing",
-    "doctor": "caring",
-    "lint": "linting",
-    "list": "looking",
-    "list-runs": "looking",
-    "metrics": "keeping",
-    "pause": "operating",
-    "plan": "looking",
-    "prove": "proving",
-    "prune": "keeping",
-    "resume": "operating",
-    "retry": "backfill",
-    "run": "backfill",
-    "schema": "schemas",
-    "serve": "serve",
-    "show-run": "looking",
-    "status": "looking",
-    "tick": "serve",
-    "watch": "serve",
-    "why": "tracing",
+# The commands of each module. A new command goes into the module of its group, or into one of its
+# own, and here. Only the module of the command that is called is imported: to import them all
+# takes longer than most commands do.
+_COMMANDS = {  # in the order in which `runner --help` lists them
+    "alerts": ("alerts",),
+    "accept": ("accept", "schema"),
+    "pause": ("pause", "resume", "cancel"),
+    "backfill": ("backfill", "run", "retry"),
+    "why": ("why", "dag"),
+    "doctor": ("doctor", "prune", "metrics"),
+    "lint": ("lint",),
+    "status": ("plan", "status", "list", "list-runs", "show-run"),
+    "prove": ("prove",),
+    "serve": ("tick", "serve", "watch"),
 }
+ROOMS = {command: module for module, commands in _COMMANDS.items() for command in commands}
 
 __all__ = ["ROOMS", "app", "load", "main"]
 
 
 def load(arguments: Iterable[str]) -> None:
-    """Import the room of the command that is called; all of them if that is none."""
+    """Import the module of the command that is called; all of them if that is none."""
     name = next(iter(arguments), "")
     rooms = [ROOMS[name]] if name in ROOMS else dict.fromkeys(ROOMS.values())
     for room in rooms:

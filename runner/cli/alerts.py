@@ -19,7 +19,7 @@ from runner.cli.app import (
     show,
 )
 from runner.core.errors import UsageError
-from runner.render.alerts import tried_page, tried_record, unsent_page, unsent_record
+from runner.render.listings import CHANNEL_TESTS, UNSENT, channels_page, unsent_page
 from runner.workspace import Workspace
 
 alerts_app = typer.Typer(
@@ -44,7 +44,7 @@ def try_alerts(
             f"nobody is told of {pipeline or 'any pipeline'}: write `alerts:` or `ping:` in "
             "pipelines.yml, see docs/alerts.md"
         )
-    show(lambda: tried_page(tried), lambda: [tried_record(one) for one in tried], output)
+    show(lambda: channels_page(tried), lambda: CHANNEL_TESTS.records(tried), output)
     if any(one.problem for one in tried):
         raise typer.Exit(1)
 
@@ -60,4 +60,4 @@ def list_alerts(
     names = workspace.named(pipeline)
     found = workspace.ledger.outbox.get_unsent()
     chosen = [one for one in found if pipeline is None or one.pipeline in names]
-    show(lambda: unsent_page(chosen), lambda: [unsent_record(one) for one in chosen], output)
+    show(lambda: unsent_page(chosen), lambda: UNSENT.records(chosen), output)

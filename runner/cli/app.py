@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from runner.core.planning import Reprocess
-from runner.render import records
+from runner.render.columns import as_json
 from runner.workspace import EngineKind
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ def _runner() -> None:
 
 
 class Format(StrEnum):
-    """How a result is printed."""
+    """The ways to print a result."""
 
     TABLE = "table"
     JSON = "json"
@@ -83,4 +83,4 @@ AllowUnsafe = Annotated[
 
 def show(text: Callable[[], str], record: Callable[[], object], output: Format) -> None:
     """Print a result once, as a table or as JSON; only what is printed is made."""
-    typer.echo(records.as_json(record()) if output is Format.JSON else text())
+    typer.echo(as_json(record()) if output is Format.JSON else text())

@@ -36,7 +36,9 @@ from runner.core.states import RunKind
 from runner.dbt.protocol import Engine
 from runner.planner import Planner
 from runner.project.pipelines import find_config
-from runner.render import records, tables
+from runner.render.columns import as_json
+from runner.render.plan import plan_record, plan_text
+from runner.render.runs import done_record
 from runner.run import allowances, require_running, run_pipeline
 from runner.workspace import EngineKind, Workspace
 
@@ -178,8 +180,8 @@ def _carry_out(session: _Session, request: RunRequest) -> None:
         plan = planner.plan(request, now)
         allowances(workspace, planner, plan)
         show(
-            lambda: tables.plan_table(pipeline, plan),
-            lambda: records.plan_record(pipeline, plan),
+            lambda: plan_text(pipeline, plan),
+            lambda: plan_record(pipeline, plan),
             session.output,
         )
         return
@@ -192,5 +194,5 @@ def _carry_out(session: _Session, request: RunRequest) -> None:
             workspace, engine, planner, request, now, inputs.environment(), progress
         )
     if session.output is Format.JSON:
-        typer.echo(records.as_json(records.done_record(pipeline, plan, result)))
+        typer.echo(as_json(done_record(pipeline, plan, result)))
     raise typer.Exit(exits.of_windows(plan, result))

@@ -22,14 +22,14 @@ from runner.core import interrupts
 from runner.core.environment import Environment
 from runner.core.errors import DaybreakError
 from runner.overview.outlook import Outlook
-from runner.render import records
-from runner.render.passes import PlainLog, turn_record
-from runner.render.watch import look_page, look_record, what_is_wrong
+from runner.render.columns import as_json
+from runner.render.serve import JsonLog, PlainLog, pass_record
+from runner.render.watch import watch_page, watch_record, what_is_wrong
 from runner.scheduling.blockers import WorkspaceBlockers
+from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.notify import notify_all
 from runner.scheduling.passes import PipelinePass, SchedulerPass, heartbeat
 from runner.scheduling.waiting import Conditions
-from runner.scheduling.watch import WatchReport, watch_pipelines
 from runner.workspace import EngineKind, Workspace
 
 TICK = "tick"
@@ -78,7 +78,7 @@ def tick(
             for line in notify_all(workspace, report, environment, _PATIENCE):
                 log.told(line)
     if is_json:
-        typer.echo(records.as_json([turn_record(one) for one in found]))
+        typer.echo(as_json([pass_record(one) for one in found]))
     raise typer.Exit(exits.worst([exits.of_pass(one) for one in found]))
 
 
@@ -92,7 +92,6 @@ def serve(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Run what is due when it is due, until told to stop; edits are taken up as they come."""
-    from runner.render.json_log import JsonLog
     from runner.scheduling.serving import SchedulerLoop
 
     environment = inputs.environment()
@@ -161,7 +160,7 @@ def _watched(outlook: Outlook, environment: Environment) -> WatchReport:
 
 
 def _show(report: WatchReport, lines: list[str], zone: ZoneInfo, output: Format) -> None:
-    show(lambda: look_page(report, lines, zone), lambda: look_record(report, lines), output)
+    show(lambda: watch_page(report, lines, zone), lambda: watch_record(report, lines), output)
 
 
 def _plain_log(

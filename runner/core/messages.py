@@ -140,7 +140,7 @@ def _told_before(items: Iterable[IncidentChange]) -> Iterator[tuple[IncidentKind
 def _title(pipeline: str, calendar: Calendar, spans: Spans, what: str) -> str:
     ranges = list(spans)
     whole = Span(ranges[0].start, ranges[-1].end)
-    where = _range(calendar, whole)
+    where = calendar.label(whole)
     if len(ranges) > 1:
         where = "between " + where.replace(" … ", " and ")
     return f"{pipeline}: {_counted(_count(calendar, spans))} {what}, {where}"
@@ -163,7 +163,7 @@ def ranges_in_words(calendar: Calendar, spans: Spans) -> str:
     >>> ranges_in_words(days, Spans(june(day, day) for day in range(1, 18, 2)))[-40:]
     '2026-06-09 and 4 more ranges (9 windows)'
     """
-    ranges = [_range(calendar, span) for span in spans]
+    ranges = [calendar.label(span) for span in spans]
     words = ", ".join(ranges[:_MOST_RANGES])
     if (more := len(ranges) - _MOST_RANGES) > 0:
         words += f" and {more} more {'range' if more == 1 else 'ranges'}"
@@ -171,14 +171,9 @@ def ranges_in_words(calendar: Calendar, spans: Spans) -> str:
     return words if count == 1 else f"{words} ({_counted(count)})"
 
 
-def _range(calendar: Calendar, span: Span) -> str:
-    first, last = calendar.window_at(span.start), calendar.before(span.end)
-    return first.label if first == last else f"{first.label} … {last.label}"
-
-
 def _count(calendar: Calendar, spans: Spans) -> int:
     # What was told before the pipeline changed its grain or zone may not be aligned.
-    whole = (Span(calendar.floor(span.start), calendar.ceiling(span.end)) for span in spans)
+    whole = (calendar.covering(span) for span in spans)
     return sum(calendar.count(span) for span in whole)
 
 

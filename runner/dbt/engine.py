@@ -1,11 +1,16 @@
-"""What the engines share: every call is one dbt command line, run to its end and reported."""
+"""The base of the engines: every call is one dbt command line, run to its end and reported."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import contextlib
+import os
+import selectors
+import signal
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from runner.core.spans import Span
 from runner.dbt.arguments import (
@@ -14,8 +19,8 @@ from runner.dbt.arguments import (
     report_arguments,
     schema_arguments,
 )
-from runner.dbt.process_group import InvocationGroup
 from runner.dbt.protocol import (
+    Engine,
     Invocation,
     InvocationResult,
     NodeListener,
@@ -25,7 +30,7 @@ from runner.dbt.protocol import (
 from runner.dbt.reports import loaded_told, publications_told, schema_told
 
 
-class DbtEngine(ABC):
+class DbtEngine(contextlib.AbstractContextManager[Engine]):
     """The half of :class:`runner.dbt.protocol.Engine` that does not depend on how dbt runs."""
 
     def __init__(self) -> None:
@@ -50,6 +55,10 @@ class DbtEngine(ABC):
         result = self._run(loaded_arguments(source), timeout, lambda *_: None)
         return loaded_told(source, result)
 
+    def notices(self) -> tuple[str, ...]:
+        """Return nothing: a dbt that is not patched goes without nothing."""
+        return ()
+
     def kill(self) -> None:
         """Kill the running invocation, from any thread."""
         self._group.kill()
@@ -73,13 +82,93 @@ class DbtEngine(ABC):
     def close(self) -> None:
         """End whatever still runs."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class InvocationGroup:
+    """At most one process group at a time, killed once it is known or not at all.
+
+    The thread that runs the invocation says that its leader has started, and that it has ended
+    *before* anybody reaps it: until then the system gives the leader's id to no other process, so
+    a signal can only reach the group that was meant. :meth:`kill` is for every thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_running = False
+        self._is_doomed = False
+        self._leader: int | None = None
+
+    @contextlib.contextmanager
+    def invocation(self) -> Iterator[None]:
+        """From here on a kill counts, whether or not there is a process yet."""
+        with self._lock:
+            self._is_running, self._is_doomed = True, False
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_running, self._leader = False, None
+
+    @property
+    def is_led(self) -> bool:
+        """Return true if there is a process that has not been seen to end."""
+        return self._leader is not None
+
+    def started(self, leader: int) -> None:
+        """The invocation's process leads a group of its own; killed at once if it is too late."""
+        with self._lock:
+            self._leader = leader
+            if self._is_doomed:
+                self._signal()
+
+    def ended(self) -> None:
+        """The leader has ended and will be reaped: its id means nothing from here on."""
+        with self._lock:
+            self._leader = None
+
+    def kill(self) -> None:
+        """Kill the running invocation, or the one whose process is only being started."""
+        with self._lock:
+            self._is_doomed = self._is_running
+            self._signal()
+
+    def _signal(self) -> None:
+        if self._leader is not None:
+            # A group whose last process waits to be reaped is gone, or may not be signalled.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._leader, signal.SIGKILL)
+
+
+class LineReader:
+    """Lines of a file descriptor, without ever waiting past a deadline."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._unread = b""
+
+    def line(self, deadline: float | None) -> str | None:
+        """The next line without its end, or None when the other side has closed.
+
+        ``deadline`` is on the clock of :func:`time.monotonic`; past it :class:`TimeoutError`.
+        """
+        while b"\n" not in self._unread:
+            self._wait(deadline)
+            try:
+                received = os.read(self._descriptor, 1 << 20)
+            except ConnectionResetError:  # it was killed, with something of ours unread
+                return None
+            if not received:
+                return None
+            self._unread += received
+        line, self._unread = self._unread.split(b"\n", 1)
+        return line.decode(errors="replace")
+
+    def _wait(self, deadline: float | None) -> None:
+        if deadline is None:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._descriptor, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError

@@ -12,8 +12,12 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import Self
+import tempfile
+from dataclasses import dataclass, field
+from typing import IO, Self
+
+_LAST_BYTES = 4096
+_LAST_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class ServerProcess:
 
     process: subprocess.Popen[bytes]
     channel: socket.socket
+    # What it writes to stdout and stderr, in a file without a name.
+    output: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
 
     @classmethod
     def start(cls) -> Self:
@@ -30,6 +36,7 @@ class ServerProcess:
         It lives in a session of its own, so a Ctrl-C reaches the runner alone. It ends when our
         end of the line is closed, or with this process.
         """
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(
@@ -37,13 +44,27 @@ class ServerProcess:
                 env={**os.environ, "DO_NOT_TRACK": "1"},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
-        return cls(process, ours)
+        return cls(process, ours, output)
+
+    def forget_output(self) -> None:
+        """Empty the file: a server that goes on has nothing to explain."""
+        self.output.seek(0)  # theirs too: it is one position for both
+        self.output.truncate()
+
+    def last_lines(self) -> list[str]:
+        """Return the last that it has written, once it has ended."""
+        self.output.seek(max(0, self.output.seek(0, os.SEEK_END) - _LAST_BYTES))
+        lines = self.output.read().decode(errors="replace").splitlines()
+        return [line for line in lines if line.strip()][-_LAST_LINES:]
 
     def end(self) -> None:
         """Kill it."""
         self.channel.close()
+        self.output.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

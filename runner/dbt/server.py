@@ -1,15 +1,17 @@
 """The warm engine's other half: imports dbt and parses once, then forks for every invocation.
 
 Run as ``python -m runner.dbt.server FD`` with one end of a socket pair; requests and replies are
-lines of JSON. The first request says which project it is for; dbt is imported before. The server
-stays single-threaded and never opens the warehouse, so that a fork is safe and no lock outlives
-it; each child leads its own process group and ends with its parent.
+lines of JSON. The first request says which project it is for; dbt is imported before. The first
+line back says what dbt goes without, in ``notices``. The server stays single-threaded and never
+opens the warehouse, so that a fork is safe and no lock outlives it; each child leads its own
+process group and ends with its parent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -22,15 +24,16 @@ from typing import Any, NoReturn
 
 from runner.core.crash_points import reached
 from runner.dbt.arguments import QUIET
+from runner.dbt.cache import CacheFile
 from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
-from runner.dbt.speedups import startup
-from runner.dbt.speedups.compile_cache import CompileCache
+from runner.dbt.speedups import SWITCH, Speedups
 from runner.dbt.target import CONNECT_ONCE, leave_warehouse, warehouse_file
 
 _PR_SET_PDEATHSIG = 1
 _NODE_EVENTS = ("NodeStart", "NodeFinished")
 _LOGGED = ("JinjaLogInfo", "JinjaLogDebug")
 _HEARD = (*_NODE_EVENTS, *_LOGGED, *OPERATION_ERRORS)
+_CACHED = ("compile_cache", "ast_cache", "schema_cache")
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -46,10 +49,21 @@ class DbtServer:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
+        self._speedups = Speedups(os.environ.get(SWITCH, ""))
         self._requests = channel.makefile("r", encoding="utf-8")
         self._manifest: Any = None
         self._is_fresh = False  # parsed, and not yet described
-        self._kept: CompileCache | None = None
+        self._cache: CacheFile | None = None
+
+    def import_dbt(self) -> None:
+        """Import dbt, faster; what is imported stays, so nobody looks for garbage in it."""
+        gc.disable()
+        self._speedups.apply("lazy_serializers")
+        import dbt.cli.main  # noqa: F401
+
+        self._speedups.apply("debug_events", _HEARD)
+        for name in ("type_testers", "batched_tests", "slim_manifest"):
+            self._speedups.apply(name)
 
     def prepare(self) -> None:
         """Take over a project, and parse it while nobody waits for it yet.
@@ -62,12 +76,14 @@ class DbtServer:
         request = json.loads(told)
         os.chdir(request["project_dir"])
         os.environ.update(request["environment"])
-        if request["kept"]:
-            path, cache = request["kept"]
-            self._kept = CompileCache(Path(path), Path(cache) if cache else None)
-            startup.keep_templates(self._kept)
-            startup.keep_trees(self._kept)
-            startup.keep_schemas(self._kept)
+        notices = self._speedups.notices
+        if request["cache"] and self._speedups.wants(*_CACHED):
+            path, shared = request["cache"]
+            self._cache = CacheFile(Path(path), Path(shared) if shared else None)
+            notices += self._cache.notices
+            for name in _CACHED:
+                self._speedups.apply(name, self._cache)
+        self._send({"notices": notices})
         with contextlib.suppress(Exception):
             self._parse()
 
@@ -99,9 +115,7 @@ class DbtServer:
         if not self._is_fresh:
             self._parse()
         self._is_fresh = False
-        from runner.dbt.speedups.slim_manifest import described  # imports dbt
-
-        Path(manifest).write_text(described(self._manifest))
+        self._manifest.write(manifest)
         resolved = {select: self._listed(select) for select in selections}
         file = warehouse_file()
         return {"selections": resolved, "warehouse": str(file) if file else None}
@@ -122,10 +136,10 @@ class DbtServer:
         if self._manifest is None:
             self._parse()
         server = os.getpid()
-        startup.leave_to_children()
+        leave_to_children()
         child = os.fork()
         if child == 0:
-            _run_child(self._manifest, self._kept, arguments, self._send, server)
+            _run_child(self._manifest, self._cache, arguments, self._send, server)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.setpgid(child, child)
         self._send({"child": child})
@@ -155,7 +169,7 @@ def _end_of(child: int) -> int:
 
 
 def _run_child(
-    manifest: Any, kept: CompileCache | None, arguments: list[str], send: Send, server: int
+    manifest: Any, cache: CacheFile | None, arguments: list[str], send: Send, server: int
 ) -> NoReturn:
     """Run dbt in the forked child and leave without touching what the parent still needs."""
     code = 1
@@ -169,8 +183,8 @@ def _run_child(
             _invoke(manifest, arguments, send)
         finally:
             leave_warehouse()
-        if kept:
-            kept.save()
+        if cache:
+            cache.save()
         code = 0
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -208,7 +222,7 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
                     "unique_id": _unique_id(result),
                     "status": str(result.status),
                     "message": result.message,
-                    "seconds": result.execution_time,
+                    "execution_time": result.execution_time,
                 }
                 for result in results
             ],
@@ -223,20 +237,18 @@ def _unique_id(result: Any) -> str:
     return str(node.unique_id)
 
 
+def leave_to_children() -> None:
+    """Keep what is in memory out of every later look for garbage: a child shares it unchanged."""
+    gc.freeze()
+    gc.enable()
+
+
 def main() -> None:
     """Serve on the socket whose descriptor is the only argument."""
     die_with_parent()
     channel = socket.socket(fileno=int(sys.argv[1]))
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor, not a path
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        os.dup2(nowhere.fileno(), sys.stderr.fileno())
     server = DbtServer(channel)
-    startup.import_dbt()
-    startup.hear_only(_HEARD)
-    startup.share_type_testers()
-    from runner.dbt.speedups.batched_tests import ask_tests_together  # after dbt
-
-    ask_tests_together()
+    server.import_dbt()
     server.prepare()
     server.serve()
 

@@ -8,26 +8,20 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from runner.core.crash_points import reached
 from runner.core.errors import EngineError, ProjectError
 from runner.dbt import prewarm
-from runner.dbt.engine import DbtEngine
-from runner.dbt.lines import LineReader
+from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
-from runner.dbt.reports import (
-    brief,
-    invocation_result,
-    killed,
-    located,
-    timed_out,
-)
+from runner.dbt.reports import brief, invocation_result, killed, located, timed_out
 
 
-def _cache() -> str | None:
-    """The user's folder for what all projects share; None for a user without a home."""
+def _shared_cache() -> str | None:
+    """Return the user's folder for what all projects share; None for a user without a home."""
     from platformdirs import user_cache_path  # while dbt is imported elsewhere
 
     folder = user_cache_path("daybreak")
@@ -38,22 +32,23 @@ class WarmEngine(DbtEngine):
     """Speaks to a server (see :mod:`runner.dbt.server`) that forks once per invocation.
 
     Starting it returns at once: dbt is imported while the caller goes on. ``environment`` is
-    added to that of this process; ``kept`` is a file for :mod:`runner.dbt.speedups.compile_cache`.
+    added to that of this process; ``cache`` is a file for :mod:`runner.dbt.cache`.
     """
 
     def __init__(
         self,
         project_dir: Path,
         environment: Mapping[str, str] | None = None,
-        kept: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         super().__init__()
         self._server = prewarm.take()
         self._lines = LineReader(self._server.channel.fileno())
+        self._notices: tuple[str, ...] | None = None
         self._ask(
             {
                 "project_dir": str(project_dir),
-                "kept": [str(kept), _cache()] if kept else None,
+                "cache": [str(cache), _shared_cache()] if cache else None,
                 "environment": dict(environment or {}),
             }
         )
@@ -70,6 +65,14 @@ class WarmEngine(DbtEngine):
         resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
         warehouse = answer["warehouse"]
         return Description(manifest, resolved, Path(warehouse) if warehouse else None)
+
+    def notices(self, deadline: float | None = None) -> tuple[str, ...]:
+        """Return what dbt goes without, the server's first line, and warn of it."""
+        if self._notices is None:
+            self._notices = tuple(self._next_message(deadline).get("notices", ()))
+            for notice in self._notices:
+                _warn(notice)
+        return self._notices
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener
@@ -111,6 +114,7 @@ class WarmEngine(DbtEngine):
                 self._group.started(message["child"])
             elif "exit" in message:
                 self._group.ended()
+                self._server.forget_output()
                 self._ask({"do": "reap"})
             yield message
             if "exit" in message or "refused" in message:
@@ -130,6 +134,10 @@ class WarmEngine(DbtEngine):
             raise self._ended() from error
 
     def _message(self, deadline: float | None) -> dict[str, Any]:
+        self.notices(deadline)
+        return self._next_message(deadline)
+
+    def _next_message(self, deadline: float | None) -> dict[str, Any]:
         line = self._lines.line(deadline)
         if line is None:
             raise self._ended()
@@ -140,11 +148,23 @@ class WarmEngine(DbtEngine):
         return message
 
     def _ended(self) -> EngineError:
-        return EngineError("the dbt server has ended unexpectedly: run the same command again")
+        text = "the dbt server has ended unexpectedly: run the same command again"
+        if lines := self._server.last_lines():
+            hint = "`runner doctor` says which versions are supported. It wrote last:"
+            text = "\n".join([f"{text}; if it ends again, {hint}", *lines])
+        return EngineError(text)
+
+
+@cache
+def _warn(notice: str) -> None:
+    """Say something once in the life of this process: on stderr, unless logging is set up."""
+    import logging  # while dbt is imported elsewhere, and seldom
+
+    logging.getLogger("runner").warning(notice)
 
 
 def _why_it_failed(told: dict[str, Any]) -> str | None:
-    """Why dbt itself did not get through, or None if it did (whatever its nodes did)."""
+    """Return why dbt did not get through, or None if it did (whatever its nodes did)."""
     for why in ("refused", "error", "exception"):
         if told.get(why):
             return brief(told[why])

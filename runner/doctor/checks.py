@@ -26,9 +26,13 @@ _ROOM = 1 << 30  # bytes; with less something will soon fail
 _SYNCHRONOUS_FULL = 2
 # First and first too new; why DuckDB's ends there: docs/adr/0003.
 _SUPPORTED = {
-    "dbt-core": ((1, 11), (1, 12)),
-    "dbt-duckdb": ((1, 11), (1, 12)),
+    "dbt-core": ((1, 10), (1, 13)),
+    "dbt-duckdb": ((1, 10), (1, 12)),
     "duckdb": ((1, 4), (2, 0)),
+    "dbt-adapters": ((1, 16), (2, 0)),
+    "dbt-common": ((1, 34), (2, 0)),
+    "jinja2": ((3, 1), (4, 0)),
+    "mashumaro": ((3, 14), (3, 18)),
 }
 
 
@@ -195,6 +199,12 @@ def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
         else:
             found.append(f"{package} {version}")
     yield Diagnosis("versions", Health.OK, ", ".join(found))
+
+
+def speedups(notices: Iterable[str]) -> Iterator[Diagnosis]:
+    """What makes dbt faster and cannot be used; see :class:`runner.dbt.protocol.Engine`."""
+    for notice in notices:
+        yield Diagnosis("speedups", Health.WARNING, notice)
 
 
 def installed(package: str) -> str | None:

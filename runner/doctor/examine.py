@@ -60,6 +60,8 @@ class _Examination:
             project = self._try("project", lambda: workspace.project(engine)) if engine else None
             self._examine_ledger()
             self._add(checks.strays(stray_engines(workspace.project_dir)))
+            if project is not None and engine is not None:
+                self._add(checks.speedups(self._try("dbt", engine.notices) or ()))
             if project is not None and self.records:
                 self._add([checks.index(self.records, project)])
             if project is not None and engine is not None:

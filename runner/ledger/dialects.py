@@ -120,7 +120,10 @@ class Sqlite(Dialect):
     def open(self) -> Raw:
         """Open a new connection; threads may take turns with it."""
         raw = sqlite3.connect(
-            str(self.file), PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+            str(self.file),
+            timeout=PATIENCE_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             raw.row_factory = sqlite3.Row

@@ -1,1 +1,1 @@
-"""What a person or a program sees: progress, tables, graphs, JSON."""
+"""The face: pages, tables, graphs and JSON, each result described once; progress as it goes."""

@@ -1,20 +1,26 @@
-"""What a doctor has found, a line each, and what a rebuilt ledger holds."""
+"""Care of what the runner stands on: diagnoses, a rebuilt ledger, and what was forgotten."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from runner.doctor.checks import Diagnosis, Health
 from runner.doctor.rebuild import Rebuilt
-from runner.render.ink import Terminal
+from runner.ledger import FileSize
+from runner.render.columns import Column, Table
+from runner.render.terminal import Terminal
+from runner.render.words import counted, minute
 
 _CODES = {Health.OK: "32", Health.WARNING: "1;33", Health.WRONG: "1;31"}
+DIAGNOSES = Table(Column("subject"), Column("verdict"), Column("text"), Column("remedy"))
+REBUILT = Table(Column("aside"), Column("windows"), Column("models"), Column("highest_fence"))
 
 
 def doctor_page(found: Sequence[Diagnosis], terminal: Terminal) -> str:
-    """Every check in a line, and how many are not ok."""
+    """Show every check in a line, and how many are not ok."""
     width = max((len(line.subject) for line in found), default=0)
     lines = [
         f"{terminal.ink(f'{line.verdict:<7}', _CODES[line.verdict])}  {line.subject:<{width}}  "
@@ -28,23 +34,13 @@ def doctor_page(found: Sequence[Diagnosis], terminal: Terminal) -> str:
 
 
 def doctor_record(found: Sequence[Diagnosis]) -> dict[str, Any]:
-    """The same for JSON."""
-    return {
-        "is_sound": all(line.verdict is not Health.WRONG for line in found),
-        "checks": [
-            {
-                "subject": line.subject,
-                "verdict": line.verdict,
-                "text": line.text,
-                "remedy": line.remedy,
-            }
-            for line in found
-        ],
-    }
+    """Return every check for JSON, and whether all is sound."""
+    is_sound = all(line.verdict is not Health.WRONG for line in found)
+    return {"is_sound": is_sound, "checks": DIAGNOSES.records(found)}
 
 
 def rebuilt_page(done: Rebuilt) -> str:
-    """What the new ledger holds, and what is gone with the old one."""
+    """Show what the new ledger holds, and what is gone with the old one."""
     lines = [f"old       kept as {done.aside}"] if done.aside else []
     lines += [
         f"new       {done.windows:,} windows of {done.models} models, by the warehouse's markers",
@@ -54,11 +50,26 @@ def rebuilt_page(done: Rebuilt) -> str:
     return "\n".join(lines)
 
 
-def rebuilt_record(done: Rebuilt) -> dict[str, Any]:
-    """The same for JSON."""
+def pruned_page(
+    rows: Mapping[str, int], before: datetime, size: FileSize | None, *, is_dry: bool
+) -> str:
+    """Show what was forgotten in a line, and in another what that did to the ledger's file."""
+    what = " and ".join(counted(count, kind.removesuffix("s")) for kind, count in rows.items())
+    done = "would be removed" if is_dry else "removed"
+    lines = [f"{what} {done}: over before {minute(before)} UTC, and no window's newest"]
+    if size is not None:
+        lines.append(f"the ledger's file: {size.before:,} bytes before, {size.after:,} after")
+    return "\n".join(lines)
+
+
+def pruned_record(
+    rows: Mapping[str, int], before: datetime, size: FileSize | None, *, is_dry: bool
+) -> dict[str, Any]:
+    """Return what was forgotten for JSON."""
     return {
-        "aside": str(done.aside) if done.aside else None,
-        "windows": done.windows,
-        "models": done.models,
-        "highest_fence": done.highest_fence,
+        "before": before,
+        "is_dry_run": is_dry,
+        "removed": dict(rows),
+        "bytes_before": size.before if size else None,
+        "bytes_after": size.after if size else None,
     }

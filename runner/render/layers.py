@@ -1,4 +1,4 @@
-"""A small layered layout: who comes in which column, and in which order within it.
+"""A small layered layout: the column of every node, and its place within it.
 
 Parents stand left of their readers. An edge that skips columns gets a place in each of them, so
 that it runs between the boxes and not through them. Within a column everything is ordered by the
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+
+from runner.core.graph import depths
 
 _SWEEPS = 12  # at most; a graph of a hundred nodes is still after four or five
 
@@ -28,19 +30,10 @@ Place = str | Bend
 
 @dataclass(frozen=True)
 class Layers:
-    """The columns from left to right, each from top to bottom."""
+    """The columns from left to right, each from top to bottom, and the way of every edge."""
 
     columns: tuple[tuple[Place, ...], ...]
-    edges: tuple[tuple[str, str], ...]  # parent and child
-
-    def route(self, parent: str, child: str) -> list[Place]:
-        """Where an edge leads: its parent, its bends, its child."""
-        start, end = self._column_of(parent), self._column_of(child)
-        bends = [Bend(parent, child, column) for column in range(start + 1, end)]
-        return [parent, *bends, child]
-
-    def _column_of(self, node: str) -> int:
-        return next(index for index, column in enumerate(self.columns) if node in column)
+    routes: Mapping[tuple[str, str], tuple[Place, ...]]  # by parent and child, from one to other
 
 
 def layered(parents: Mapping[str, Iterable[str]]) -> Layers:
@@ -49,49 +42,43 @@ def layered(parents: Mapping[str, Iterable[str]]) -> Layers:
     >>> layered({"a": [], "b": ["a"], "c": ["a", "b"]}).columns
     (('a',), ('b', Bend(parent='a', child='c', column=1)), ('c',))
     """
-    known = {node: [p for p in read if p in parents] for node, read in parents.items()}
-    edges = tuple((parent, node) for node, read in known.items() for parent in sorted(set(read)))
+    known = {node: sorted({p for p in read if p in parents}) for node, read in parents.items()}
     column_of = _columns(known)
     columns: list[list[Place]] = [[] for _ in range(max(column_of.values(), default=-1) + 1)]
     for node in known:
         columns[column_of[node]].append(node)
-    links: list[tuple[Place, Place]] = []  # from a column to the next
-    for parent, child in edges:
-        route: list[Place] = [parent]
-        for column in range(column_of[parent] + 1, column_of[child]):
-            bend = Bend(parent, child, column)
-            columns[column].append(bend)
-            route.append(bend)
-        route.append(child)
-        links += pairwise(route)
-    return Layers(tuple(map(tuple, _untangled(columns, links))), edges)
+    routes: dict[tuple[str, str], tuple[Place, ...]] = {}
+    for child, read in known.items():
+        for parent in read:
+            between = range(column_of[parent] + 1, column_of[child])
+            bends = [Bend(parent, child, column) for column in between]
+            for bend in bends:
+                columns[bend.column].append(bend)
+            routes[parent, child] = (parent, *bends, child)
+    return Layers(tuple(map(tuple, _untangled(columns, routes.values()))), routes)
 
 
 def _columns(parents: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """As far left as the parents allow; what has none stands beside its first reader."""
-    found: dict[str, int] = {}
-
-    def column(node: str) -> int:
-        if node not in found:
-            found[node] = max((column(parent) + 1 for parent in parents[node]), default=0)
-        return found[node]
-
-    for node in parents:
-        column(node)
-    for root in [node for node in parents if not parents[node]]:
-        readers = [found[node] for node in parents if root in parents[node]]
-        found[root] = max(0, min(readers, default=1) - 1)
-    return found
+    """Place nodes as far left as their parents allow; roots stand beside their first reader."""
+    found = depths(parents)
+    nearest: dict[str, int] = {}  # the column of the first reader
+    for node, read in parents.items():
+        for parent in read:
+            nearest[parent] = min(nearest.get(parent, found[node]), found[node])
+    return {
+        node: column if parents[node] else max(0, nearest.get(node, 1) - 1)
+        for node, column in found.items()
+    }
 
 
-def _untangled(
-    columns: list[list[Place]], links: Sequence[tuple[Place, Place]]
-) -> list[list[Place]]:
+def _untangled(columns: list[list[Place]], routes: Iterable[Sequence[Place]]) -> list[list[Place]]:
+    """Order the columns back and forth until nothing moves."""
     left: dict[Place, list[Place]] = {}
     right: dict[Place, list[Place]] = {}
-    for parent, child in links:
-        left.setdefault(child, []).append(parent)
-        right.setdefault(parent, []).append(child)
+    for route in routes:
+        for parent, child in pairwise(route):  # from a column to the next
+            left.setdefault(child, []).append(parent)
+            right.setdefault(parent, []).append(child)
     for sweep in range(_SWEEPS):
         before = [list(column) for column in columns]
         forth = sweep % 2 == 0

@@ -17,7 +17,7 @@ from runner.core.windows import Calendar, Window
 from runner.execution.context import RunResult
 from runner.ledger import RunEnd
 from runner.project.pipelines import Pipeline
-from runner.render.words import counted, held_in_words, late_gate_in_words, span_in_words
+from runner.render.words import counted, held_in_words, late_gate_in_words
 from runner.warehouse.lock import Holder
 
 _STYLES = {
@@ -27,15 +27,7 @@ _STYLES = {
     RunState.FAILED: "red",
     RunState.CANCELLED: "red",
 }
-_COUNTED = (
-    RunState.SUCCESS,
-    RunState.INCORRECT,
-    RunState.UNCHECKED,
-    RunState.FAILED,
-    RunState.CANCELLED,
-)
-
-
+_COUNTED = [state for state in RunState if state.finished]
 _MOST_REASONS = 3  # that are told of what is stale
 
 
@@ -92,23 +84,22 @@ class ProgressDisplay:
             if skip.status is WindowStatus.MISSING and skip.status not in plan.request.takes:
                 continue  # nobody has asked for it
             count = self._calendar.count(skip.span)
-            where = span_in_words(self._calendar, skip.span)
-            self._print(f"{count} skipped {where}: {skip.reason}")
+            self._print(f"{count} skipped {self._where(skip.span)}: {skip.reason}")
         for model in plan.models:
             for held in model.held:
                 for span in plan.windows.inside(held.span):
-                    where = span_in_words(self._calendar, span)
-                    self._print(f"{model.subject.name} held back {where}: {held_in_words(held)}")
+                    where, why = self._where(span), held_in_words(held)
+                    self._print(f"{model.subject.name} held back {where}: {why}")
         if plan.span is None:
             self._print(f"0 runs queued: nothing to do{self._hint(plan)}")
             return
         runs = counted(plan.window_count, "run")
         chunks = counted(len(plan.chunks), "chunk")
-        where = span_in_words(self._calendar, plan.span)
-        self._print(f"{runs} queued (one per {self._calendar.grain}) {where}, {chunks}")
+        grain = self._calendar.grain
+        self._print(f"{runs} queued (one per {grain}) {self._where(plan.span)}, {chunks}")
         for where, reason in list(_stale_reasons(self._calendar, plan))[:_MOST_REASONS]:
             self._print(f"{where} runs again: {reason}")
-        self._announce_statics(plan, reaches_today)
+        self._announce_unwindowed(plan, reaches_today)
 
     def _hint(self, plan: Plan) -> str:
         statuses = {skip.status for skip in plan.skipped}
@@ -118,7 +109,7 @@ class ProgressDisplay:
             return " (--reprocess all runs them again)"
         return ""
 
-    def _announce_statics(self, plan: Plan, reaches_today: bool) -> None:
+    def _announce_unwindowed(self, plan: Plan, reaches_today: bool) -> None:
         """Say what is not built for every window, and what is not built at all."""
         select = plan.request.select
         found = [
@@ -139,7 +130,7 @@ class ProgressDisplay:
         """Name the range that runs now."""
         self._running = self._calendar.count(chunk.span)
         self._done_nodes.clear()
-        self._bar.update(self._task, description=span_in_words(self._calendar, chunk.span))
+        self._bar.update(self._task, description=self._where(chunk.span))
 
     def node(self, unique_id: str, status: str) -> None:
         """Name the model that runs now."""
@@ -167,14 +158,12 @@ class ProgressDisplay:
 
     def splitting(self, span: Span, reason: str) -> None:
         """Say that a chunk failed and is narrowed down."""
-        where = span_in_words(self._calendar, span)
-        self._print(f"{where} failed, finding out which: {reason}")
+        self._print(f"{self._where(span)} failed, finding out which: {reason}")
         self._last_reason = reason
 
     def retrying(self, span: Span, reason: str, seconds: float) -> None:
         """Say that a chunk failed for a reason that may pass."""
-        where = span_in_words(self._calendar, span)
-        self._print(f"{where} is tried again in {seconds:.0f} s: {reason}")
+        self._print(f"{self._where(span)} is tried again in {seconds:.0f} s: {reason}")
 
     def waiting(self, holder: Holder) -> None:
         """Say who holds the warehouse."""
@@ -182,14 +171,15 @@ class ProgressDisplay:
 
     def abandoned(self, span: Span) -> None:
         """Say what was stopped in the middle."""
-        where = span_in_words(self._calendar, span)
         self._bar.stop()
-        self._print(f"{where} abandoned: every table has either its old or its new rows")
+        self._print(
+            f"{self._where(span)} abandoned: every table has either its old or its new rows"
+        )
 
     def not_tried(self, span: Span, reason: str) -> None:
         """Say that a chunk was left out."""
         because = "" if reason == self._last_reason else f": {reason}"
-        self._print(f"{span_in_words(self._calendar, span)} not tried{because}")
+        self._print(f"{self._where(span)} not tried{because}")
         self._last_reason = reason
 
     def finished(self, done: RunResult) -> None:
@@ -209,6 +199,9 @@ class ProgressDisplay:
         if len(wrong) > 1:
             self._print(f"and the other {len(wrong) - 1} in: runner list-runs {name}")
 
+    def _where(self, span: Span) -> str:
+        return self._calendar.label(span)
+
     def _print(self, text: str, style: str | None = None) -> None:
         line = f"{self._stamp()}[{self._word}] {text}"
         if self._console.is_terminal:
@@ -219,11 +212,11 @@ class ProgressDisplay:
 
 
 def _stale_reasons(calendar: Calendar, plan: Plan) -> Iterator[tuple[str, str]]:
-    """Why windows that were fine run again, each reason once."""
+    """Say why windows that were fine run again, each reason once."""
     said: set[str] = set()
     for model in plan.models:
         for span in model.statuses.get(WindowStatus.STALE, Spans()) & model.runs:
             reason = model.why(WindowStatus.STALE, span)
             if reason is not None and reason not in said:
                 said.add(reason)
-                yield span_in_words(calendar, span), reason
+                yield calendar.label(span), reason

@@ -1,30 +1,53 @@
-"""A proof as a person reads it: model by property, then how each failure looks."""
+"""Proofs: model by property, how each failure looks, and what is known of a model's code."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.core.proofs import Proof, ProofVerdict, Property, Result
-from runner.core.windows import Window
+from runner.core.windows import range_label
 from runner.proving.results import Difference, ProofReport, ReplayFinding, Row
-from runner.render.words import counted, table
+from runner.render.columns import Column, Table, table
+from runner.render.words import counted
+
+_RESULT = Table(Column("result"), Column("reason"))
+
+
+def _sample_record(finding: ReplayFinding) -> list[dict[str, Any]]:
+    found = finding.difference
+    if found is None:
+        return []
+
+    def record(row: Row | None) -> dict[str, Any] | None:
+        values = (None if value is None else str(value) for value in row or ())
+        return None if row is None else dict(zip(found.header, values, strict=True))
+
+    return [{"expected": record(one), "found": record(other)} for one, other in found.sample]
+
+
+_FINDINGS = Table(
+    Column("model"),
+    Column("property"),
+    Column("replayed"),
+    Column("error"),
+    Column("window", "difference.where"),
+    Column("other_windows", lambda finding: finding.difference.others if finding.difference else 0),
+    Column("expected_rows", "difference.expected_rows"),
+    Column("found_rows", "difference.found_rows"),
+    Column("columns", lambda finding: finding.difference.columns if finding.difference else ()),
+    Column("sample", _sample_record),
+)
 
 
 def proof_page(report: ProofReport) -> str:
-    """Everything that a proof has found, and what to do next."""
+    """Show everything that a proof has found, and what to do next."""
     return "\n\n".join(_parts(report))
 
 
-def windows_in_words(windows: tuple[Window, ...]) -> str:
-    """The windows that were replayed."""
-    first, last = windows[0].label, windows[-1].label
-    return first if first == last else f"{first} … {last}"
-
-
 def proof_record(report: ProofReport) -> dict[str, Any]:
-    """The same for JSON."""
+    """Return the same for JSON."""
     return {
         "pipeline": report.pipeline,
         "windows": [window.label for window in report.windows],
@@ -32,62 +55,58 @@ def proof_record(report: ProofReport) -> dict[str, Any]:
             {
                 "model": model,
                 "verdict": report.verdicts[model],
-                "properties": {
-                    tested: {"result": outcome.result, "reason": outcome.reason}
-                    for tested, outcome in outcomes.items()
-                },
+                "properties": {tested: _RESULT.record(found) for tested, found in outcomes.items()},
             }
             for model, outcomes in report.outcomes.items()
         ],
-        "failures": [_finding_record(finding) for finding in report.findings],
+        "failures": _FINDINGS.records(report.findings),
         "left_out": dict(report.left_out),
         "seconds": report.seconds,
         "next": _next(report),
     }
 
 
-def standing(proof: Proof | None) -> ProofVerdict:
-    """What a proof, or none, says of a model's code."""
+def known_verdict(proof: Proof | None) -> ProofVerdict:
+    """Return what a proof, or none, says of a model's code."""
     return proof.verdict if proof is not None else ProofVerdict.UNPROVED
 
 
-def standings_in_words(proofs: Mapping[str, Proof | None]) -> str:
-    """Which models are proved, and which are not."""
-    parts = []
-    for verdict in ProofVerdict:
-        names = [name for name, proof in proofs.items() if standing(proof) is verdict]
-        if names:
-            parts.append(f"{', '.join(names)} {verdict}")
-    return "; ".join(parts)
+def proofs_in_words(proofs: Mapping[str, Proof | None]) -> str:
+    """Name the models that are proved, and those that are not."""
+    names: dict[ProofVerdict, list[str]] = {verdict: [] for verdict in ProofVerdict}
+    for name, proof in proofs.items():
+        names[known_verdict(proof)].append(name)
+    return "; ".join(f"{', '.join(found)} {verdict}" for verdict, found in names.items() if found)
 
 
-def counts_in_words(verdicts: Iterable[str]) -> str:
-    """How many models have which verdict.
+def counts_in_words(proofs: Mapping[str, Proof | None]) -> str:
+    """Count the models by verdict.
 
-    >>> counts_in_words(["unproved", "proved", "unproved"])
-    '1 proved, 2 unproved'
+    >>> counts_in_words({"orders": None, "stores": None})
+    '2 unproved'
     """
-    counts = Counter(verdicts)
+    counts = Counter(map(known_verdict, proofs.values()))
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ProofVerdict if counts[verdict])
 
 
-def standings_record(proofs: Mapping[str, Proof | None]) -> dict[str, Any]:
-    """The same for JSON, by model."""
-    return {
-        name: {
-            "verdict": standing(proof),
-            "failed": list(proof.failed) if proof else [],
-            "windows": proof.windows if proof else None,
-            "proved_at": proof.proved_at if proof else None,
-        }
-        for name, proof in proofs.items()
-    }
+_PROOF = Table(
+    Column("verdict", known_verdict),
+    Column("failed", lambda proof: list(proof.failed) if proof else []),
+    Column("windows"),
+    Column("proved_at"),
+)
+
+
+def proofs_record(proofs: Mapping[str, Proof | None]) -> dict[str, Any]:
+    """Return what is known of each model's code, for JSON."""
+    return {name: _PROOF.record(proof) for name, proof in proofs.items()}
 
 
 def _parts(report: ProofReport) -> Iterator[str]:
+    windows = range_label(report.windows[0].label, report.windows[-1].label)
     yield (
         f"{report.pipeline}: {counted(len(report.windows), 'window')} replayed in a scratch copy, "
-        f"{windows_in_words(report.windows)}, {report.seconds:.1f} s"
+        f"{windows}, {report.seconds:.1f} s"
     )
     yield table(
         ("model", *Property, "verdict"),
@@ -105,7 +124,7 @@ def _parts(report: ProofReport) -> Iterator[str]:
 
 
 def _not_applicable(report: ProofReport) -> Iterator[str]:
-    """Why something does not apply, a line for each property and reason."""
+    """Say why something does not apply, in a line for each property and reason."""
     models: dict[tuple[Property, str], list[str]] = {}
     for model, outcomes in report.outcomes.items():
         for tested, outcome in outcomes.items():
@@ -148,34 +167,6 @@ def _side_by_side(pair: tuple[Row | None, Row | None]) -> Iterator[tuple[str, ..
     for side, row in zip(("expected", "found"), pair, strict=True):
         if row is not None:
             yield (side, *("NULL" if value is None else str(value) for value in row))
-
-
-def _finding_record(finding: ReplayFinding) -> dict[str, Any]:
-    found = finding.difference
-    return {
-        "model": finding.model,
-        "property": finding.property,
-        "replayed": finding.replayed,
-        "error": finding.error,
-        "window": found.where if found else None,
-        "other_windows": found.others if found else 0,
-        "expected_rows": found.expected_rows if found else None,
-        "found_rows": found.found_rows if found else None,
-        "columns": list(found.columns) if found else [],
-        "sample": [
-            {"expected": _row_record(found, expected), "found": _row_record(found, other)}
-            for expected, other in found.sample
-        ]
-        if found
-        else [],
-    }
-
-
-def _row_record(found: Difference, row: Row | None) -> dict[str, Any] | None:
-    if row is None:
-        return None
-    values = (None if value is None else str(value) for value in row)
-    return dict(zip(found.header, values, strict=True))
 
 
 def _next(report: ProofReport) -> str:

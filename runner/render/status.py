@@ -1,4 +1,4 @@
-"""The interval map: what every model's windows are, a character each.
+"""The interval map: every model's windows by status, a character each; and the same as JSON.
 
 Everything is counted on ranges; only the windows that are shown are looked at one by one.
 """
@@ -9,40 +9,87 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from runner.core.planning import ModelPlan
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
-from runner.core.windows import Calendar
-from runner.render.ink import Terminal
-from runner.render.picture import BEST_FIRST, MARKS, WRONG, Picture, next_step
-from runner.render.words import counted, span_in_words
+from runner.core.windows import Calendar, range_label
+from runner.overview.pipeline import BEST_FIRST, WRONG, PipelineStatus
+from runner.render.columns import Table
+from runner.render.plan import range_table, ranges_of, span_columns
+from runner.render.terminal import Terminal
+from runner.render.words import counted
 
+
+@dataclass(frozen=True)
+class Mark:
+    """The look of a status in the map."""
+
+    character: str  # its own, so that nothing is lost without colours
+    codes: str  # ANSI
+
+
+MARKS: Mapping[WindowStatus, Mark] = {
+    WindowStatus.FAILED: Mark("x", "1;31"),
+    WindowStatus.BLOCKED: Mark("#", "1;31"),
+    WindowStatus.INCORRECT: Mark("!", "1;33"),
+    WindowStatus.MISSING: Mark("_", "1"),
+    WindowStatus.PUBLISHED: Mark("p", "33"),
+    WindowStatus.STALE: Mark("~", "33"),
+    WindowStatus.UNCHECKED: Mark("u", "33"),
+    WindowStatus.IN_FLIGHT: Mark(">", "36"),
+    WindowStatus.SUCCESS: Mark(".", "32"),
+}
 _WRONG_LINES = 6  # ranges that are spelled out below the map
 _FEWEST_CELLS = 20  # rather than fewer, the counts go below the map's lines
 _MOST_NAMES = 2
 _GAP = "  "
 
 
-def status_page(picture: Picture, terminal: Terminal, newest: int | None = None) -> str:
-    """The map of a pipeline and what to do next; at most the ``newest`` windows, all that fit."""
-    if not len(picture.grid):
-        return f"{picture.name}: no window is complete yet, so there is nothing to show"
-    layout = Layout.fitting(picture, terminal, newest)
+def status_page(pipeline: PipelineStatus, terminal: Terminal, newest: int | None = None) -> str:
+    """Draw the map of a pipeline, at most its ``newest`` windows, and say what to do next."""
+    if not len(pipeline.grid):
+        return f"{pipeline.name}: no window is complete yet, so there is nothing to show"
+    layout = Layout.fitting(pipeline, terminal, newest)
     blocks = [
-        [_headline(picture, terminal)],
-        [*_map(picture, layout, terminal), *_older(picture, layout)],
-        [_legend(picture, layout, terminal)],
-        [_cut(line, terminal.width) for line in _wrong(picture)],
-        [next_step(picture)],
+        [_headline(pipeline, terminal)],
+        [*_map(pipeline, layout, terminal), *_older(pipeline, layout)],
+        [_legend(pipeline, layout, terminal)],
+        [_cut(line, terminal.width) for line in _wrong(pipeline)],
+        [f"next: {pipeline.next_step}"],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
+def status_record(pipeline: PipelineStatus) -> dict[str, Any]:
+    """Return every model's ranges by status for JSON, and how many windows they are."""
+    calendar = pipeline.plan.calendar
+    ranges = range_table(calendar, pipeline.grid.count_in)
+    spans = Table(*span_columns(calendar, span_of=lambda span: span))
+    return {
+        "pipeline": pipeline.name,
+        "windows": spans.records(pipeline.plan.request.windows),
+        "ran": pipeline.ran,
+        "correct": pipeline.correct,
+        "paused": pipeline.pause.reason if pipeline.pause else None,
+        "models": [
+            {
+                "model": model.subject.name,
+                "is_windowed": model.subject.is_windowed,
+                "counts": pipeline.counts(model) if model.subject.is_windowed else {},
+                "ranges": ranges.records(ranges_of(model)),
+            }
+            for model in pipeline.plan.models
+        ],
+        "next": pipeline.next_command,
+    }
+
+
 @dataclass(frozen=True)
 class Layout:
-    """What goes where."""
+    """The places of the parts of a map."""
 
     name_width: int
     span: Span  # the windows that are shown
@@ -50,52 +97,52 @@ class Layout:
     has_counts_beside: bool  # else they are below the map's lines
 
     @classmethod
-    def fitting(cls, picture: Picture, terminal: Terminal, newest: int | None) -> Layout:
-        """As many windows as fit beside the names, and the counts if enough are left."""
-        models = [*picture.windowed, *picture.others]
+    def fitting(cls, pipeline: PipelineStatus, terminal: Terminal, newest: int | None) -> Layout:
+        """Show as many windows as fit beside the names, and the counts if enough are left."""
+        models = [*pipeline.windowed, *pipeline.others]
         longest = max((len(model.subject.name) for model in models), default=0)
         name_width = min(longest, max(20, terminal.width // 3))
-        counts = [_counts_in_words(picture.counts(model)) for model in picture.windowed]
+        counts = [_counts_in_words(pipeline.counts(model)) for model in pipeline.windowed]
         room = terminal.width - name_width - len(_GAP)
         beside = room - len(_GAP) - max(map(len, counts), default=0)
-        is_beside = beside >= min(_FEWEST_CELLS, len(picture.grid))
+        is_beside = beside >= min(_FEWEST_CELLS, len(pipeline.grid))
         cells = max(1, beside if is_beside else room)
-        span = picture.grid.newest(min(cells, newest or cells))
-        calendar = picture.plan.calendar
+        span = pipeline.grid.newest(min(cells, newest or cells))
+        calendar = pipeline.plan.calendar
         starts = [one.start for one in calendar.chunks(span, 1)]
         return cls(name_width, span, starts, is_beside)
 
     def name(self, model: ModelPlan) -> str:
-        """A model's name and the gap after it."""
+        """Return a model's name and the gap after it."""
         return _cut(model.subject.name, self.name_width).ljust(self.name_width) + _GAP
 
 
-def _headline(picture: Picture, terminal: Terminal) -> str:
-    calendar, windows = picture.plan.calendar, list(picture.plan.request.windows)
-    whole = Span(windows[0].start, windows[-1].end)
-    words = f"{counted(len(picture.grid), calendar.grain)}, {span_in_words(calendar, whole)}"
-    verdicts = f"ran {picture.ran:,}, correct {picture.correct:,}"
-    headline = f"{terminal.ink(picture.name, '1')}: {words}; {verdicts}"
-    if picture.pause is not None:
-        headline += f" {terminal.ink(f'PAUSED ({picture.pause.reason})', '1;33')}"
+def _headline(pipeline: PipelineStatus, terminal: Terminal) -> str:
+    calendar, windows = pipeline.plan.calendar, list(pipeline.plan.request.windows)
+    whole = calendar.label(Span(windows[0].start, windows[-1].end))
+    words = f"{counted(len(pipeline.grid), calendar.grain)}, {whole}"
+    verdicts = f"ran {pipeline.ran:,}, correct {pipeline.correct:,}"
+    headline = f"{terminal.ink(pipeline.name, '1')}: {words}; {verdicts}"
+    if pipeline.pause is not None:
+        headline += f" {terminal.ink(f'PAUSED ({pipeline.pause.reason})', '1;33')}"
     return headline
 
 
-def _map(picture: Picture, layout: Layout, terminal: Terminal) -> Iterator[str]:
-    yield " " * layout.name_width + _GAP + _ruler(picture.plan.calendar, layout)
-    for model in picture.windowed:
+def _map(pipeline: PipelineStatus, layout: Layout, terminal: Terminal) -> Iterator[str]:
+    yield " " * layout.name_width + _GAP + _ruler(pipeline.plan.calendar, layout)
+    for model in pipeline.windowed:
         cells = _cells(model, layout)
         drawn = "".join(
             " " * len(list(same)) if status is None else _run_of(status, len(list(same)), terminal)
             for status, same in groupby(cells)
         )
-        counts = _counts(picture.counts(model), terminal)
+        counts = _counts(pipeline.counts(model), terminal)
         if layout.has_counts_beside:
             yield layout.name(model) + drawn + _GAP + counts
         else:
             yield layout.name(model) + drawn
             yield _GAP + counts
-    for model in picture.others:
+    for model in pipeline.others:
         (status,) = list(model.statuses)[:1]
         span = next(iter(model.statuses[status]))
         words = f"{status}: {model.why(status, span)}" if model.why(status, span) else str(status)
@@ -104,18 +151,18 @@ def _map(picture: Picture, layout: Layout, terminal: Terminal) -> Iterator[str]:
 
 
 def _ruler(calendar: Calendar, layout: Layout) -> str:
-    """The first and the last window that are shown, each above its column if there is room."""
+    """Name the first and the last window that are shown, above their columns if there is room."""
     first = calendar.window_at(layout.span.start).label
     last = calendar.before(layout.span.end).label
     if len(first) + len(last) < len(layout.starts):
         return first + last.rjust(len(layout.starts) - len(first))
-    return first if first == last else f"{first} … {last}"
+    return range_label(first, last)
 
 
 def _cells(model: ModelPlan, layout: Layout) -> list[WindowStatus | None]:
-    """A status for every window that is shown; None before the model's first."""
-    shown = Spans([layout.span])
-    parts = [(s, status) for status, spans in model.statuses.items() for s in spans & shown]
+    """Return a status for every window that is shown; None before the model's first."""
+    inside = Spans([layout.span])
+    parts = [(s, status) for status, spans in model.statuses.items() for s in spans & inside]
     timeline = Timeline(parts)
     return [timeline.at(start) for start in layout.starts]
 
@@ -125,22 +172,22 @@ def _run_of(status: WindowStatus, count: int, terminal: Terminal) -> str:
     return terminal.ink(mark.character * count, mark.codes)
 
 
-def _older(picture: Picture, layout: Layout) -> list[str]:
-    """The windows that did not fit, in words; what is not all success is said by model."""
-    left = picture.plan.request.windows - Spans([layout.span])
+def _older(pipeline: PipelineStatus, layout: Layout) -> list[str]:
+    """Sum up the windows that did not fit; what is not all success is said by model."""
+    left = pipeline.plan.request.windows - Spans([layout.span])
     if not left:
         return []
     by_words: dict[str, list[str]] = {}
-    for model in picture.windowed:
+    for model in pipeline.windowed:
         counts = {
             status: count
             for status in BEST_FIRST
-            if (count := picture.grid.count(model.statuses.get(status, Spans()) & left))
+            if (count := pipeline.grid.count(model.statuses.get(status, Spans()) & left))
         }
         if counts:
             words = f"all {next(iter(counts))}" if len(counts) == 1 else _counts_in_words(counts)
             by_words.setdefault(words, []).append(model.subject.name)
-    older = f"… {picture.grid.count(left):,} older: "
+    older = f"… {pipeline.grid.count(left):,} older: "
     if len(by_words) == 1:
         return [older + next(iter(by_words))]
     usual = max(
@@ -153,26 +200,26 @@ def _older(picture: Picture, layout: Layout) -> list[str]:
     ]
 
 
-def _legend(picture: Picture, layout: Layout, terminal: Terminal) -> str:
-    found = {status for model in picture.windowed for status in _cells(model, layout)}
-    found |= {next(iter(model.statuses)) for model in picture.others}
+def _legend(pipeline: PipelineStatus, layout: Layout, terminal: Terminal) -> str:
+    found = {status for model in pipeline.windowed for status in _cells(model, layout)}
+    found |= {next(iter(model.statuses)) for model in pipeline.others}
     return _GAP.join(
         f"{_run_of(status, 1, terminal)} {status}" for status in BEST_FIRST if status in found
     )
 
 
-def _wrong(picture: Picture) -> list[str]:
-    """What is not as it should be as dates, the worst first and of these the newest."""
+def _wrong(pipeline: PipelineStatus) -> list[str]:
+    """Say what is not as it should be as dates, the worst first and of these the newest."""
     by_range: dict[tuple[WindowStatus, Span, str | None], list[str]] = {}
-    for model in (*picture.windowed, *picture.others):
+    for model in (*pipeline.windowed, *pipeline.others):
         for status in WRONG:
             for span in model.statuses.get(status, ()):
                 key = (status, span, model.why(status, span))
                 by_range.setdefault(key, []).append(model.subject.name)
     worst = sorted(by_range, key=lambda key: key[1].start, reverse=True)
     worst.sort(key=lambda key: WRONG.index(key[0]))  # stable: of the same the newest first
-    calendar = picture.plan.calendar
-    dates = {span: span_in_words(calendar, span) for _, span, _ in worst[:_WRONG_LINES]}
+    calendar = pipeline.plan.calendar
+    dates = {span: calendar.label(span) for _, span, _ in worst[:_WRONG_LINES]}
     width = max(map(len, dates.values()), default=0)
     lines = [
         f"{status:<9}  {dates[span]:<{width}}  {_named(by_range[status, span, why])}"
@@ -181,7 +228,7 @@ def _wrong(picture: Picture) -> list[str]:
     ]
     if len(worst) > _WRONG_LINES:
         more = counted(len(worst) - _WRONG_LINES, "more range")
-        lines.append(f"and {more}: runner plan {picture.name}")
+        lines.append(f"and {more}: runner plan {pipeline.name}")
     return lines
 
 

@@ -1,83 +1,76 @@
-"""What did not happen, as a table and as JSON."""
+"""Windows that are past their deadline, as a table and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runner.render.words import minute, span_in_words, table
-from runner.scheduling.watch import Missed, WatchReport
+from runner.render.columns import Column, Table
+from runner.render.words import minute
+from runner.scheduling.deadlines import Missed, WatchReport
 
 
-def look_page(look: WatchReport, told: Sequence[str], zone: ZoneInfo) -> str:
-    """What is missed, why, and what repairs it; who was told of it."""
-    blocks = []
-    rows = [
-        (
-            missed.pipeline.name,
-            span_in_words(missed.pipeline.calendar, missed.span),
-            missed.trouble.kind,
-            late_in_words(missed.late),
-            _why(missed, zone),
-            missed.trouble.remedy,
-        )
-        for missed in look.missed
-    ]
-    if rows:
-        blocks.append(table(("pipeline", "windows", "is", "late", "why", "do"), rows))
-    wrong = [f"{name}: {error}" for name, error in look.errors.items()]
-    if look.scheduler is not None:
-        wrong.append(f"{look.scheduler}: start it with runner serve, or what runs runner tick")
+def missed_table(zone: tzinfo = UTC) -> Table:
+    """Describe windows that are past their deadline; people read times in ``zone``."""
+
+    def why(missed: Missed) -> str:
+        if missed.failing_since is None:
+            return missed.trouble.reason
+        return f"since {minute(missed.failing_since.astimezone(zone))}: {missed.trouble.reason}"
+
+    return Table(
+        Column("pipeline", "pipeline.name", "pipeline"),
+        Column(None, lambda missed: missed.pipeline.calendar.label(missed.span), "windows"),
+        Column("first", lambda m: m.pipeline.calendar.window_at(m.span.start).label),
+        Column("last", lambda m: m.pipeline.calendar.before(m.span.end).label),
+        Column("windows", lambda m: m.pipeline.calendar.count(m.span)),
+        Column("is", "trouble.kind", "is"),
+        Column("late_seconds", lambda missed: missed.late.total_seconds()),
+        Column(None, "late", "late", late_in_words),
+        Column("why", "trouble.reason"),
+        Column(None, why, "why"),
+        Column("failing_since"),
+        Column("do", "trouble.remedy", "do"),
+    )
+
+
+def watch_page(report: WatchReport, told: Sequence[str], zone: ZoneInfo) -> str:
+    """Show what is missed, why, and what repairs it; and who was told of it."""
+    blocks = [missed_table(zone).text(report.missed)] if report.missed else []
+    wrong = [f"{name}: {error}" for name, error in report.errors.items()]
+    if report.scheduler is not None:
+        wrong.append(f"{report.scheduler}: start it with runner serve, or what runs runner tick")
     if wrong:
         blocks.append("\n".join(wrong))
     if not blocks:
-        at = minute(look.at.astimezone(zone))
+        at = minute(report.at.astimezone(zone))
         blocks.append(f"everything that should be a success at {at} is one")
     if told:
         blocks.append("\n".join(told))
     return "\n\n".join(blocks)
 
 
-def look_record(look: WatchReport, told: Sequence[str]) -> dict[str, Any]:
-    """The same for JSON."""
+def watch_record(report: WatchReport, told: Sequence[str]) -> dict[str, Any]:
+    """Return the same for JSON."""
     return {
-        "at": look.at,
-        "missed": [
-            {
-                "pipeline": missed.pipeline.name,
-                "first": missed.pipeline.calendar.window_at(missed.span.start).label,
-                "last": missed.pipeline.calendar.before(missed.span.end).label,
-                "windows": missed.pipeline.calendar.count(missed.span),
-                "is": missed.trouble.kind,
-                "late_seconds": missed.late.total_seconds(),
-                "why": missed.trouble.reason,
-                "failing_since": missed.failing_since,
-                "do": missed.trouble.remedy,
-            }
-            for missed in look.missed
-        ],
-        "scheduler": look.scheduler,
-        "errors": {name: str(error) for name, error in look.errors.items()},
+        "at": report.at,
+        "missed": missed_table().records(report.missed),
+        "scheduler": report.scheduler,
+        "errors": {name: str(error) for name, error in report.errors.items()},
         "told": list(told),
     }
 
 
-def _why(missed: Missed, zone: ZoneInfo) -> str:
-    if missed.failing_since is None:
-        return missed.trouble.reason
-    return f"since {minute(missed.failing_since.astimezone(zone))}: {missed.trouble.reason}"
-
-
-def what_is_wrong(look: WatchReport) -> object:
-    """What two looks have in common while nothing has changed but the time."""
-    missed = [(m.pipeline.name, m.span, m.trouble.kind, m.trouble.remedy) for m in look.missed]
-    return missed, look.scheduler, {name: str(error) for name, error in look.errors.items()}
+def what_is_wrong(report: WatchReport) -> object:
+    """Return what two reports have in common while nothing has changed but the time."""
+    missed = [(m.pipeline.name, m.span, m.trouble.kind, m.trouble.remedy) for m in report.missed]
+    return missed, report.scheduler, {name: str(error) for name, error in report.errors.items()}
 
 
 def late_in_words(late: timedelta) -> str:
-    """How late something is, in its two largest units.
+    """Say how late something is, in its two largest units.
 
     >>> late_in_words(timedelta(days=3, hours=2, minutes=5)), late_in_words(timedelta(seconds=130))
     ('3 d 2 h', '2 min 10 s')

@@ -9,11 +9,11 @@ from typing import Any
 from runner.core.status import WindowStatus
 from runner.core.windows import Window
 from runner.explain.causes import Lineage, LineageNode, WindowRange
-from runner.render.repairs import first_step
-from runner.render.words import minute, table, verdict_in_words, yes_no
+from runner.explain.repair import first_step
+from runner.render.columns import Column, Table, table, verdict_columns
+from runner.render.words import yes_no
 
 _WITH_EVIDENCE = (WindowStatus.INCORRECT, WindowStatus.FAILED, WindowStatus.BLOCKED)
-_HEADINGS = "node, kind, window, is, ran, correct, rows, when (UTC), run, code, reads"
 _HASH = 7  # characters that tell two codes apart
 
 
@@ -27,34 +27,75 @@ class Why:
     commands: Sequence[str]  # that repair it
 
 
+def _code(part: WindowRange) -> str:
+    if part.code_hash is None:
+        return ""
+    return part.code_hash[:_HASH] + (" (older code)" if part.is_older_code else "")
+
+
+_PARTS = Table(
+    Column("windows", "label", "window"),
+    Column("start", "span.start"),
+    Column("end", "span.end"),
+    Column("status", heading="is"),
+    *verdict_columns("status.verdict"),
+    Column("why"),
+    Column("rows", heading="rows"),
+    Column("at", heading="when (UTC)"),
+    Column("pipeline"),
+    Column("run_id", heading="run"),
+    Column("rows_kept_from", "kept_from"),
+    Column("code_hash"),
+    Column("is_older_code"),
+    Column(None, _code, "code"),
+)
+_NODE = Table(
+    Column("unique_id"),
+    Column("name", heading="node"),
+    Column("kind", heading="kind"),
+    Column("pipeline"),
+    Column("reads", "parents"),
+    Column("state"),
+    *verdict_columns("verdict"),
+    Column("location"),
+    headings="node, kind",
+)
+_TARGET = Table(Column("state"), *verdict_columns("verdict"))
+
+
 def why_page(why: Why) -> str:
-    """The map for a person: the table, the first causes, and what to type."""
+    """Show the map to a person: the table, the first causes, and what to type."""
     causes = why.found.causes
-    rows = [row for stop in why.found.nodes for row in _rows(stop, stop in causes, why)]
-    headings = _HEADINGS.split(", ")
-    blocks = [_headline(why), table(("", *headings), rows)]
+    rows = [row for node in why.found.nodes for row in _rows(node, node in causes, why)]
+    headings = ["", *_NODE.headings, *_PARTS.headings, "reads"]
+    blocks = [_headline(why), table(headings, rows)]
     if causes:
         lines = [line for cause in causes for line in _in_words("first cause", cause)]
-        others = [stop for stop in why.found.nodes if stop.wrong_parts and stop not in causes]
-        lines += [line for stop in others for line in _in_words("after it", stop)]
+        others = [node for node in why.found.nodes if node.wrong_parts and node not in causes]
+        lines += [line for node in others for line in _in_words("after it", node)]
         blocks.append("\n".join(lines))
     blocks.append("\n".join(_next(why)))
     return "\n\n".join(blocks)
 
 
 def why_record(why: Why) -> dict[str, Any]:
-    """The same for JSON."""
+    """Return the same for JSON."""
     causes = why.found.causes
     return {
         "model": why.target.name,
         "window": why.window.label,
         "window_start": why.window.start,
         "window_end": why.window.end,
-        "state": why.target.state,
-        "ran": why.target.verdict.ran,
-        "correct": why.target.verdict.correct,
+        **_TARGET.record(why.target),
         "first_causes": [cause.unique_id for cause in causes],
-        "nodes": [_node_record(stop, stop in causes) for stop in why.found.nodes],
+        "nodes": [
+            {
+                **_NODE.record(node),
+                "is_first_cause": node in causes,
+                "windows": _PARTS.records(node.parts),
+            }
+            for node in why.found.nodes
+        ],
         "next": list(why.commands),
     }
 
@@ -65,45 +106,25 @@ def _headline(why: Why) -> str:
     return f"{why.target.name} {why.window.label}: {why.target.state} ({answers})"
 
 
-def _rows(stop: LineageNode, is_cause: bool, why: Why) -> Iterator[tuple[str, ...]]:
+def _rows(node: LineageNode, is_cause: bool, why: Why) -> Iterator[list[str]]:
     mark = ">" if is_cause else ""
-    names = (why.found.by_id[parent].name for parent in stop.parents)
-    reads = ", ".join(sorted(names))
-    if not stop.parts:
-        empty = ("",) * 4
-        yield (mark, stop.name, stop.kind, "", stop.state, "-", "-", *empty, reads)
-    for part in stop.parts:
-        yield (
-            mark,
-            stop.name,
-            stop.kind,
-            part.label,
-            str(part.status),
-            *verdict_in_words(part.status.verdict),
-            "" if part.rows is None else f"{part.rows:,}",
-            minute(part.at) if part.at else "",
-            part.run_id or "",
-            _code(part),
-            reads,
-        )
+    reads = ", ".join(sorted(why.found.by_id[parent].name for parent in node.parents))
+    if not node.parts:
+        yield [mark, *_NODE.cells(node), "", node.state, "-", "-", *[""] * 4, reads]
+    for part in node.parts:
+        yield [mark, *_NODE.cells(node), *_PARTS.cells(part), reads]
         mark = mark and "'"
 
 
-def _code(part: WindowRange) -> str:
-    if part.code_hash is None:
-        return ""
-    return part.code_hash[:_HASH] + (" (older code)" if part.is_older_code else "")
-
-
-def _in_words(word: str, stop: LineageNode) -> Iterator[str]:
-    """What is wrong with a stop, and where the evidence is."""
-    if not stop.parts:
-        files = f" of {stop.location}" if stop.location else ""
-        yield f"{word}: {stop.name}: {stop.state}{files} for this window"
-    for part in stop.wrong_parts:
+def _in_words(word: str, node: LineageNode) -> Iterator[str]:
+    """Say what is wrong with a node, and where the evidence is."""
+    if not node.parts:
+        files = f" of {node.location}" if node.location else ""
+        yield f"{word}: {node.name}: {node.state}{files} for this window"
+    for part in node.wrong_parts:
         dates = f" {part.label}" if part.label else ""
         reason = f": {part.why}" if part.why else ""
-        yield f"{word}: {stop.name}{dates} is {part.status}{reason}"
+        yield f"{word}: {node.name}{dates} is {part.status}{reason}"
         if part.kept_from is not None:
             yield f"  its {part.rows or 0:,} rows are still those of {part.kept_from}"
         if part.run_id is not None and part.status in _WITH_EVIDENCE:
@@ -118,45 +139,9 @@ def _next(why: Why) -> Iterator[str]:
     if not causes:
         yield "next: nothing, it is right and so is everything that it is made from"
         return
-    steps = [step for cause in causes if (step := first_step(cause))]
-    steps += why.commands
     if not why.commands:
         yield "next: no pipeline builds the first cause: build it with dbt, then look again"
         return
-    for number, step in enumerate(steps):
+    steps = [step for cause in causes if (step := first_step(cause))]
+    for number, step in enumerate((*steps, *why.commands)):
         yield f"{'next: ' if number == 0 else 'then: '}{step}"
-
-
-def _node_record(stop: LineageNode, is_cause: bool) -> dict[str, Any]:
-    return {
-        "unique_id": stop.unique_id,
-        "name": stop.name,
-        "kind": stop.kind,
-        "pipeline": stop.pipeline,
-        "reads": list(stop.parents),
-        "state": stop.state,
-        "ran": stop.verdict.ran,
-        "correct": stop.verdict.correct,
-        "location": stop.location,
-        "is_first_cause": is_cause,
-        "windows": [_part_record(part) for part in stop.parts],
-    }
-
-
-def _part_record(part: WindowRange) -> dict[str, Any]:
-    return {
-        "windows": part.label,
-        "start": part.span.start,
-        "end": part.span.end,
-        "status": part.status,
-        "ran": part.status.verdict.ran,
-        "correct": part.status.verdict.correct,
-        "why": part.why,
-        "rows": part.rows,
-        "at": part.at,
-        "pipeline": part.pipeline,
-        "run_id": part.run_id,
-        "rows_kept_from": part.kept_from,
-        "code_hash": part.code_hash,
-        "is_older_code": part.is_older_code,
-    }

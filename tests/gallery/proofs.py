@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.render.words import table
+from runner.render.columns import table
 from tests.conftest import REPOSITORY, Shop
 
 GALLERY = Path(__file__).parent

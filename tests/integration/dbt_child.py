@@ -1,14 +1,17 @@
 """A process that runs dbt again and again in one project; driven by ``macros_project.Project``.
 
-One JSON object per line: in, ``{"arguments": […], "environment": {…}}``; out, what came of it.
-The project is parsed once: window vars are no parse-time input, so one manifest serves them all.
+It is a fork of the warm engine's server, so dbt is as fast as the runner makes it. One JSON object
+per line: in, ``{"arguments": […], "environment": {…}}``; out, what came of it. The project is
+parsed once: window vars are no parse-time input, so one manifest serves them all.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-import sys
+import signal
+import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,17 +21,19 @@ QUIET = ("--log-level", "none", "--log-level-file", "none", "--no-write-json", "
 TOLD = ("JinjaLogInfo", "JinjaLogDebug", "JinjaLogWarning", "RunningOperationCaughtError")
 
 
-def main() -> None:
+def main(channel: socket.socket) -> None:
     # Here, or pytest would load dbt whenever it looks for doctests.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    # What dbt or a plugin prints must not stand between the answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    # A shell starts what it puts in the background deaf to it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.freeze()
+    gc.enable()
+    answers = channel.makefile("w")
     manifest = dbtRunner().invoke([*QUIET, "parse"])
     print(json.dumps(_answer(manifest, [])), file=answers, flush=True)
-    for line in sys.stdin:
+    for line in channel.makefile():
         request = json.loads(line)
         os.environ.update(request["environment"])
         told: list[str] = []
@@ -57,7 +62,3 @@ def _answer(finished: dbtRunnerResult, told: list[str]) -> dict[str, Any]:
         },
         "told": told,
     }
-
-
-if __name__ == "__main__":
-    main()

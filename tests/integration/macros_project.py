@@ -8,19 +8,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 import duckdb
 
+from tests import warm_dbt
 from tests.conftest import REPOSITORY
+from tests.integration import dbt_child
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -407,7 +408,8 @@ class Invocation:
 class Project:
     """The project in a process of its own that parses once."""
 
-    process: subprocess.Popen[str]
+    asks: TextIO
+    answers: TextIO
     folder: Path  # of the project
 
     def invoke(self, folder: Path, *arguments: str, **environment: str) -> Invocation:
@@ -418,8 +420,7 @@ class Project:
             **environment,
         }
         request = {"arguments": arguments, "environment": settings}
-        assert self.process.stdin is not None
-        print(json.dumps(request), file=self.process.stdin, flush=True)
+        print(json.dumps(request), file=self.asks, flush=True)
         return self.answer()
 
     def render(self, calls: list[tuple[str, dict[str, str]]], **values: str) -> list[str]:
@@ -440,9 +441,8 @@ class Project:
 
     def answer(self) -> Invocation:
         """Read what came of the last request."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, "dbt's process has ended: its standard error says why"
+        line = self.answers.readline()
+        assert line, "dbt's process has ended"
         return Invocation(**json.loads(line))
 
 
@@ -455,23 +455,15 @@ def started(folder: Path) -> Iterator[Project]:
         "DBT_PROFILES_DIR": str(folder),
         "DO_NOT_TRACK": "1",
     }
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("dbt_child.py"))],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    project = Project(process, folder)
-    try:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = warm_dbt.start(dbt_child.__name__, theirs, folder, environment)
+    with ours, ours.makefile("w") as asks, ours.makefile() as answers:
+        project = Project(asks, answers, folder)
         parsed = project.answer()
         assert parsed.success, parsed.exception
         yield project
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(timeout=30)
+    process.wait(timeout=30)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from runner.core.incidents import Incident
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
 from runner.ledger import Ledger
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, RUNNER
 from tests.integration.alert_child import FAILED, QUARTER, pipeline_telling
 from tests.receivers import Mailbox, Web, mail_server, silent_port, web_server
 
@@ -286,7 +286,7 @@ def project(tmp_path: Path) -> Path:
 
 def runner_alerts(project: Path, *arguments: str, **named: str) -> tuple[int, str, str]:
     done = subprocess.run(
-        [sys.executable, "-c", "from runner.cli import main; main()", "alerts", *arguments],
+        [RUNNER, "alerts", *arguments],
         cwd=project,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **named},
         capture_output=True,

@@ -154,7 +154,7 @@ def test_a_wrong_pipelines_yml_is_refused_with_its_line(open_shop: Shop, name: s
     line = next(n for n, text in enumerate(config.read_text().splitlines(), 1) if old in text)
     before = fingerprint(open_shop)
     with edited(config, old, new):
-        finished = open_shop.backfill(DAY, DAY)
+        finished = open_shop.script(*BACKFILL, "--start-date", DAY, "--end-date", DAY)
     assert_refused(finished, 2, f"pipelines.yml:{line}: ", says)
     assert fingerprint(open_shop) == before
 

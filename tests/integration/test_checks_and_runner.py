@@ -57,9 +57,9 @@ models:
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """Ten days of a source, of which eight are published; the tests go on in their order."""
+    """Ten days of a source, of which eight are published; what happens to it is one story."""
     folder = tmp_path_factory.mktemp("shop")
     shutil.copytree(REPOSITORY / "macros", folder / "macros")
     shutil.copy(REPOSITORY / "profiles.yml", folder)
@@ -102,7 +102,7 @@ def stale(shop: Shop) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_late_rows_make_their_windows_stale_until_they_have_run_again(shop: Shop):
+def late_rows_make_their_windows_stale_until_they_have_run_again(shop: Shop) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     write(
         shop,
@@ -130,7 +130,7 @@ def test_late_rows_make_their_windows_stale_until_they_have_run_again(shop: Shop
     assert stale(shop) == []
 
 
-def test_the_newest_window_is_judged_by_its_volume(shop: Shop):
+def the_newest_window_is_judged_by_its_volume(shop: Shop) -> None:
     # Only the 10th is news, and there was one other Tuesday before it.
     write(shop, "delete from raw.events where day in ('2026-03-03', '2026-03-10') and id > 4")
     assert backfill(shop, "2026-03-10", "2026-03-10") == 3
@@ -142,7 +142,7 @@ def test_the_newest_window_is_judged_by_its_volume(shop: Shop):
     assert backfill(shop, "2026-03-10", "2026-03-10") == 0
 
 
-def test_a_changed_source_is_withheld_until_it_is_accepted(shop: Shop):
+def a_changed_source_is_withheld_until_it_is_accepted(shop: Shop) -> None:
     write(shop, "alter table raw.events add column note varchar")
     assert backfill(shop, "2026-03-09", "2026-03-10", "--reprocess", "all") == 3
     shown = shop.runner("schema", "show", "raw.events")
@@ -159,9 +159,16 @@ def test_a_changed_source_is_withheld_until_it_is_accepted(shop: Shop):
     assert json.loads(shop.runner(*by_the_plain_engine).out)["changes"] == []
 
 
-def test_an_unknown_source_is_a_line_and_changes_nothing(shop: Shop):
+def an_unknown_source_is_a_line_and_changes_nothing(shop: Shop) -> None:
     finished = shop.runner("schema", "accept", "raw.event")
     assert finished.code == 2
     assert finished.err.splitlines() == [
         "runner: the project has no source 'raw.event'. Did you mean 'raw.events'?"
     ]
+
+
+def test_what_the_checks_tell_the_runner(shop: Shop):
+    late_rows_make_their_windows_stale_until_they_have_run_again(shop)
+    the_newest_window_is_judged_by_its_volume(shop)
+    a_changed_source_is_withheld_until_it_is_accepted(shop)
+    an_unknown_source_is_a_line_and_changes_nothing(shop)

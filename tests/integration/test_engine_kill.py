@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runner.core.spans import Span
+from runner.dbt.engine import InvocationGroup
 from runner.dbt.plain import PlainEngine
-from runner.dbt.process_group import InvocationGroup
 from runner.dbt.protocol import Invocation
 from runner.dbt.warm import WarmEngine
 from runner.warehouse.lock import holder
 from tests.conftest import REPOSITORY, Shop
 from tests.integration.test_interrupt import ENDLESS
+from tests.warm_dbt import forked_servers
 
 KILLED = "dbt ended without a result (signal 9)"
 MODELS = {
@@ -60,7 +61,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 @pytest.fixture(scope="module", params=[WarmEngine, PlainEngine], ids=["warm", "plain"])
 def engine(request: pytest.FixtureRequest, shop: Shop) -> Iterator[WarmEngine | PlainEngine]:
     kind: type[WarmEngine | PlainEngine] = request.param
-    with kind(shop.folder) as engine:
+    with forked_servers(), kind(shop.folder) as engine:
         yield engine
 
 

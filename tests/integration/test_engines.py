@@ -15,6 +15,7 @@ from runner.dbt.plain import PlainEngine
 from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication
 from runner.dbt.warm import WarmEngine
 from tests.conftest import Shop, clone
+from tests.warm_dbt import forked_servers
 
 STAGING = ("stg_transactions", "stg_control_totals", "store_closures")
 GATES = (
@@ -47,7 +48,19 @@ def shop(template: Path, tmp_path_factory: pytest.TempPathFactory, kind: type) -
 
 @pytest.fixture(scope="module")
 def engine(shop: Shop, kind: type[WarmEngine | PlainEngine]) -> Iterator[Engine]:
-    with kind(shop.folder) as engine:
+    """What the tests of a kind share: they build nothing but ``built``."""
+    with forked_servers(), kind(shop.folder) as engine:
+        yield engine
+
+
+@pytest.fixture
+def own_shop(template: Path, tmp_path: Path) -> Shop:
+    return clone(template, tmp_path / "shop")
+
+
+@pytest.fixture
+def own_engine(own_shop: Shop, kind: type[WarmEngine | PlainEngine]) -> Iterator[Engine]:
+    with forked_servers(), kind(own_shop.folder) as engine:
         yield engine
 
 
@@ -79,7 +92,7 @@ def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: E
 def test_what_the_warm_engine_tells_of_a_project_is_what_dbt_writes(template: Path):
     with PlainEngine(template) as plain:
         written = plain.describe([]).manifest
-    with WarmEngine(template) as warm:
+    with forked_servers(), WarmEngine(template) as warm:
         told = warm.describe([]).manifest
     assert told["metadata"]["project_name"] == written["metadata"]["project_name"]
     for group in ("nodes", "sources", "exposures", "unit_tests", "macros"):
@@ -176,12 +189,12 @@ def test_a_lower_fence_publishes_nothing(engine: Engine, shop: Shop):
     assert shop.query("select * from daybreak_publications order by all") == before
 
 
-def test_a_gate_that_fails_says_which_window_and_why(engine: Engine, shop: Shop):
-    landed = shop.landed(date(2017, 3, 12))
+def test_a_gate_that_fails_says_which_window_and_why(own_engine: Engine, own_shop: Shop):
+    landed = own_shop.landed(date(2017, 3, 12))
     kept = landed.read_bytes()
     landed.unlink()
     try:
-        result, _ = build(engine, replace(TWO_DAYS, fence=8))
+        result, _ = build(own_engine, replace(TWO_DAYS, fence=8))
     finally:
         landed.write_bytes(kept)
     assert result.publications == ()
@@ -195,12 +208,12 @@ def test_a_gate_that_fails_says_which_window_and_why(engine: Engine, shop: Shop)
     assert found[GATES[1]].windows[0].actual.startswith("line_count 0, basket_count 0")
 
 
-def test_a_timeout_kills_the_build_and_the_engine_goes_on(engine: Engine):
-    late, _ = build(engine, replace(TWO_DAYS, fence=9, timeout=timedelta(milliseconds=50)))
+def test_a_timeout_kills_the_build_and_the_engine_goes_on(own_engine: Engine):
+    late, _ = build(own_engine, replace(TWO_DAYS, fence=9, timeout=timedelta(milliseconds=50)))
     assert late.error is not None
     assert late.error.startswith("timed out after 0:00:00.050000 and was killed")
     assert late.publications == ()
-    again, _ = build(engine, replace(TWO_DAYS, fence=10))
+    again, _ = build(own_engine, replace(TWO_DAYS, fence=10))
     assert again.error is None
     assert len(again.publications) == 2
 
@@ -210,6 +223,7 @@ def test_a_project_that_does_not_parse_is_one_line(template: Path, tmp_path: Pat
     model = broken.folder / "models" / "marts" / "sales" / "daily_revenue.sql"
     model.write_text(model.read_text() + "{% if %}")
     with (
+        forked_servers(),
         kind(broken.folder) as engine,
         pytest.raises(ProjectError, match=r"^the dbt project does not parse: ") as refused,
     ):

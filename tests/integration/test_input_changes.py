@@ -63,7 +63,7 @@ def touch(shop: Shop, day: str) -> None:
 def tick(shop: Shop) -> list[dict[str, Any]]:
     """What a pass runs, at noon of the fifth."""
     before = {run["run_id"] for run in runs(shop)}
-    finished = shop.runner("tick", "--as-of", NOON)
+    finished = shop.script("tick", "--as-of", NOON)
     assert "Traceback" not in finished.out + finished.err
     assert finished.code in (0, 3), finished.out + finished.err
     return [run for run in runs(shop) if run["run_id"] not in before]
@@ -79,9 +79,9 @@ def counts(shop: Shop) -> list[int]:
     return [count for (count,) in shop.query("select line_count from totals order by day")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """Four days; the file of the last has not landed. The tests go on in their order."""
+    """Four days; the file of the last has not landed. What happens to it is one story."""
     folder = tmp_path_factory.mktemp("shop")
     shutil.copytree(REPOSITORY / "macros", folder / "macros")
     shutil.copy(REPOSITORY / "profiles.yml", folder)
@@ -103,12 +103,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return shop
 
 
-def test_a_file_that_was_only_touched_makes_nothing_run(shop: Shop):
+def a_file_that_was_only_touched_makes_nothing_run(shop: Shop) -> None:
     touch(shop, "2026-03-02")
     assert tick(shop) == []
 
 
-def test_a_file_with_other_bytes_makes_its_day_run_again_once(shop: Shop):
+def a_file_with_other_bytes_makes_its_day_run_again_once(shop: Shop) -> None:
     land(shop, "2026-03-02", 12)
     (run,) = tick(shop)
     assert (run["run_id"], run["state"]) == ("event__2026-03-02", "unchecked")
@@ -116,9 +116,15 @@ def test_a_file_with_other_bytes_makes_its_day_run_again_once(shop: Shop):
     assert tick(shop) == []
 
 
-def test_a_file_that_lands_after_its_day_was_incorrect_makes_it_run_at_once(shop: Shop):
+def a_file_that_lands_after_its_day_was_incorrect_makes_it_run_at_once(shop: Shop) -> None:
     land(shop, "2026-03-04", 7)
     (run,) = tick(shop)
     assert (run["window"], run["state"]) == ("2026-03-04", "unchecked")
     assert counts(shop) == [10, 12, 10, 7]
     assert tick(shop) == []
+
+
+def test_what_changed_files_make_run(shop: Shop):
+    a_file_that_was_only_touched_makes_nothing_run(shop)
+    a_file_with_other_bytes_makes_its_day_run_again_once(shop)
+    a_file_that_lands_after_its_day_was_incorrect_makes_it_run_at_once(shop)

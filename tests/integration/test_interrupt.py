@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.conftest import Shop
+from tests.conftest import RUNNER, Shop
 
 FIRST, LAST = "2017-03-01", "2017-03-04"
 RANGE = "between '2017-03-01' and '2017-03-04'"
@@ -30,9 +29,17 @@ TABLES = {
 @contextmanager
 def backfilling(shop: Shop, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A backfill of the first four days in a process group of its own, as a terminal gives it."""
-    command = [sys.executable, "-c", "from runner.cli import main; main()", "backfill"]
     process = subprocess.Popen(
-        [*command, "orders_pipeline", "--start-date", FIRST, "--end-date", LAST, *arguments],
+        [
+            RUNNER,
+            "backfill",
+            "orders_pipeline",
+            "--start-date",
+            FIRST,
+            "--end-date",
+            LAST,
+            *arguments,
+        ],
         cwd=shop.folder,
         env=shop.environment,
         stdin=subprocess.DEVNULL,

@@ -53,6 +53,21 @@ def correct(gallery: Shop, before: str) -> list[dict[str, Any]]:
     return [proved(gallery, "correct"), proved(gallery, *HOURLY)]
 
 
+def test_one_model_of_each_kind_is_proved_and_disproved(gallery: Shop, before: str):
+    bad = proved(gallery, "broken", "--select", "wall_clock")
+    good = proved(gallery, "correct", "--select", "sales")
+    found = by_model(bad, good)
+    assert failed(found["wall_clock"]) == must_fail("broken")["wall_clock"]
+    assert found["sales"]["verdict"] == "proved"
+    assert (bad["code"], good["code"]) == (3, 0)
+    assert digest(gallery) == before
+    assert leftovers(gallery) == []
+
+
+# Whole galleries
+
+
+@pytest.mark.slow
 def test_every_broken_model_fails_what_its_header_says(broken: dict[str, Any]):
     found = by_model(broken)
     expected = {name: fails for name, fails in must_fail("broken").items() if fails}
@@ -61,6 +76,7 @@ def test_every_broken_model_fails_what_its_header_says(broken: dict[str, Any]):
     assert broken["code"] == 3
 
 
+@pytest.mark.slow
 def test_every_correct_model_is_proved(correct: list[dict[str, Any]]):
     found = by_model(*correct)
     assert set(found) == must_fail("correct").keys()
@@ -73,6 +89,7 @@ def test_every_correct_model_is_proved(correct: list[dict[str, Any]]):
     assert [record["code"] for record in correct] == [0, 0]
 
 
+@pytest.mark.slow
 def test_only_what_changes_at_midnight_is_left_to_lint(
     broken: dict[str, Any], correct: list[dict[str, Any]]
 ):
@@ -87,6 +104,7 @@ def test_only_what_changes_at_midnight_is_left_to_lint(
     assert missed <= len(only_dates)  # none of them, if midnight was in between
 
 
+@pytest.mark.slow
 def test_who_runs_a_window_is_another_each_time(broken: dict[str, Any]):
     failures = {(f["model"], f["property"]): f for f in broken["failures"]}
     signed = failures["signed_by_run", "idempotent"]
@@ -98,6 +116,7 @@ def test_who_runs_a_window_is_another_each_time(broken: dict[str, Any]):
     assert second.startswith("prove__")
 
 
+@pytest.mark.slow
 def test_a_failure_shows_the_columns_and_the_rows_side_by_side(broken: dict[str, Any]):
     failures = {(f["model"], f["property"]): f for f in broken["failures"]}
     clock = failures["wall_clock", "idempotent"]
@@ -115,10 +134,12 @@ def test_a_failure_shows_the_columns_and_the_rows_side_by_side(broken: dict[str,
     assert unsure["columns"] == ["line_number"]
 
 
+@pytest.mark.slow
 def test_the_newest_windows_with_rows_are_taken(broken: dict[str, Any]):
     assert broken["windows"] == ["2026-03-04", "2026-03-05", "2026-03-06"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("broken", "correct")
 def test_the_real_warehouse_and_the_real_runs_are_left_alone(gallery: Shop, before: str):
     assert digest(gallery) == before
@@ -129,6 +150,7 @@ def test_the_real_warehouse_and_the_real_runs_are_left_alone(gallery: Shop, befo
     ledger.close()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("broken", "correct")
 def test_what_is_proved_is_remembered_by_code(gallery: Shop):
     planned = json.loads(gallery.runner("plan", "broken", "--format", "json").out)
@@ -148,6 +170,7 @@ def test_what_is_proved_is_remembered_by_code(gallery: Shop):
     assert "share_of_day proved" in changed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("broken", "correct")
 def test_what_is_disproved_is_not_backfilled(gallery: Shop, tmp_path: Path):
     shutil.copytree(gallery.folder.parent.parent, tmp_path, dirs_exist_ok=True)
@@ -223,7 +246,9 @@ def stopped(gallery: Shop) -> Iterator[Bakery]:
         until(lambda pid=pid: pid not in bakery.processes(), f"end of {pid}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_stopped_in_the_middle_nothing_is_left(
     stopped: Bakery, before: str, number: signal.Signals
 ):
@@ -255,6 +280,7 @@ def reference_of(folder: Path) -> list[Path]:
     return list((folder / ".daybreak").glob("prove-*/reference/*.duckdb"))
 
 
+@pytest.mark.slow
 def test_the_demo_is_proved(shop: Shop):
     """Over landed files, nothing published yet: three days of real till lines."""
     record = proved(shop, "orders_pipeline", "--as-of", "2017-03-04")

@@ -8,7 +8,6 @@ full disk and ``/proc/self/mem`` a failing one, for root and for anybody else.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import threading
 import traceback
@@ -241,13 +240,8 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """dbt's process on the project of failing models."""
     folder = tmp_path_factory.mktemp("faults")
     write_project(folder)
-    # A shell starts what it puts in the background deaf to SIGINT, and so would dbt be.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with macros_project.started(folder) as project:
-            yield project
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with macros_project.started(folder) as project:
+        yield project
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,15 @@ def postgres() -> Iterator[Server]:
         yield server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `make test-all` what uses Postgres and is no contract of the ledger itself."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        is_postgres = parameters and parameters.params.get("new_location") == "postgres"
+        if is_postgres and not item.path.name.startswith("test_ledger_"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def new_location(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Location]:
     """Places where an empty ledger may be made."""

@@ -163,8 +163,8 @@ class FakeDbt:
         windows = list(self.pipeline.calendar.windows(invocation.span))
         if self._is_too_much(windows) and self.too_much_for is None:
             fault = Fault(self.too_much)
-        running = _Running(self, invocation, windows, fault)
-        got_through = running.run(listener)
+        running = _Running(self, invocation, windows, fault, listener)
+        got_through = running.run()
         if fault is not None and fault.by is None and (not got_through or fault.after is None):
             if isinstance(fault.error, BaseException):
                 raise fault.error
@@ -208,12 +208,18 @@ class _Running:
     """One ``dbt build``."""
 
     def __init__(
-        self, dbt: FakeDbt, invocation: Invocation, windows: list[Window], fault: Fault | None
+        self,
+        dbt: FakeDbt,
+        invocation: Invocation,
+        windows: list[Window],
+        fault: Fault | None,
+        listener: NodeListener,
     ) -> None:
         self._dbt = dbt
         self._invocation = invocation
         self._windows = windows
         self._fault = fault
+        self._listener = listener
         self._graph = _Graph(dbt.pipeline)
         self._number = len(dbt.asked)
         self._at = BEGINNING_OF_TIME + timedelta(seconds=self._number)
@@ -224,15 +230,15 @@ class _Running:
         self._named: dict[str, list[datetime]] = {}  # by a test's unique id
         self._confirmed: set[tuple[str, datetime]] = set()
 
-    def run(self, listener: NodeListener) -> bool:
+    def run(self) -> bool:
         """Run every node that is selected; False if the invocation dies in the middle."""
         if self._is_dead():
             return False
         for node in self._graph.selected(self._invocation):
-            listener(node.unique_id, "started")
+            self._listener(node.unique_id, "started")
             status = self._status(node)
             self._statuses[node.unique_id] = status
-            listener(node.unique_id, status)
+            self._listener(node.unique_id, status)
             if self._is_dead():
                 return False
         self._judge()
@@ -277,6 +283,8 @@ class _Running:
                 unique_id = f"unit_test.shop.{model}.{name}"
                 is_bad = name in self._dbt.broken
                 self._statuses[unique_id] = "fail" if is_bad else "pass"
+                self._listener(unique_id, "started")
+                self._listener(unique_id, self._statuses[unique_id])
                 self._messages[unique_id] = self._dbt.broken.get(name, "")
                 passes = passes and not is_bad
         return passes

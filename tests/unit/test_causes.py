@@ -8,8 +8,8 @@ import pytest
 
 from runner.core.status import WindowStatus
 from runner.explain.causes import Blame, Lineage, LineageNode, WindowRange
+from runner.explain.repair import first_step, repair_commands
 from runner.ledger import Pause
-from runner.render.repairs import first_step, repair_commands
 from tests.unit.subjects import DAYS, WEEK, from_to
 
 DAY = WEEK[0]

@@ -28,7 +28,7 @@ from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Node, Project
 from runner.render.doctor import doctor_page, doctor_record
-from runner.render.ink import Terminal
+from runner.render.terminal import Terminal
 from runner.warehouse.lock import Holder, stray_engines
 from runner.warehouse.markers import Differences
 
@@ -199,12 +199,14 @@ def test_models_that_the_project_has_no_more_are_named():
 
 
 def test_versions_out_of_range_are_wrong():
-    found = {"dbt-core": "1.11.16", "dbt-duckdb": "1.11.0rc1", "duckdb": "1.5.6"}
+    found = {"dbt-core": "1.12.6", "dbt-duckdb": "1.11.0rc1", "duckdb": "1.5.6"}
+    found |= {"dbt-adapters": "1.24.5", "dbt-common": "1.39.0"}
+    found |= {"jinja2": "3.1.6", "mashumaro": "3.17"}
     assert verdicts(checks.versions(found.get)) == [Health.OK]
     assert verdicts(checks.versions({**found, "duckdb": "2.0.0"}.get))[0] is Health.WRONG
     del found["dbt-core"]
     missing = next(checks.versions(found.get))
-    assert missing.remedy == 'pip install "dbt-core>=1.11,<1.12"'
+    assert missing.remedy == 'pip install "dbt-core>=1.10,<1.13"'
 
 
 def test_what_is_installed_here_is_supported():

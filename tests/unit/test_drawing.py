@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from runner.core.status import WindowStatus
 from runner.explain.causes import Lineage, LineageNode, WindowRange
+from runner.render.dag_svg import dag_svg
 from runner.render.layers import Bend, layered
-from runner.render.svg import dag_svg
 from tests.unit.subjects import WEEK
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -33,10 +33,10 @@ def test_every_edge_leads_from_column_to_column_rightwards(graph: dict[str, list
     column_of = {place: i for i, column in enumerate(layers.columns) for place in column}
     assert {place for place in column_of if isinstance(place, str)} == set(graph)
     assert len(column_of) == sum(map(len, layers.columns))
-    assert set(layers.edges) == {(parent, node) for node, read in graph.items() for parent in read}
+    assert set(layers.routes) == {(parent, node) for node, read in graph.items() for parent in read}
     bends = set[Bend]()
-    for parent, child in layers.edges:
-        route = layers.route(parent, child)
+    for (parent, child), route in layers.routes.items():
+        assert (route[0], route[-1]) == (parent, child)
         assert all(column_of[b] == column_of[a] + 1 for a, b in pairwise(route))
         bends |= {place for place in route if isinstance(place, Bend)}
     assert bends == {place for place in column_of if isinstance(place, Bend)}
@@ -44,7 +44,7 @@ def test_every_edge_leads_from_column_to_column_rightwards(graph: dict[str, list
 
 def crossings(graph: dict[str, list[str]]) -> int:
     layers = layered(graph)
-    links = [link for edge in layers.edges for link in pairwise(layers.route(*edge))]
+    links = [link for route in layers.routes.values() for link in pairwise(route)]
     at = {
         place: (i, j) for i, column in enumerate(layers.columns) for j, place in enumerate(column)
     }
@@ -59,6 +59,11 @@ def test_edges_are_untangled():
 def test_a_root_stands_beside_its_first_reader():
     layers = layered({"a": [], "b": ["a"], "c": ["b"], "late": [], "d": ["c", "late"]})
     assert "late" in layers.columns[2]
+
+
+def test_a_long_chain_is_laid_out():
+    chain = {f"n{index}": [f"n{index - 1}"] if index else [] for index in range(3_000)}
+    assert len(layered(chain).columns) == len(chain)
 
 
 def stop(

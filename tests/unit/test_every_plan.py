@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runner.core.chunks import Sizing
@@ -25,8 +25,6 @@ from tests.unit.subjects import (
     subject,
     without_windows,
 )
-
-OFTEN = settings(max_examples=100, deadline=None)
 
 Policy = frozenset[WindowStatus]
 
@@ -130,7 +128,6 @@ def painted(situation: Situation) -> Situation:
     return replace(situation, subjects=subjects)
 
 
-@OFTEN
 @given(situations())
 def test_every_window_asked_for_has_one_status_and_it_is_the_right_one(situation: Situation):
     for model in situation.plan.models:
@@ -147,7 +144,6 @@ def test_every_window_asked_for_has_one_status_and_it_is_the_right_one(situation
         assert everything == asked
 
 
-@OFTEN
 @given(situations())
 def test_a_model_without_any_status_is_left_out_of_the_plan(situation: Situation):
     named = {model.subject.name for model in situation.plan.models}
@@ -157,7 +153,6 @@ def test_a_model_without_any_status_is_left_out_of_the_plan(situation: Situation
             assert (node.name in named) == bool(asked)
 
 
-@OFTEN
 @given(situations())
 def test_a_window_is_built_or_judged_or_neither_and_only_if_it_was_asked_for(situation: Situation):
     for model in situation.plan.models:
@@ -172,7 +167,6 @@ def test_a_window_is_built_or_judged_or_neither_and_only_if_it_was_asked_for(sit
             assert model.subject.name in situation.request.select or not model.todo
 
 
-@OFTEN
 @given(situations())
 def test_nothing_runs_over_what_is_wrong_upstream_and_does_not_run(situation: Situation):
     plan, graph = situation.plan, situation.by_name
@@ -184,7 +178,6 @@ def test_nothing_runs_over_what_is_wrong_upstream_and_does_not_run(situation: Si
                     assert not model.todo & (inside - todo(plan)[parent])
 
 
-@OFTEN
 @given(situations())
 def test_only_what_is_wrong_upstream_and_does_not_run_holds_back(situation: Situation):
     plan = situation.plan
@@ -196,7 +189,6 @@ def test_only_what_is_wrong_upstream_and_does_not_run_holds_back(situation: Situ
             assert not todo(plan)[held.parent].meets(held.span)
 
 
-@OFTEN
 @given(situations())
 def test_what_was_taken_runs_or_is_held_back(situation: Situation):
     asked = situation.request
@@ -212,7 +204,6 @@ def test_what_was_taken_runs_or_is_held_back(situation: Situation):
             assert done == wanted
 
 
-@OFTEN
 @given(situations())
 def test_whatever_runs_makes_its_readers_run_or_holds_them_back(situation: Situation):
     plan, graph = situation.plan, situation.by_name
@@ -227,7 +218,6 @@ def test_whatever_runs_makes_its_readers_run_or_holds_them_back(situation: Situa
         assert not (flows & mine) - (model.runs | Spans(held.span for held in model.held))
 
 
-@OFTEN
 @given(situations(policies=[TAKEN[Reprocess.ALL]], selects=False))
 def test_all_means_all_that_is_not_in_flight(situation: Situation):
     """So there is nothing left that anything could wait for."""
@@ -240,7 +230,6 @@ def test_all_means_all_that_is_not_in_flight(situation: Situation):
     assert all(not model.held for model in plan.models)
 
 
-@OFTEN
 @given(
     situations(policies=[p for p in (*TAKEN.values(), RETRIED) if WindowStatus.SUCCESS not in p])
 )
@@ -249,7 +238,6 @@ def test_after_all_went_well_there_is_nothing_left_of_the_plan(situation: Situat
     assert (after.pieces, after.window_count, after.span) == ((), 0, None)
 
 
-@OFTEN
 @given(situations())
 def test_pieces_hold_every_window_of_every_model_once(situation: Situation):
     plan = situation.plan
@@ -269,7 +257,6 @@ def test_pieces_hold_every_window_of_every_model_once(situation: Situation):
         assert not (is_same and left.span.end == right.span.start)
 
 
-@OFTEN
 @given(situations())
 def test_chunks_have_their_size_and_run_in_one_direction(situation: Situation):
     plan, size = situation.plan, situation.request.sizing.size
@@ -286,7 +273,6 @@ def test_chunks_have_their_size_and_run_in_one_direction(situation: Situation):
         assert {r for chunk in inside for r in chunk.reasons} == set(piece.reasons)
 
 
-@OFTEN
 @given(situations())
 def test_a_window_runs_or_is_skipped_never_both(situation: Situation):
     plan, asked = situation.plan, situation.request
@@ -309,7 +295,6 @@ def test_a_window_runs_or_is_skipped_never_both(situation: Situation):
         assert not (is_same and left.span.end == right.span.start)
 
 
-@OFTEN
 @given(situations(selects=False), st.data())
 def test_what_nothing_connects_is_planned_apart(situation: Situation, data: st.DataObject):
     """A model's plan depends on its ancestors, never on others."""

@@ -28,6 +28,7 @@ from runner.dbt.protocol import Invocation
 from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
 from runner.run import MEANWHILE
+from tests.conftest import of_hundred
 from tests.unit.fake_dbt import (
     FIRST,
     KILLED,
@@ -222,7 +223,7 @@ def test_what_was_published_before_a_gate_held_another_model_back_is_not_built_a
     assert sorted(runner.dbt.built) == sorted(set(runner.dbt.built))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=of_hundred(10))
 @given(chunks_with_poison())
 def test_windows_that_a_gate_names_cost_one_invocation_per_range_of_good_ones(
     drawn: tuple[int, set[int]],
@@ -328,7 +329,7 @@ def test_k_poisoned_windows_among_n_cost_k_times_log_n_invocations(
     assert len(done.asked) <= 1 + 3 + 4 + 2 * len(poison) * ceil(log2(max(count, 2)))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=of_hundred(10))
 @given(chunks_with_poison())
 def test_failures_that_name_nothing_are_halved_down_to_each_poisoned_window(
     drawn: tuple[int, set[int]],
@@ -342,7 +343,7 @@ def test_failures_that_name_nothing_are_halved_down_to_each_poisoned_window(
     assert len(done.asked) <= 8 + 2 * len(poison) * ceil(log2(max(count, 2)))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=of_hundred(10))
 @given(chunks_with_poison())
 def test_an_error_that_mentions_a_window_is_cut_there(drawn: tuple[int, set[int]]):
     count, poison = drawn

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runner.dbt.process_group import InvocationGroup
+from runner.dbt.engine import InvocationGroup
 
 WITH_A_CHILD = (
     "import signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "

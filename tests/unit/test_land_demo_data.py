@@ -48,6 +48,7 @@ def test_there_are_the_files_asked_for_and_no_unfinished_one(spring: Path):
     ]
 
 
+@pytest.mark.slow
 def test_the_same_arguments_give_the_same_bytes(spring: Path, tmp_path: Path):
     assert land(tmp_path, *SPRING).returncode == 0
     assert contents(tmp_path) == contents(spring)
@@ -60,6 +61,7 @@ def test_the_extract_is_taken_at_two_in_the_morning(spring: Path):
     assert extracted_at(spring, "2017-03-12") == ["2017-03-13 06:00:00"]
 
 
+@pytest.mark.slow
 def test_a_revision_is_extracted_a_day_later_and_has_the_same_lines(spring: Path, tmp_path: Path):
     assert land(tmp_path, *SPRING, "--revision", "1").returncode == 0
     first, second = contents(spring), contents(tmp_path)

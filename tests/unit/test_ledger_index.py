@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import IndexChange, Ledger
+from tests.conftest import of_hundred
 from tests.unit.ledger_fixtures import (
     NOW,
     PIPELINE,
@@ -170,8 +172,9 @@ def check_against_days(ledger: Ledger, steps: list[tuple[int, int, WindowRecord 
     assert row_count(ledger) == len(list(found)) == changes  # as few rows as can be
 
 
+@pytest.mark.hypothesis
 def test_the_index_is_like_a_list_of_days(ledger: Ledger):
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=of_hundred(25))
     @given(steps=STEPS)
     def check(steps: list[tuple[int, int, WindowRecord | None]]) -> None:
         check_against_days(ledger, steps)

@@ -20,6 +20,7 @@ from runner.core.errors import FencedOffError
 from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
 from runner.ledger import Ledger, RunEnd
+from tests.conftest import of_hundred
 from tests.unit.ledger_fixtures import (
     NOTHING,
     NOW,
@@ -190,9 +191,10 @@ class LedgerMachine(RuleBasedStateMachine):
         )
 
 
+@pytest.mark.hypothesis
 def test_two_runners_in_any_order(ledger: Ledger):
     numbers = count()  # every example has a pipeline of its own, and never one fence again
     run_state_machine_as_test(
         lambda: LedgerMachine(ledger, f"pipeline{next(numbers)}"),
-        settings=settings(max_examples=15, stateful_step_count=20, deadline=None),
+        settings=settings(max_examples=of_hundred(15), stateful_step_count=20),
     )

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from runner.core.config import Retries
 from runner.core.errors import LedgerError
 from runner.core.planning import Reprocess
 from runner.core.status import InputsOf, WorkResult
@@ -26,6 +27,7 @@ from runner.ledger import owners as ledger_owners
 from runner.project.acceptance import accept_code
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
+from tests.conftest import of_hundred
 from tests.unit.fake_dbt import (
     FIRST,
     KILLED,
@@ -62,7 +64,7 @@ NODES = (
     check("revenue_adds_up", "revenue"),
     singular("visits_fit_revenue", "visits", "revenue"),
 )
-PIPELINE = shop(*NODES, end=FIRST + timedelta(days=COUNT - 1), retries={"attempts": 2})
+PIPELINE = shop(*NODES, end=FIRST + timedelta(days=COUNT - 1), retries=Retries(attempts=2))
 WINDOWS = list(PIPELINE.calendar.windows(days(PIPELINE, COUNT)))
 LABELS = [window.label for window in WINDOWS]
 MODELS = [node.name for node in PIPELINE.windowed]
@@ -424,9 +426,8 @@ READ_BY = {
 
 TestDaybreak = Daybreak.TestCase
 TestDaybreak.settings = settings(
-    max_examples=25,
+    max_examples=of_hundred(25),
     stateful_step_count=12,
-    deadline=None,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=list(HealthCheck),
 )

@@ -16,9 +16,13 @@ from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
 from runner.core.status import WindowStatus, WorkResult
 from runner.ledger import CheckFinding, ModelRun, Run
+from runner.overview.pipeline import PipelineSummary
 from runner.project.pipelines import Pipeline
-from runner.render import records, tables
+from runner.render.columns import as_json
+from runner.render.listings import PIPELINES
+from runner.render.plan import plan_page, plan_record
 from runner.render.progress import ProgressDisplay
+from runner.render.runs import RUNS, run_page, run_record
 from tests.unit import subjects
 from tests.unit.fake_dbt import check, shop, table, windowed
 from tests.unit.subjects import DAYS, day, from_to
@@ -64,11 +68,11 @@ VERDICTS = {
 def test_a_run_tells_ran_and_correct_apart(state: RunState, words: tuple[str, str]):
     ran, correct = ({"yes": True, "no": False, "-": None}[word] for word in words)
     run = run_in(state)
-    listed = tables.runs_table([run]).splitlines()[2].split(" | ")
+    listed = RUNS.text([run]).splitlines()[2].split(" | ")
     assert tuple(cell.strip() for cell in listed[3:5]) == words
-    shown = tables.run_page(run, [], [], [], ZoneInfo("UTC"))
+    shown = run_page(run, [], [], [], ZoneInfo("UTC"))
     assert f"{state} (ran: {words[0]}, correct: {words[1]})" in shown
-    record = records.run_record(run)
+    record = RUNS.record(run)
     assert (record["ran"], record["correct"]) == (ran, correct)
 
 
@@ -79,7 +83,7 @@ def test_the_models_of_a_run_tell_them_apart_too():
         ModelRun("late", WorkResult.PUBLISHED, 5, "c0de"),
         ModelRun("broken", WorkResult.FAILED, None, "c0de"),
     ]
-    page = tables.run_page(run_in(RunState.FAILED), models, [], [], ZoneInfo("UTC")).splitlines()
+    page = run_page(run_in(RunState.FAILED), models, [], [], ZoneInfo("UTC")).splitlines()
     rows = [[cell.strip() for cell in line.split(" | ")][:5] for line in page if " | " in line]
     assert rows[1:] == [
         ["lines", "success", "yes", "yes", "10"],
@@ -87,7 +91,7 @@ def test_the_models_of_a_run_tell_them_apart_too():
         ["late", "published", "yes", "-", "5"],
         ["broken", "failed", "no", "-", ""],
     ]
-    told = records.run_page_record(run_in(RunState.FAILED), models, [], [])["models"]
+    told = run_record(run_in(RunState.FAILED), models, [], [])["models"]
     assert [(model["ran"], model["correct"]) for model in told] == [
         (True, True),
         (True, False),
@@ -104,16 +108,16 @@ def test_sample_rows_are_shown_with_their_check():
         ),
     ]
     run = run_in(RunState.INCORRECT)
-    page = tables.run_page(run, [], findings, [], ZoneInfo("UTC"))
+    page = run_page(run, [], findings, [], ZoneInfo("UTC"))
     assert page.endswith("\n\nrows behind ids_are_known\n  id NULL, day 1\n  id NULL")
     assert "ids_are_known | lines | warn     |          | 2 rows" in page
-    told = json.loads(records.as_json(records.run_page_record(run, [], findings, [])))["findings"]
+    told = json.loads(as_json(run_record(run, [], findings, [])))["findings"]
     assert [found["sample"] for found in told] == [[], ["id NULL, day 1", "id NULL"]]
 
 
 def test_every_status_of_a_plan_has_both_verdicts():
     plan = subjects.plan_of([subjects.subject("a", "sif.pcu")])
-    page = tables.plan_page(orders(), plan, {})
+    page = plan_page(orders(), plan, {})
     rows = [[cell.strip() for cell in line.split(" | ")][1:4] for line in page.splitlines()]
     assert rows[4:9] == [
         ["failed", "no", "-"],
@@ -122,7 +126,7 @@ def test_every_status_of_a_plan_has_both_verdicts():
         ["stale", "yes", "-"],
         ["missing", "-", "-"],
     ]
-    told = records.plan_record(orders(), plan)["models"][0]["windows"]
+    told = plan_record(orders(), plan)["models"][0]["windows"]
     assert {found["status"]: (found["ran"], found["correct"]) for found in told} == {
         status: (status.verdict.ran, status.verdict.correct)
         for status in set(WindowStatus) - {WindowStatus.IN_FLIGHT, WindowStatus.BLOCKED}
@@ -137,12 +141,12 @@ def orders() -> Pipeline:
 
 def test_a_gate_that_cannot_hold_back_is_said_in_a_plan():
     plan = make_plan(DAYS, [], Spans(), RunRequest(Spans([day(1)])))
-    assert LATE in tables.plan_page(orders(), plan, {}).splitlines()
-    assert records.plan_record(orders(), plan)["late_gates"] == [
+    assert LATE in plan_page(orders(), plan, {}).splitlines()
+    assert plan_record(orders(), plan)["late_gates"] == [
         {"check": "totals_key", "node": "totals", "kind": "table"}
     ]
     without = shop(windowed("lines"))
-    assert "gate" not in tables.plan_page(without, plan, {})
+    assert "gate" not in plan_page(without, plan, {})
 
 
 def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():
@@ -156,9 +160,10 @@ def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():
 
 
 def test_a_list_of_pipelines_tells_how_the_newest_window_ended():
-    record = records.pipeline_record(orders(), NOW, [run_in(RunState.INCORRECT)], None, {})
+    listed = PipelineSummary(orders(), NOW, run_in(RunState.INCORRECT), None, {})
+    record = PIPELINES.record(listed)
     assert (record["last_ran"], record["last_correct"]) == (True, False)
-    headings, _, line = tables.pipelines_table([record]).splitlines()
+    headings, _, line = PIPELINES.text([listed]).splitlines()
     cells = dict(zip(headings.split("|"), line.split("|"), strict=True))
     found = {heading.strip(): cell.strip() for heading, cell in cells.items()}
     assert (found["last state"], found["ran"], found["correct"]) == ("incorrect", "yes", "no")

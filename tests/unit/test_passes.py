@@ -406,9 +406,8 @@ def clock_changes(zone: ZoneInfo) -> Iterator[datetime]:
         at += hour
 
 
-@pytest.mark.parametrize(
-    "zone", [ZONES[2], *(pytest.param(zone, marks=pytest.mark.chaos) for zone in ZONES)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", ZONES)
 def test_a_year_of_passes_runs_every_window_exactly_once(tmp_path: Path, zone: str):
     """At five, and again a minute later, every day of the year."""
     clock = ZoneInfo(zone)

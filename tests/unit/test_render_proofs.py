@@ -11,8 +11,8 @@ from runner.proving.results import Difference, ProofReport, ReplayFinding
 from runner.render.proofs import (
     proof_page,
     proof_record,
-    standings_in_words,
-    standings_record,
+    proofs_in_words,
+    proofs_record,
 )
 
 CALENDAR = Calendar(Grain.DAY, ZoneInfo("UTC"))
@@ -91,9 +91,9 @@ def test_what_is_known_of_a_pipeline_is_one_line():
     at = datetime(2026, 3, 7, tzinfo=UTC)
     wrong = Proof("orders", "abc", ProofVerdict.DISPROVED, (Property.COMMUTES,), "2026-03-04", at)
     proofs = {"orders": wrong, "daily": None, "weekly": None}
-    assert standings_in_words(proofs) == "daily, weekly unproved; orders disproved"
-    assert standings_record(proofs)["orders"]["failed"] == ["commutes"]
-    assert standings_record(proofs)["daily"] == {
+    assert proofs_in_words(proofs) == "daily, weekly unproved; orders disproved"
+    assert proofs_record(proofs)["orders"]["failed"] == ["commutes"]
+    assert proofs_record(proofs)["daily"] == {
         "verdict": "unproved",
         "failed": [],
         "windows": None,

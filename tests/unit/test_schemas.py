@@ -12,7 +12,7 @@ import pytest
 from runner.core.errors import UsageError
 from runner.dbt.protocol import SourceSchema
 from runner.project.manifest import Node, Project
-from runner.render.schemas import accepted_page, schema_page, schema_record
+from runner.render.schema import SCHEMA, accepted_page, schema_page
 from runner.warehouse import schemas
 
 SOURCES = ("landing.transactions", "landing.products", "raw.control.totals")
@@ -102,7 +102,7 @@ def test_columns_are_shown_beside_those_recorded():
     assert schema_page(same).endswith("has not changed since it was recorded, 2026-03-08 05:00 UTC")
     new = replace(CHANGED, recorded=(), recorded_at=None, changes=())
     assert "nothing is recorded of landing.transactions: runner schema accept" in schema_page(new)
-    assert schema_record(CHANGED)["recorded"] == [
+    assert SCHEMA.record(CHANGED)["recorded"] == [
         {"column": "id", "type": "BIGINT"},
         {"column": "price", "type": "DOUBLE"},
     ]

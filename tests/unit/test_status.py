@@ -17,10 +17,10 @@ from runner.core.status import PlannedNode, WindowRecord, WindowStatus, WorkResu
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Pause
-from runner.render import records
-from runner.render.ink import Terminal
-from runner.render.picture import MARKS, Picture
-from runner.render.status import status_page
+from runner.overview.pipeline import PipelineStatus
+from runner.render.columns import as_json
+from runner.render.status import MARKS, status_page, status_record
+from runner.render.terminal import Terminal
 
 DAYS = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
 FIRST = DAYS.labelled("2026-03-01").start
@@ -58,17 +58,19 @@ def subject(name: str, cells: str, *parents: str, known: WindowRecord | None = N
     )
 
 
-def picture_of(*subjects: PlannedNode, count: int, pause: Pause | None = None) -> Picture:
+def picture_of(*subjects: PlannedNode, count: int, pause: Pause | None = None) -> PipelineStatus:
     in_flight = Spans()
     windows = Spans(spans_of(count))
-    return Picture("orders", make_plan(DAYS, subjects, in_flight, RunRequest(windows)), pause)
+    return PipelineStatus(
+        "orders", make_plan(DAYS, subjects, in_flight, RunRequest(windows)), pause
+    )
 
 
 def page(**cells: str) -> str:
     return status_page(drawn(**cells), Terminal())
 
 
-def drawn(**cells: str) -> Picture:
+def drawn(**cells: str) -> PipelineStatus:
     subjects = [subject(name, line) for name, line in cells.items()]
     return picture_of(*subjects, count=len(next(iter(cells.values()))))
 
@@ -149,10 +151,10 @@ def test_a_model_that_began_later_has_nothing_before():
 
 
 def test_no_window_is_complete():
-    picture = Picture("orders", make_plan(DAYS, [], Spans(), RunRequest(Spans())))
+    picture = PipelineStatus("orders", make_plan(DAYS, [], Spans(), RunRequest(Spans())))
     text = "orders: no window is complete yet, so there is nothing to show"
     assert status_page(picture, Terminal()) == text
-    assert records.status_record(picture)["models"] == []
+    assert status_record(picture)["models"] == []
 
 
 # Width
@@ -241,7 +243,7 @@ def test_a_paused_pipeline_is_resumed_first():
 
 def test_what_runs_needs_nothing():
     windows = Spans(spans_of(3))
-    picture = Picture(
+    picture = PipelineStatus(
         "orders", make_plan(DAYS, [subject("a", "...")], windows, RunRequest(windows))
     )
     text = status_page(picture, Terminal())
@@ -253,7 +255,7 @@ def test_what_runs_needs_nothing():
 
 
 def test_json_has_ranges_by_status_with_their_reasons():
-    record = json.loads(records.as_json(records.status_record(drawn(a="..xx."))))
+    record = json.loads(as_json(status_record(drawn(a="..xx."))))
     (model,) = record["models"]
     assert model["counts"] == {"success": 3, "failed": 2}
     (failed,) = [found for found in model["ranges"] if found["status"] == "failed"]
@@ -294,7 +296,7 @@ def test_the_map_is_what_the_windows_are(
         shown = line[3:].split("  ")[0]
         assert shown == expected[-len(shown) :]
         assert len(shown) <= (newest or count)
-        told = json.loads(records.as_json(records.status_record(picture)))
+        told = json.loads(as_json(status_record(picture)))
     for found in told["models"]:
         assert sum(part["count"] for part in found["ranges"]) == count
     columns = [set(column) for column in zip(*lines.values(), strict=True)]
@@ -309,6 +311,6 @@ def test_counts_add_up_in_every_calendar(grain: Grain, first: date, count: int):
     spans = spans_of(count, calendar, start)
     half = Timeline([(span, KNOWN["."]) for span in spans[: count // 2]])
     known = PlannedNode("a", (), Spans(spans), frozenset({"now"}), half, lambda _: None)
-    picture = Picture("p", make_plan(calendar, [known], Spans(), RunRequest(Spans(spans))))
+    picture = PipelineStatus("p", make_plan(calendar, [known], Spans(), RunRequest(Spans(spans))))
     (model,) = picture.plan.models
     assert sum(picture.counts(model).values()) == count == len(picture.grid)

@@ -20,12 +20,12 @@ from runner.core.status import WindowStatus
 from runner.core.windows import Grain
 from runner.explain.causes import Lineage, LineageNode
 from runner.explain.lineage import Tracer
+from runner.explain.repair import repair_commands
 from runner.ledger import Ledger
 from runner.planner import Planner
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
-from runner.render import records
-from runner.render.repairs import repair_commands
+from runner.render.columns import as_json
 from runner.render.why import Why, why_page, why_record
 from tests.unit.fake_dbt import ZONE, FakeDbt, check, gate, seed, shop, table, view, windowed
 from tests.unit.running import NOW, Runner, open_ledger
@@ -247,7 +247,7 @@ def test_unknown_names_are_refused_with_the_nearest():
 def test_json_holds_the_whole_map():
     with ran(bad={"lines_gate": {"2017-03-02"}}) as runner:
         _, why = traced(tracer_of({"shop": SHOP}, runner.ledger), "revenue", "2017-03-02")
-    told = json.loads(records.as_json(why_record(why)))
+    told = json.loads(as_json(why_record(why)))
     assert (told["model"], told["window"], told["state"]) == ("revenue", "2017-03-02", "missing")
     assert told["first_causes"] == ["model.shop.lines"]
     (lines,) = [node for node in told["nodes"] if node["is_first_cause"]]

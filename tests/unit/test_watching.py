@@ -8,8 +8,8 @@ import pytest
 
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
-from runner.render.watch import look_page, look_record, what_is_wrong
-from runner.scheduling.watch import WatchReport, watch_pipelines
+from runner.render.watch import watch_page, watch_record, what_is_wrong
+from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from tests.unit.fake_dbt import ZONE, check, shop, windowed
 from tests.unit.scheduling import Town, utc
 
@@ -37,7 +37,7 @@ def test_all_is_well(town: Town):
     town.tick(utc("2017-03-02 10:00"))
     found = look(town, "2017-03-02 12:00")
     assert found.is_fine
-    assert look_page(found, (), ZONE) == (
+    assert watch_page(found, (), ZONE) == (
         "everything that should be a success at 2017-03-02 07:00 is one"
     )
 
@@ -46,7 +46,7 @@ def test_a_missed_window_is_a_row_with_how_late_it_is_and_what_to_do(town: Town)
     town.ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
     found = look(town, "2017-03-02 12:30")
     assert not found.is_fine
-    lines = [" ".join(line.split()) for line in look_page(found, ("told: x",), ZONE).splitlines()]
+    lines = [" ".join(line.split()) for line in watch_page(found, ("told: x",), ZONE).splitlines()]
     assert lines[2] == (
         "orders | 2017-03-01 | missed | 1 h 30 min | not started: scheduler not seen since "
         "2017-03-02 09:00:00 UTC | runner run orders"
@@ -64,7 +64,7 @@ def test_what_fails_says_since_when(town: Town):
     town.dbts["orders"].bad["ok"] = {"2017-03-01"}
     for day in (2, 3, 4):
         town.tick(utc(f"2017-03-0{day} 10:00"))
-    record = look_record(look(town, "2017-03-04 12:00"), ())
+    record = watch_record(look(town, "2017-03-04 12:00"), ())
     (missed,) = record["missed"]
     assert (missed["first"], missed["last"], missed["windows"]) == ("2017-03-01", "2017-03-01", 1)
     assert missed["is"] == "incorrect"
@@ -81,11 +81,11 @@ def test_one_pipeline_that_cannot_be_read_does_not_hide_the_others(town: Town):
     town.broken["orders"] = ProjectError("orders is broken: mend it")
     found = look(town, "2017-03-03 12:00")
     assert [missed.pipeline.name for missed in found.missed] == ["stores"]
-    assert "orders: orders is broken: mend it" in look_page(found, (), ZONE)
+    assert "orders: orders is broken: mend it" in watch_page(found, (), ZONE)
 
 
 def test_two_looks_at_the_same_trouble_are_the_same(town: Town):
     first, second = look(town, "2017-03-03 12:00"), look(town, "2017-03-03 13:05")
     assert what_is_wrong(first) == what_is_wrong(second)
-    assert look_page(first, (), ZONE) != look_page(second, (), ZONE)
+    assert watch_page(first, (), ZONE) != watch_page(second, (), ZONE)
     assert what_is_wrong(look(town, "2017-03-04 12:00")) != what_is_wrong(first)

@@ -21,17 +21,37 @@ from dbt.artifacts.resources.types import NodeType
 from dbt.context.providers import generate_runtime_model_context
 from dbt.task.test import TestResultData, TestRunner
 
+from runner.dbt.speedups import UnexpectedDbtError, expect
+
 _MOST = 100  # tests in a statement: of more, a database's plan takes longer than the answers
 
 
-def ask_tests_together() -> None:
+def probe() -> None:
+    """Expect the steps of a build and of a test that are taken here, and what they are given."""
+    build: Any = dbt.task.build.BuildTask
+    expect(build._runtime_initialize, "self")  # noqa: SLF001
+    expect(build._raise_set_error, "self")  # noqa: SLF001
+    expect(build.handle_job_queue_node, "self", "node", "pool", "callback")
+    expect(build.get_runner, "self", "node", or_more=True)
+    expect(build.call_runner, "self", "runner", or_more=True)
+    if build.RUNNER_MAP[NodeType.Test] is not TestRunner:
+        raise UnexpectedDbtError("a build's tests are not run by dbt.task.test.TestRunner")
+    expect(TestRunner.compile, "self", "manifest")
+    expect(TestRunner.do_skip, "self", "cause", or_more=True)
+    expect(TestRunner.execute_data_test, "self", "data_test", "manifest")
+    expect(TestRunner.from_run_result, "self", "result", "start_time", "timing_info")
+    expect(TestResultData, "failures", "should_warn", "should_error", "adapter_response")
+    expect(generate_runtime_model_context, "model", "config", "manifest", or_more=True)
+
+
+def apply() -> None:
     """Let every later ``dbt build`` of this process ask its tests together."""
     dbt.task.build.BuildTask = BuildTogether  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the common statement said of one test, and the seconds that are its share."""
+    """The common statement's answer for one test, and the seconds that are its share."""
 
     counted: TestResultData
     seconds: float
@@ -82,7 +102,7 @@ class BuildTogether(dbt.task.build.BuildTask):
                 self._groups.setdefault(_awaited(node), _Group()).size += 1
 
     def _counts_as_dbt_does(self) -> bool:
-        """Whether the materialization of tests is dbt's own and not one of the project."""
+        """Return true if the materialization of tests is dbt's own and not one of the project."""
         manifest: Any = self.manifest
         found = manifest.find_materialization_macro_by_name(
             self.config.project_name, "test", self.config.credentials.type
@@ -122,7 +142,7 @@ def _awaited(node: Any) -> frozenset[str]:
 
 
 def _is_only_counted(test: Any) -> bool:
-    """Whether all that a test wants to know of its rows is how many there are."""
+    """Return true if all that a test wants to know of its rows is how many there are."""
     return (
         test.resource_type == NodeType.Test
         and test.config.materialized == "test"
@@ -153,7 +173,7 @@ def _ask(runners: list[OneOfMany], manifest: Any) -> None:
 
 
 def _count(place: int, test: Any, context: dict[str, Any]) -> str:
-    """What dbt would ask of one test, with the test's place in front."""
+    """Return dbt's own question of one test, with the test's place in front."""
     config = test.config
     counted = context["get_test_sql"](
         test.compiled_code, config.fail_calc, config.warn_if, config.error_if, limit=None

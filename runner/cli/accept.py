@@ -1,0 +1,71 @@
+"""The commands that accept a change: accept, schema show, schema accept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runner.cli import inputs
+from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
+from runner.dbt.protocol import SourceSchema
+from runner.project.acceptance import accept_code
+from runner.render.schema import SCHEMA, accepted_page, schema_page
+from runner.warehouse import schemas
+from runner.workspace import EngineKind, Workspace
+
+schema_app = typer.Typer(
+    help="Look at the columns of a source, and accept that they have changed.",
+    no_args_is_help=True,
+)
+app.add_typer(schema_app, name="schema")
+
+SourceName = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="Such as landing.transactions.", show_default=False)
+]
+
+
+@app.command()
+def accept(
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Say that a change of a model is cosmetic: what it published before is as good."""
+    workspace = Workspace.find(project_dir)
+    project, ledger = workspace.project(), workspace.ledger
+    count = accept_code(model, project, ledger, inputs.now())
+    if count == 0:
+        typer.echo(f"{model}: nothing was published by other code than its present one")
+    else:
+        typer.echo(f"{model}: what was published by earlier code is no longer stale")
+
+
+@schema_app.command("show")
+def show_schema(
+    source: SourceName,
+    output: OutputFormat = Format.TABLE,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Show the columns of a source beside those that were recorded last."""
+    found = _look(source, engine, project_dir, accept=False)
+    show(lambda: schema_page(found), lambda: SCHEMA.record(found), output)
+
+
+@schema_app.command("accept")
+def accept_schema(
+    source: SourceName,
+    output: OutputFormat = Format.TABLE,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Say that a source is right as it is now; columns_match compares with that from now on."""
+    found = _look(source, engine, project_dir, accept=True)
+    show(lambda: accepted_page(found), lambda: SCHEMA.record(found), output)
+
+
+def _look(source: str, kind: EngineKind, project_dir: Path, *, accept: bool) -> SourceSchema:
+    workspace = Workspace.find(project_dir)
+    with workspace.start_engine(kind) as engine:
+        return schemas.look(source, workspace.project(engine), engine, accept=accept)

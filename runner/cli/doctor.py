@@ -1,0 +1,101 @@
+"""The commands for whoever keeps it going: doctor, prune, metrics."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from runner.cli import inputs
+from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app, show
+from runner.core.errors import UsageError
+from runner.doctor.checks import Health
+from runner.doctor.examine import examine
+from runner.doctor.rebuild import rebuild as rebuild_ledger
+from runner.overview.metrics import measure
+from runner.render.doctor import (
+    REBUILT,
+    doctor_page,
+    doctor_record,
+    pruned_page,
+    pruned_record,
+    rebuilt_page,
+)
+from runner.render.metrics import metrics_text
+from runner.render.terminal import Terminal
+from runner.workspace import EngineKind, Workspace
+
+
+@app.command("doctor")
+def see_doctor(
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild",
+            help="Make the ledger anew from the warehouse's markers; the old file is kept aside.",
+        ),
+    ] = False,
+    output: OutputFormat = Format.TABLE,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Look whether ledger, warehouse, versions and disks are sound, and say what to do."""
+    workspace = Workspace.find(project_dir)
+    if rebuild:
+        done = rebuild_ledger(workspace, engine, inputs.now(), _asking)
+        show(lambda: rebuilt_page(done), lambda: REBUILT.record(done), output)
+        return
+    found = examine(workspace, engine, _asking)
+    terminal = Terminal.behind(sys.stdout, os.environ)
+    show(lambda: doctor_page(found, terminal), lambda: doctor_record(found), output)
+    if any(line.verdict is Health.WRONG for line in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def prune(
+    keep: Annotated[
+        str, typer.Option(metavar="DURATION", help="How much of the past to keep, such as 400d.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+    ] = False,
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Remove old runs and sent messages; each window keeps the runs that tell what it is."""
+    age = inputs.duration(keep, "--keep")
+    try:
+        before = inputs.now() - age
+    except OverflowError as error:
+        raise UsageError(f"--keep {keep} is longer than there are years: try 400d") from error
+    ledger = Workspace.find(project_dir).ledger
+    rows = (
+        ledger.maintenance.count_prunable(before) if dry_run else ledger.maintenance.prune(before)
+    )
+    size = None if dry_run else ledger.maintenance.compact()
+    show(
+        lambda: pruned_page(rows, before, size, is_dry=dry_run),
+        lambda: pruned_record(rows, before, size, is_dry=dry_run),
+        output,
+    )
+
+
+@app.command()
+def metrics(as_of: AsOf = None, project_dir: ProjectDir = HERE) -> None:
+    """Print figures of every pipeline in Prometheus' text format."""
+    timestamp = inputs.parsed_timestamp(as_of)
+    workspace = Workspace.find(project_dir)
+    found = measure(workspace, inputs.instant_of(timestamp, workspace.zone))
+    typer.echo(metrics_text(found))
+    for name, one in found.pipelines.items():
+        if one.error is not None:
+            typer.echo(f"runner: {name}: {one.error}", err=True)
+
+
+def _asking() -> None:
+    """Say why nothing happens for some seconds, to a person who waits."""
+    if sys.stderr.isatty():
+        typer.echo("reading the warehouse's markers", err=True)

@@ -1,0 +1,178 @@
+"""The commands that only look: status, plan, list, list-runs, show-run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from runner.cli import inputs
+from runner.cli.app import (
+    HERE,
+    AsOf,
+    ChunkSize,
+    EndDate,
+    Force,
+    Format,
+    NewestFirst,
+    OutputFormat,
+    PipelineName,
+    ProjectDir,
+    ReprocessOption,
+    Select,
+    SomePipeline,
+    StartDate,
+    app,
+    show,
+)
+from runner.core.planning import TAKEN, Reprocess
+from runner.core.states import RunState
+from runner.overview.pipeline import PipelineStatus, PipelineSummary
+from runner.planner import proofs_of
+from runner.project.pipelines import find_config, make_pipeline
+from runner.render.listings import PIPELINES
+from runner.render.plan import plan_page, plan_record
+from runner.render.runs import RUNS, run_page, run_record
+from runner.render.status import status_page, status_record
+from runner.render.terminal import Terminal
+from runner.warehouse.markers import require_warehouse
+from runner.workspace import Workspace
+
+T = TypeVar("T")
+
+
+@app.command("plan")
+def show_plan(
+    pipeline: SomePipeline = None,
+    start_date: StartDate = None,
+    end_date: EndDate = None,
+    chunk: ChunkSize = "auto",
+    reprocess: ReprocessOption = Reprocess.FAILED,
+    select: Select = None,
+    newest_first: NewestFirst = False,
+    force: Force = False,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Say what is missing, failed, incorrect, stale or in flight, and what would run."""
+    dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
+    size = inputs.chunk_size(chunk)
+    workspace = Workspace.find(project_dir)
+    found = {}
+    for name in workspace.named(pipeline):
+        planner = workspace.planner(name)
+        now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
+        request = planner.request(
+            planner.dates(*dates, now),
+            TAKEN[reprocess],
+            select=inputs.names(select),
+            chunk=size,
+            force=force,
+            newest_first=newest_first,
+        )
+        proofs = proofs_of(planner.pipeline, workspace.ledger)
+        found[name] = planner.pipeline, planner.plan(request, now), proofs
+    require_warehouse(workspace.project(), workspace.ledger)
+    show(
+        lambda: "\n\n".join(plan_page(*planned) for planned in found.values()),
+        lambda: _per_pipeline(pipeline, found, lambda planned: plan_record(*planned)),
+        output,
+    )
+
+
+@app.command()
+def status(
+    pipeline: SomePipeline = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Show at most this many, the newest.")
+    ] = None,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Draw what every model's windows are, a character each, and say what to do next."""
+    timestamp = inputs.parsed_timestamp(as_of)
+    workspace = Workspace.find(project_dir)
+    found = {}
+    for name in workspace.named(pipeline):
+        planner = workspace.planner(name)
+        now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
+        plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
+        found[name] = PipelineStatus(name, plan, workspace.ledger.controls.get_pause(name))
+    require_warehouse(workspace.project(), workspace.ledger)
+    terminal = Terminal.behind(sys.stdout, os.environ)
+    show(
+        lambda: "\n\n".join(status_page(one, terminal, windows) for one in found.values()),
+        lambda: _per_pipeline(pipeline, found, status_record),
+        output,
+    )
+
+
+@app.command("list")
+def list_pipelines(
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """List the pipelines with schedule, next due window and last verdict."""
+    workspace = Workspace.find(project_dir)
+    looking_from = inputs.parsed_timestamp(as_of)
+    ledger = workspace.ledger
+    project = workspace.project()
+    listed = []
+    for name, config in workspace.configs.items():
+        found = make_pipeline(name, config, project)
+        now = inputs.instant_of(looking_from, found.calendar.zone)
+        last = next(iter(ledger.runs.find(name, limit=1)), None)
+        pause, proofs = ledger.controls.get_pause(name), proofs_of(found, ledger)
+        listed.append(PipelineSummary(found, now, last, pause, proofs))
+    show(lambda: PIPELINES.text(listed), lambda: PIPELINES.records(listed), output)
+
+
+@app.command("list-runs")
+def list_runs(
+    pipeline: PipelineName,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    state: Annotated[RunState | None, typer.Option(help="Only runs in this state.")] = None,
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """List the runs of a pipeline, newest window first."""
+    workspace = Workspace.find(project_dir)
+    find_config(pipeline, workspace.configs)
+    runs = workspace.ledger.runs.find(pipeline, limit, state)
+    show(lambda: RUNS.text(runs), lambda: RUNS.records(runs), output)
+
+
+@app.command("show-run")
+def show_run(
+    pipeline: PipelineName,
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)],
+    output: OutputFormat = Format.TABLE,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Show one run: its models, and the evidence of the checks that did not pass."""
+    workspace = Workspace.find(project_dir)
+    find_config(pipeline, workspace.configs)
+    ledger = workspace.ledger
+    shown = ledger.runs.get(pipeline, run_id)
+    models, findings = ledger.results.get_models(shown), ledger.results.get_findings(shown)
+    allowed = ledger.runs.get_allowances(shown)
+    show(
+        lambda: run_page(shown, models, findings, allowed, workspace.zone),
+        lambda: run_record(shown, models, findings, allowed),
+        output,
+    )
+
+
+def _per_pipeline(
+    asked: str | None, found: Mapping[str, T], record: Callable[[T], dict[str, Any]]
+) -> object:
+    """Return one record for the pipeline that was asked for; by name if it was all of them."""
+    if asked is not None:
+        return record(found[asked])
+    return {name: record(value) for name, value in found.items()}

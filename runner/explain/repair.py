@@ -1,0 +1,82 @@
+"""Commands that repair a window, from its first causes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from runner.core.spans import Span
+from runner.core.status import WindowStatus
+from runner.explain.causes import Lineage, LineageNode
+from runner.ledger import Pause
+
+_TO_MEND = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
+
+
+def repair_commands(
+    found: Lineage, target: LineageNode, window: Span, zone: ZoneInfo, pauses: Mapping[str, Pause]
+) -> list[str]:
+    """Return the commands that repair a window, in their order; none if nothing is wrong.
+
+    ``pauses`` are those of paused pipelines, ``target`` is the node that was asked about.
+    """
+    by_pipeline: dict[str, list[LineageNode]] = {}
+    for cause in found.causes:
+        for node in _to_run(found, cause):
+            if node.pipeline is not None:
+                by_pipeline.setdefault(node.pipeline, []).append(node)
+    commands = [f"runner resume {name}" for name in by_pipeline if name in pauses]
+    for name, nodes in by_pipeline.items():
+        commands.append(_command(name, nodes, window, zone))
+    # What another pipeline builds from it does not run along.
+    if target.pipeline is not None and commands and target.pipeline not in by_pipeline:
+        if target.pipeline in pauses:
+            commands.append(f"runner resume {target.pipeline}")
+        dates = _dates([target], window, zone)
+        commands.append(f"runner backfill {target.pipeline} {dates} --reprocess stale")
+    return commands
+
+
+def first_step(cause: LineageNode) -> str | None:
+    """Say what a person has to do to a cause before a command helps; None if nothing."""
+    if cause.is_absent:
+        return f"land the files of {cause.name}"
+    if cause.status in _TO_MEND:
+        return f"mend what {cause.name} says, in its code or in what it reads"
+    return None
+
+
+def _to_run(found: Lineage, node: LineageNode) -> list[LineageNode]:
+    """Return what mends a cause: itself, or of a source what reads it and is not right."""
+    if node.wrong_parts:
+        return [node]
+    readers = [reader for reader in found.nodes if node.unique_id in reader.parents]
+    reached = [r for r in readers if r.wrong_parts or not r.is_windowed]
+    return [one for reader in reached for one in _to_run(found, reader)]
+
+
+def _command(pipeline: str, nodes: Collection[LineageNode], window: Span, zone: ZoneInfo) -> str:
+    statuses = {part.status for node in nodes for part in node.wrong_parts}
+    if statuses <= {WindowStatus.IN_FLIGHT}:
+        return f"runner list-runs {pipeline}"
+    # What has no windows is built in the name of the newest, whichever was asked about.
+    dates = f" {_dates(nodes, window, zone)}" if all(node.is_windowed for node in nodes) else ""
+    if statuses <= {
+        WindowStatus.FAILED,
+        WindowStatus.BLOCKED,
+        WindowStatus.INCORRECT,
+        WindowStatus.PUBLISHED,
+    }:
+        return f"runner retry {pipeline}{dates}"
+    options = " --reprocess stale" if WindowStatus.STALE in statuses else ""
+    options += " --force" if WindowStatus.BLOCKED in statuses else ""
+    return f"runner backfill {pipeline}{dates}{options}"
+
+
+def _dates(nodes: Iterable[LineageNode], window: Span, zone: ZoneInfo) -> str:
+    """Return the local dates of what is wrong, first and last inclusive, as options."""
+    spans = [span for node in nodes for span in node.wrong_spans] or [window]
+    first = min(span.start for span in spans).astimezone(zone).date()
+    last_instant = max(span.end for span in spans) - timedelta(microseconds=1)
+    return f"--start-date {first} --end-date {last_instant.astimezone(zone).date()}"

@@ -1,0 +1,120 @@
+"""Runs: the list of them, everything about one, and what a command has run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from runner.core.planning import Plan
+from runner.core.refusals import Allowance
+from runner.execution.context import RunResult
+from runner.ledger import CheckFinding, ModelRun, Run
+from runner.project.pipelines import Pipeline
+from runner.render.columns import Column, Table, verdict_columns
+from runner.render.plan import plan_record
+from runner.render.words import in_words, minute, yes_no
+
+RUNS = Table(
+    Column("pipeline", heading="pipeline"),
+    Column("run_id", heading="run_id"),
+    Column("kind"),
+    Column("state", heading="state"),
+    *verdict_columns("state.verdict"),
+    Column("window", "label", "window"),
+    Column("window_start"),
+    Column("window_end"),
+    Column("rows", "row_count", "rows"),
+    Column("checks", "check_count"),
+    Column("seconds", heading="took", text=lambda took: "" if took is None else f"{took:.1f}s"),
+    Column("reason"),
+    Column("queued_at"),
+    Column("started_at"),
+    Column("finished_at"),
+)
+MODEL_RUNS = Table(
+    Column("model", heading="model"),
+    Column("state", "standing", "state"),
+    *verdict_columns("standing.state.verdict"),
+    Column("rows", "row_count", "rows"),
+    Column("code_hash", heading="code"),
+    Column("reason"),
+)
+CHECK_FINDINGS = Table(
+    Column("model"),
+    Column("check", heading="check"),
+    Column(None, "model", "of"),
+    Column("severity", heading="severity"),
+    Column("expected", heading="expected"),
+    Column("actual", heading="actual"),
+    Column("sample"),
+)
+ALLOWANCES = Table(Column("model"), Column("reason"))
+
+
+def run_page(
+    run: Run,
+    models: Sequence[ModelRun],
+    findings: Sequence[CheckFinding],
+    allowed: Sequence[Allowance],
+    zone: ZoneInfo,
+) -> str:
+    """Show everything about one run, for a person who wants to know why."""
+    verdict = run.state.verdict
+    start, end = (minute(at.astimezone(zone)) for at in (run.window_start, run.window_end))
+    facts = {
+        "run": run.run_id,
+        "state": f"{run.state} (ran: {yes_no(verdict.ran)}, correct: {yes_no(verdict.correct)})",
+        "window": f"[{start}, {end}) {zone.key}",
+        "started": f"{minute(run.started_at)} UTC" if run.started_at else "not yet",
+        "rows": in_words(run.row_count),
+        "checks": "" if run.check_count is None else str(run.check_count),
+        "reason": run.reason,
+        "unsafe": "; ".join(f"{one.model}: {one.reason}" for one in allowed),
+    }
+    parts = ["\n".join(f"{name:<8} {value}" for name, value in facts.items() if value)]
+    if models:
+        parts.append(MODEL_RUNS.text(models))
+    if findings:
+        parts.append(CHECK_FINDINGS.text(findings))
+    for finding in findings:
+        if finding.sample:
+            rows = "\n".join(f"  {row}" for row in finding.sample)
+            parts.append(f"rows behind {finding.check}\n{rows}")
+    return "\n\n".join(parts)
+
+
+def run_record(
+    run: Run,
+    models: Sequence[ModelRun],
+    findings: Sequence[CheckFinding],
+    allowed: Sequence[Allowance],
+) -> dict[str, Any]:
+    """Return everything about one run, for JSON."""
+    return {
+        **RUNS.record(run),
+        "allowed_unsafe": ALLOWANCES.records(allowed),
+        "models": MODEL_RUNS.records(models),
+        "findings": CHECK_FINDINGS.records(findings),
+    }
+
+
+def done_record(pipeline: Pipeline, plan: Plan, done: RunResult) -> dict[str, Any]:
+    """Return what a command has run, for JSON."""
+    return {
+        "pipeline": pipeline.name,
+        "plan": plan_record(pipeline, plan),
+        "runs": [
+            {
+                "run_id": done.run_ids[window],
+                "window": window.label,
+                "state": state,
+                "ran": state.verdict.ran,
+                "correct": state.verdict.correct,
+            }
+            for window, state in sorted(done.states.items())
+        ],
+        "counts": Counter(done.states.values()),
+        "seconds": done.seconds,
+    }

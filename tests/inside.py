@@ -1,0 +1,61 @@
+"""The command line, run inside this process as if it had been started in a folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from runner.entry import main
+from tests.warm_dbt import forked_servers
+
+
+@contextmanager
+def _place(
+    folder: Path, environment: Mapping[str, str], arguments: tuple[str, ...]
+) -> Iterator[None]:
+    """What a process of its own would find around it, for a while."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Path(os.devnull).open() as nothing,
+        forked_servers(),
+    ):
+        patch.chdir(folder)
+        for name in os.environ.keys() - environment.keys():
+            patch.delenv(name)
+        for name, value in environment.items():
+            if os.environ.get(name) != value:
+                patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["runner", *arguments])
+        patch.setattr(sys, "stdin", nothing)
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def run(
+    folder: Path, environment: Mapping[str, str], arguments: tuple[str, ...]
+) -> tuple[int, str, str]:
+    """Run it; returns its exit code, and what it has written to stdout and stderr."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    code: object = None
+    with _place(folder, environment, arguments), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException:  # what the interpreter does with it
+            traceback.print_exc()
+            code = 1
+    told, warned = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return code if isinstance(code, int) else int(code is not None), told, warned
