@@ -19,35 +19,22 @@ from runner.cli.app import app
 from runner.core import interrupts
 from runner.core.errors import DaybreakError
 
-# The module of each command. A new command goes into the module of its group, or into one of its
+# The commands of each module. A new command goes into the module of its group, or into one of its
 # own, and here. Only the module of the command that is called is imported: to import them all
 # takes longer than most commands do.
-ROOMS = {
-    "accept": "accept",
-    "alerts": "alerts",
-    "backfill": "backfill",
-    "cancel": "pause",
-    "dag": "why",
-    "doctor": "doctor",
-    "lint": "lint",
-    "list": "status",
-    "list-runs": "status",
-    "metrics": "doctor",
-    "pause": "pause",
-    "plan": "status",
-    "prove": "prove",
-    "prune": "doctor",
-    "resume": "pause",
-    "retry": "backfill",
-    "run": "backfill",
-    "schema": "accept",
-    "serve": "serve",
-    "show-run": "status",
-    "status": "status",
-    "tick": "serve",
-    "watch": "serve",
-    "why": "why",
+_COMMANDS = {  # in the order in which `runner --help` lists them
+    "alerts": ("alerts",),
+    "accept": ("accept", "schema"),
+    "pause": ("pause", "resume", "cancel"),
+    "backfill": ("backfill", "run", "retry"),
+    "why": ("why", "dag"),
+    "doctor": ("doctor", "prune", "metrics"),
+    "lint": ("lint",),
+    "status": ("plan", "status", "list", "list-runs", "show-run"),
+    "prove": ("prove",),
+    "serve": ("tick", "serve", "watch"),
 }
+ROOMS = {command: module for module, commands in _COMMANDS.items() for command in commands}
 
 __all__ = ["ROOMS", "app", "load", "main"]
 

@@ -12,8 +12,8 @@ from runner.core.status import WindowStatus
 
 if TYPE_CHECKING:
     from runner.execution.context import RunResult
+    from runner.scheduling.deadlines import WatchReport
     from runner.scheduling.passes import PipelinePass
-    from runner.scheduling.watch import WatchReport
 
 FAILED = 1
 USAGE = 2

@@ -20,11 +20,9 @@ from runner.cli.app import (
     show,
 )
 from runner.core.interrupts import Interrupted
-from runner.core.proofs import Proof, ProofVerdict, Property, Result
-from runner.core.windows import range_label
+from runner.core.proofs import ProofVerdict
 from runner.project.files import profiles_file
 from runner.project.pipelines import find_config, make_pipeline
-from runner.proving.results import ProofReport
 from runner.render.proofs import proof_page, proof_record
 from runner.workspace import EngineKind, Workspace
 
@@ -87,23 +85,7 @@ def prove_pipeline(
                 raise
             interrupted.what_is_left = "nothing was changed: the same command starts anew"
             raise interrupted from error.__cause__
-    workspace.ledger.proofs.save(_proofs(report))
+    workspace.ledger.proofs.save(report.decided(inputs.now()))
     show(lambda: proof_page(report), lambda: proof_record(report), output)
     if set(report.verdicts.values()) != {ProofVerdict.PROVED}:
         raise typer.Exit(3)
-
-
-def _proofs(report: ProofReport) -> list[Proof]:
-    """Return what to remember: what has been decided."""
-    return [
-        Proof(
-            model=model,
-            code_hash=report.code_hashes[model],
-            verdict=report.verdicts[model],
-            failed=tuple(p for p in Property if outcomes[p].result is Result.FAILED),
-            windows=range_label(report.windows[0].label, report.windows[-1].label),
-            proved_at=inputs.now(),
-        )
-        for model, outcomes in report.outcomes.items()
-        if report.verdicts[model] is not ProofVerdict.UNPROVED
-    ]

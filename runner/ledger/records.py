@@ -106,14 +106,8 @@ class ModelWork:
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Convert a row of ``model_runs`` joined with ``runs``."""
-        span = span_of(row)
-        return cls(
-            ModelRun.from_row(row),
-            row["pipeline"],
-            row["run_id"],
-            span,
-            maybe_instant(row["finished_at"]),
-        )
+        done, at = ModelRun.from_row(row), maybe_instant(row["finished_at"])
+        return cls(done, row["pipeline"], row["run_id"], span_of(row), at)
 
 
 @dataclass(frozen=True)
@@ -130,14 +124,8 @@ class CheckFinding:
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Convert a row of ``findings``."""
-        return cls(
-            row["model"],
-            row["check_name"],
-            row["severity"],
-            row["expected"],
-            row["actual"],
-            tuple(json.loads(row["sample"] or "[]")),
-        )
+        facts = (row["model"], row["check_name"], row["severity"], row["expected"], row["actual"])
+        return cls(*facts, tuple(json.loads(row["sample"] or "[]")))
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from runner.core.proofs import ProofVerdict, Property, PropertyResult
-from runner.core.windows import Window
+from runner.core.proofs import Proof, ProofVerdict, Property, PropertyResult, Result
+from runner.core.windows import Window, range_label
 
 SAMPLE_SIZE = 5
 Row = tuple[object, ...]
@@ -48,3 +49,19 @@ class ProofReport:
     findings: tuple[ReplayFinding, ...]  # only of models that are blamed
     left_out: Mapping[str, str]  # models that were not replayed, and why
     seconds: float
+
+    def decided(self, at: datetime) -> list[Proof]:
+        """Return what is to be remembered of each model on which there is a verdict."""
+        windows = range_label(self.windows[0].label, self.windows[-1].label)
+        return [
+            Proof(
+                model=model,
+                code_hash=self.code_hashes[model],
+                verdict=self.verdicts[model],
+                failed=tuple(p for p in Property if outcomes[p].result is Result.FAILED),
+                windows=windows,
+                proved_at=at,
+            )
+            for model, outcomes in self.outcomes.items()
+            if self.verdicts[model] is not ProofVerdict.UNPROVED
+        ]

@@ -29,7 +29,11 @@ class Column:
 
 
 def _path(names: str) -> Value:
-    """Return what reads an attribute of an attribute; None where there is nothing on the way."""
+    """Return what reads an attribute of an attribute; None where there is nothing on the way.
+
+    >>> _path("real.numerator")(7), _path("real.numerator")(None)
+    (7, None)
+    """
 
     def read(thing: object) -> object:
         for name in names.split("."):

@@ -28,9 +28,9 @@ from runner.overview.outlook import Outlook
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
 from runner.scheduling.blockers import Blockers, WorkspaceBlockers
+from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.selection import Selection, looked_back_at, select_windows
 from runner.scheduling.waiting import Conditions, Waiting
-from runner.scheduling.watch import WatchReport, watch_pipelines
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -61,6 +61,11 @@ def test_a_root_stands_beside_its_first_reader():
     assert "late" in layers.columns[2]
 
 
+def test_a_long_chain_is_laid_out():
+    chain = {f"n{index}": [f"n{index - 1}"] if index else [] for index in range(3_000)}
+    assert len(layered(chain).columns) == len(chain)
+
+
 def stop(
     name: str, status: WindowStatus | None, *parents: str, why: str | None = None
 ) -> LineageNode:
