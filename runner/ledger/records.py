@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
@@ -184,6 +185,16 @@ class Usage:
 
     rows: float  # all models together
     seconds: float
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """One run with all that is known of it."""
+
+    run: Run
+    models: Sequence[ModelRun]
+    findings: Sequence[CheckFinding]
+    allowed: Sequence[Allowance]  # what unsafe models may do in it
 
 
 @dataclass(frozen=True)
