@@ -173,7 +173,7 @@ def ranges_in_words(calendar: Calendar, spans: Spans) -> str:
 
 def _count(calendar: Calendar, spans: Spans) -> int:
     # What was told before the pipeline changed its grain or zone may not be aligned.
-    whole = (Span(calendar.floor(span.start), calendar.ceiling(span.end)) for span in spans)
+    whole = (calendar.covering(span) for span in spans)
     return sum(calendar.count(span) for span in whole)
 
 

@@ -215,4 +215,4 @@ def _whole_windows(calendar: Calendar, spans: Spans) -> Spans:
 
 
 def _touched_windows(calendar: Calendar, spans: Spans) -> Spans:
-    return Spans(Span(calendar.floor(span.start), calendar.ceiling(span.end)) for span in spans)
+    return Spans(calendar.covering(span) for span in spans)

@@ -1,4 +1,4 @@
-"""What the engines share: every call is one dbt command line, run to its end and reported."""
+"""The base of the engines: every call is one dbt command line, run to its end and reported."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import selectors
 import signal
 import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from runner.core.spans import Span
 from runner.dbt.arguments import (
@@ -22,6 +20,7 @@ from runner.dbt.arguments import (
     schema_arguments,
 )
 from runner.dbt.protocol import (
+    Engine,
     Invocation,
     InvocationResult,
     NodeListener,
@@ -31,7 +30,7 @@ from runner.dbt.protocol import (
 from runner.dbt.reports import loaded_told, publications_told, schema_told
 
 
-class DbtEngine(ABC):
+class DbtEngine(contextlib.AbstractContextManager[Engine]):
     """The half of :class:`runner.dbt.protocol.Engine` that does not depend on how dbt runs."""
 
     def __init__(self) -> None:
@@ -83,15 +82,7 @@ class DbtEngine(ABC):
     def close(self) -> None:
         """End whatever still runs."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -122,7 +113,7 @@ class InvocationGroup:
 
     @property
     def is_led(self) -> bool:
-        """Whether there is a process that has not been seen to end."""
+        """Return true if there is a process that has not been seen to end."""
         return self._leader is not None
 
     def started(self, leader: int) -> None:

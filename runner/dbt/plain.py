@@ -79,7 +79,8 @@ class PlainEngine(DbtEngine):
                 told["error"] = timed_out(timeout)
             finally:
                 code = self._end(process)
-            nodes = _node_results(Path(target) / "run_results.json")
+            written = Path(target) / "run_results.json"
+            nodes = json.loads(written.read_text())["results"] if written.exists() else None
         if nodes is None and "error" not in told:
             said = brief(told.get("last", "")) if code >= 0 else ""
             told["error"] = said or killed(code)
@@ -155,17 +156,3 @@ def _hear(event: dict[str, Any], told: dict[str, str], listener: NodeListener) -
         told["error"] = brief(event["data"]["exc"])
     elif event["info"]["level"] == "error":
         told["last"] = message
-
-
-def _node_results(path: Path) -> list[dict[str, Any]] | None:
-    if not path.exists():
-        return None
-    return [
-        {
-            "unique_id": result["unique_id"],
-            "status": result["status"],
-            "message": result["message"],
-            "seconds": result["execution_time"],
-        }
-        for result in json.loads(path.read_text())["results"]
-    ]

@@ -1,13 +1,13 @@
-"""What the runner asks of dbt, and what it gets back, whichever engine does it."""
+"""The requests that the runner makes of dbt and the answers, the same for every engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from runner.core.spans import Span
 
@@ -34,7 +34,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class NodeResult:
-    """How one node of the graph ended, in dbt's own words."""
+    """The end of one node of the graph, in dbt's own words."""
 
     unique_id: str
     status: str  # success, pass, warn, fail, error, skipped, no-op
@@ -59,7 +59,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a check that did not pass has found."""
+    """The findings of a check that did not pass."""
 
     model: str | None  # the model it is attached to
     check: str  # the test's name
@@ -72,7 +72,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class WindowEvidence:
-    """What a check expected of one window, and what it found."""
+    """A check's expectation of one window, and its finding."""
 
     window_start: datetime  # UTC
     expected: str
@@ -82,7 +82,7 @@ class WindowEvidence:
 
 @dataclass(frozen=True)
 class SourceSchema:
-    """What a source looks like, against what was recorded of it."""
+    """The columns of a source, against those that were recorded."""
 
     source: str  # landing.transactions
     columns: tuple[tuple[str, str], ...]  # name and type, as it is now
@@ -116,8 +116,11 @@ class Description:
 NodeListener = Callable[[str, str], None]  # unique id; 'started' or its final status
 
 
-class Engine(Protocol):
-    """Runs dbt for one project: one invocation at a time, and from one thread but for ``kill``."""
+class Engine(AbstractContextManager["Engine"], Protocol):
+    """Runs dbt for one project: one invocation at a time, and from one thread but for ``kill``.
+
+    Engines are context managers that close themselves.
+    """
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse the project and resolve selections in dbt's syntax.
@@ -129,7 +132,7 @@ class Engine(Protocol):
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
 
     def published(self, span: Span | None, timeout: timedelta) -> tuple[Publication, ...]:
-        """What the warehouse says is published: markers of every windowed model of the project.
+        """Return what the warehouse says is published: markers of the project's windowed models.
 
         Those whose window touches ``span``; None asks for all. A warehouse without markers, or
         without a file yet, answers ``()``; DuckDB makes an empty file of it. Raises
@@ -137,14 +140,14 @@ class Engine(Protocol):
         """
 
     def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:
-        """What a source looks like; with ``accept`` that is recorded as right from now on.
+        """Return a source's columns; with ``accept`` they are recorded as right from now on.
 
         What is told was recorded before. Raises :class:`runner.core.errors.EngineError` if the
         source cannot be looked at.
         """
 
     def loaded_at(self, source: str, timeout: timedelta) -> datetime | None:
-        """Up to when a source is loaded (UTC), as dbt's own freshness goes by; None: no rows.
+        """Return up to when a source is loaded (UTC), as dbt's freshness has it; None: no rows.
 
         A naive timestamp, or a date, is taken as UTC, as dbt takes it. Raises
         :class:`runner.core.errors.EngineError` if the source cannot be asked.
@@ -166,14 +169,3 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """End whatever the engine keeps running; a running invocation is killed."""
-
-    def __enter__(self) -> Self:
-        """Engines are context managers that close themselves."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the engine."""

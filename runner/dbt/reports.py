@@ -80,12 +80,7 @@ def invocation_result(
 ) -> InvocationResult:
     """Put a result together from dbt's node results and the report line, if it came."""
     results = tuple(
-        NodeResult(
-            unique_id=node["unique_id"],
-            status=node["status"],
-            message=node["message"] or "",
-            seconds=node["seconds"],
-        )
+        NodeResult(node["unique_id"], node["status"], node["message"] or "", node["execution_time"])
         for node in nodes
     )
     publications: tuple[Publication, ...] = ()
@@ -133,22 +128,22 @@ def located(message: str) -> str:
 
 
 def is_lock(message: str) -> bool:
-    """Whether an error is that another process holds the warehouse."""
+    """Return true if an error is that another process holds the warehouse."""
     return _LOCK.search(message) is not None
 
 
 def is_about_size(error: str) -> bool:
-    """Whether fewer windows in an invocation may avoid an error: out of time, killed."""
+    """Return true if fewer windows in an invocation may avoid an error: out of time, killed."""
     return error.startswith(_ABOUT_SIZE)
 
 
 def is_filter(message: str) -> bool:
-    """Whether an error is that a model's filter does not hold, whatever the window."""
+    """Return true if an error is that a model's filter does not hold, whatever the window."""
     return "outside its window" in message
 
 
 def publications_told(result: InvocationResult) -> tuple[Publication, ...]:
-    """What the warehouse told; :class:`EngineError` if dbt did not get through."""
+    """Return what the warehouse told; :class:`EngineError` if dbt did not get through."""
     why = _why_not(result)
     if why is not None:
         raise EngineError(f"the warehouse cannot be asked what was published: {why}")
@@ -156,7 +151,7 @@ def publications_told(result: InvocationResult) -> tuple[Publication, ...]:
 
 
 def schema_told(source: str, result: InvocationResult) -> SourceSchema:
-    """What was told of a source; :class:`EngineError` if dbt did not get through."""
+    """Return a source's columns as told; :class:`EngineError` if dbt did not get through."""
     if result.schema is None:
         why = _why_not(result) or "dbt said nothing of it; run the same command again"
         raise EngineError(f"{source} cannot be looked at: {why}")
@@ -164,7 +159,7 @@ def schema_told(source: str, result: InvocationResult) -> SourceSchema:
 
 
 def loaded_told(source: str, result: InvocationResult) -> datetime | None:
-    """Up to when a source is loaded; :class:`EngineError` if not told, or no instant."""
+    """Return up to when a source is loaded; :class:`EngineError` if not told, or no instant."""
     if not result.loaded_at:
         why = _why_not(result) or "dbt said nothing of it"
         raise EngineError(f"{source} cannot be asked up to when it is loaded: {why}")
@@ -179,7 +174,7 @@ def loaded_told(source: str, result: InvocationResult) -> datetime | None:
 
 
 def _why_not(result: InvocationResult) -> str | None:
-    """Why dbt did not get through; None if it did."""
+    """Return why dbt did not get through; None if it did."""
     failed = [node.message for node in result.nodes if node.status == "error"]
     return result.error or (brief(failed[0]) if failed else None)
 
@@ -238,13 +233,9 @@ def _evidence(found: Mapping[str, Any]) -> Evidence:
 
 
 def _schema(told: Mapping[str, Any]) -> SourceSchema:
-    return SourceSchema(
-        source=told["source"],
-        columns=tuple((name, kind) for name, kind in told["columns"]),
-        recorded=tuple((name, kind) for name, kind in told["recorded"]),
-        recorded_at=_utc(told["recorded_at"]) if told["recorded_at"] else None,
-        changes=tuple(told["changes"]),
-    )
+    columns, recorded = (tuple(map(tuple, told[name])) for name in ("columns", "recorded"))
+    recorded_at = _utc(told["recorded_at"]) if told["recorded_at"] else None
+    return SourceSchema(told["source"], columns, recorded, recorded_at, tuple(told["changes"]))
 
 
 def _loaded_at(text: str | None) -> datetime | None:
@@ -256,7 +247,7 @@ def _loaded_at(text: str | None) -> datetime | None:
 
 
 def _rows_in_words(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Up to five rows, a line each that a person can read to its end."""
+    """Return up to five rows, a line each that a person can read to its end."""
     lines = (
         ", ".join(f"{name} {_value_in_words(value)}" for name, value in row.items()) for row in rows
     )
@@ -273,19 +264,9 @@ def _value_in_words(value: object) -> str:
 def _publications(group: list[Any]) -> Iterator[Publication]:
     """The windows of a model that one invocation has published, and judged alike."""
     model, verdict, fence, run_id, code_hash, at, windows = group
-    published_at = _utc(at)
+    told = verdict, fence, run_id, code_hash, _utc(at)
     for window_start, window_end, row_count in windows:
-        yield Publication(
-            model=model,
-            window_start=_utc(window_start),
-            window_end=_utc(window_end),
-            row_count=row_count,
-            verdict=verdict,
-            fence=fence,
-            run_id=run_id,
-            code_hash=code_hash,
-            published_at=published_at,
-        )
+        yield Publication(model, _utc(window_start), _utc(window_end), row_count, *told)
 
 
 @lru_cache(2**16)  # models share their windows

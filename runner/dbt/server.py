@@ -222,7 +222,7 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
                     "unique_id": _unique_id(result),
                     "status": str(result.status),
                     "message": result.message,
-                    "seconds": result.execution_time,
+                    "execution_time": result.execution_time,
                 }
                 for result in results
             ],

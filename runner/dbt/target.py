@@ -62,7 +62,7 @@ def leave_warehouse() -> None:
 
 
 def warehouse_told(lines: Iterable[str]) -> Path | None:
-    """What ``python -m runner.dbt.target`` has said of the warehouse among other lines."""
+    """Return the file that ``python -m runner.dbt.target`` has named among other lines."""
     for line in lines:
         if line.startswith(_PREFIX):
             path = json.loads(line.removeprefix(_PREFIX))

@@ -66,11 +66,13 @@ class WarmEngine(DbtEngine):
         warehouse = answer["warehouse"]
         return Description(manifest, resolved, Path(warehouse) if warehouse else None)
 
-    def notices(self) -> tuple[str, ...]:
-        """Return what dbt goes without; see :class:`runner.dbt.protocol.Engine`."""
+    def notices(self, deadline: float | None = None) -> tuple[str, ...]:
+        """Return what dbt goes without, the server's first line, and warn of it."""
         if self._notices is None:
-            self._hear_notices(deadline=None)
-        return self._notices or ()
+            self._notices = tuple(self._next_message(deadline).get("notices", ()))
+            for notice in self._notices:
+                _warn(notice)
+        return self._notices
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener
@@ -131,15 +133,8 @@ class WarmEngine(DbtEngine):
         except OSError as error:
             raise self._ended() from error
 
-    def _hear_notices(self, deadline: float | None) -> None:
-        """Read the server's first line, and warn of what it says."""
-        self._notices = tuple(self._next_message(deadline).get("notices", ()))
-        for notice in self._notices:
-            _warn(notice)
-
     def _message(self, deadline: float | None) -> dict[str, Any]:
-        if self._notices is None:
-            self._hear_notices(deadline)
+        self.notices(deadline)
         return self._next_message(deadline)
 
     def _next_message(self, deadline: float | None) -> dict[str, Any]:
@@ -169,7 +164,7 @@ def _warn(notice: str) -> None:
 
 
 def _why_it_failed(told: dict[str, Any]) -> str | None:
-    """Why dbt itself did not get through, or None if it did (whatever its nodes did)."""
+    """Return why dbt did not get through, or None if it did (whatever its nodes did)."""
     for why in ("refused", "error", "exception"):
         if told.get(why):
             return brief(told[why])

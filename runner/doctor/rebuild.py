@@ -25,7 +25,6 @@ from runner.warehouse import markers
 from runner.warehouse.lock import holder
 from runner.workspace import EngineKind, Workspace
 
-_MOST_RUNS = 3
 _BESIDE = ("-wal", "-shm")  # what SQLite keeps beside its file
 
 
@@ -78,10 +77,9 @@ def _refuse_in_flight(location: Path | str, file: Path | None) -> None:
             raise  # there is no other place to rebuild it in
         return  # what cannot be read cannot be written on either
     if running:
-        first = ", ".join(f"{run.run_id} of {run.pipeline}" for run in running[:_MOST_RUNS])
-        more = f" and {len(running) - _MOST_RUNS} more" if len(running) > _MOST_RUNS else ""
+        runs = markers.list_names([f"{run.run_id} of {run.pipeline}" for run in running])
         raise LedgerError(
-            f"runs are in flight ({first}{more}): wait for them, or end them with "
+            f"runs are in flight ({runs}): wait for them, or end them with "
             f"`runner cancel {running[0].pipeline}`, then run the same command again"
         )
 

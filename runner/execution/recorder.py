@@ -100,10 +100,11 @@ class RunRecorder:
             entries[start] = RunEntry(runs, (*window.findings, *extra), outcome)
         span = self.pipeline.calendar.window_at(newest).span
         whole = {run.model: (span, self._known(run, span)) for run in judgement.unwindowed}
+        published = self._published(chunk, judgement)
         change = IndexChange(
-            whole=self._to_be_built(chunk, judgement, span) | whole,
+            whole=self._to_be_built(published, span) | whole,
             windows=self._painted({start: w.models for start, w in judgement.windows.items()}),
-            outdated=self._outdated(chunk, judgement),
+            outdated=outdated_by(self.pipeline, published),
             late=judgement.late,
             inputs=self._made_from(entries, chunk.models),
         )
@@ -251,28 +252,26 @@ class RunRecorder:
             run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=has_rows
         )
 
-    def _to_be_built(
-        self, chunk: Chunk, judgement: Judgement, span: Span
-    ) -> dict[str, tuple[Span, WindowRecord]]:
-        """The tables that lag behind what was published here, should nobody come to build them."""
-        runs = [run for window in judgement.windows.values() for run in window.models]
-        published = {r.model for r in runs if r.row_count is not None and r.model in chunk.models}
-        behind = reads_from(self.pipeline, published)
-        return {
-            node.name: (span, WindowRecord(WorkResult.FAILED, node.code_hash, reason=_NOT_YET))
-            for node in self.pipeline.following_tables
-            if node.name in behind
-        }
-
-    def _outdated(self, chunk: Chunk, judgement: Judgement) -> dict[str, Spans]:
-        """Return who reads what was published here and was not published after it."""
+    def _published(self, chunk: Chunk, judgement: Judgement) -> dict[str, list[Span]]:
+        """Return the windows that an invocation has published, by model."""
         published: dict[str, list[Span]] = {}
         for start, window in judgement.windows.items():
             span = self.pipeline.calendar.window_at(start).span
             for run in window.models:
                 if run.row_count is not None and run.model in chunk.models:
                     published.setdefault(run.model, []).append(span)
-        return outdated_by(self.pipeline, published)
+        return published
+
+    def _to_be_built(
+        self, published: Iterable[str], span: Span
+    ) -> dict[str, tuple[Span, WindowRecord]]:
+        """Return the tables that lag behind what was published, should nobody build them."""
+        behind = reads_from(self.pipeline, set(published))
+        return {
+            node.name: (span, WindowRecord(WorkResult.FAILED, node.code_hash, reason=_NOT_YET))
+            for node in self.pipeline.following_tables
+            if node.name in behind
+        }
 
 
 def outdated_by(pipeline: Pipeline, published: Mapping[str, Iterable[Span]]) -> dict[str, Spans]:

@@ -5,10 +5,11 @@ It looks at the ledger, the kept project and the landed files, and changes nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 
 from runner.core.errors import UsageError, nearest
 from runner.core.graph import depths
@@ -75,31 +76,25 @@ class Tracer:
         ordered = _parents_first(nodes)
         names = {node.name for node in ordered}
         ids = {node.unique_id for node in ordered}
-        works: dict[str, list[ModelWork]] = {}
         whole = [node.name for node in ordered if not node.is_windowed]
-        for work in self.ledger.results.find_last_work(whole):
-            works.setdefault(work.done.model, []).append(work)
         touched = [self._touched(node, span) for node in ordered if node.is_windowed] or [span]
         widest = Span(min(s.start for s in touched), max(s.end for s in touched))
-        for work in self.ledger.results.find_work(names - set(whole), widest):
-            works.setdefault(work.done.model, []).append(work)
-        return Lineage(
-            [
-                replace(
-                    self._described(node, span, works.get(node.name, ())),
-                    parents=tuple(parent for parent in node.parents if parent in ids),
-                )
-                for node in ordered
-            ]
-        )
+        results, works = self.ledger.results, defaultdict[str, list[ModelWork]](list)
+        by_windows = results.find_work(names - set(whole), widest)
+        for work in chain(results.find_last_work(whole), by_windows):
+            works[work.done.model].append(work)
+        return Lineage([self._described(node, ids, span, works[node.name]) for node in ordered])
 
-    def _described(self, node: Node, span: Span, works: Sequence[ModelWork]) -> LineageNode:
+    def _described(
+        self, node: Node, ids: Container[str], span: Span, works: Sequence[ModelWork]
+    ) -> LineageNode:
+        """Tell what is known of a node; ``ids`` are those of the lineage."""
         home = self.home(node)
         found = LineageNode(
             unique_id=node.unique_id,
             name=node.name,
             kind=node.shown_kind,
-            parents=node.parents,
+            parents=tuple(parent for parent in node.parents if parent in ids),
             is_windowed=node.is_windowed,
             pipeline=home.pipeline.name if home else None,
         )

@@ -10,8 +10,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from pathlib import Path
 
 from runner.core.spans import Span
@@ -31,43 +30,37 @@ class Landings:
     def inputs_of(self, node: Node) -> InputsOf:
         """Make what digests the files that a node reads for a window; None if they are unknown."""
         read = self._project.read_by(node)
-        sources = [found for found in read if found.kind in ("source", "seed")]
-        locations = [source.location for source in sources if source.location is not None]
+        sources = [found.location for found in read if found.kind in ("source", "seed")]
+        locations = [location for location in sources if location is not None]
 
         def digest(span: Span) -> str | None:
             if len(locations) < len(sources):
                 return None
-            first, last = self._dates(span)
             seen = hashlib.sha256()
             for location in locations:
-                for landed_on, facts in self._landed(location):
-                    if landed_on is None or first <= landed_on <= last:
-                        seen.update(facts.encode())
+                seen.update("".join(self._landed(location, span)).encode())
             return seen.hexdigest()[:16]
 
         return digest
 
     def landed(self, source: Node, span: Span) -> int | None:
         """Count the files of a source that belong to a span; None if they cannot be seen."""
-        if source.location is None:
-            return None
-        first, last = self._dates(span)
-        dates = [landed_on for landed_on, _ in self._landed(source.location)]
-        return sum(landed_on is None or first <= landed_on <= last for landed_on in dates)
+        return None if source.location is None else len(self._landed(source.location, span))
 
-    def _dates(self, span: Span) -> tuple[date, date]:
-        """Return the first and the last local date of a span."""
-        last_instant = span.end - timedelta(microseconds=1)
-        return (
-            span.start.astimezone(self._zone).date(),
-            last_instant.astimezone(self._zone).date(),
-        )
-
-    def _landed(self, location: str) -> Iterable[tuple[date | None, str]]:
+    def _landed(self, location: str, span: Span) -> list[str]:
+        """Return the facts of the files that belong to a span."""
         if location not in self._files:
-            found = listed(self._project_dir, location)
-            self._files[location] = [(date_of(path), _facts(path)) for path in found]
-        return self._files[location]
+            paths = listed(self._project_dir, location)
+            self._files[location] = [(date_of(path), _facts(path)) for path in paths]
+        first, last = local_dates(span, self._zone)
+        found = self._files[location]
+        return [facts for day, facts in found if day is None or first <= day <= last]
+
+
+def local_dates(span: Span, zone: tzinfo) -> tuple[date, date]:
+    """Return the first and the last local date of a span."""
+    last_instant = span.end - timedelta.resolution
+    return span.start.astimezone(zone).date(), last_instant.astimezone(zone).date()
 
 
 def listed(project_dir: Path, pattern: str) -> list[str]:

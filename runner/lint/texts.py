@@ -68,7 +68,9 @@ def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
     if before == "as":
         return False
     kind = tokens[index].token_type.name
-    if kind == "STRING" or (before == "." and not _is_catalog(tokens, index)):
+    # DuckDB keeps functions of its own in some schemas.
+    is_own = index > 1 and tokens[index - 2].text.lower() in _SCHEMAS
+    if kind == "STRING" or (before == "." and not is_own):
         return False
     if after != "(":
         return word in _WORDS and kind != "IDENTIFIER" and before != "."  # else a column
@@ -90,11 +92,6 @@ def _parentheses(tokens: tuple[Token, ...], index: int) -> tuple[tuple[str, ...]
         if depth == 1:
             inside.append(text)
     return tuple(inside), ()
-
-
-def _is_catalog(tokens: tuple[Token, ...], index: int) -> bool:
-    """Return True if the dot before a name puts it in a schema of DuckDB's own functions."""
-    return index > 1 and tokens[index - 2].text.lower() in _SCHEMAS
 
 
 def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:

@@ -54,17 +54,12 @@ def _is_window(
     tags = [source.tags_in(bound.sql()) for bound in bounds]
     if not all(tags):
         return False
-    if any(_is_bound(tag, source) for found in tags for tag in found):
-        return True
+    if any(_speaks_of(_BOUNDS, tag, source) for found in tags for tag in found):
+        return True  # a bound of the window, or what was set from one
     # Two constants of the project around an event time are no window.
     are_constants = all(tag.call in ("var", "env_var") for found in tags for tag in found)
     is_event_time = any(c.name.lower() in event_times for c in column.find_all(exp.Column))
     return is_event_time and not are_constants
-
-
-def _is_bound(tag: Tag, source: Source) -> bool:
-    """Return True for a bound of the window, or what was set from one."""
-    return _speaks_of(_BOUNDS, tag, source)
 
 
 def _speaks_of(words: frozenset[str], tag: Tag, source: Source) -> bool:
@@ -164,9 +159,8 @@ class _Reading:
 
     def _is_filter(self, tag: Tag) -> bool:
         """Return True if it filters by the window, not by another value such as a store."""
-        if self._may_be_hidden and tag.is_macro:
-            return True
-        return _speaks_of(_BOUNDS | WINDOW_FILTERS, tag, self._source)
+        is_hidden = self._may_be_hidden and tag.is_macro
+        return is_hidden or _speaks_of(_BOUNDS | WINDOW_FILTERS, tag, self._source)
 
     def _sums_up(self, select: exp.Select) -> bool:
         """Return True if rows of several windows become one: no later filter can part them."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from runner.render.columns import Column, Table
 from runner.render.words import minute
-from runner.scheduling.watch import Missed, WatchReport
+from runner.scheduling.deadlines import Missed, WatchReport
 
 
 def missed_table(zone: tzinfo = UTC) -> Table:

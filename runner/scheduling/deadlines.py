@@ -6,16 +6,18 @@ success is missed, whether its scheduler is late, dead, or was never started.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from runner.core.errors import DaybreakError
 from runner.core.incidents import Incident, IncidentKind
 from runner.core.planning import Plan
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import EPOCH
-from runner.ledger import SchedulerHeartbeat
+from runner.ledger import Ledger, SchedulerHeartbeat
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
 from runner.scheduling.selection import expected, having
@@ -46,6 +48,58 @@ class PipelineIncidents:
         return self.incidents.within(self.overdue)
 
 
+@dataclass(frozen=True)
+class Missed:
+    """Windows that should have been a success by now, and are not."""
+
+    pipeline: Pipeline
+    span: Span  # contiguous windows with the same trouble
+    trouble: Incident
+    late: timedelta  # since the first of them should have been a success
+    failing_since: datetime | None  # UTC; None: it has not run, or not gone wrong
+
+
+@dataclass(frozen=True)
+class WatchReport:
+    """The incidents of all pipelines and of the scheduler, at one time."""
+
+    at: datetime  # UTC
+    pipelines: tuple[PipelineIncidents, ...]  # of every pipeline whose windows come by themselves
+    scheduler: str | None  # what is wrong with it, in one line; None: nothing that is known
+    errors: dict[str, DaybreakError]  # of pipelines that could not be looked at
+    missed: tuple[Missed, ...]  # what is past its deadline, pipeline by pipeline
+    watches_scheduler: bool  # whether it was looked for: who is one himself need not
+
+    @property
+    def is_fine(self) -> bool:
+        """True if nobody has to do anything."""
+        return not self.errors and self.scheduler is None and not self.missed
+
+
+def watch_pipelines(conditions: Conditions, *, as_scheduler: bool = False) -> WatchReport:
+    """Look at every pipeline, without dbt and without any scheduler's help.
+
+    ``as_scheduler``: who looks is the scheduler, and so lives.
+    """
+    outlook = conditions.outlook
+    now, ledger = outlook.now, outlook.workspace.ledger
+    errors: dict[str, DaybreakError] = {}
+    found: list[PipelineIncidents] = []
+    is_awaited = False
+    for name in outlook.workspace.configs:
+        try:
+            planner = outlook.planner(name)
+            is_awaited = is_awaited or planner.pipeline.is_awaited
+            found.append(pipeline_incidents(planner, conditions))
+        except DaybreakError as error:
+            errors[name] = error
+    beat = ledger.scheduler.get_heartbeat()
+    is_expected = beat is not None and is_awaited and not as_scheduler
+    scheduler = scheduler_in_words(beat, now) if is_expected else None
+    missed = tuple(_late(ledger, found, now))
+    return WatchReport(now, tuple(found), scheduler, errors, missed, beat is not None)
+
+
 def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineIncidents:
     """Find what is wrong with a pipeline at the time of the conditions."""
     pipeline, now = planner.pipeline, conditions.outlook.now
@@ -56,7 +110,7 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
     absent = having(plan, (WindowStatus.MISSING, WindowStatus.PUBLISHED)) - wrong.covered - running
-    awaited_still = expected(pipeline.calendar, awaited, pipeline.config.catchup)
+    awaited_still = expected(pipeline, awaited)
     waiting: Timeline[Waiting] = Timeline()
     if pipeline.config.wait_for or pipeline.config.after:
         waiting = conditions.waiting(pipeline, _newest(pipeline, absent & awaited_still))
@@ -163,3 +217,22 @@ def _newest(pipeline: Pipeline, spans: Spans) -> Spans:
     """Return the newest windows of some: nobody asks what those of a long past wait for."""
     windows = [window for span in spans for window in pipeline.calendar.windows(span)]
     return Spans(window.span for window in windows[-_MOST_WINDOWS:])
+
+
+def _late(
+    ledger: Ledger, pipelines: Iterable[PipelineIncidents], now: datetime
+) -> Iterator[Missed]:
+    for found in pipelines:
+        for span, trouble in found.overdue_incidents:
+            name, since = found.pipeline.name, None
+            if trouble.kind is not IncidentKind.MISSED:
+                since = ledger.runs.get_first_failure(name, span)
+            late = now - _expected_at(found.pipeline, span)
+            yield Missed(found.pipeline, span, trouble, late, since)
+
+
+def _expected_at(pipeline: Pipeline, span: Span) -> datetime:
+    """Return when the first window of a span should have been a success."""
+    first = pipeline.calendar.window_at(span.start)
+    due_at = pipeline.schedule.due_at(first) if pipeline.schedule else first.end
+    return due_at + (pipeline.config.deadline or timedelta(0))

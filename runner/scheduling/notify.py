@@ -15,7 +15,7 @@ from runner.core.messages import Message, Tone
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
 from runner.core.windows import EPOCH
-from runner.scheduling.watch import WatchReport
+from runner.scheduling.deadlines import WatchReport
 from runner.workspace import Workspace
 
 _START_IT = "start it: runner serve, or what runs runner tick"

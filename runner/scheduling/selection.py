@@ -17,7 +17,7 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
-from runner.core.windows import EPOCH, Calendar
+from runner.core.windows import EPOCH
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
 from runner.scheduling.waiting import Conditions, Waiting
@@ -44,17 +44,15 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     plan = conditions.outlook.plan(pipeline.name, awaited)
     tried = having(plan, _TRIED) & plan.windows
     missing = (having(plan, (WindowStatus.MISSING,)) & plan.windows) - tried
-    caught = caught_up(
-        pipeline.calendar,
-        awaited,
-        missing,
-        Spans([overdue]) if (overdue := pipeline.overdue(now)) else Spans(),
-        pipeline.config.catchup,
-        pipeline.config.max_catchup,
-    )
+    caught_up = missing & expected(pipeline, awaited)
+    if pipeline.config.catchup is Catchup.NONE and (overdue := pipeline.overdue(now)):
+        caught_up -= Spans([overdue])
+    count = sum(pipeline.calendar.count(span) for span in caught_up)
+    is_refused = count > pipeline.config.max_catchup
     changed = _changed(plan)
     again = tried - (_tried_already(planner, now) - changed)
-    windows = (plan.windows - missing - tried) | caught.windows | again
+    windows = (plan.windows - missing - tried) | again
+    windows |= Spans() if is_refused else caught_up
     waiting = conditions.waiting(pipeline, windows)
     ready = windows - waiting.covered
     is_scheduled = pipeline.schedule and ready & (missing | (tried - changed))
@@ -64,39 +62,19 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
         request=replace(plan.request, windows=ready, sizing=sizing, kind=kind),
         waiting=waiting,
         new=ready - _known(plan),
-        note=_too_many(pipeline, caught.refused) if caught.refused else None,
+        note=_too_many(pipeline, count) if is_refused else None,
     )
 
 
-@dataclass(frozen=True)
-class CaughtUp:
-    """The windows to catch up on."""
-
-    windows: Spans
-    refused: int = 0  # windows: too many at once, so perhaps a clock that jumped
-
-
-def caught_up(
-    calendar: Calendar, due: Span, missing: Spans, overdue: Spans, policy: Catchup, most: int
-) -> CaughtUp:
-    """Return what to run of the ``missing`` windows, all of them due.
+def expected(pipeline: Pipeline, due: Span) -> Spans:
+    """Return the due windows that are still waited for, as `catchup` says.
 
     - `all`: every one;
     - `latest`: the newest that is due; those before it are left to a person;
-    - `none`: that one only while it is not ``overdue``.
-
-    More than ``most`` windows at once are refused.
+    - `none`: that one only while it is not overdue.
     """
-    windows = missing & expected(calendar, due, policy)
-    if policy is Catchup.NONE:
-        windows -= overdue
-    count = sum(calendar.count(span) for span in windows)
-    return CaughtUp(windows) if count <= most else CaughtUp(Spans(), count)
-
-
-def expected(calendar: Calendar, due: Span, policy: Catchup) -> Spans:
-    """Return the due windows that are still waited for: the newest only, unless all are."""
-    return Spans([due if policy is Catchup.ALL else calendar.before(due.end).span])
+    is_all = pipeline.config.catchup is Catchup.ALL
+    return Spans([due if is_all else pipeline.calendar.before(due.end).span])
 
 
 def having(plan: Plan, statuses: Iterable[WindowStatus]) -> Spans:

@@ -67,7 +67,7 @@ class Conditions:
                 f"{other.pipeline.name}, which runs by {finer.grain}: take it out of `after`"
             )
         wrong = _lacking(self.outlook, other.pipeline)
-        spans = (Span(calendar.floor(s.start), calendar.ceiling(s.end)) for s in wrong)
+        spans = (calendar.covering(s) for s in wrong)
         return Spans(
             window.span
             for span in spans

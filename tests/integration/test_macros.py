@@ -480,7 +480,7 @@ def test_a_gate_withholds_what_would_be_merged(trial: Trial, *, is_first_build: 
 
 def evidence_of(error: str) -> tuple[Evidence, ...]:
     """What the runner reads in the message of a model whose gates have failed."""
-    node = {"unique_id": "model.m", "status": "error", "message": error, "seconds": 0.0}
+    node = {"unique_id": "model.m", "status": "error", "message": error, "execution_time": 0.0}
     return invocation_result([node], None, None, 0.0).evidence
 
 

@@ -101,7 +101,9 @@ def test_the_project_shows_something(patched: Came):
     assert statuses >= {"success", "pass", "fail", "warn", "error", "skipped"}
 
 
-@pytest.mark.parametrize("off", ["off", *NAMES])
+@pytest.mark.parametrize(
+    "off", ["off", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES)]
+)
 def test_what_is_switched_off_changes_nothing(
     off: str, patched: Came, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -147,10 +149,11 @@ def test_doctor_and_every_run_say_what_does_not_fit(template: Path, tmp_path: Pa
     path = other_dbt_common(tmp_path / "dbt", *where)
     shop = clone(template, tmp_path / "shop")
     other = Shop(shop.folder, {"PYTHONPATH": path})
-    finished = other.backfill("2017-03-11", "2017-03-11")
+    day = ("--start-date", "2017-03-11", "--end-date", "2017-03-11")
+    finished = other.script("backfill", "orders_pipeline", *day)
     assert finished.code == 0, finished.out + finished.err
     assert finished.err.count("dbt runs without the speedup type_testers") == 1
-    doctor = other.runner("doctor")
+    doctor = other.script("doctor")
     assert doctor.code == 0, doctor.out + doctor.err
     assert "takes (text_names, string_null_values), not (text_columns" in " ".join(
         doctor.out.split()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from runner.core.errors import ProjectError
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description
+from runner.project import files
 from runner.project.files import fingerprint, project_zone
 from runner.project.manifest import Project
 
@@ -434,6 +436,18 @@ def test_a_file_that_dbt_parses_changes_the_fingerprint(folder: Path, path: str)
     os.utime(folder / path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 1))
     seen.add(fingerprint(folder))
     assert len(seen) == 4  # same size, another time
+
+
+@pytest.mark.parametrize("module", ["manifest.py", "declarations.py", "hashes.py"])
+def test_the_code_that_reads_a_project_changes_the_fingerprint(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+):
+    code = tmp_path / "code"
+    shutil.copytree(Path(files.__file__).parent, code)
+    monkeypatch.setattr(files, "__file__", str(code / "files.py"))
+    before = fingerprint(folder)
+    write(code / module, (code / module).read_text() + "# newer")
+    assert fingerprint(folder) != before
 
 
 def test_a_file_that_is_removed_or_renamed_changes_the_fingerprint(folder: Path):

@@ -9,8 +9,8 @@ import pytest
 
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
+from runner.scheduling.deadlines import watch_pipelines
 from runner.scheduling.notify import notify_all
-from runner.scheduling.watch import watch_pipelines
 from tests.unit.fake_dbt import check, shop, windowed
 from tests.unit.scheduling import Town, utc
 

@@ -9,7 +9,7 @@ import pytest
 from runner.core.errors import ProjectError
 from runner.ledger import Ledger
 from runner.render.watch import watch_page, watch_record, what_is_wrong
-from runner.scheduling.watch import WatchReport, watch_pipelines
+from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from tests.unit.fake_dbt import ZONE, check, shop, windowed
 from tests.unit.scheduling import Town, utc
 

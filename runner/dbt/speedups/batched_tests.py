@@ -51,7 +51,7 @@ def apply() -> None:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the common statement said of one test, and the seconds that are its share."""
+    """The common statement's answer for one test, and the seconds that are its share."""
 
     counted: TestResultData
     seconds: float
@@ -102,7 +102,7 @@ class BuildTogether(dbt.task.build.BuildTask):
                 self._groups.setdefault(_awaited(node), _Group()).size += 1
 
     def _counts_as_dbt_does(self) -> bool:
-        """Whether the materialization of tests is dbt's own and not one of the project."""
+        """Return true if the materialization of tests is dbt's own and not one of the project."""
         manifest: Any = self.manifest
         found = manifest.find_materialization_macro_by_name(
             self.config.project_name, "test", self.config.credentials.type
@@ -142,7 +142,7 @@ def _awaited(node: Any) -> frozenset[str]:
 
 
 def _is_only_counted(test: Any) -> bool:
-    """Whether all that a test wants to know of its rows is how many there are."""
+    """Return true if all that a test wants to know of its rows is how many there are."""
     return (
         test.resource_type == NodeType.Test
         and test.config.materialized == "test"
@@ -173,7 +173,7 @@ def _ask(runners: list[OneOfMany], manifest: Any) -> None:
 
 
 def _count(place: int, test: Any, context: dict[str, Any]) -> str:
-    """What dbt would ask of one test, with the test's place in front."""
+    """Return dbt's own question of one test, with the test's place in front."""
     config = test.config
     counted = context["get_test_sql"](
         test.compiled_code, config.fail_calc, config.warn_if, config.error_if, limit=None

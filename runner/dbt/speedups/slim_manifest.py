@@ -1,4 +1,4 @@
-"""Of a parsed project no more is written than the runner reads: a fifth of a first parse.
+"""A manifest is written with no more than the runner reads: a fifth of a first parse.
 
 It has the form of dbt's manifest.json. dbt's own way to write one makes a serializer for each of
 its classes first, which takes longer than all else.
