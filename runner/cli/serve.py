@@ -156,7 +156,7 @@ def _watch_on(
 
 def _watched(outlook: Outlook, environment: Environment) -> WatchReport:
     blockers = WorkspaceBlockers(outlook.workspace, None, environment.now)
-    return watch_pipelines(Conditions(outlook, blockers))
+    return watch_pipelines(Conditions(outlook, blockers.find))
 
 
 def _show(report: WatchReport, lines: list[str], zone: ZoneInfo, output: Format) -> None:

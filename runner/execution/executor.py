@@ -29,8 +29,7 @@ from runner.execution.pending import PendingWork
 from runner.execution.recorder import RunRecorder
 from runner.execution.results import Failure, nothing_came_of
 from runner.execution.unwindowed import UnwindowedNodes, unit_tested
-from runner.execution.verdicts import Judgement, judge
-from runner.project.manifest import Node
+from runner.execution.verdicts import Judgement
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Executor:
         self._stages = self._unwindowed.stages
         self._pending = PendingWork(pipeline, plan.pieces)
         self._recorder = RunRecorder(context, self._pending, self._unwindowed, _bad_rows(plan))
-        self._invoker = Invoker(context, request.kind)
+        self._invoker = Invoker(context, request.kind, self._unwindowed)
         self._blocker: str | None = None  # why no chunk can succeed
         self._locked_since: float | None = None  # by the monotonic clock; None: not refused
         self._systematic: set[str] = set()  # failures that were the same wherever they were tried
@@ -173,13 +172,11 @@ class Executor:
         if spans := splitting.mentioned(self._calendar, span, failure):
             return spans
         windows = list(self._calendar.windows(span))
-        if part.probes and failure.signature in self._systematic:
-            self._settle(span, failure)
-            return []
-        if not part.probes or len(windows) == 2:
+        is_known = part.probes and failure.signature in self._systematic
+        if not is_known and (not part.probes or len(windows) == 2):
             return list(self._calendar.halves(span))
         probed = splitting.probes(windows)
-        if self._fail_alike(probed, stage):
+        if is_known or self._fail_alike(probed, stage):
             self._systematic.add(failure.signature)
             self._settle(span, failure)
             return []
@@ -205,7 +202,7 @@ class Executor:
         following, spoilt = self._unwindowed.following(), self._recorder.spoilt
         joining = self._unwindowed.joining(stage, is_last=is_last)
         unwindowed = [n for n in joining if n not in following or n.name not in spoilt]
-        fence, judgement = self._run(chunk, unwindowed)
+        fence, judgement = self._invoker.run(chunk, unwindowed)
         rows = [run.row_count or 0 for w in judgement.windows.values() for run in w.models]
         if rows and chunk.models:
             count = len(judgement.windows)
@@ -214,22 +211,13 @@ class Executor:
         self._invoker.running = None
         return judgement
 
-    def _run(self, chunk: Chunk, unwindowed: list[Node]) -> tuple[int, Judgement]:
-        """Run one invocation; returns its fence too."""
-        names = [*(node.name for node in unwindowed), *chunk.models]
-        checks = self._unwindowed.checks(chunk, unwindowed)
-        unit_tests = self._unwindowed.needs_unit_tests(names)
-        fence, result = self._invoker.run(chunk, unwindowed, checks, unit_tests=unit_tests)
-        self._unwindowed.remember(result, names)
-        return fence, judge(self._context.pipeline, chunk, result)
-
     def _build_tables(self, stage: int) -> None:
         """Build the tables that are made from windows, if no chunk has; in one window's name."""
         tables, held_back = self._recorder.tables(stage), self._recorder.held_back
         if tables and (self._pending.windows or held_back) and self._may_go_on():
             window = held_back or self._pending.windows[-1]
             reached("before-tables")
-            fence, judgement = self._run(Chunk(window.span, ()), tables)
+            fence, judgement = self._invoker.run(Chunk(window.span, ()), tables)
             reached("after-tables")
             self._recorder.write_tables(fence, window, judgement.unwindowed, judgement.error)
             self._invoker.running = None

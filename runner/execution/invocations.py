@@ -1,4 +1,4 @@
-"""One invocation: claim the windows, run dbt, and ask the markers if it died."""
+"""One invocation: claim the windows, run dbt, ask the markers if it died, and judge it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from runner.core.states import RunKind
 from runner.dbt.protocol import Invocation, InvocationResult
 from runner.execution.context import RunContext
 from runner.execution.heartbeat import Heartbeat
+from runner.execution.unwindowed import UnwindowedNodes
+from runner.execution.verdicts import Judgement, judge
 from runner.project.manifest import Node
 
 
 class Invoker:
     """Runs one ``dbt build`` at a time under a lease."""
 
-    def __init__(self, context: RunContext, kind: RunKind) -> None:
+    def __init__(self, context: RunContext, kind: RunKind, unwindowed: UnwindowedNodes) -> None:
         self._context = context
         self._kind = kind
+        self._unwindowed = unwindowed
         leases, engine = context.ledger.leases, context.engine
         self.heartbeat = Heartbeat(leases, context.pipeline.name, engine.kill)
         self.running: Span | None = None  # of the invocation in progress
         self.fence: int | None = None  # of the last one
 
-    def run(
-        self, chunk: Chunk, unwindowed: Sequence[Node], checks: Sequence[str], *, unit_tests: bool
-    ) -> tuple[int, InvocationResult]:
+    def run(self, chunk: Chunk, unwindowed: Sequence[Node]) -> tuple[int, Judgement]:
         """Run a chunk with some nodes that know no windows; returns its fence too.
 
         Raises :class:`LedgerError` if the windows are, or come into, other hands: then dbt is
@@ -41,13 +42,14 @@ class Invoker:
         self.fence = fence = context.claim(span)
         reached("after-claim")
         context.observer.invoking(chunk)
+        nodes = (*(node.name for node in unwindowed), *chunk.models)
         ends = pipeline.calendar.window_at(span.start), pipeline.calendar.before(span.end)
         newest = pipeline.newest(context.environment.now())
         invocation = Invocation(
-            nodes=(*(node.name for node in unwindowed), *chunk.models),
-            checks=tuple(checks),
+            nodes=nodes,
+            checks=tuple(self._unwindowed.checks(chunk, unwindowed)),
             exclude=tuple(node.name for node in pipeline.nodes if node.is_gate),
-            with_unit_tests=unit_tests,
+            with_unit_tests=self._unwindowed.needs_unit_tests(nodes),
             span=span,
             run_id="__".join(dict.fromkeys((self._kind, *(window.label for window in ends)))),
             fence=fence,
@@ -59,7 +61,8 @@ class Invoker:
         reached("after-build")
         if result.error is not None:
             result = self._with_markers(result, chunk, fence)
-        return fence, result
+        self._unwindowed.remember(result, nodes)
+        return fence, judge(pipeline, chunk, result)
 
     def _build(self, invocation: Invocation) -> InvocationResult:
         if not invocation.nodes and not invocation.checks:

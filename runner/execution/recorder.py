@@ -16,7 +16,7 @@ from runner.core.chunks import Chunk
 from runner.core.crash_points import reached
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
-from runner.core.status import WindowRecord, WorkResult
+from runner.core.status import InputsOf, WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
 from runner.execution.context import RunContext
@@ -68,11 +68,6 @@ class RunRecorder:
     # By model and window: the files as they were before the last invocation that made it.
     _seen: dict[str, dict[Span, tuple[InputFile, ...]]] = field(default_factory=dict)
 
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline that runs."""
-        return self.context.pipeline
-
     def tables(self, stage: int | None = None) -> list[Node]:
         """Return the tables to build from the windows so far, without those of bad rows."""
         spoilt = self.spoilt
@@ -82,10 +77,11 @@ class RunRecorder:
     def spoilt(self) -> set[str]:
         """The names of what reads rows that are bad and published: no gate has held them back."""
         runs = list(self._runs())
-        bad = {r.model for _, r in runs if r.standing is WorkResult.INCORRECT and _has_rows(r)}
+        wrong = [run for _, run in runs if run.standing is WorkResult.INCORRECT]
+        bad = {run.model for run in wrong if run.row_count is not None}
         done = grouped((run.model, window.span) for window, run in runs)
         left = {m for m, spans in self.bad_before.items() if spans - Spans(done.get(m, ()))}
-        return reads_from(self.pipeline, bad | left)
+        return reads_from(self.context.pipeline, bad | left)
 
     def read_inputs(self, chunk: Chunk) -> None:
         """Read what the windows of an invocation will be made from, before it starts."""
@@ -110,19 +106,20 @@ class RunRecorder:
             goes_on = self.pending.left(window) or (failure and chunk.is_for_tables)
             outcome = None if goes_on else self._outcome(window, failure)
             entries[window] = RunEntry(runs, findings, outcome)
-        worked_on = [(w, run) for w, judged in judgement.windows.items() for run in judged.models]
+        judged_windows = judgement.windows.items()
+        worked_on = [(window.span, run) for window, j in judged_windows for run in j.models]
         published = grouped(
-            (run.model, window.span)
-            for window, run in worked_on
-            if _has_rows(run) and run.model in chunk.models
+            (run.model, span)
+            for span, run in worked_on
+            if run.row_count is not None and run.model in chunk.models
         )
-        behind = reads_from(self.pipeline, published.keys())
-        tables = [node for node in self.pipeline.following_tables if node.name in behind]
+        behind = reads_from(self.context.pipeline, published.keys())
+        tables = [node for node in self.context.pipeline.following_tables if node.name in behind]
         change = IndexChange(
+            windows=_timelines((run.model, (span, _record_of(run))) for span, run in worked_on),
             # Should nobody build the tables, they lag behind what was published.
-            whole=unbuilt(tables, newest, _NOT_YET) | self._whole(judgement.unwindowed, newest),
-            windows=self._painted(worked_on),
-            outdated=outdated_by(self.pipeline, published),
+            whole=unbuilt(tables, newest, _NOT_YET) | _whole(judgement.unwindowed, newest),
+            outdated=outdated_by(self.context.pipeline, published),
             late=judgement.late,
             inputs=self._made_from(entries, chunk.models),
         )
@@ -131,19 +128,23 @@ class RunRecorder:
     def fail(self, fence: int, span: Span, failure: Failure) -> None:
         """Let a failure be the last word on what is left of some windows."""
         entries: dict[Window, RunEntry] = {}
+        painted: list[tuple[str, tuple[Span, WindowRecord]]] = []
         is_verdict = failure.standing is WorkResult.INCORRECT
-        for window in self.pipeline.calendar.windows(span):
+        read = self._inputs_of(failure)
+        for window in self.context.pipeline.calendar.windows(span):
             left = self.pending.left(window)
             blamed = failure.blamed if failure.blamed in left or not left else left[0]
             runs = (self._failed(window, blamed, failure),) if blamed in left else ()
+            inputs = read(window.span) if read and blamed == failure.blamed else None
+            painted += ((run.model, (window.span, _record_of(run, inputs))) for run in runs)
             self._add(window, runs)
             outcome = self._outcome(window)
             state = worst([outcome.state, RunState.INCORRECT if is_verdict else RunState.FAILED])
             outcome = replace(outcome, state=state, reason=failure.reason)
             entries[window] = RunEntry(runs, failure.findings, outcome)
-        worked_on = [(window, run) for window, entry in entries.items() for run in entry.models]
-        painted, inputs = self._painted(worked_on, failure), self._made_from(entries, self._seen)
-        change = IndexChange(windows=painted, inputs=inputs)
+        change = IndexChange(
+            windows=_timelines(painted), inputs=self._made_from(entries, self._seen)
+        )
         self._record(fence, self._without_last(entries), change)
 
     def write_tables(
@@ -157,7 +158,7 @@ class RunRecorder:
             reason = outcome.reason or self._last_words.reason
             outcome = replace(outcome, state=state, reason=reason)
         self.held_back = self._last_words = None
-        change = IndexChange(whole=self._whole(tables, window))
+        change = IndexChange(whole=_whole(tables, window))
         self._record(fence, {window: RunEntry(tuple(tables), (), outcome)}, change)
 
     def _runs(self) -> Iterator[tuple[Window, ModelRun]]:
@@ -174,7 +175,7 @@ class RunRecorder:
     def _without_last(self, entries: Entries) -> Entries:
         """Hold back the newest run that ends here if no other will be open after it."""
         ending = [window for window, entry in entries.items() if entry.outcome is not None]
-        has_published = any(_has_rows(run) for _, run in self._runs())
+        has_published = any(run.row_count is not None for _, run in self._runs())
         is_end = len(ending) == len(self.pending.windows)
         if not is_end or not has_published or not self.tables():
             return entries
@@ -186,7 +187,7 @@ class RunRecorder:
         by_start = {window.start: entry for window, entry in entries.items()}
         reached("before-record")
         now = self.context.environment.now()
-        self.context.ledger.results.record(self.pipeline.name, fence, by_start, change, now)
+        self.context.ledger.results.record(self.context.pipeline.name, fence, by_start, change, now)
         reached("after-record")
         for window, entry in sorted(entries.items(), key=lambda item: item[0]):
             if entry.outcome is not None:
@@ -197,7 +198,7 @@ class RunRecorder:
     def _outcome(self, window: Window, failure: str | None = None) -> RunEnd:
         """Sum up a run's account; ``failure`` is one that is about none of its models."""
         account = self._accounts[window]
-        found = [m for n in self.pipeline.data_nodes if (m := account.models.get(n.name))]
+        found = [m for n in self.context.pipeline.data_nodes if (m := account.models.get(n.name))]
         states = [run.standing.state for run in found]
         states.append(RunState.SUCCESS if failure is None else RunState.FAILED)
         return RunEnd(
@@ -210,22 +211,9 @@ class RunRecorder:
 
     def _failed(self, window: Window, model: str, failure: Failure) -> ModelRun:
         before = self._accounts[window].models.get(model)
-        code_hash = next(n.code_hash for n in self.pipeline.windowed if n.name == model)
+        code_hash = next(n.code_hash for n in self.context.pipeline.windowed if n.name == model)
         rows = before.row_count if before else None
         return ModelRun(model, failure.standing, rows, code_hash, failure.reason)
-
-    def _painted(
-        self, runs: Iterable[tuple[Window, ModelRun]], failure: Failure | None = None
-    ) -> dict[str, Timeline[WindowRecord]]:
-        """Return what is known of windowed models after some runs, by model."""
-        parts = grouped((r.model, (w.span, self._known(r, w, failure))) for w, r in runs)
-        return {model: Timeline(found) for model, found in parts.items()}
-
-    def _whole(
-        self, runs: Iterable[ModelRun], window: Window
-    ) -> dict[str, tuple[Span, WindowRecord]]:
-        """Return what is known of nodes without windows, in a window's name."""
-        return {run.model: (window.span, self._known(run, window)) for run in runs}
 
     def _made_from(self, entries: Entries, models: Container[str]) -> FilesRead:
         """Return the files that were there for what some runs have brought of models."""
@@ -238,22 +226,32 @@ class RunRecorder:
         )
         return {model: dict(read) for model, read in found.items()}
 
-    def _known(self, run: ModelRun, window: Window, failure: Failure | None = None) -> WindowRecord:
-        """Return what the index keeps; of a failure that will not pass also what it read."""
-        inputs = None
+    def _inputs_of(self, failure: Failure) -> InputsOf | None:
+        """Return what tells on what a model has failed, if it would fail on that again."""
         # What failed for another's sake is tried again as soon as that is mended.
-        is_own = failure is not None and failure.is_its_own and failure.blamed == run.model
-        if failure is not None and is_own and run.standing is WorkResult.FAILED:
-            remedy = retries.classify(failure.message).remedy
-            if remedy is retries.Remedy.PERMANENT and run.model in self.context.inputs:
-                inputs = self.context.inputs[run.model](window.span)
-        return WindowRecord(
-            run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=_has_rows(run)
-        )
+        if not failure.is_its_own or failure.standing is not WorkResult.FAILED:
+            return None
+        is_permanent = retries.classify(failure.message).remedy is retries.Remedy.PERMANENT
+        return self.context.inputs.get(failure.blamed or "") if is_permanent else None
 
 
-def _has_rows(run: ModelRun) -> bool:
-    return run.row_count is not None
+def _record_of(run: ModelRun, inputs: str | None = None) -> WindowRecord:
+    """Return what the index keeps of a model's run; ``inputs`` is what it would fail on again."""
+    has_rows = run.row_count is not None
+    return WindowRecord(
+        run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=has_rows
+    )
+
+
+def _timelines(
+    parts: Iterable[tuple[str, tuple[Span, WindowRecord]]],
+) -> dict[str, Timeline[WindowRecord]]:
+    return {model: Timeline(found) for model, found in grouped(parts).items()}
+
+
+def _whole(runs: Iterable[ModelRun], window: Window) -> dict[str, tuple[Span, WindowRecord]]:
+    """Return what is known of nodes without windows, in a window's name."""
+    return {run.model: (window.span, _record_of(run)) for run in runs}
 
 
 def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:

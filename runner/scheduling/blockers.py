@@ -8,9 +8,9 @@ engine can ask a source. Its last answer is kept, for those who look without one
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Protocol
 
 from runner.core.config import WaitFor
 from runner.core.environment import Clock
@@ -18,63 +18,31 @@ from runner.core.errors import ConfigError, EngineError, nearest
 from runner.core.windows import Window
 from runner.dbt.protocol import Engine
 from runner.landed.completeness import Blocker, file_blocker
-from runner.ledger import Ledger
-from runner.project.manifest import Node, Project
+from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.workspace import Workspace
 
-
-class Blockers(Protocol):
-    """Knows what keeps windows from running."""
-
-    def blocker(self, pipeline: Pipeline, wait: WaitFor, window: Window) -> Blocker | None:
-        """Return why what a window waits for is not there; None if it is."""
+# Returns why what a window waits for is not there; None if it is.
+FindBlocker = Callable[[Pipeline, WaitFor, Window], Blocker | None]
 
 
+@dataclass
 class WorkspaceBlockers:
-    """Looks at the files and asks the sources of a workspace."""
+    """Looks at the files of a workspace and asks its sources, each at most once."""
 
-    def __init__(
-        self, workspace: Workspace, engine: Callable[[], Engine] | None, now: Clock
-    ) -> None:
-        """Ask no source anew without an ``engine``; ``now`` is the time at which files are seen.
+    workspace: Workspace
+    engine: Callable[[], Engine] | None  # None: no source is asked anew
+    now: Clock  # of the machine that the files are on, whichever time a pass looks from
+    _answers: dict[str, datetime | Blocker | None] = field(default_factory=dict)
 
-        That is the machine's, whichever time a pass looks from.
-        """
-        self._workspace = workspace
-        self._engine = engine
-        self._now = now
-
-    def blocker(self, pipeline: Pipeline, wait: WaitFor, window: Window) -> Blocker | None:
-        """See :class:`Blockers`."""
+    def find(self, pipeline: Pipeline, wait: WaitFor, window: Window) -> Blocker | None:
+        """Return why what a window waits for is not there; None if it is."""
         if wait.source is not None:
-            return self._freshness.blocker(wait.source, wait.lag, window, pipeline.config.timeout)
-        folder, zone = self._workspace.project_dir, pipeline.calendar.zone
-        return file_blocker(wait, window, zone, folder, self._now())
+            return self.source_blocker(wait.source, wait.lag, window, pipeline.config.timeout)
+        folder, zone = self.workspace.project_dir, pipeline.calendar.zone
+        return file_blocker(wait, window, zone, folder, self.now())
 
-    @cached_property
-    def _freshness(self) -> Freshness:
-        workspace = self._workspace
-        return Freshness(workspace.project(), workspace.ledger, self._engine, self._now)
-
-
-class Freshness:
-    """The sources of a project, each asked at most once."""
-
-    def __init__(
-        self, project: Project, ledger: Ledger, engine: Callable[[], Engine] | None, now: Clock
-    ) -> None:
-        self._sources = {
-            node.unique_id.split(".", 2)[2]: node
-            for node in project.nodes.values()
-            if node.kind == "source"
-        }
-        self._ledger = ledger
-        self._engine = engine
-        self._now = now
-        self._answers: dict[str, datetime | Blocker | None] = {}
-
-    def blocker(
+    def source_blocker(
         self, source: str, lag: timedelta, window: Window, patience: timedelta
     ) -> Blocker | None:
         """Return what is wrong with a source for a window; None if it is fresh, or nobody knows.
@@ -83,19 +51,25 @@ class Freshness:
         """
         self._require_known(source)
         if source not in self._answers:
-            self._answers[source] = self._asked(source, patience)
+            self._answers[source] = self._ask(source, patience)
         loaded_at = self._answers[source]
         if isinstance(loaded_at, Blocker):
             return loaded_at
-        if loaded_at is not None and loaded_at >= window.end - lag:
-            return None
         if loaded_at is None:
-            return Blocker(f"{source} has no rows") if self._engine else None
+            return Blocker(f"{source} has no rows") if self.engine else None
+        if loaded_at >= window.end - lag:
+            return None
         # The same words for all windows: then they are one range wherever they are told.
         return Blocker(f"{source} is loaded only up to {loaded_at:%Y-%m-%d %H:%M} UTC")
 
+    @cached_property
+    def _sources(self) -> dict[str, Node]:
+        """The sources of the project by name, such as ``landing.lines``."""
+        nodes = self.workspace.project().nodes.values()
+        return {node.unique_id.split(".", 2)[2]: node for node in nodes if node.kind == "source"}
+
     def _require_known(self, source: str) -> None:
-        node: Node | None = self._sources.get(source)
+        node = self._sources.get(source)
         if node is None:
             hint = nearest(source, self._sources) or f" Known: {', '.join(sorted(self._sources))}"
             raise ConfigError(f"wait_for: the project has no source {source!r}.{hint}")
@@ -105,12 +79,13 @@ class Freshness:
                 "`loaded_at_field` or a `loaded_at_query`, as for dbt source freshness"
             )
 
-    def _asked(self, source: str, patience: timedelta) -> datetime | Blocker | None:
-        if self._engine is None:
-            return self._ledger.scheduler.get_loaded_at(source)
+    def _ask(self, source: str, patience: timedelta) -> datetime | Blocker | None:
+        scheduler = self.workspace.ledger.scheduler
+        if self.engine is None:
+            return scheduler.get_loaded_at(source)
         try:
-            loaded_at = self._engine().loaded_at(source, patience)
+            loaded_at = self.engine().loaded_at(source, patience)
         except EngineError as error:
             return Blocker(str(error))
-        self._ledger.scheduler.record_source(source, loaded_at, self._now())
+        scheduler.record_source(source, loaded_at, self.now())
         return loaded_at

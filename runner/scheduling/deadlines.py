@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import and_
 
 from runner.core.errors import DaybreakError
 from runner.core.incidents import Incident, IncidentKind
@@ -53,8 +55,8 @@ class Missed:
     """Windows that should have been a success by now, and are not."""
 
     pipeline: Pipeline
-    span: Span  # contiguous windows with the same trouble
-    trouble: Incident
+    span: Span  # contiguous windows with the same incident
+    incident: Incident
     late: timedelta  # since the first of them should have been a success
     failing_since: datetime | None  # UTC; None: it has not run, or not gone wrong
 
@@ -110,16 +112,20 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
     absent = having(plan, (WindowStatus.MISSING, WindowStatus.PUBLISHED)) - wrong.covered - running
-    awaited_still = expected(pipeline, awaited)
-    waiting: Timeline[Waiting] = Timeline()
-    if pipeline.config.wait_for or pipeline.config.after:
-        waiting = conditions.waiting(pipeline, _newest(pipeline, absent & awaited_still))
+    expected_still = expected(pipeline, awaited)
+    candidates = (
+        absent & expected_still if pipeline.config.wait_for or pipeline.config.after else ()
+    )
+    windows = [window for span in candidates for window in pipeline.calendar.windows(span)]
+    # Nobody asks what windows of a long past wait for.
+    newest = Spans(window.span for window in windows[-_MOST_WINDOWS:])
+    waiting = conditions.waiting(pipeline, newest)
     overdue = _waited_too_long(pipeline, now, waiting)
     overdue |= Spans([found] if (found := pipeline.overdue(now)) else [])
-    missed = _missed(planner, now, absent & overdue & awaited_still, waiting)
+    missed = _missed(planner, now, absent & overdue & expected_still, waiting)
     # A window that was a success and is run again is there all the while.
     first_run = running - _was_good(plan)
-    late = _running_too_long(planner, first_run & overdue & awaited_still, now)
+    late = _running_too_long(planner, first_run & overdue & expected_still, now)
     incidents = wrong.painted(missed).painted(late)
     # Nor has anything recovered that lies beyond: of a clock that was set back, another `end`.
     beyond = Spans([_EVER]) - Spans([awaited])
@@ -196,12 +202,9 @@ def _running_too_long(planner: Planner, late: Spans, now: datetime) -> Timeline[
 
 def _was_good(plan: Plan) -> Spans:
     """Return the windows of which the last that is known is good, of every model."""
-    found: Spans | None = None
-    for model in plan.models:
-        if model.subject.is_windowed:
-            good = model.subject.known.where(lambda known: known.standing in _GOOD)
-            found = good if found is None else found & good
-    return found or Spans()
+    windowed = [model.subject.known for model in plan.models if model.subject.is_windowed]
+    good = [known.where(lambda record: record.standing in _GOOD) for known in windowed]
+    return reduce(and_, good) if good else Spans()
 
 
 def _waited_too_long(pipeline: Pipeline, now: datetime, waiting: Timeline[Waiting]) -> Spans:
@@ -213,22 +216,15 @@ def _waited_too_long(pipeline: Pipeline, now: datetime, waiting: Timeline[Waitin
     return Spans(found)
 
 
-def _newest(pipeline: Pipeline, spans: Spans) -> Spans:
-    """Return the newest windows of some: nobody asks what those of a long past wait for."""
-    windows = [window for span in spans for window in pipeline.calendar.windows(span)]
-    return Spans(window.span for window in windows[-_MOST_WINDOWS:])
-
-
 def _late(
     ledger: Ledger, pipelines: Iterable[PipelineIncidents], now: datetime
 ) -> Iterator[Missed]:
     for found in pipelines:
-        for span, trouble in found.overdue_incidents:
-            name, since = found.pipeline.name, None
-            if trouble.kind is not IncidentKind.MISSED:
-                since = ledger.runs.get_first_failure(name, span)
+        for span, incident in found.overdue_incidents:
+            name, has_run = found.pipeline.name, incident.kind is not IncidentKind.MISSED
+            since = ledger.runs.get_first_failure(name, span) if has_run else None
             late = now - _expected_at(found.pipeline, span)
-            yield Missed(found.pipeline, span, trouble, late, since)
+            yield Missed(found.pipeline, span, incident, late, since)
 
 
 def _expected_at(pipeline: Pipeline, span: Span) -> datetime:

@@ -130,13 +130,11 @@ class SchedulerLoop:
         """Return the newest version that is good."""
         try:
             found = Workspace.find(self.project_dir)
-            version = found.version
-            if version == self._refused:
+            if found.version == loaded.version:
+                self._refused = self._said = None
+            if found.version in (loaded.version, self._refused):
                 return loaded
-            self._refused = None if version == loaded.version else version
-            if self._refused is None:
-                self._said = None
-                return loaded
+            self._refused = found.version
             fresh = Loaded(found, self.kind)
         except DaybreakError as error:
             self._report(error)

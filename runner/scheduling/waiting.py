@@ -14,15 +14,9 @@ from runner.core.windows import Grain, Window
 from runner.overview.outlook import Outlook
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
-from runner.scheduling.blockers import Blockers
+from runner.scheduling.blockers import FindBlocker
 
-# Of what knows no windows: one that only lags behind its code makes no window wrong.
-_BROKEN = (
-    WindowStatus.FAILED,
-    WindowStatus.BLOCKED,
-    WindowStatus.INCORRECT,
-    WindowStatus.IN_FLIGHT,
-)
+BROKEN = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
 _SIZES = tuple(Grain)  # from the finest to the coarsest
 
 
@@ -40,7 +34,7 @@ class Conditions:
     """The conditions under which windows run, as they are at one time."""
 
     outlook: Outlook
-    blockers: Blockers
+    find_blocker: FindBlocker
 
     def waiting(self, pipeline: Pipeline, windows: Spans) -> Timeline[Waiting]:
         """Return which of some windows wait, and for what: the first thing that is not there."""
@@ -55,7 +49,10 @@ class Conditions:
             late = left & self._behind(pipeline, other)
             found += [(span, Waiting(f"waiting for {name}: not a success there")) for span in late]
             left -= late
-        found += self._without_files(pipeline, left)
+        for span in left if pipeline.config.wait_for else ():
+            for window in pipeline.calendar.windows(span):
+                waiting = next(self._blockers(pipeline, window), None)
+                found += [(window.span, waiting)] if waiting else []
         return Timeline(found)
 
     def _behind(self, pipeline: Pipeline, other: Planner) -> Spans:
@@ -67,25 +64,20 @@ class Conditions:
                 f"{other.pipeline.name}, which runs by {finer.grain}: take it out of `after`"
             )
         wrong = _lacking(self.outlook, other.pipeline)
-        spans = (calendar.covering(s) for s in wrong)
         return Spans(
             window.span
-            for span in spans
-            for window in calendar.windows(span)
-            if wrong & Spans(_inside(window, other.pipeline))
+            for span in wrong
+            for window in calendar.windows(calendar.covering(span))
+            if (start := finer.ceiling(window.start)) < (end := finer.floor(window.end))
+            and wrong.meets(Span(start, end))
         )
 
-    def _without_files(self, pipeline: Pipeline, windows: Spans) -> Iterator[tuple[Span, Waiting]]:
-        if not pipeline.config.wait_for:
-            return
-        for span in windows:
-            for window in pipeline.calendar.windows(span):
-                for wait in pipeline.config.wait_for:
-                    blocker = self.blockers.blocker(pipeline, wait, window)
-                    if blocker is not None:
-                        text = f"waiting: {blocker.text}"
-                        yield window.span, Waiting(text, blocker.until, wait.timeout)
-                        break
+    def _blockers(self, pipeline: Pipeline, window: Window) -> Iterator[Waiting]:
+        """Yield the files and sources that a window waits for and that are not there."""
+        for wait in pipeline.config.wait_for:
+            blocker = self.find_blocker(pipeline, wait, window)
+            if blocker is not None:
+                yield Waiting(f"waiting: {blocker.text}", blocker.until, wait.timeout)
 
 
 def _lacking(outlook: Outlook, pipeline: Pipeline) -> Spans:
@@ -93,20 +85,12 @@ def _lacking(outlook: Outlook, pipeline: Pipeline) -> Spans:
     complete = pipeline.complete(outlook.now)
     if complete is None:
         return Spans()
-    plan = outlook.plan(pipeline.name, complete)
+    # What knows no windows and only lags behind its code makes no window wrong.
+    broken = (*BROKEN, WindowStatus.IN_FLIGHT)
     return Spans(
         span
-        for model in plan.models
+        for model in outlook.plan(pipeline.name, complete).models
         for status, spans in model.statuses.items()
-        if status is not WindowStatus.SUCCESS and (model.subject.is_windowed or status in _BROKEN)
+        if status is not WindowStatus.SUCCESS and (model.subject.is_windowed or status in broken)
         for span in spans
     )
-
-
-def _inside(window: Window, other: Pipeline) -> list[Span]:
-    """Return the windows of another pipeline that lie inside a window, as one span or none."""
-    start = max(other.calendar.ceiling(window.start), other.first)
-    end = other.calendar.floor(window.end)
-    if other.last is not None:
-        end = min(end, other.last)
-    return [Span(start, end)] if start < end else []
