@@ -25,11 +25,10 @@ from runner.overview.outlook import Outlook
 from runner.render.columns import as_json
 from runner.render.serve import JsonLog, PlainLog, pass_record
 from runner.render.watch import watch_page, watch_record, what_is_wrong
-from runner.scheduling.blockers import WorkspaceBlockers
 from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.notify import notify_all
 from runner.scheduling.passes import PipelinePass, SchedulerPass, heartbeat
-from runner.scheduling.waiting import Conditions
+from runner.scheduling.waiting import Conditions, WorkspaceBlockers
 from runner.workspace import EngineKind, Workspace
 
 TICK = "tick"

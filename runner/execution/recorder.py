@@ -7,7 +7,7 @@ the end, one run is held back for them: it ends when they are built.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -24,15 +24,7 @@ from runner.execution.pending import PendingWork
 from runner.execution.results import Failure, reads_from
 from runner.execution.unwindowed import UnwindowedNodes
 from runner.execution.verdicts import Judgement
-from runner.ledger import (
-    FilesRead,
-    IndexChange,
-    InputFile,
-    ModelRun,
-    RunEnd,
-    RunEntry,
-    total_rows,
-)
+from runner.ledger import FilesRead, IndexChange, InputFile, ModelRun, RunEnd, RunEntry, total_rows
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 
@@ -76,10 +68,9 @@ class RunRecorder:
     @property
     def spoilt(self) -> set[str]:
         """The names of what reads rows that are bad and published: no gate has held them back."""
-        runs = list(self._runs())
-        wrong = [run for _, run in runs if run.standing is WorkResult.INCORRECT]
+        wrong = [run for _, run in self._runs if run.standing is WorkResult.INCORRECT]
         bad = {run.model for run in wrong if run.row_count is not None}
-        done = grouped((run.model, window.span) for window, run in runs)
+        done = grouped((run.model, window.span) for window, run in self._runs)
         left = {m for m, spans in self.bad_before.items() if spans - Spans(done.get(m, ()))}
         return reads_from(self.context.pipeline, bad | left)
 
@@ -133,8 +124,8 @@ class RunRecorder:
         read = self._inputs_of(failure)
         for window in self.context.pipeline.calendar.windows(span):
             left = self.pending.left(window)
-            blamed = failure.blamed if failure.blamed in left or not left else left[0]
-            runs = (self._failed(window, blamed, failure),) if blamed in left else ()
+            blamed = failure.blamed if failure.blamed in left else next(iter(left), None)
+            runs = (self._failed(window, blamed, failure),) if blamed else ()
             inputs = read(window.span) if read and blamed == failure.blamed else None
             painted += ((run.model, (window.span, _record_of(run, inputs))) for run in runs)
             self._add(window, runs)
@@ -161,11 +152,12 @@ class RunRecorder:
         change = IndexChange(whole=_whole(tables, window))
         self._record(fence, {window: RunEntry(tuple(tables), (), outcome)}, change)
 
-    def _runs(self) -> Iterator[tuple[Window, ModelRun]]:
-        """Yield what the invocations have brought so far."""
-        for window, account in self._accounts.items():
-            for run in account.models.values():
-                yield window, run
+    @property
+    def _runs(self) -> list[tuple[Window, ModelRun]]:
+        """What the invocations have brought so far."""
+        return [
+            (w, run) for w, account in self._accounts.items() for run in account.models.values()
+        ]
 
     def _add(self, window: Window, runs: Iterable[ModelRun]) -> _Account:
         account = self._accounts[window]
@@ -175,9 +167,9 @@ class RunRecorder:
     def _without_last(self, entries: Entries) -> Entries:
         """Hold back the newest run that ends here if no other will be open after it."""
         ending = [window for window, entry in entries.items() if entry.outcome is not None]
-        has_published = any(run.row_count is not None for _, run in self._runs())
-        is_end = len(ending) == len(self.pending.windows)
-        if not is_end or not has_published or not self.tables():
+        if len(ending) < len(self.pending.windows) or not self.tables():
+            return entries
+        if all(run.row_count is None for _, run in self._runs):  # nothing was published
             return entries
         self.held_back = last = max(ending)
         self._last_words = entries[last].outcome

@@ -16,18 +16,13 @@ from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
 from runner.dbt.protocol import InvocationResult
-from runner.execution.results import (
-    NO_ROWS,
-    Failure,
-    InvocationReport,
-    cause,
-    is_test,
-    reads_from,
-)
+from runner.execution.results import NO_ROWS, Failure, InvocationReport, cause, is_test, reads_from
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.warehouse.markers import RESULTS
+
+_ANSWERS = frozenset({"pass", "warn", "fail"})
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         unwindowed=tuple(_unwindowed_runs(report)),
         unwindowed_findings=tuple(_unwindowed_findings(report)),
         failure=failure,
-        checks=frozenset(_checks(report)),
+        checks=_checks(report),
         late=_late(report),
         error=result.error,
         seconds=result.seconds,
@@ -152,15 +147,11 @@ def _unwindowed_findings(report: InvocationReport) -> Iterator[CheckFinding]:
             yield replace(finding, expected=f"{label}: {finding.expected}")
 
 
-def _checks(report: InvocationReport) -> Iterator[str]:
-    """Yield the tests of the windows that gave an answer; those of other tables are of all windows.
+def _checks(report: InvocationReport) -> frozenset[str]:
+    """Return the tests of the windows that gave an answer; of other tables they are about all.
 
     Gates were asked for the models that they let through, or held back.
     """
-    for result in report.result.nodes:
-        has_judged = is_test(result) and result.status in {"pass", "warn", "fail"}
-        if has_judged and report.is_about_windows(result):
-            yield result.unique_id
     held_back = {evidence.model for evidence in report.result.evidence}
     asked = {
         node.unique_id
@@ -168,9 +159,9 @@ def _checks(report: InvocationReport) -> Iterator[str]:
         if node.name in report.chunk.models
         and (node.name in held_back or report.is_published(node.name))
     }
-    for node in report.pipeline.nodes:
-        if node.is_gate and node.attached_to in asked:
-            yield node.unique_id
+    gates = {n.unique_id for n in report.pipeline.nodes if n.is_gate and n.attached_to in asked}
+    answers = [r for r in report.result.nodes if is_test(r) and r.status in _ANSWERS]
+    return frozenset(gates.union(r.unique_id for r in answers if report.is_about_windows(r)))
 
 
 def _late(report: InvocationReport) -> dict[str, Timeline[str]]:

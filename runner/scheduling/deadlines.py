@@ -6,7 +6,7 @@ success is missed, whether its scheduler is late, dead, or was never started.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -98,7 +98,7 @@ def watch_pipelines(conditions: Conditions, *, as_scheduler: bool = False) -> Wa
     beat = ledger.scheduler.get_heartbeat()
     is_expected = beat is not None and is_awaited and not as_scheduler
     scheduler = scheduler_in_words(beat, now) if is_expected else None
-    missed = tuple(_late(ledger, found, now))
+    missed = tuple(miss for one in found for miss in _late(ledger, one, now))
     return WatchReport(now, tuple(found), scheduler, errors, missed, beat is not None)
 
 
@@ -216,19 +216,11 @@ def _waited_too_long(pipeline: Pipeline, now: datetime, waiting: Timeline[Waitin
     return Spans(found)
 
 
-def _late(
-    ledger: Ledger, pipelines: Iterable[PipelineIncidents], now: datetime
-) -> Iterator[Missed]:
-    for found in pipelines:
-        for span, incident in found.overdue_incidents:
-            name, has_run = found.pipeline.name, incident.kind is not IncidentKind.MISSED
-            since = ledger.runs.get_first_failure(name, span) if has_run else None
-            late = now - _expected_at(found.pipeline, span)
-            yield Missed(found.pipeline, span, incident, late, since)
-
-
-def _expected_at(pipeline: Pipeline, span: Span) -> datetime:
-    """Return when the first window of a span should have been a success."""
-    first = pipeline.calendar.window_at(span.start)
-    due_at = pipeline.schedule.due_at(first) if pipeline.schedule else first.end
-    return due_at + (pipeline.config.deadline or timedelta(0))
+def _late(ledger: Ledger, found: PipelineIncidents, now: datetime) -> Iterator[Missed]:
+    """Yield what should have been a success by now, and since when."""
+    pipeline, deadline = found.pipeline, found.pipeline.config.deadline or timedelta(0)
+    for span, incident in found.overdue_incidents:
+        first, has_run = pipeline.calendar.window_at(span.start), incident.kind in _WRONG
+        due_at = pipeline.schedule.due_at(first) if pipeline.schedule else first.end
+        since = ledger.runs.get_first_failure(pipeline.name, span) if has_run else None
+        yield Missed(pipeline, span, incident, now - due_at - deadline, since)

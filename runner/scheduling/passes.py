@@ -27,10 +27,9 @@ from runner.ledger import Ledger
 from runner.overview.outlook import Outlook
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
-from runner.scheduling.blockers import FindBlocker, WorkspaceBlockers
 from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.selection import Selection, looked_back_at, select_windows
-from runner.scheduling.waiting import Conditions, Waiting
+from runner.scheduling.waiting import Conditions, FindBlocker, Waiting, WorkspaceBlockers
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:

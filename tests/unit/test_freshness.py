@@ -13,7 +13,7 @@ from runner.core.errors import ConfigError, EngineError
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Ledger
 from runner.project.manifest import Node, Project
-from runner.scheduling.blockers import WorkspaceBlockers
+from runner.scheduling.waiting import WorkspaceBlockers
 from tests.unit.scheduling import utc
 
 ZONE = ZoneInfo("UTC")
