@@ -1,1 +1,378 @@
-"""Daybreak: a thin runner around a dbt project, for windows of data time."""
+"""Daybreak runs a dbt project window by window: in order, once, and right.
+
+This is its Python interface, and the command line is the first to use it::
+
+    from datetime import date
+    import runner
+
+    shop = runner.OpenProject("shop")
+    result = shop.backfill("orders_pipeline", date(2017, 3, 1), date(2017, 5, 31))
+
+What is raised on purpose is a :class:`DaybreakError`; :mod:`runner.core.errors` draws the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from runner.core.errors import (
+    ConfigError,
+    DaybreakError,
+    EngineError,
+    FencedOffError,
+    LedgerError,
+    PausedError,
+    ProjectError,
+    UsageError,
+    WarehouseLockedError,
+)
+
+# What methods need is imported when they are called: who only looks pays for neither dbt nor
+# DuckDB, and the command line starts to import dbt before anything else.
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from datetime import date, datetime, timedelta
+    from pathlib import Path
+
+    from runner.core.environment import Environment
+    from runner.core.planning import Plan, Reprocess
+    from runner.core.states import RunState
+    from runner.doctor.checks import Diagnosis
+    from runner.execution.context import Observer, RunResult
+    from runner.explain.repair import Why
+    from runner.ledger import Run, RunDetails
+    from runner.lint.models import ModelFinding
+    from runner.overview.metrics import Metrics
+    from runner.overview.pipeline import PipelineStatus, PipelineSummary
+    from runner.planner import Planner
+    from runner.proving.results import ProofReport
+    from runner.run import Session
+    from runner.scheduling.deadlines import WatchReport
+    from runner.scheduling.passes import PipelinePass
+    from runner.scheduling.serving import Reporter
+    from runner.workspace import EngineKind, Workspace
+
+__all__ = [
+    "ConfigError",
+    "DaybreakError",
+    "EngineError",
+    "EngineKind",
+    "FencedOffError",
+    "LedgerError",
+    "Observer",
+    "OpenProject",
+    "PausedError",
+    "ProjectError",
+    "Reporter",
+    "Reprocess",
+    "UsageError",
+    "WarehouseLockedError",
+]
+_HOMES = {
+    "EngineKind": "runner.workspace",
+    "Observer": "runner.execution.context",
+    "Reporter": "runner.scheduling.serving",
+    "Reprocess": "runner.core.planning",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'runner' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+class OpenProject:
+    """A dbt project with its pipelines; a method is called as its command is.
+
+    Dates are inclusive and in the pipeline's zone; so is ``as_of``, a time to look from instead of
+    now, if it has no offset. ``engine`` is how dbt is run: ``"warm"`` or ``"plain"``. Every method
+    raises :class:`UsageError` for a name, a date or a window that there is not.
+    """
+
+    def __init__(
+        self, project_dir: Path | str = ".", environment: Environment | None = None
+    ) -> None:
+        """Open the project in a folder; ``environment`` is the clock, patience and chance."""
+        from runner.workspace import Workspace, real_environment
+
+        self.workspace: Workspace = Workspace.find(project_dir)
+        self.environment = environment or real_environment()
+
+    @property
+    def pipelines(self) -> tuple[str, ...]:
+        """The names of the pipelines, as pipelines.yml orders them."""
+        return self.workspace.named(None)
+
+    def backfill(
+        self,
+        pipeline: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        reprocess: Reprocess | str = "failed",
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+        newest_first: bool = False,
+        force: bool = False,
+        allow_unsafe: Iterable[str] = (),
+        as_of: datetime | None = None,
+        engine: EngineKind | str = "warm",
+        observer: Observer | None = None,
+    ) -> RunResult:
+        """Replay a range of dates; without dates, whatever is missing or not right."""
+        with self.session(pipeline, engine, as_of) as session:
+            request = session.planner.request_backfill(
+                (start_date, end_date),
+                session.now,
+                reprocess,
+                select=select,
+                chunk=chunk,
+                newest_first=newest_first,
+                force=force,
+                allow_unsafe=allow_unsafe,
+            )
+            return session.run(request, observer)
+
+    def run(
+        self,
+        pipeline: str,
+        window: str | None = None,
+        *,
+        allow_unsafe: Iterable[str] = (),
+        as_of: datetime | None = None,
+        engine: EngineKind | str = "warm",
+        observer: Observer | None = None,
+    ) -> RunResult:
+        """Run what is due and not done, or one window by its label, done or not."""
+        with self.session(pipeline, engine, as_of) as session:
+            request = session.planner.request_run(window, session.now, allow_unsafe)
+            return session.run(request, observer)
+
+    def retry(
+        self,
+        pipeline: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        allow_unsafe: Iterable[str] = (),
+        as_of: datetime | None = None,
+        engine: EngineKind | str = "warm",
+        observer: Observer | None = None,
+    ) -> RunResult:
+        """Try again what failed or is incorrect, and only that, even if nothing has changed."""
+        with self.session(pipeline, engine, as_of) as session:
+            dates = (start_date, end_date)
+            request = session.planner.request_retry(dates, session.now, allow_unsafe)
+            return session.run(request, observer)
+
+    def session(
+        self,
+        pipeline: str,
+        engine: EngineKind | str = "warm",
+        as_of: datetime | None = None,
+        reading: AbstractContextManager[object] | None = None,
+    ) -> AbstractContextManager[Session]:
+        """Start an engine for several requests of a pipeline; ``reading`` surrounds the parse.
+
+        Raises :class:`PausedError` for a paused pipeline, before dbt is started.
+        """
+        from runner.run import open_session
+        from runner.workspace import EngineKind
+
+        kind = EngineKind(engine)
+        return open_session(self.workspace, pipeline, self.environment, kind, as_of, reading)
+
+    def plan(
+        self,
+        pipeline: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        reprocess: Reprocess | str = "failed",
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+        newest_first: bool = False,
+        force: bool = False,
+        as_of: datetime | None = None,
+    ) -> Plan:
+        """Say what is missing, failed, incorrect, stale or in flight, and what would run."""
+        planner, now = self.planner(pipeline, as_of)
+        request = planner.request_backfill(
+            (start_date, end_date),
+            now,
+            reprocess,
+            select=select,
+            chunk=chunk,
+            newest_first=newest_first,
+            force=force,
+        )
+        return planner.plan(request, now)
+
+    def status(self, pipeline: str, as_of: datetime | None = None) -> PipelineStatus:
+        """Return the status of every window of every model."""
+        from runner.overview.pipeline import PipelineStatus
+
+        planner, now = self.planner(pipeline, as_of)
+        plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
+        return PipelineStatus(pipeline, plan, self.workspace.ledger.controls.get_pause(pipeline))
+
+    def summaries(self, as_of: datetime | None = None) -> list[PipelineSummary]:
+        """Return each pipeline with its schedule, its next window and its last verdict."""
+        from runner.overview.pipeline import PipelineSummary
+        from runner.planner import proofs_of
+
+        ledger, found = self.workspace.ledger, []
+        for name in self.pipelines:
+            pipeline = self.workspace.pipeline(name)
+            now = self.environment.instant(as_of, pipeline.calendar.zone)
+            last = next(iter(ledger.runs.find(name, limit=1)), None)
+            pause, proofs = ledger.controls.get_pause(name), proofs_of(pipeline, ledger)
+            found.append(PipelineSummary(pipeline, now, last, pause, proofs))
+        return found
+
+    def runs(self, pipeline: str, limit: int = 20, state: RunState | None = None) -> list[Run]:
+        """Return the runs of a pipeline, the newest window first."""
+        (name,) = self.workspace.named(pipeline)
+        return self.workspace.ledger.runs.find(name, limit, state)
+
+    def show_run(self, pipeline: str, run_id: str) -> RunDetails:
+        """Return one run: its models, and the evidence of the checks that did not pass."""
+        (name,) = self.workspace.named(pipeline)
+        return self.workspace.ledger.get_details(name, run_id)
+
+    def why(self, model: str, window: str | None = None, as_of: datetime | None = None) -> Why:
+        """Say why a window is what it is: all that it is made from, the first cause, the repair."""
+        from runner.explain.repair import explain
+
+        workspace = self.workspace
+        pauses = {
+            name: pause
+            for name in workspace.configs
+            if (pause := workspace.ledger.controls.get_pause(name))
+        }
+        now = self.environment.instant(as_of, workspace.zone)
+        return explain(workspace.tracer(now), model, window, workspace.zone, pauses)
+
+    def lint(self, select: Iterable[str] = ()) -> tuple[ModelFinding, ...]:
+        """Find what makes a model unfit for replay."""
+        from runner.lint import models
+
+        workspace = self.workspace
+        return models.lint(workspace.project(), workspace.project_dir, tuple(select))
+
+    def prove(
+        self,
+        pipeline: str,
+        *,
+        select: Iterable[str] = (),
+        windows: int = 3,
+        seed: int | None = None,
+        as_of: datetime | None = None,
+        engine: EngineKind | str = "warm",
+        notify: Callable[[str], None] = lambda _what: None,
+    ) -> ProofReport:
+        """Replay windows in a scratch copy, and say which models may be run again at any time.
+
+        The verdicts are kept. ``notify`` hears what happens, in a few words.
+        """
+        from runner.project.files import profiles_file
+        from runner.proving.prove import ProofRequest, models_to_prove, prove
+        from runner.workspace import EngineKind
+
+        workspace, kind = self.workspace, EngineKind(engine)
+        found = workspace.pipeline(pipeline)
+        report = prove(
+            ProofRequest(
+                pipeline=found,
+                project=workspace.project(),
+                select=models_to_prove(found, select),
+                window_count=windows,
+                seed=seed,
+                now=self.environment.instant(as_of, found.calendar.zone),
+                home=workspace.home,
+                profiles=profiles_file(workspace.project_dir),
+                start_engine=lambda variables: workspace.start_engine(kind, variables),
+                environment=self.environment,
+                notify=notify,
+            )
+        )
+        workspace.ledger.proofs.save(report.decided(self.environment.now()))
+        return report
+
+    def accept(self, model: str) -> int:
+        """Say that a change of a model is cosmetic; returns how many earlier codes are as good."""
+        from runner.project.acceptance import accept_code
+
+        workspace = self.workspace
+        return accept_code(model, workspace.project(), workspace.ledger, self.environment.now())
+
+    def pause(self, pipeline: str, reason: str = "by hand") -> None:
+        """Start nothing more of a pipeline; what runs now ends its chunk."""
+        (name,) = self.workspace.named(pipeline)
+        self.workspace.ledger.controls.pause(name, reason, self.environment.now())
+
+    def resume(self, pipeline: str) -> bool:
+        """Let a paused pipeline start again; False if it was not paused."""
+        (name,) = self.workspace.named(pipeline)
+        return self.workspace.ledger.controls.resume(name)
+
+    def cancel(self, pipeline: str) -> int:
+        """Stop what runs of a pipeline, wherever, and return how many runs; published rows stay."""
+        (name,) = self.workspace.named(pipeline)
+        controls, now = self.workspace.ledger.controls, self.environment.now()
+        return controls.cancel_runs(name, "cancelled by hand", now)
+
+    def tick(
+        self,
+        *,
+        as_of: datetime | None = None,
+        engine: EngineKind | str = "warm",
+        reporter: Reporter | None = None,
+        every: timedelta | None = None,
+    ) -> list[PipelinePass]:
+        """Run what is due and not done of every pipeline, once; tell people what is wrong.
+
+        ``every`` says how often ticks come. From another time than now nobody is told anything.
+        """
+        from runner.scheduling.serving import Reporter, tick
+        from runner.workspace import EngineKind
+
+        now = as_of and self.environment.instant(as_of, self.workspace.zone)
+        kind = EngineKind(engine)
+        return tick(self.workspace, kind, self.environment, reporter or Reporter(), every, now)
+
+    def watch(self, as_of: datetime | None = None) -> WatchReport:
+        """Find the windows that are past their deadline and no success; tells nobody."""
+        from runner.overview.outlook import Outlook
+        from runner.scheduling.deadlines import watch_pipelines
+        from runner.scheduling.waiting import Conditions, WorkspaceBlockers
+
+        outlook = Outlook(self.workspace, self.environment.instant(as_of, self.workspace.zone))
+        blockers = WorkspaceBlockers(self.workspace, None, self.environment.now)
+        return watch_pipelines(Conditions(outlook, blockers.find))
+
+    def doctor(
+        self, engine: EngineKind | str = "warm", before_asking: Callable[[], None] = lambda: None
+    ) -> list[Diagnosis]:
+        """Look whether ledger, warehouse, versions and disks are sound, and say what to do.
+
+        ``before_asking`` is called before the warehouse is asked, which takes seconds.
+        """
+        from runner.doctor.examine import examine
+        from runner.workspace import EngineKind
+
+        return examine(self.workspace, EngineKind(engine), before_asking)
+
+    def metrics(self, as_of: datetime | None = None) -> Metrics:
+        """Return figures of every pipeline."""
+        from runner.overview.metrics import measure
+
+        return measure(self.workspace, self.environment.instant(as_of, self.workspace.zone))
+
+    def planner(self, pipeline: str, as_of: datetime | None = None) -> tuple[Planner, datetime]:
+        """Return what resolves and plans requests of a pipeline, and the time it looks from."""
+        planner = self.workspace.planner(pipeline)
+        return planner, self.environment.instant(as_of, planner.pipeline.calendar.zone)

@@ -11,7 +11,7 @@ from typing import Self
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.errors import UsageError, nearest
-from runner.core.planning import TAKEN, Plan, Reprocess, RunRequest, make_plan
+from runner.core.planning import RETRIED, TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
@@ -62,7 +62,7 @@ class Planner:
         chunk: int | None = None,
         force: bool = False,
         newest_first: bool = False,
-        allow_unsafe: tuple[str, ...] = (),
+        allow_unsafe: Iterable[str] = (),
     ) -> RunRequest:
         """Resolve what somebody asked for; ``select`` names models, ``chunk`` counts windows.
 
@@ -76,8 +76,58 @@ class Planner:
             force=force,
             newest_first=newest_first,
             sizing=self.sizing(chunk),
+            allow_unsafe=tuple(allow_unsafe),
+        )
+
+    def request_backfill(
+        self,
+        dates: tuple[date | None, date | None],
+        now: datetime,
+        reprocess: Reprocess | str = Reprocess.FAILED,
+        *,
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+        newest_first: bool = False,
+        force: bool = False,
+        allow_unsafe: Iterable[str] = (),
+    ) -> RunRequest:
+        """Ask for the windows of some dates, as far as ``reprocess`` takes them."""
+        return self.request(
+            self.dates(*dates, now),
+            TAKEN[Reprocess(reprocess)],
+            select=select,
+            chunk=chunk,
+            newest_first=newest_first,
+            force=force,
             allow_unsafe=allow_unsafe,
         )
+
+    def request_retry(
+        self,
+        dates: tuple[date | None, date | None],
+        now: datetime,
+        allow_unsafe: Iterable[str] = (),
+    ) -> RunRequest:
+        """Ask for what failed or is incorrect in some dates, even if nothing has changed."""
+        span = self.dates(*dates, now)
+        return self.request(span, RETRIED, kind=RunKind.MANUAL, allow_unsafe=allow_unsafe)
+
+    def request_run(
+        self, window: str | None, now: datetime, allow_unsafe: Iterable[str] = ()
+    ) -> RunRequest:
+        """Ask for what is due and not done, or for one window by its label, done or not.
+
+        Raises :class:`UsageError` for a label that names no window, and without a schedule.
+        """
+        pipeline = self.pipeline
+        if window is None and pipeline.schedule is None:
+            raise UsageError(
+                f"{pipeline.name} has no schedule, so nothing of it is ever due: "
+                "name a window with --window, or use runner backfill"
+            )
+        span = pipeline.due(now) if window is None else pipeline.window(window, now).span
+        takes = TAKEN[Reprocess.FAILED if window is None else Reprocess.ALL]
+        return self.request(span, takes, kind=RunKind.MANUAL, allow_unsafe=allow_unsafe)
 
     def dates(self, first: date | None, last: date | None, now: datetime) -> Span | None:
         """Return the windows of some dates; a missing date is that end of what is complete.

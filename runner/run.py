@@ -5,7 +5,9 @@ The one way in for commands and for the scheduler.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.core.crash_points import reached
@@ -21,10 +23,57 @@ from runner.execution.recovery import adopt, recover
 from runner.landed.files import InputReader
 from runner.lint import models
 from runner.planner import Planner, proofs_of
+from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
-from runner.workspace import Workspace
+from runner.workspace import EngineKind, Workspace
 
 MEANWHILE = "another runner has taken it over or done it meanwhile"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A pipeline as it is at a time, and the engine that runs it."""
+
+    workspace: Workspace
+    planner: Planner
+    engine: Engine
+    environment: Environment
+    now: datetime  # the time to look from, UTC
+
+    def run(self, request: RunRequest, observer: Observer | None = None) -> RunResult:
+        """Run a request; see :func:`run_pipeline`."""
+        return run_pipeline(
+            self.workspace,
+            self.engine,
+            self.planner,
+            request,
+            self.now,
+            self.environment,
+            observer or Observer(),
+        )
+
+
+@contextmanager
+def open_session(
+    workspace: Workspace,
+    name: str,
+    environment: Environment,
+    kind: EngineKind = EngineKind.WARM,
+    as_of: datetime | None = None,
+    reading: AbstractContextManager[object] | None = None,
+) -> Iterator[Session]:
+    """Start an engine for a pipeline until the block is left; ``reading`` surrounds the parse.
+
+    Raises :class:`PausedError` for a paused pipeline, :class:`runner.core.errors.UsageError` for
+    an unknown one: before dbt is started.
+    """
+    find_config(name, workspace.configs)
+    require_running(workspace, name)
+    with workspace.start_engine(kind) as engine:
+        with reading or nullcontext():
+            planner = workspace.planner(name, engine)
+        now = environment.instant(as_of, planner.pipeline.calendar.zone)
+        yield Session(workspace, planner, engine, environment, now)
 
 
 def run_pipeline(
@@ -35,8 +84,8 @@ def run_pipeline(
     now: datetime,
     environment: Environment,
     observer: Observer,
-) -> tuple[Plan, RunResult]:
-    """Settle what a crash has left, plan as seen at ``now``, run; returns the plan and its result.
+) -> RunResult:
+    """Settle what a crash has left, plan as seen at ``now``, run.
 
     Raises :class:`PausedError` for a paused pipeline, :class:`runner.core.errors.UsageError` for
     a model that may not run, and what planning and running raise.
@@ -61,7 +110,7 @@ def run_pipeline(
     observer.announce(plan, reaches_today=_reaches_today(context, plan))
     result = execute_plan(context, planner, plan, now)
     observer.finished(result)
-    return plan, result
+    return result
 
 
 def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetime) -> RunResult:
@@ -90,7 +139,7 @@ def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetim
     executor = Executor(context, mine, with_snapshots=_reaches_today(context, mine))
     states = executor.execute()
     run_ids = {calendar.window_at(run.window_start): run.run_id for run in queued}
-    return RunResult(states, run_ids, others, environment.monotonic() - started)
+    return RunResult(plan, states, run_ids, others, environment.monotonic() - started)
 
 
 def require_running(workspace: Workspace, name: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from runner.core.config import PipelineConfig
+from runner.core.environment import Environment
 from runner.core.errors import ConfigError, UsageError
 from runner.dbt.protocol import Engine
 from runner.explain.lineage import Tracer
@@ -24,10 +27,15 @@ from runner.ledger import Ledger
 from runner.planner import Planner
 from runner.project.files import fingerprint, project_zone
 from runner.project.manifest import Project
-from runner.project.pipelines import find_config, make_pipeline
+from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.project.pipelines_yml import parse_pipelines
 
 PIPELINES = "pipelines.yml"
+
+
+def real_environment() -> Environment:
+    """Return the real clock, patience and chance; nothing else reads the clock."""
+    return Environment(lambda: datetime.now(UTC), time.monotonic, time.sleep, random.random)
 
 
 class EngineKind(StrEnum):
@@ -49,9 +57,9 @@ class Workspace:
     _read: list[Project] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
-    def find(cls, project_dir: Path) -> Self:
+    def find(cls, project_dir: Path | str) -> Self:
         """Open the project in a folder; :class:`UsageError` if there is no dbt project in it."""
-        project_dir = project_dir.resolve()
+        project_dir = Path(project_dir).resolve()
         for name in ("dbt_project.yml", PIPELINES):
             if not (project_dir / name).is_file():
                 raise UsageError(
@@ -129,10 +137,13 @@ class Workspace:
         self._read[:] = [self._parse(engine).with_texts(self.project_dir)]
         return self._read[0]
 
+    def pipeline(self, name: str, engine: Engine | None = None) -> Pipeline:
+        """Make a pipeline of its settings and its models; :class:`UsageError` if unknown."""
+        return make_pipeline(name, find_config(name, self.configs), self.project(engine))
+
     def planner(self, name: str, engine: Engine | None = None) -> Planner:
         """Make the planner of a pipeline."""
-        project = self.project(engine)
-        pipeline = make_pipeline(name, find_config(name, self.configs), project)
+        project, pipeline = self.project(engine), self.pipeline(name, engine)
         files = InputFiles(pipeline, project, self.project_dir)
         return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of, files)
 

@@ -33,19 +33,28 @@ from runner.dbt.target import leave_warehouse
 TESTS = Path(__file__).resolve().parent
 
 
-@dataclass(frozen=True)
+# Before a test changes it.
+ENVIRONMENT = {
+    **{k: v for k, v in os.environ.items() if not k.startswith(("DAYBREAK_", "DBT_"))},
+    "DO_NOT_TRACK": "1",
+}
+
+
+@dataclass
 class Forked:
     """A process that a mould has forked; as much of a ``Popen`` as is asked of it."""
 
     pid: int
-    descriptor: int  # of the process: its number may be given again, this may not
+    descriptor: int | None  # of the process, until it has ended
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait for its end."""
-        ended, _, _ = select.select([self.descriptor], [], [], timeout)
-        if not ended:
+        if self.descriptor is None:
+            return
+        if not select.select([self.descriptor], [], [], timeout)[0]:
             raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
         os.close(self.descriptor)
+        self.descriptor = None
 
 
 class Mould:
@@ -57,7 +66,7 @@ class Mould:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.warm_dbt", kind, str(theirs.fileno()), str(project)],
                 cwd=TESTS.parent,
-                env={**os.environ, "DO_NOT_TRACK": "1"},
+                env=ENVIRONMENT,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from runner.cli import inputs
+from runner import OpenProject
 from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
 from runner.dbt.protocol import SourceSchema
-from runner.project.acceptance import accept_code
 from runner.render.schema import SCHEMA, accepted_page, schema_page
 from runner.warehouse import schemas
 from runner.workspace import EngineKind, Workspace
@@ -32,10 +31,7 @@ def accept(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Say that a change of a model is cosmetic: what it published before is as good."""
-    workspace = Workspace.find(project_dir)
-    project, ledger = workspace.project(), workspace.ledger
-    count = accept_code(model, project, ledger, inputs.now())
-    if count == 0:
+    if not OpenProject(project_dir).accept(model):
         typer.echo(f"{model}: nothing was published by other code than its present one")
     else:
         typer.echo(f"{model}: what was published by earlier code is no longer stale")

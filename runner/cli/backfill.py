@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from runner import OpenProject
 from runner.cli import exits, inputs
 from runner.cli.app import (
     HERE,
@@ -30,20 +30,14 @@ from runner.cli.app import (
     app,
     show,
 )
-from runner.core.errors import UsageError
-from runner.core.planning import RETRIED, TAKEN, Reprocess, RunRequest
+from runner.core.planning import Reprocess, RunRequest
 from runner.core.states import RunKind
-from runner.dbt.protocol import Engine
 from runner.planner import Planner
-from runner.project.pipelines import find_config
 from runner.render.columns import as_json
 from runner.render.plan import plan_record, plan_text
 from runner.render.runs import done_record
-from runner.run import allowances, require_running, run_pipeline
-from runner.workspace import EngineKind, Workspace
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from runner.run import Session, allowances
+from runner.workspace import EngineKind
 
 
 @app.command()
@@ -66,20 +60,28 @@ def backfill(
     """Replay a range of dates; without dates, whatever is missing or not right."""
     dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
     size = inputs.chunk_size(chunk)
-    workspace = Workspace.find(project_dir)
-    with _opened(workspace, pipeline, None if dry_run else engine, timestamp, output) as session:
-        planner = session.planner
-        request = planner.request(
-            planner.dates(*dates, session.now),
-            TAKEN[reprocess],
-            kind=RunKind.BACKFILL,
+
+    def request(planner: Planner, now: datetime) -> RunRequest:
+        return planner.request_backfill(
+            dates,
+            now,
+            reprocess,
             select=inputs.names(select),
             chunk=size,
-            force=force,
             newest_first=newest_first,
+            force=force,
             allow_unsafe=inputs.names(allow_unsafe),
         )
-        _carry_out(session, request)
+
+    project = OpenProject(project_dir)
+    if not dry_run:
+        with _session(project, pipeline, engine, timestamp, output) as session:
+            _run(session, request(session.planner, session.now), output)
+    planner, now = project.planner(pipeline, timestamp)
+    plan = planner.plan(request(planner, now), now)
+    allowances(project.workspace, planner, plan)
+    found = planner.pipeline
+    show(lambda: plan_text(found, plan), lambda: plan_record(found, plan), output)
 
 
 @app.command()
@@ -96,18 +98,9 @@ def run(
 ) -> None:
     """Run what is due and not done, or one window by its label."""
     timestamp = inputs.parsed_timestamp(as_of)
-    with _opened(Workspace.find(project_dir), pipeline, engine, timestamp, output) as session:
-        planner, found = session.planner, session.planner.pipeline
-        if window is None and found.schedule is None:
-            hint = "name a window with --window, or use runner backfill"
-            raise UsageError(f"{pipeline} has no schedule, so nothing of it is ever due: {hint}")
-        request = planner.request(
-            found.due(session.now) if window is None else found.window(window, session.now).span,
-            TAKEN[Reprocess.FAILED if window is None else Reprocess.ALL],
-            kind=RunKind.MANUAL,
-            allow_unsafe=inputs.names(allow_unsafe),
-        )
-        _carry_out(session, request)
+    with _session(OpenProject(project_dir), pipeline, engine, timestamp, output) as session:
+        allowed = inputs.names(allow_unsafe)
+        _run(session, session.planner.request_run(window, session.now, allowed), output)
 
 
 @app.command()
@@ -123,76 +116,39 @@ def retry(
 ) -> None:
     """Try again what failed or is incorrect, and only that; also what nothing has changed of."""
     dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
-    with _opened(Workspace.find(project_dir), pipeline, engine, timestamp, output) as session:
-        request = session.planner.request(
-            session.planner.dates(*dates, session.now),
-            RETRIED,
-            kind=RunKind.MANUAL,
-            allow_unsafe=inputs.names(allow_unsafe),
-        )
-        _carry_out(session, request)
-
-
-@dataclass(frozen=True)
-class _Session:
-    """A pipeline that a command is about, and what runs it."""
-
-    workspace: Workspace
-    planner: Planner
-    now: datetime  # the time to look from, UTC
-    output: Format
-    running: tuple[Engine, Console] | None  # None: the plan is only shown
+    with _session(OpenProject(project_dir), pipeline, engine, timestamp, output) as session:
+        allowed = inputs.names(allow_unsafe)
+        _run(session, session.planner.request_retry(dates, session.now, allowed), output)
 
 
 @contextmanager
-def _opened(
-    workspace: Workspace,
-    name: str,
-    engine: EngineKind | None,
+def _session(
+    project: OpenProject,
+    pipeline: str,
+    engine: EngineKind,
     timestamp: datetime | None,
     output: Format,
-) -> Iterator[_Session]:
-    """Open a pipeline and start an engine, if one is named, until the block is left."""
-    if engine is None:
-        planner = workspace.planner(name)
-        now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
-        yield _Session(workspace, planner, now, output, None)
-        return
+) -> Iterator[Session]:
+    """Start an engine for a pipeline, and show a person that dbt reads the project."""
     # Only here: a fifth of the time of a command that only looks.
     from rich.console import Console
 
-    find_config(name, workspace.configs)  # a wrong name is said before dbt is started
-    require_running(workspace, name)
-    # In JSON mode the lines for people go where they do not spoil the document.
-    console = Console(stderr=output is Format.JSON)
-    with workspace.start_engine(engine) as started:
-        with console.status("reading the dbt project"):
-            planner = workspace.planner(name, started)
-        now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
-        yield _Session(workspace, planner, now, output, (started, console))
+    reading = Console(stderr=output is Format.JSON).status("reading the dbt project")
+    with project.session(pipeline, engine, timestamp, reading) as session:
+        yield session
 
 
-def _carry_out(session: _Session, request: RunRequest) -> None:
-    """Run a request and show it as it goes, or only show its plan; exit by the worst window."""
-    workspace, planner, now = session.workspace, session.planner, session.now
-    pipeline = planner.pipeline
-    if session.running is None:
-        plan = planner.plan(request, now)
-        allowances(workspace, planner, plan)
-        show(
-            lambda: plan_text(pipeline, plan),
-            lambda: plan_record(pipeline, plan),
-            session.output,
-        )
-        return
+def _run(session: Session, request: RunRequest, output: Format) -> NoReturn:
+    """Run a request and show it as it goes; exit by the worst window."""
+    from rich.console import Console
+
     from runner.render.progress import ProgressDisplay
 
-    engine, console = session.running
+    pipeline = session.planner.pipeline
     word = "backfill" if request.kind is RunKind.BACKFILL else "run"
-    with ProgressDisplay(console, word, pipeline) as progress:
-        plan, result = run_pipeline(
-            workspace, engine, planner, request, now, inputs.environment(), progress
-        )
-    if session.output is Format.JSON:
-        typer.echo(as_json(done_record(pipeline, plan, result)))
-    raise typer.Exit(exits.of_windows(plan, result))
+    # In JSON mode the lines for people go where they do not spoil the document.
+    with ProgressDisplay(Console(stderr=output is Format.JSON), word, pipeline) as progress:
+        result = session.run(request, progress)
+    if output is Format.JSON:
+        typer.echo(as_json(done_record(pipeline, result)))
+    raise typer.Exit(exits.of_windows(result))

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
+from runner import OpenProject
 from runner.cli import inputs
 from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app, show
 from runner.core.errors import UsageError
 from runner.doctor.checks import Health
-from runner.doctor.examine import examine
 from runner.doctor.rebuild import rebuild as rebuild_ledger
-from runner.overview.metrics import measure
 from runner.render.doctor import (
     REBUILT,
     doctor_page,
@@ -25,7 +24,7 @@ from runner.render.doctor import (
 )
 from runner.render.metrics import metrics_text
 from runner.render.terminal import Terminal
-from runner.workspace import EngineKind, Workspace
+from runner.workspace import EngineKind
 
 
 @app.command("doctor")
@@ -42,12 +41,13 @@ def see_doctor(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Look whether ledger, warehouse, versions and disks are sound, and say what to do."""
-    workspace = Workspace.find(project_dir)
+    project = OpenProject(project_dir)
     if rebuild:
-        done = rebuild_ledger(workspace, engine, inputs.now(), _asking)
+        now = project.environment.now()
+        done = rebuild_ledger(project.workspace, engine, now, _asking)
         show(lambda: rebuilt_page(done), lambda: REBUILT.record(done), output)
         return
-    found = examine(workspace, engine, _asking)
+    found = project.doctor(engine, _asking)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(lambda: doctor_page(found, terminal), lambda: doctor_record(found), output)
     if any(line.verdict is Health.WRONG for line in found):
@@ -67,15 +67,14 @@ def prune(
 ) -> None:
     """Remove old runs and sent messages; each window keeps the runs that tell what it is."""
     age = inputs.duration(keep, "--keep")
+    project = OpenProject(project_dir)
     try:
-        before = inputs.now() - age
+        before = project.environment.now() - age
     except OverflowError as error:
         raise UsageError(f"--keep {keep} is longer than there are years: try 400d") from error
-    ledger = Workspace.find(project_dir).ledger
-    rows = (
-        ledger.maintenance.count_prunable(before) if dry_run else ledger.maintenance.prune(before)
-    )
-    size = None if dry_run else ledger.maintenance.compact()
+    maintenance = project.workspace.ledger.maintenance
+    rows = maintenance.count_prunable(before) if dry_run else maintenance.prune(before)
+    size = None if dry_run else maintenance.compact()
     show(
         lambda: pruned_page(rows, before, size, is_dry=dry_run),
         lambda: pruned_record(rows, before, size, is_dry=dry_run),
@@ -87,8 +86,7 @@ def prune(
 def metrics(as_of: AsOf = None, project_dir: ProjectDir = HERE) -> None:
     """Print figures of every pipeline in Prometheus' text format."""
     timestamp = inputs.parsed_timestamp(as_of)
-    workspace = Workspace.find(project_dir)
-    found = measure(workspace, inputs.instant_of(timestamp, workspace.zone))
+    found = OpenProject(project_dir).metrics(timestamp)
     typer.echo(metrics_text(found))
     for name, one in found.pipelines.items():
         if one.error is not None:

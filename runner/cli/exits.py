@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from runner.core.errors import DaybreakError, UsageError
-from runner.core.planning import Plan
 from runner.core.states import Verdict
 from runner.core.status import WindowStatus
 
@@ -22,10 +21,11 @@ MISSED = 4
 INTERRUPTED = 130
 
 
-def of_windows(plan: Plan, done: RunResult) -> int:
+def of_windows(done: RunResult) -> int:
     """By the worst window that was asked for, run or left alone."""
     # What is missing counts for who asked for it: a retry does not.
-    left_alone = {s.status for s in plan.skipped} - ({WindowStatus.MISSING} - plan.request.takes)
+    missing = {WindowStatus.MISSING} - done.plan.request.takes
+    left_alone = {skipped.status for skipped in done.plan.skipped} - missing
     if done.left_to_others:
         left_alone.add(WindowStatus.IN_FLIGHT)
     return worst([*(_of_status(status) for status in left_alone), of_runs(done)])

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
 
 from runner.core.config import parsed_duration
-from runner.core.environment import Environment
 from runner.core.errors import UsageError
-from runner.planner import known_models
-from runner.project.pipelines import Pipeline
 
 
 def chunk_size(text: str) -> int | None:
@@ -47,16 +41,6 @@ def duration(text: str, option: str) -> timedelta:
     return found
 
 
-def now() -> datetime:
-    """Read the clock, UTC; nothing else does."""
-    return datetime.now(UTC)
-
-
-def environment() -> Environment:
-    """Return the real clock, patience and chance."""
-    return Environment(now, time.monotonic, time.sleep, random.random)
-
-
 def parsed_timestamp(text: str | None) -> datetime | None:
     """Read a timestamp, with or without an offset."""
     if text is None:
@@ -71,14 +55,6 @@ def parsed_timestamp(text: str | None) -> datetime | None:
     return timestamp
 
 
-def instant_of(timestamp: datetime | None, zone: ZoneInfo) -> datetime:
-    """Return the time to look from, UTC: now by default; without an offset it is in ``zone``."""
-    if timestamp is None:
-        return now()
-    local = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=zone)
-    return local.astimezone(UTC)
-
-
 def names(words: Iterable[str] | None) -> tuple[str, ...]:
     """Return the names that were given with a repeatable option; several may share a word.
 
@@ -86,16 +62,3 @@ def names(words: Iterable[str] | None) -> tuple[str, ...]:
     ('orders', 'lines', 'stores', 'days')
     """
     return tuple(name for word in words or () for name in word.replace(",", " ").split())
-
-
-def models_to_prove(pipeline: Pipeline, select: Iterable[str]) -> frozenset[str] | None:
-    """Return the incremental models that a person selected, None if none."""
-    chosen = known_models(pipeline, names(select))
-    replayed = {n.name for n in pipeline.data_nodes if n.materialized == "incremental"}
-    for name in chosen:
-        if name not in replayed:
-            raise UsageError(
-                f"{name} is not incremental: it is built as a whole each time, so there is "
-                "nothing to prove; leave it out"
-            )
-    return frozenset(chosen) or None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from runner import OpenProject
+from runner.cli import inputs
 from runner.cli.app import HERE, Format, OutputFormat, ProjectDir, Select, app, show
-from runner.workspace import Workspace
 
 
 @app.command()
@@ -16,13 +17,10 @@ def lint(
 ) -> None:
     """Find what makes a model unfit for replay; exits with 1 if an error is among it."""
     # Only here: the parser of SQL takes as long to import as all other commands together.
-    from runner.lint import models
     from runner.lint.rules import Severity
     from runner.render.listings import LINT_FINDINGS, lint_page
 
-    workspace = Workspace.find(project_dir)
-    names = [name for words in select or () for name in words.replace(",", " ").split()]
-    found = models.lint(workspace.project(), workspace.project_dir, names)
+    found = OpenProject(project_dir).lint(inputs.names(select))
     show(lambda: lint_page(found), lambda: LINT_FINDINGS.records(found), output)
     if any(one.finding.severity is Severity.ERROR for one in found):
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from runner import OpenProject
 from runner.cli import inputs
 from runner.cli.app import (
     HERE,
@@ -21,10 +22,8 @@ from runner.cli.app import (
 )
 from runner.core.interrupts import Interrupted
 from runner.core.proofs import ProofVerdict
-from runner.project.files import profiles_file
-from runner.project.pipelines import find_config, make_pipeline
 from runner.render.proofs import proof_page, proof_record
-from runner.workspace import EngineKind, Workspace
+from runner.workspace import EngineKind
 
 
 @app.command("prove")
@@ -47,11 +46,9 @@ def prove_pipeline(
     # Only here: no other command needs DuckDB, or pays for its import.
     from rich.console import Console
 
-    from runner.proving.prove import WAITING, ProofRequest, prove
+    from runner.proving.prove import WAITING
 
-    workspace = Workspace.find(project_dir)
-    config = find_config(pipeline, workspace.configs)
-    looking_from = inputs.parsed_timestamp(as_of)
+    project, timestamp = OpenProject(project_dir), inputs.parsed_timestamp(as_of)
     console = Console(stderr=True)
 
     def told(what: str) -> None:
@@ -60,24 +57,16 @@ def prove_pipeline(
             console.print(what)
 
     with console.status("reading the dbt project") as status:
-        project = workspace.project()
-        found = make_pipeline(pipeline, config, project)
-        now = inputs.instant_of(looking_from, found.calendar.zone)
-        request = ProofRequest(
-            pipeline=found,
-            project=project,
-            select=inputs.models_to_prove(found, select or ()),
-            window_count=windows,
-            seed=seed,
-            now=now,
-            home=workspace.home,
-            profiles=profiles_file(workspace.project_dir),
-            start_engine=lambda environment: workspace.start_engine(engine, environment),
-            environment=inputs.environment(),
-            notify=told,
-        )
         try:
-            report = prove(request)
+            report = project.prove(
+                pipeline,
+                select=inputs.names(select),
+                windows=windows,
+                seed=seed,
+                as_of=timestamp,
+                engine=engine,
+                notify=told,
+            )
         except (Interrupted, RuntimeError) as error:
             # DuckDB wraps what a signal raises while it works.
             interrupted = error if isinstance(error, Interrupted) else error.__cause__
@@ -85,7 +74,6 @@ def prove_pipeline(
                 raise
             interrupted.what_is_left = "nothing was changed: the same command starts anew"
             raise interrupted from error.__cause__
-    workspace.ledger.proofs.save(report.decided(inputs.now()))
     show(lambda: proof_page(report), lambda: proof_record(report), output)
     if set(report.verdicts.values()) != {ProofVerdict.PROVED}:
         raise typer.Exit(3)

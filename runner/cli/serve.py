@@ -5,9 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -16,23 +14,18 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from runner import OpenProject
 from runner.cli import exits, inputs
 from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app, show
 from runner.core import interrupts
-from runner.core.environment import Environment
 from runner.core.errors import DaybreakError
-from runner.overview.outlook import Outlook
 from runner.render.columns import as_json
 from runner.render.serve import JsonLog, PlainLog, pass_record
 from runner.render.watch import watch_page, watch_record, what_is_wrong
-from runner.scheduling.deadlines import WatchReport, watch_pipelines
+from runner.scheduling.deadlines import WatchReport
 from runner.scheduling.notify import notify_all
-from runner.scheduling.passes import PipelinePass, SchedulerPass, heartbeat
-from runner.scheduling.waiting import Conditions, WorkspaceBlockers
-from runner.workspace import EngineKind, Workspace
-
-TICK = "tick"
-_PATIENCE = timedelta(minutes=2)  # for a channel that is down, when nobody looks again soon
+from runner.scheduling.serving import PATIENCE
+from runner.workspace import EngineKind, real_environment
 
 
 class LogFormat(StrEnum):
@@ -57,25 +50,13 @@ def tick(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Run what is due and not done of every pipeline, once; safe from cron, and twice at once."""
-    workspace, environment = Workspace.find(project_dir), inputs.environment()
-    interval = None if every is None else inputs.duration(every, "--every")
+    project, interval = OpenProject(project_dir), None
+    if every is not None:
+        interval = inputs.duration(every, "--every")
     timestamp = inputs.parsed_timestamp(as_of)
-    now = None if timestamp is None else inputs.instant_of(timestamp, workspace.zone)
     is_json = output is Format.JSON
-    log = _plain_log(environment, workspace.zone, stamped=False, to_stderr=is_json)
-    found: list[PipelinePass] = []
-    beating: AbstractContextManager[None] = nullcontext()
-    if interval is not None and now is None:  # a tick by hand is no scheduler
-        beating = heartbeat(workspace.ledger, TICK, interval, environment)
-    with beating, workspace.engine_on_demand(engine) as running:
-        scheduler_pass = SchedulerPass(workspace, running, environment, log, as_of=now)
-        for one in scheduler_pass.run():
-            found.append(one)
-            log.turned(one)
-        if now is None:  # nobody is woken for another time
-            report = scheduler_pass.watch(as_scheduler=interval is not None)
-            for line in notify_all(workspace, report, environment, _PATIENCE):
-                log.told(line)
+    log = _plain_log(project, stamped=False, to_stderr=is_json)
+    found = project.tick(as_of=timestamp, engine=engine, reporter=log, every=interval)
     if is_json:
         typer.echo(as_json([pass_record(one) for one in found]))
     raise typer.Exit(exits.worst([exits.of_pass(one) for one in found]))
@@ -93,11 +74,11 @@ def serve(
     """Run what is due when it is due, until told to stop; edits are taken up as they come."""
     from runner.scheduling.serving import SchedulerLoop
 
-    environment = inputs.environment()
+    environment = real_environment()
     reporter = (
         JsonLog(partial(typer.echo), environment.now)
         if log is LogFormat.JSON
-        else _plain_log(environment, Workspace.find(project_dir).zone, stamped=True)
+        else _plain_log(OpenProject(project_dir), stamped=True)
     )
     stop = _StopSignal(reporter.stopping)
     environment = replace(environment, sleep=stop.wait, is_stopping=stop.is_asked)
@@ -116,31 +97,29 @@ def watch(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Find windows past their deadline that are no success, and tell; exits with 4 if any is."""
-    environment = inputs.environment()
     interval = inputs.duration(every, "--every")
     timestamp = inputs.parsed_timestamp(as_of)
     if not once and timestamp is None:
-        _watch_on(project_dir, interval.total_seconds(), environment, output)
-    workspace = Workspace.find(project_dir)
-    outlook = Outlook(workspace, inputs.instant_of(timestamp, workspace.zone))
-    report = _watched(outlook, environment)
+        _watch_on(project_dir, interval.total_seconds(), output)
+    project = OpenProject(project_dir)
+    report = project.watch(timestamp)
     # Who looks from another time asks what was; nobody is woken for that.
-    lines = notify_all(workspace, report, environment, _PATIENCE) if timestamp is None else []
-    _show(report, lines, workspace.zone, output)
+    lines = []
+    if timestamp is None:
+        lines = notify_all(project.workspace, report, project.environment, PATIENCE)
+    _show(report, lines, project.workspace.zone, output)
     raise typer.Exit(exits.of_watch(report))
 
 
-def _watch_on(
-    project_dir: Path, seconds: float, environment: Environment, output: Format
-) -> NoReturn:
+def _watch_on(project_dir: Path, seconds: float, output: Format) -> NoReturn:
     """Look again and again, and print what is new, until told to stop."""
     stop = _StopSignal(lambda: None)
     shown: object = None
     while not stop.is_asked():
         try:
-            workspace = Workspace.find(project_dir)
-            report = _watched(Outlook(workspace, environment.now()), environment)
-            lines = notify_all(workspace, report, environment)
+            project = OpenProject(project_dir)
+            report, workspace = project.watch(), project.workspace
+            lines = notify_all(workspace, report, project.environment)
             if lines or what_is_wrong(report) != shown:
                 _show(report, lines, workspace.zone, output)
             shown = what_is_wrong(report)
@@ -153,20 +132,13 @@ def _watch_on(
     raise typer.Exit
 
 
-def _watched(outlook: Outlook, environment: Environment) -> WatchReport:
-    blockers = WorkspaceBlockers(outlook.workspace, None, environment.now)
-    return watch_pipelines(Conditions(outlook, blockers.find))
-
-
 def _show(report: WatchReport, lines: list[str], zone: ZoneInfo, output: Format) -> None:
     show(lambda: watch_page(report, lines, zone), lambda: watch_record(report, lines), output)
 
 
-def _plain_log(
-    environment: Environment, zone: ZoneInfo, *, stamped: bool, to_stderr: bool = False
-) -> PlainLog:
-    write = partial(typer.echo, err=to_stderr)
-    return PlainLog(write, environment.now, zone, stamped=stamped, to_stderr=to_stderr)
+def _plain_log(project: OpenProject, *, stamped: bool, to_stderr: bool = False) -> PlainLog:
+    write, now = partial(typer.echo, err=to_stderr), project.environment.now
+    return PlainLog(write, now, project.workspace.zone, stamped=stamped, to_stderr=to_stderr)
 
 
 class _StopSignal:

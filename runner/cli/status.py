@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from runner import OpenProject
 from runner.cli import inputs
 from runner.cli.app import (
     HERE,
@@ -28,18 +29,15 @@ from runner.cli.app import (
     app,
     show,
 )
-from runner.core.planning import TAKEN, Reprocess
+from runner.core.planning import Reprocess
 from runner.core.states import RunState
-from runner.overview.pipeline import PipelineStatus, PipelineSummary
 from runner.planner import proofs_of
-from runner.project.pipelines import find_config, make_pipeline
 from runner.render.listings import PIPELINES
 from runner.render.plan import plan_page, plan_record
 from runner.render.runs import RUNS, run_page, run_record
 from runner.render.status import status_page, status_record
 from runner.render.terminal import Terminal
 from runner.warehouse.markers import require_warehouse
-from runner.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -61,21 +59,21 @@ def show_plan(
     """Say what is missing, failed, incorrect, stale or in flight, and what would run."""
     dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
     size = inputs.chunk_size(chunk)
-    workspace = Workspace.find(project_dir)
-    found = {}
+    opened = OpenProject(project_dir)
+    workspace, found = opened.workspace, {}
     for name in workspace.named(pipeline):
-        planner = workspace.planner(name)
-        now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
-        request = planner.request(
-            planner.dates(*dates, now),
-            TAKEN[reprocess],
+        plan = opened.plan(
+            name,
+            *dates,
+            reprocess=reprocess,
             select=inputs.names(select),
             chunk=size,
-            force=force,
             newest_first=newest_first,
+            force=force,
+            as_of=timestamp,
         )
-        proofs = proofs_of(planner.pipeline, workspace.ledger)
-        found[name] = planner.pipeline, planner.plan(request, now), proofs
+        of = workspace.pipeline(name)
+        found[name] = of, plan, proofs_of(of, workspace.ledger)
     require_warehouse(workspace.project(), workspace.ledger)
     show(
         lambda: "\n\n".join(plan_page(*planned) for planned in found.values()),
@@ -96,13 +94,9 @@ def status(
 ) -> None:
     """Draw what every model's windows are, a character each, and say what to do next."""
     timestamp = inputs.parsed_timestamp(as_of)
-    workspace = Workspace.find(project_dir)
-    found = {}
-    for name in workspace.named(pipeline):
-        planner = workspace.planner(name)
-        now = inputs.instant_of(timestamp, planner.pipeline.calendar.zone)
-        plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
-        found[name] = PipelineStatus(name, plan, workspace.ledger.controls.get_pause(name))
+    opened = OpenProject(project_dir)
+    workspace = opened.workspace
+    found = {name: opened.status(name, timestamp) for name in workspace.named(pipeline)}
     require_warehouse(workspace.project(), workspace.ledger)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(
@@ -119,17 +113,7 @@ def list_pipelines(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """List the pipelines with schedule, next due window and last verdict."""
-    workspace = Workspace.find(project_dir)
-    looking_from = inputs.parsed_timestamp(as_of)
-    ledger = workspace.ledger
-    project = workspace.project()
-    listed = []
-    for name, config in workspace.configs.items():
-        found = make_pipeline(name, config, project)
-        now = inputs.instant_of(looking_from, found.calendar.zone)
-        last = next(iter(ledger.runs.find(name, limit=1)), None)
-        pause, proofs = ledger.controls.get_pause(name), proofs_of(found, ledger)
-        listed.append(PipelineSummary(found, now, last, pause, proofs))
+    listed = OpenProject(project_dir).summaries(inputs.parsed_timestamp(as_of))
     show(lambda: PIPELINES.text(listed), lambda: PIPELINES.records(listed), output)
 
 
@@ -142,9 +126,7 @@ def list_runs(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """List the runs of a pipeline, newest window first."""
-    workspace = Workspace.find(project_dir)
-    find_config(pipeline, workspace.configs)
-    runs = workspace.ledger.runs.find(pipeline, limit, state)
+    runs = OpenProject(project_dir).runs(pipeline, limit, state)
     show(lambda: RUNS.text(runs), lambda: RUNS.records(runs), output)
 
 
@@ -156,17 +138,10 @@ def show_run(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Show one run: its models, and the evidence of the checks that did not pass."""
-    workspace = Workspace.find(project_dir)
-    find_config(pipeline, workspace.configs)
-    ledger = workspace.ledger
-    shown = ledger.runs.get(pipeline, run_id)
-    models, findings = ledger.results.get_models(shown), ledger.results.get_findings(shown)
-    allowed = ledger.runs.get_allowances(shown)
-    show(
-        lambda: run_page(shown, models, findings, allowed, workspace.zone),
-        lambda: run_record(shown, models, findings, allowed),
-        output,
-    )
+    opened = OpenProject(project_dir)
+    shown = opened.show_run(pipeline, run_id)
+    zone = opened.workspace.zone
+    show(lambda: run_page(shown, zone), lambda: run_record(shown), output)
 
 
 def _per_pipeline(

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
+from runner import OpenProject
 from runner.cli import inputs
 from runner.cli.app import HERE, AsOf, PipelineName, ProjectDir, app
 from runner.core.errors import UsageError
-from runner.explain.repair import repair_commands
 from runner.project.pipelines import find_config, make_pipeline
 from runner.render.columns import as_json
 from runner.render.dag import dag_mermaid, dag_text, drawn_nodes
 from runner.render.dag_svg import dag_svg
-from runner.render.why import Why, why_page, why_record
-from runner.workspace import Workspace
+from runner.render.why import why_page, why_record
 
 WindowLabel = Annotated[
     str | None,
@@ -50,19 +49,8 @@ def why(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Say why a window is what it is: all that it is made from, the first cause, the repair."""
-    workspace = Workspace.find(project_dir)
-    ledger = workspace.ledger
-    tracer = workspace.tracer(inputs.instant_of(inputs.parsed_timestamp(as_of), workspace.zone))
-    node, home = tracer.model(model)
-    asked = tracer.window(home, window)
-    found = tracer.upstream(node, asked.span)
-    target = found.by_id[node.unique_id]
-    pauses = {
-        name: pause for name in workspace.configs if (pause := ledger.controls.get_pause(name))
-    }
-    commands = repair_commands(found, target, asked.span, workspace.zone, pauses)
-    told = Why(target, asked, found, commands)
-    typer.echo(as_json(why_record(told)) if output is WhyFormat.JSON else why_page(told))
+    found = OpenProject(project_dir).why(model, window, inputs.parsed_timestamp(as_of))
+    typer.echo(as_json(why_record(found)) if output is WhyFormat.JSON else why_page(found))
 
 
 @app.command()
@@ -76,7 +64,8 @@ def dag(
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Print the graph of a pipeline, parents first; as SVG with the state of a window."""
-    workspace = Workspace.find(project_dir)
+    opened = OpenProject(project_dir)
+    workspace = opened.workspace
     config = find_config(pipeline, workspace.configs)
     if output is not DagFormat.SVG:
         if window is not None:
@@ -85,7 +74,8 @@ def dag(
         draw = dag_mermaid if output is DagFormat.MERMAID else dag_text
         typer.echo(draw(make_pipeline(pipeline, config, project), project))
         return
-    tracer = workspace.tracer(inputs.instant_of(inputs.parsed_timestamp(as_of), workspace.zone))
+    now = opened.environment.instant(inputs.parsed_timestamp(as_of), workspace.zone)
+    tracer = workspace.tracer(now)
     home = tracer.planners[pipeline]
     asked = tracer.window(home, window)
     nodes = drawn_nodes(home.pipeline, tracer.project)

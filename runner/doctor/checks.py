@@ -202,7 +202,7 @@ def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
 
 
 def speedups(notices: Iterable[str]) -> Iterator[Diagnosis]:
-    """What makes dbt faster and cannot be used; see :class:`runner.dbt.protocol.Engine`."""
+    """Report what makes dbt faster and cannot be used; see :class:`runner.dbt.protocol.Engine`."""
     for notice in notices:
         yield Diagnosis("speedups", Health.WARNING, notice)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from runner.core.chunks import Chunk
 from runner.core.environment import Environment
@@ -30,14 +29,15 @@ _TIMES_ASKED = 3
 class RunResult:
     """The result of executing a plan."""
 
+    plan: Plan
     states: Mapping[Window, RunState]
     run_ids: Mapping[Window, str]
     left_to_others: Spans  # windows that another runner took or did meanwhile
     seconds: float  # wall time
 
 
-class Observer(Protocol):
-    """Told what happens, as it happens; shows it to a person."""
+class Observer:
+    """Hears what happens, as it happens, and shows nothing; override what is to be shown."""
 
     def adopted(self, windows: int) -> None:
         """So many windows are known from the warehouse's markers: the ledger knew nothing."""

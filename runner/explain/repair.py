@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from runner.core.spans import Span
 from runner.core.status import WindowStatus
+from runner.core.windows import Window
 from runner.explain.causes import Lineage, LineageNode
+from runner.explain.lineage import Tracer
 from runner.ledger import Pause
 
 _TO_MEND = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
+
+
+@dataclass(frozen=True)
+class Why:
+    """One model's window, and what is known of everything it is made from."""
+
+    target: LineageNode
+    window: Window
+    found: Lineage
+    commands: Sequence[str]  # that repair it
+
+
+def explain(
+    tracer: Tracer, model: str, label: str | None, zone: ZoneInfo, pauses: Mapping[str, Pause]
+) -> Why:
+    """Trace a model's window, the newest complete one without a label, and how to repair it."""
+    node, home = tracer.model(model)
+    window = tracer.window(home, label)
+    found = tracer.upstream(node, window.span)
+    target = found.by_id[node.unique_id]
+    commands = repair_commands(found, target, window.span, zone, pauses)
+    return Why(target, window, found, commands)
 
 
 def repair_commands(

@@ -32,6 +32,7 @@ from runner.ledger.records import (
     ModelWork,
     Pause,
     Run,
+    RunDetails,
     RunEnd,
     RunEntry,
     Usage,
@@ -56,6 +57,7 @@ __all__ = [
     "Pause",
     "Results",
     "Run",
+    "RunDetails",
     "RunEnd",
     "RunEntry",
     "RunStatistics",
@@ -91,6 +93,12 @@ class Ledger:
         and :class:`UsageError` for a URL that is none.
         """
         return cls(Database.open(location))
+
+    def get_details(self, pipeline: str, run_id: str) -> RunDetails:
+        """Return a run with all that is known of it; :class:`UsageError` if there is none."""
+        run, results = self.runs.get(pipeline, run_id), self.results
+        allowed = self.runs.get_allowances(run)
+        return RunDetails(run, results.get_models(run), results.get_findings(run), allowed)
 
     def close(self) -> None:
         """Give back every connection."""

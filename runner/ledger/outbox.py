@@ -146,14 +146,8 @@ class Outbox:
                 lease_until = null
             where id = :key and sent_at is null and owner = :owner
         """
-        self.database.change(
-            failed,
-            key=key,
-            owner=owners.this_process(),
-            attempts=attempts,
-            not_before=not_before,
-            error=error,
-        )
+        said = {"attempts": attempts, "not_before": not_before, "error": error}
+        self.database.change(failed, key=key, owner=owners.this_process(), **said)
 
 
 def _is_held(row: Row) -> bool:

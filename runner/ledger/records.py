@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
@@ -106,14 +107,8 @@ class ModelWork:
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Convert a row of ``model_runs`` joined with ``runs``."""
-        span = span_of(row)
-        return cls(
-            ModelRun.from_row(row),
-            row["pipeline"],
-            row["run_id"],
-            span,
-            maybe_instant(row["finished_at"]),
-        )
+        done, at = ModelRun.from_row(row), maybe_instant(row["finished_at"])
+        return cls(done, row["pipeline"], row["run_id"], span_of(row), at)
 
 
 @dataclass(frozen=True)
@@ -130,14 +125,8 @@ class CheckFinding:
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Convert a row of ``findings``."""
-        return cls(
-            row["model"],
-            row["check_name"],
-            row["severity"],
-            row["expected"],
-            row["actual"],
-            tuple(json.loads(row["sample"] or "[]")),
-        )
+        facts = (row["model"], row["check_name"], row["severity"], row["expected"], row["actual"])
+        return cls(*facts, tuple(json.loads(row["sample"] or "[]")))
 
 
 @dataclass(frozen=True)
@@ -196,6 +185,16 @@ class Usage:
 
     rows: float  # all models together
     seconds: float
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """One run with all that is known of it."""
+
+    run: Run
+    models: Sequence[ModelRun]
+    findings: Sequence[CheckFinding]
+    allowed: Sequence[Allowance]  # what unsafe models may do in it
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from runner.core.environment import Environment
 from runner.core.errors import EngineError, UsageError
 from runner.core.proofs import verdict_of
 from runner.dbt.protocol import Description, Engine
+from runner.planner import known_models
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
 from runner.proving import blame, contents
@@ -80,6 +81,19 @@ def prove(request: ProofRequest) -> ProofReport:
             for finding in replay.findings(scenario)
         ]
         return _report(request, replay, found, request.environment.monotonic() - started)
+
+
+def models_to_prove(pipeline: Pipeline, select: Iterable[str]) -> frozenset[str] | None:
+    """Return the incremental models that a person selected, None if none."""
+    chosen = known_models(pipeline, select)
+    replayed = {n.name for n in pipeline.data_nodes if n.materialized == "incremental"}
+    for name in chosen:
+        if name not in replayed:
+            raise UsageError(
+                f"{name} is not incremental: it is built as a whole each time, so there is "
+                "nothing to prove; leave it out"
+            )
+    return frozenset(chosen) or None
 
 
 def _warehouse(request: ProofRequest) -> Path:

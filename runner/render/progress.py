@@ -14,7 +14,7 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import WindowStatus
 from runner.core.windows import Calendar, Window
-from runner.execution.context import RunResult
+from runner.execution.context import Observer, RunResult
 from runner.ledger import RunEnd
 from runner.project.pipelines import Pipeline
 from runner.render.words import counted, held_in_words, late_gate_in_words
@@ -31,7 +31,7 @@ _COUNTED = [state for state in RunState if state.finished]
 _MOST_REASONS = 3  # that are told of what is stale
 
 
-class ProgressDisplay:
+class ProgressDisplay(Observer):
     """Shows a backfill as it goes: plain lines, and below them a bar on a terminal."""
 
     def __init__(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from runner.core.planning import Plan
-from runner.core.refusals import Allowance
 from runner.execution.context import RunResult
-from runner.ledger import CheckFinding, ModelRun, Run
+from runner.ledger import RunDetails
 from runner.project.pipelines import Pipeline
 from runner.render.columns import Column, Table, verdict_columns
 from runner.render.plan import plan_record
@@ -53,14 +50,9 @@ CHECK_FINDINGS = Table(
 ALLOWANCES = Table(Column("model"), Column("reason"))
 
 
-def run_page(
-    run: Run,
-    models: Sequence[ModelRun],
-    findings: Sequence[CheckFinding],
-    allowed: Sequence[Allowance],
-    zone: ZoneInfo,
-) -> str:
+def run_page(details: RunDetails, zone: ZoneInfo) -> str:
     """Show everything about one run, for a person who wants to know why."""
+    run, findings = details.run, details.findings
     verdict = run.state.verdict
     start, end = (minute(at.astimezone(zone)) for at in (run.window_start, run.window_end))
     facts = {
@@ -71,11 +63,11 @@ def run_page(
         "rows": in_words(run.row_count),
         "checks": "" if run.check_count is None else str(run.check_count),
         "reason": run.reason,
-        "unsafe": "; ".join(f"{one.model}: {one.reason}" for one in allowed),
+        "unsafe": "; ".join(f"{one.model}: {one.reason}" for one in details.allowed),
     }
     parts = ["\n".join(f"{name:<8} {value}" for name, value in facts.items() if value)]
-    if models:
-        parts.append(MODEL_RUNS.text(models))
+    if details.models:
+        parts.append(MODEL_RUNS.text(details.models))
     if findings:
         parts.append(CHECK_FINDINGS.text(findings))
     for finding in findings:
@@ -85,26 +77,21 @@ def run_page(
     return "\n\n".join(parts)
 
 
-def run_record(
-    run: Run,
-    models: Sequence[ModelRun],
-    findings: Sequence[CheckFinding],
-    allowed: Sequence[Allowance],
-) -> dict[str, Any]:
+def run_record(details: RunDetails) -> dict[str, Any]:
     """Return everything about one run, for JSON."""
     return {
-        **RUNS.record(run),
-        "allowed_unsafe": ALLOWANCES.records(allowed),
-        "models": MODEL_RUNS.records(models),
-        "findings": CHECK_FINDINGS.records(findings),
+        **RUNS.record(details.run),
+        "allowed_unsafe": ALLOWANCES.records(details.allowed),
+        "models": MODEL_RUNS.records(details.models),
+        "findings": CHECK_FINDINGS.records(details.findings),
     }
 
 
-def done_record(pipeline: Pipeline, plan: Plan, done: RunResult) -> dict[str, Any]:
+def done_record(pipeline: Pipeline, done: RunResult) -> dict[str, Any]:
     """Return what a command has run, for JSON."""
     return {
         "pipeline": pipeline.name,
-        "plan": plan_record(pipeline, plan),
+        "plan": plan_record(pipeline, done.plan),
         "runs": [
             {
                 "run_id": done.run_ids[window],

@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 from runner.core.environment import Clock
 from runner.core.errors import DaybreakError
 from runner.core.windows import Calendar
+from runner.execution.context import Observer
 from runner.project.pipelines import Pipeline
 from runner.render.words import counted, minute
 from runner.scheduling.passes import PipelinePass
+from runner.scheduling.serving import Reporter
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from runner.core.planning import Plan
     from runner.core.spans import Span
     from runner.core.windows import Window
-    from runner.execution.context import Observer, RunResult
+    from runner.execution.context import RunResult
     from runner.ledger import RunEnd
     from runner.warehouse.lock import Holder
 
@@ -39,7 +41,7 @@ def _pass_lines(found: PipelinePass, zone: ZoneInfo) -> list[str]:
     if found.calendar is not None:
         lines += _waiting_lines(found, found.calendar)
     lines += found.unheard
-    if not lines and found.plan is None:
+    if not lines and found.done is None:
         lines.append("nothing is due" + _next_in_words(found, zone))
     return lines
 
@@ -84,7 +86,7 @@ def _next_in_words(found: PipelinePass, zone: ZoneInfo) -> str:
     return f"; next {minute(found.next_at.astimezone(zone))}" if found.next_at else ""
 
 
-class SchedulerLog(ABC):
+class SchedulerLog(Reporter, ABC):
     """Tells what a scheduler does, event by event; each is described once, for both readers."""
 
     def started(self, workspace: Workspace) -> None:
@@ -141,7 +143,7 @@ class PlainLog(SchedulerLog):
     def turned(self, found: PipelinePass) -> None:
         """Say what became of a pipeline's found, unless it is what was said last."""
         lines = _pass_lines(found, self._zone)
-        if lines != self._said.get(found.pipeline) or found.plan is not None:
+        if lines != self._said.get(found.pipeline) or found.done is not None:
             for line in lines:
                 self.event("turn", found.pipeline, line)
         self._said[found.pipeline] = lines
@@ -199,7 +201,7 @@ class JsonLog(SchedulerLog):
         self._write(json.dumps(record, ensure_ascii=False, default=str))
 
 
-class _Witness:
+class _Witness(Observer):
     """Writes a line for everything that happens to the windows of a pipeline."""
 
     def __init__(self, log: JsonLog, pipeline: Pipeline) -> None:
@@ -220,9 +222,6 @@ class _Witness:
 
     def invoking(self, chunk: Chunk) -> None:
         self._emit("invoking", where=self._where(chunk.span), models=chunk.models)
-
-    def node(self, unique_id: str, status: str) -> None:
-        """Too much for a log."""
 
     def settled(self, window: Window, outcome: RunEnd) -> None:
         self._emit(

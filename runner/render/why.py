@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from runner.core.status import WindowStatus
-from runner.core.windows import Window
-from runner.explain.causes import Lineage, LineageNode, WindowRange
-from runner.explain.repair import first_step
+from runner.explain.causes import LineageNode, WindowRange
+from runner.explain.repair import Why, first_step
 from runner.render.columns import Column, Table, table, verdict_columns
 from runner.render.words import yes_no
 
 _WITH_EVIDENCE = (WindowStatus.INCORRECT, WindowStatus.FAILED, WindowStatus.BLOCKED)
 _HASH = 7  # characters that tell two codes apart
-
-
-@dataclass(frozen=True)
-class Why:
-    """One model's window, and what is known of everything it is made from."""
-
-    target: LineageNode
-    window: Window
-    found: Lineage
-    commands: Sequence[str]  # that repair it
 
 
 def _code(part: WindowRange) -> str:

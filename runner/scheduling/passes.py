@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 from runner.alerting.pings import Fetch, Pinger
 from runner.core.environment import Clock, Environment
 from runner.core.errors import DaybreakError, LedgerError, PausedError
-from runner.core.planning import Plan
 from runner.core.states import RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
@@ -51,8 +50,7 @@ class PipelinePass:
     calendar: Calendar | None = None  # None: it could not be read
     waiting: Timeline[Waiting] = field(default_factory=Timeline)
     note: str | None = None  # why not everything was done that is due, in one line
-    plan: Plan | None = None  # None: there was nothing to run
-    done: RunResult | None = None
+    done: RunResult | None = None  # None: there was nothing to run
     error: DaybreakError | None = None  # why it did not get through
     next_at: datetime | None = None  # UTC; when there may be something to do again
     unheard: tuple[str, ...] = ()  # why its dead-man's switch was not told, in lines
@@ -122,10 +120,10 @@ class SchedulerPass:
         pinger = Pinger.of(pipeline.name, config, os.environ, self.fetch)
         pings = [pinger.start()]
         try:
-            plan, done = self._execute(planner, choice)
+            done = self._execute(planner, choice)
             is_well = all(state is RunState.SUCCESS for state in done.states.values())
             pings.append(pinger.success() if is_well else pinger.fail())
-            found = replace(found, plan=plan, done=done)
+            found = replace(found, done=done)
         except PausedError:  # meanwhile
             raise
         except DaybreakError as error:
@@ -133,7 +131,7 @@ class SchedulerPass:
             found = replace(found, error=error)
         return replace(found, unheard=tuple(line for line in pings if line))
 
-    def _execute(self, planner: Planner, choice: Selection) -> tuple[Plan, RunResult]:
+    def _execute(self, planner: Planner, choice: Selection) -> RunResult:
         """Run what was selected."""
         # Only now: most passes have nothing to do, and should be quick.
         from runner.run import run_pipeline

@@ -6,31 +6,41 @@ reported once, and the last good version goes on.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from runner.core.environment import Environment
 from runner.core.errors import DaybreakError, EngineError, LedgerError
 from runner.dbt.protocol import Engine
-from runner.project.pipelines import make_pipeline
+from runner.project.pipelines import Pipeline, make_pipeline
 from runner.scheduling.notify import notify_all
-from runner.scheduling.passes import Observers, PipelinePass, SchedulerPass, heartbeat
+from runner.scheduling.passes import PipelinePass, SchedulerPass, heartbeat
 from runner.workspace import EngineKind, Workspace
 
-SERVE = "serve"
+if TYPE_CHECKING:
+    from runner.execution.context import Observer
+
+SERVE, TICK = "serve", "tick"
+PATIENCE = timedelta(minutes=2)  # for a channel that is down, when nobody looks again soon
 _SHORTEST_PAUSE = 0.1  # seconds, between passes that always have something to wait for
 
 
-class Reporter(Observers, Protocol):
-    """Told what a scheduler does, one event after another."""
+class Reporter:
+    """Hears what a scheduler does, and shows nothing; override what is to be shown."""
+
+    def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:  # noqa: ARG002
+        """Return who hears what happens to the windows of a pipeline that runs."""
+        from runner.execution.context import Observer  # only when something runs
+
+        return nullcontext(Observer())
 
     def started(self, workspace: Workspace) -> None:
         """The scheduler begins."""
 
-    def turned(self, turn: PipelinePass) -> None:
+    def turned(self, found: PipelinePass) -> None:
         """A pipeline has had its turn."""
 
     def reloaded(self) -> None:
@@ -44,6 +54,34 @@ class Reporter(Observers, Protocol):
 
     def stopped(self) -> None:
         """The scheduler ends, as it was told to."""
+
+
+def tick(
+    workspace: Workspace,
+    kind: EngineKind,
+    environment: Environment,
+    reporter: Reporter,
+    every: timedelta | None,
+    as_of: datetime | None,
+) -> list[PipelinePass]:
+    """Make one pass, and tell people what it has found; from another time than now, nobody.
+
+    ``every`` is how often ticks come: then it is noticed when they no longer do.
+    """
+    found = []
+    beating: AbstractContextManager[None] = nullcontext()
+    if every is not None and as_of is None:  # a tick by hand is no scheduler
+        beating = heartbeat(workspace.ledger, TICK, every, environment)
+    with beating, workspace.engine_on_demand(kind) as running:
+        one_pass = SchedulerPass(workspace, running, environment, reporter, as_of=as_of)
+        for turn in one_pass.run():
+            found.append(turn)
+            reporter.turned(turn)
+        if as_of is None:
+            report = one_pass.watch(as_scheduler=every is not None)
+            for line in notify_all(workspace, report, environment, PATIENCE):
+                reporter.told(line)
+    return found
 
 
 class Loaded:

@@ -11,6 +11,7 @@ from runner.ledger import Ledger
 from tests.postgres import Server, running_server
 from tests.unit.ledger_fixtures import Location, opened
 
+CONTRACTS = ("test_ledger_", "test_alerting_outbox")  # of the ledger, for every database
 Forget = Callable[[Location], None]
 
 
@@ -26,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(item, "callspec", None)
         is_postgres = parameters and parameters.params.get("new_location") == "postgres"
-        if is_postgres and not item.path.name.startswith("test_ledger_"):
+        if is_postgres and not item.path.name.startswith(CONTRACTS):
             item.add_marker(pytest.mark.slow)
 
 

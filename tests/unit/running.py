@@ -15,7 +15,7 @@ from runner.core.states import RunState
 from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
-from runner.execution.context import RunContext, RunResult
+from runner.execution.context import Observer, RunContext, RunResult
 from runner.execution.recovery import recover
 from runner.ledger import Ledger, Run, RunEnd
 from runner.ledger.dialects import Sqlite
@@ -23,7 +23,6 @@ from runner.planner import Planner
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.run import execute_plan
-from runner.warehouse.lock import Holder
 from tests.unit.fake_dbt import FakeDbt, days
 
 NOW = datetime(2018, 3, 15, 12, tzinfo=UTC)
@@ -40,7 +39,7 @@ def open_ledger(path: Path) -> Ledger:
 
 
 @dataclass
-class Witness:
+class Witness(Observer):
     """An observer that keeps what it is told."""
 
     chunks: list[Chunk] = field(default_factory=list)
@@ -50,20 +49,8 @@ class Witness:
     left_out: list[tuple[Span, str]] = field(default_factory=list)
     stopped: list[Span] = field(default_factory=list)
 
-    def adopted(self, windows: int) -> None:
-        pass
-
-    def announce(self, plan: Plan, *, reaches_today: bool) -> None:
-        pass
-
-    def finished(self, done: RunResult) -> None:
-        pass
-
     def invoking(self, chunk: Chunk) -> None:
         self.chunks.append(chunk)
-
-    def node(self, unique_id: str, status: str) -> None:
-        pass
 
     def settled(self, window: Window, outcome: RunEnd) -> None:
         self.verdicts.append((window, outcome))
@@ -73,9 +60,6 @@ class Witness:
 
     def retrying(self, span: Span, reason: str, seconds: float) -> None:  # noqa: ARG002
         self.waits.append(seconds)
-
-    def waiting(self, holder: Holder) -> None:
-        pass
 
     def not_tried(self, span: Span, reason: str) -> None:
         self.left_out.append((span, reason))

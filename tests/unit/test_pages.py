@@ -15,7 +15,7 @@ from runner.core.planning import RunRequest, make_plan
 from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
 from runner.core.status import WindowStatus, WorkResult
-from runner.ledger import CheckFinding, ModelRun, Run
+from runner.ledger import CheckFinding, ModelRun, Run, RunDetails
 from runner.overview.pipeline import PipelineSummary
 from runner.project.pipelines import Pipeline
 from runner.render.columns import as_json
@@ -70,7 +70,7 @@ def test_a_run_tells_ran_and_correct_apart(state: RunState, words: tuple[str, st
     run = run_in(state)
     listed = RUNS.text([run]).splitlines()[2].split(" | ")
     assert tuple(cell.strip() for cell in listed[3:5]) == words
-    shown = run_page(run, [], [], [], ZoneInfo("UTC"))
+    shown = run_page(RunDetails(run, [], [], []), ZoneInfo("UTC"))
     assert f"{state} (ran: {words[0]}, correct: {words[1]})" in shown
     record = RUNS.record(run)
     assert (record["ran"], record["correct"]) == (ran, correct)
@@ -83,7 +83,9 @@ def test_the_models_of_a_run_tell_them_apart_too():
         ModelRun("late", WorkResult.PUBLISHED, 5, "c0de"),
         ModelRun("broken", WorkResult.FAILED, None, "c0de"),
     ]
-    page = run_page(run_in(RunState.FAILED), models, [], [], ZoneInfo("UTC")).splitlines()
+    page = run_page(
+        RunDetails(run_in(RunState.FAILED), models, [], []), ZoneInfo("UTC")
+    ).splitlines()
     rows = [[cell.strip() for cell in line.split(" | ")][:5] for line in page if " | " in line]
     assert rows[1:] == [
         ["lines", "success", "yes", "yes", "10"],
@@ -91,7 +93,7 @@ def test_the_models_of_a_run_tell_them_apart_too():
         ["late", "published", "yes", "-", "5"],
         ["broken", "failed", "no", "-", ""],
     ]
-    told = run_record(run_in(RunState.FAILED), models, [], [])["models"]
+    told = run_record(RunDetails(run_in(RunState.FAILED), models, [], []))["models"]
     assert [(model["ran"], model["correct"]) for model in told] == [
         (True, True),
         (True, False),
@@ -108,10 +110,10 @@ def test_sample_rows_are_shown_with_their_check():
         ),
     ]
     run = run_in(RunState.INCORRECT)
-    page = run_page(run, [], findings, [], ZoneInfo("UTC"))
+    page = run_page(RunDetails(run, [], findings, []), ZoneInfo("UTC"))
     assert page.endswith("\n\nrows behind ids_are_known\n  id NULL, day 1\n  id NULL")
     assert "ids_are_known | lines | warn     |          | 2 rows" in page
-    told = json.loads(as_json(run_record(run, [], findings, [])))["findings"]
+    told = json.loads(as_json(run_record(RunDetails(run, [], findings, []))))["findings"]
     assert [found["sample"] for found in told] == [[], ["id NULL, day 1", "id NULL"]]
 
 

@@ -46,12 +46,12 @@ def town(ledger: Ledger, *pipelines: Pipeline) -> Town:
 
 def test_nothing_is_due_before_the_tick_and_everything_once_after_it(ledger: Ledger):
     place = town(ledger)
-    assert place.tick(utc("2017-03-02 09:59"))["shop"].plan is None
+    assert place.tick(utc("2017-03-02 09:59"))["shop"].done is None
     assert place.labels() == []
     assert place.tick(utc("2017-03-02 10:00"))["shop"].done is not None
     assert place.labels() == ["2017-03-01"]
-    assert place.tick(utc("2017-03-02 10:00"))["shop"].plan is None
-    assert place.tick(utc("2017-03-03 09:59"))["shop"].plan is None
+    assert place.tick(utc("2017-03-02 10:00"))["shop"].done is None
+    assert place.tick(utc("2017-03-03 09:59"))["shop"].done is None
     run = place.runs()[0]
     assert (run.state, run.kind, run.run_id) == (
         RunState.SUCCESS,
@@ -84,7 +84,7 @@ def test_a_clock_that_jumped_runs_nothing_and_says_so(ledger: Ledger):
     place = town(ledger, chain(max_catchup=30))
     place.tick(utc("2017-03-02 10:00"))
     turn = place.tick(utc("2027-03-02 10:00"))["shop"]
-    assert turn.plan is None
+    assert turn.done is None
     assert turn.note is not None
     assert "more than max_catchup (30)" in turn.note
     assert "runner backfill shop" in turn.note
@@ -96,8 +96,8 @@ def test_a_clock_that_was_set_back_runs_nothing_twice(ledger: Ledger):
     place = town(ledger, chain(lookback=1))
     place.tick(utc("2017-03-05 10:00"))
     ran = len(place.labels())
-    assert place.tick(utc("2017-03-03 10:00"))["shop"].plan is None
-    assert place.tick(utc("2017-03-05 10:01"))["shop"].plan is None
+    assert place.tick(utc("2017-03-03 10:00"))["shop"].done is None
+    assert place.tick(utc("2017-03-05 10:01"))["shop"].done is None
     assert len(place.labels()) == ran
 
 
@@ -107,7 +107,7 @@ def test_what_failed_is_tried_again_at_the_next_tick_and_not_before(ledger: Ledg
     place.tick(utc("2017-03-02 10:00"))
     assert [run.state for run in place.runs()] == [RunState.INCORRECT]
     for minutes in range(5, 60, 5):
-        assert place.tick(utc("2017-03-02 10:00") + timedelta(minutes=minutes))["shop"].plan is None
+        assert place.tick(utc("2017-03-02 10:00") + timedelta(minutes=minutes))["shop"].done is None
     place.dbts["shop"].bad.clear()
     place.tick(utc("2017-03-03 10:00"))
     assert sorted(place.labels()) == ["2017-03-01", "2017-03-01", "2017-03-02"]
@@ -123,7 +123,7 @@ def test_what_failed_is_tried_again_at_once_when_its_input_changes(ledger: Ledge
     ledger.windows.make_stale({"stg": Timeline([(window.span, "input changed: x.csv")])})
     place.tick(utc("2017-03-02 10:05"))
     assert place.runs()[-1].state is RunState.SUCCESS
-    assert place.tick(utc("2017-03-02 10:10"))["shop"].plan is None
+    assert place.tick(utc("2017-03-02 10:10"))["shop"].done is None
 
 
 def test_changed_code_is_left_to_a_person_and_changed_data_is_not(ledger: Ledger):
@@ -136,7 +136,7 @@ def test_changed_code_is_left_to_a_person_and_changed_data_is_not(ledger: Ledger
     )
     place.pipelines = {"shop": replace(pipeline, nodes=changed)}
     place.dbts["shop"].pipeline = place.pipelines["shop"]
-    assert place.tick(utc("2017-03-04 10:05"))["shop"].plan is None
+    assert place.tick(utc("2017-03-04 10:05"))["shop"].done is None
     window = pipeline.calendar.labelled("2017-03-02")
     ledger.windows.make_stale({"stg": Timeline([(window.span, "late rows")])})
     place.tick(utc("2017-03-04 10:10"))
@@ -162,7 +162,7 @@ def test_looking_back_waits_for_the_file_of_the_new_window(ledger: Ledger):
     place.tick(utc("2017-03-03 10:00"))
     place.blocked["2017-03-03"] = Blocker("landing/2017-03-03.csv is not there")
     turn = place.tick(utc("2017-03-04 10:00"))["shop"]
-    assert turn.plan is None
+    assert turn.done is None
     assert [value.text for _, value in turn.waiting] == [
         "waiting: landing/2017-03-03.csv is not there"
     ]
@@ -214,7 +214,7 @@ def test_a_pipeline_comes_after_the_windows_of_another(ledger: Ledger):
     place.dbts["hourly"].bad["ok"] = {"2017-03-01T07"}
     turns = place.tick(utc("2017-03-02 06:30"))
     assert list(turns) == ["hourly", "daily"]
-    assert turns["daily"].plan is None
+    assert turns["daily"].done is None
     assert [value.text for _, value in turns["daily"].waiting] == [
         "waiting for hourly: not a success there"
     ]
@@ -240,7 +240,7 @@ def test_one_broken_pipeline_does_not_keep_the_others(ledger: Ledger):
     place.broken["first"] = ProjectError("first is broken: mend it")
     turns = place.tick(utc("2017-03-02 10:00"))
     assert str(turns["first"].error) == "first is broken: mend it"
-    assert turns["second"].plan is None
+    assert turns["second"].done is None
     assert [value.text for _, value in turns["second"].waiting] == ["waiting for first: unreadable"]
     assert place.labels("shop") == ["2017-03-01"]
 
@@ -252,7 +252,7 @@ def test_what_waits_for_one_waits_on_although_another_is_broken(ledger: Ledger):
     place.dbts["a"].bad["ok"] = {"2017-03-01"}
     place.broken["b"] = ProjectError("b is broken: mend it")
     turn = place.tick(utc("2017-03-03 10:00"))["last"]
-    assert turn.plan is None
+    assert turn.done is None
     assert [value.text for _, value in turn.waiting] == [
         "waiting for a: not a success there",
         "waiting for b: unreadable",
@@ -263,7 +263,7 @@ def test_a_paused_pipeline_has_no_turn(ledger: Ledger):
     place = town(ledger)
     ledger.controls.pause("shop", "the disk is full", utc("2017-03-02 09:00"))
     turn = place.tick(utc("2017-03-02 10:00"))["shop"]
-    assert (turn.plan, turn.note) == (None, "paused (the disk is full)")
+    assert (turn.done, turn.note) == (None, "paused (the disk is full)")
 
 
 def test_without_a_schedule_a_window_runs_when_it_has_ended_and_its_file_is_there(ledger: Ledger):
@@ -319,7 +319,7 @@ def test_a_pass_with_nothing_to_do_reads_the_ledger_once_and_plans_once(
     monkeypatch.setattr(outlook, "make_plan", lambda *a: planned.append(1) or make_plan(*a))
     place.world.at = utc("2017-03-03 12:00")
     one_pass = place.scheduler_pass
-    assert [found.plan for found in one_pass.run()] == [None, None]
+    assert [found.done for found in one_pass.run()] == [None, None]
     assert one_pass.watch(as_scheduler=True).missed == ()
     assert (len(read), len(planned)) == (1, 2)
 
