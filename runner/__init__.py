@@ -347,13 +347,12 @@ class OpenProject:
     def watch(self, as_of: datetime | None = None) -> WatchReport:
         """Find the windows that are past their deadline and no success; tells nobody."""
         from runner.overview.outlook import Outlook
-        from runner.scheduling.blockers import WorkspaceBlockers
         from runner.scheduling.deadlines import watch_pipelines
-        from runner.scheduling.waiting import Conditions
+        from runner.scheduling.waiting import Conditions, WorkspaceBlockers
 
         outlook = Outlook(self.workspace, self.environment.instant(as_of, self.workspace.zone))
         blockers = WorkspaceBlockers(self.workspace, None, self.environment.now)
-        return watch_pipelines(Conditions(outlook, blockers))
+        return watch_pipelines(Conditions(outlook, blockers.find))
 
     def doctor(
         self, engine: EngineKind | str = "warm", before_asking: Callable[[], None] = lambda: None
