@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from runner.lint.facts import Facts
 from runner.lint.keys import columns_of, group_of, keys_of_input, keys_of_rows, named
-from runner.lint.rules import Severity, Spot, spot
+from runner.lint.rules import Severity, Spot
 from runner.lint.source import Source, place
 
 _PEERS = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
@@ -58,13 +58,13 @@ def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spo
     if order is None or _is_constant(order.expressions):
         may_be_alike = isinstance(call, _PICKED)
         severity = Severity.WARN if may_be_alike else Severity.ERROR
-        yield spot("DB06", start, end, f"{name} without an order", severity)
+        yield Spot("DB06", start, end, f"{name} without an order", severity)
     elif not isinstance(call, _RANKED):
         cut_by = said.args.get("partition_by") or []
         columns = columns_of([*cut_by, *order.expressions])
         why = _not_total(columns, order.expressions, _keys_at(window, facts), source)
         if why:
-            yield spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
+            yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
 
 
 def _definition(window: exp.Window) -> exp.Expr:
@@ -99,9 +99,9 @@ def _of_limit(query: exp.Query, source: Source, facts: Facts) -> Iterator[Spot]:
     if not by or _is_constant(by, positional=True):
         may_be_right = source.is_up_to_target(start) or _is_lookup(query, limit)
         severity = Severity.WARN if may_be_right else Severity.ERROR
-        yield spot("DB06", start, end, f"{what} without an order", severity)
+        yield Spot("DB06", start, end, f"{what} without an order", severity)
     elif why := _not_total(columns_of(named(by, query)), by, _keys_at(query, facts), source):
-        yield spot("DB06", start, end, f"{what}, {why}", Severity.WARN)
+        yield Spot("DB06", start, end, f"{what}, {why}", Severity.WARN)
 
 
 def _of_distinct(select: exp.Select, source: Source, facts: Facts) -> Iterator[Spot]:
@@ -113,9 +113,9 @@ def _of_distinct(select: exp.Select, source: Source, facts: Facts) -> Iterator[S
     by = order.expressions if order else []
     start, end = place(on)
     if not by:
-        yield spot("DB06", start, end, "distinct on without an order")
+        yield Spot("DB06", start, end, "distinct on without an order")
     elif why := _not_total(columns_of(by), by, _keys_at(select, facts), source):
-        yield spot("DB06", start, end, f"distinct on, {why}", Severity.WARN)
+        yield Spot("DB06", start, end, f"distinct on, {why}", Severity.WARN)
 
 
 def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
@@ -129,7 +129,7 @@ def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
     if isinstance(user, exp.Window) or is_sorted or call.find(exp.Order):
         return
     start, end, name = _written(call, source)
-    yield spot("DB06", start, end, f"{name} without an order by in it", Severity.WARN)
+    yield Spot("DB06", start, end, f"{name} without an order by in it", Severity.WARN)
 
 
 def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
@@ -138,7 +138,7 @@ def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
     select = call.find_ancestor(exp.Select)
     if isinstance(call, exp.Mode) or select is None:
         if not call.find(exp.Order):
-            yield spot("DB06", start, end, f"{name}, of which there may be two", Severity.WARN)
+            yield Spot("DB06", start, end, f"{name}, of which there may be two", Severity.WARN)
         return
     user = _user_of(call)
     if isinstance(user, exp.Window):
@@ -148,7 +148,7 @@ def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
     most = [call.expression]
     keys = [*facts.all_keys, *keys_of_input(select)]
     if why := _not_total(columns_of([*cut_by, *most]), most, keys, source):
-        yield spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
+        yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
 
 
 def _user_of(call: exp.Expr) -> exp.Expr | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlglot.tokenizer_core import Token
 
 from runner.lint.facts import Facts
-from runner.lint.rules import Severity, Spot, spot
+from runner.lint.rules import Severity, Spot
 from runner.lint.source import WINDOW_FILTERS, Source, Tag
 
 # Called with parentheses; a column may have the same name.
@@ -39,15 +39,15 @@ def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
     tokens = source.tokens
     for index, token in enumerate(tokens):
         if _is_clock(tokens, index):
-            yield spot("DB01", token.start, token.end + 1, token.text.lower())
+            yield Spot("DB01", token.start, token.end + 1, token.text.lower())
         elif _is_sample(tokens, index):
-            yield spot("DB01", token.start, token.end + 1, "a sample")
+            yield Spot("DB01", token.start, token.end + 1, "a sample")
     for tag in source.live_tags:
         if tag.call == "config":
             continue
         what = _clock_in(tag)
         if what is not None:
-            yield spot("DB01", tag.start, tag.end, what)
+            yield Spot("DB01", tag.start, tag.end, what)
 
 
 def _clock_in(tag: Tag) -> str | None:
@@ -115,7 +115,7 @@ def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
         word = "select" if "this" in tag.names else "from "  # another name may be but a flag
         is_query = any(word in text.lower() for text in tag.strings)
         if is_relation or is_read or is_query:
-            yield spot("DB02", tag.start, tag.end, _how_read(source, tag))
+            yield Spot("DB02", tag.start, tag.end, _how_read(source, tag))
 
 
 def _own_names(source: Source) -> frozenset[str]:
@@ -154,10 +154,10 @@ def appended(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB03: find strategies that only ever add rows."""
     strategy = facts.incremental_strategy
     if strategy == "append":
-        yield spot("DB03", *_config_place(source), "incremental_strategy append")
+        yield Spot("DB03", *_config_place(source), "incremental_strategy append")
     elif strategy is None and facts.is_whole and not facts.unique_key:
         what = "neither incremental_strategy nor unique_key, so dbt appends"
-        yield spot("DB03", *_config_place(source), what)
+        yield Spot("DB03", *_config_place(source), what)
 
 
 def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
@@ -175,9 +175,9 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
         return
     if unknown:
         what = f"no in_window, unless the macro {unknown[0]} has it"
-        yield spot("DB04", *where, what, Severity.WARN)
+        yield Spot("DB04", *where, what, Severity.WARN)
     else:
-        yield spot("DB04", *where, "no in_window")
+        yield Spot("DB04", *where, "no in_window")
 
 
 def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
@@ -187,14 +187,14 @@ def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
     needed = {"unique_key": facts.unique_key, "version_column": facts.version_column}
     missing = [name for name, value in needed.items() if not value]
     if missing:
-        yield spot("DB05", *_config_place(source), f"merge without {' and '.join(missing)}")
+        yield Spot("DB05", *_config_place(source), f"merge without {' and '.join(missing)}")
 
 
 def not_understood(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB09: report that no branch can be parsed, so that rules which need that are silent."""
     if not source.trees:
         silent = "DB06 to DB08 were" if facts.is_replaced else "DB06 was"
-        yield spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
+        yield Spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
 
 
 def _config_place(source: Source) -> tuple[int, int]:

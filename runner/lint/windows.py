@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from runner.lint.facts import Facts
-from runner.lint.rules import Spot, spot
+from runner.lint.rules import Spot
 from runner.lint.source import WINDOW_FILTERS, Source, Tag, place
 
 _ARITHMETIC = (
@@ -26,14 +26,14 @@ def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
         for between in tree.find_all(exp.Between):
             bounds = [between.args["low"], between.args["high"]]
             if _is_window(between.this, bounds, source, event_times):
-                yield spot("DB07", *place(between.this), "between includes both ends")
+                yield Spot("DB07", *place(between.this), "between includes both ends")
         for lower in tree.find_all(exp.GTE, exp.LTE):
             column, low, is_lower = _sides(lower, source)
             for upper in _whole_condition(lower).find_all(exp.GTE, exp.LTE) if is_lower else ():
                 same, high, is_also_lower = _sides(upper, source)
                 is_closed = same == column and not is_also_lower
                 if is_closed and _is_window(column, [low, high], source, event_times):
-                    yield spot("DB07", *place(lower), ">= and <= include both ends")
+                    yield Spot("DB07", *place(lower), ">= and <= include both ends")
 
 
 def _sides(comparison: exp.Expr, source: Source) -> tuple[exp.Expr, exp.Expr, bool]:
@@ -88,7 +88,7 @@ def parent_without_window(source: Source, facts: Facts) -> Iterator[Spot]:
     for start in per_tree[0] if per_tree else ():
         if all(start in found for found in per_tree):
             tag = per_tree[0][start]
-            yield spot("DB08", tag.start, tag.end, f"all windows of {tag.strings[-1]}")
+            yield Spot("DB08", tag.start, tag.end, f"all windows of {tag.strings[-1]}")
 
 
 def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[tuple[int, Tag]]:
