@@ -73,11 +73,7 @@ def _definition(window: exp.Window) -> exp.Expr:
     select = window.find_ancestor(exp.Select)
     if name is None or select is None:
         return window
-    for defined in select.args.get("windows") or ():
-        if defined.name == name.name:
-            known: exp.Expr = defined
-            return known
-    return window
+    return next((w for w in select.args.get("windows") or () if w.name == name.name), window)
 
 
 def _counts_rows(frame: exp.Expr | None) -> bool:

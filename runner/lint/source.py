@@ -119,13 +119,14 @@ class Source:
 
     @cached_property
     def live_tags(self) -> tuple[Tag, ...]:
-        """The expressions and statements that are not in a comment of SQL."""
+        """The expressions and statements, config() aside, that are not in a comment of SQL."""
+        tags = tuple(tag for tag in self.tags if tag.call != "config")
         if self._tokenized is None:
-            return self.tags  # no telling what is a comment
+            return tags  # no telling what is a comment
         covered = {at for token in self.tokens for at in range(token.start, token.end + 1)}
         return tuple(
             tag
-            for tag in self.tags
+            for tag in tags
             if tag.kind == "statement"
             or (tag.kind == "expression" and (tag.call in _SILENT or tag.start in covered))
         )
