@@ -60,10 +60,8 @@ def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spo
         severity = Severity.WARN if may_be_alike else Severity.ERROR
         yield Spot("DB06", start, end, f"{name} without an order", severity)
     elif not isinstance(call, _RANKED):
-        cut_by = said.args.get("partition_by") or []
-        columns = columns_of([*cut_by, *order.expressions])
-        why = _not_total(columns, order.expressions, _keys_at(window, facts), source)
-        if why:
+        by, cut_by = order.expressions, said.args.get("partition_by") or []
+        if why := _not_total(columns_of([*cut_by, *by]), by, _keys_at(window, facts), source):
             yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
 
 
@@ -136,12 +134,10 @@ def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
         if not call.find(exp.Order):
             yield Spot("DB06", start, end, f"{name}, of which there may be two", Severity.WARN)
         return
-    user = _user_of(call)
+    user, most = _user_of(call), [call.expression]
+    cut_by = group_of(select)
     if isinstance(user, exp.Window):
         cut_by = _definition(user).args.get("partition_by") or []
-    else:
-        cut_by = group_of(select)
-    most = [call.expression]
     keys = [*facts.all_keys, *keys_of_input(select)]
     if why := _not_total(columns_of([*cut_by, *most]), most, keys, source):
         yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
@@ -152,7 +148,7 @@ def _user_of(call: exp.Expr) -> exp.Expr | None:
     user = call.parent
     while isinstance(user, _WRAPPED):
         user = user.parent
-    return user if isinstance(user, exp.Expr) else None
+    return user
 
 
 def _written(call: exp.Expr, source: Source) -> tuple[int, int, str]:
@@ -185,23 +181,21 @@ def _is_lookup(query: exp.Query, limit: exp.Expr) -> bool:
     where = query.args.get("where")
     if not is_scalar or where is None or limit.expression is None or limit.expression.sql() != "1":
         return False
-    own = {table.alias_or_name for table in query.find_all(exp.Table)}
-
-    def is_from_outside(side: exp.Expr) -> bool:
-        return any(column.table and column.table not in own for column in side.find_all(exp.Column))
-
+    own = {"", *(table.alias_or_name for table in query.find_all(exp.Table))}
+    outside = {column for column in where.find_all(exp.Column) if column.table not in own}
     return any(
-        is_from_outside(equal.this) is not is_from_outside(equal.expression)
+        outside.isdisjoint(equal.this.find_all(exp.Column))
+        is not outside.isdisjoint(equal.expression.find_all(exp.Column))
         for equal in where.find_all(exp.EQ)
     )
 
 
 def _selects_no_more(select: exp.Select, on: Sequence[exp.Expr]) -> bool:
     """Return True if a ``distinct on`` selects only what it is distinct on: equals are alike."""
-    known = {part.sql().lower() for part in on}
+    alike = {part.sql().lower() for part in on}
     return all(
         isinstance(item.unalias(), exp.Literal)
-        or not known.isdisjoint({item.unalias().sql().lower(), item.alias_or_name.lower()})
+        or not alike.isdisjoint({item.unalias().sql().lower(), item.alias_or_name.lower()})
         for item in select.expressions
     )
 
@@ -209,10 +203,8 @@ def _selects_no_more(select: exp.Select, on: Sequence[exp.Expr]) -> bool:
 def _is_constant(by: Sequence[exp.Expr], *, positional: bool = False) -> bool:
     """Return True if an order says nothing; ``order by 1`` names a select's first column."""
     keys = [item.this if isinstance(item, exp.Ordered) else item for item in by]
-    if positional:
-        keys = [key for key in keys if not (isinstance(key, exp.Literal) and key.is_int)]
-        if not keys:
-            return False
+    if positional and any(isinstance(key, exp.Literal) and key.is_int for key in keys):
+        return False
     return all(isinstance(key, (exp.Literal, exp.Null, exp.Boolean)) for key in keys)
 
 
@@ -223,10 +215,7 @@ def _keys_at(part: exp.Query | exp.Window, facts: Facts) -> list[frozenset[str]]
 
 
 def _not_total(
-    columns: frozenset[str],
-    by: Sequence[exp.Expr],
-    keys: Sequence[frozenset[str]],
-    source: Source,
+    columns: frozenset[str], by: Sequence[exp.Expr], keys: Sequence[frozenset[str]], source: Source
 ) -> str | None:
     """Say why an order is not seen to be total; None if it is, or Jinja makes it."""
     by_all_columns = any(item.find(exp.Var) for item in by)  # order by all

@@ -170,12 +170,10 @@ class Source:
 
 def place(node: exp.Expr) -> tuple[int, int]:
     """Return where a part of the parsed SQL is: its own place, else that of what it is made of."""
-    known = [found.meta for found in node.walk() if "start" in found.meta]
-    if "start" in node.meta:
-        return node.meta["start"], node.meta["end"] + 1
-    if not known:
-        return place(node.parent) if isinstance(node.parent, exp.Expr) else (0, 0)
-    return min(m["start"] for m in known), max(m["end"] for m in known) + 1
+    parts = [node] if "start" in node.meta else [n for n in node.walk() if "start" in n.meta]
+    if not parts:
+        return place(node.parent) if node.parent else (0, 0)
+    return min(n.meta["start"] for n in parts), max(n.meta["end"] for n in parts) + 1
 
 
 def _blanked(text: str, start: int, end: int) -> str:

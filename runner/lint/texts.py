@@ -47,15 +47,14 @@ def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
             what = "a sample" if is_sample else words[at]
             yield Spot("DB01", token.start, token.end + 1, what)
     for tag in source.live_tags:
-        if what_is_read := _clock_in(tag):
-            yield Spot("DB01", tag.start, tag.end, what_is_read)
+        if clock := _clock_in(tag):
+            yield Spot("DB01", tag.start, tag.end, clock)
 
 
 def _clock_in(tag: Tag) -> str | None:
     """Return what of a piece of Jinja is another each time it is rendered."""
     named = [name for name in tag.names if name in _JINJA_CLOCKS]
-    called = _PYTHON_CLOCK.search(tag.code)
-    if called is not None:
+    if called := _PYTHON_CLOCK.search(tag.code):
         named.append(called[1] or called[2])
     if "var" in tag.names:
         named += sorted(_OF_THE_RUN.intersection(tag.strings))
