@@ -90,7 +90,8 @@ class YamlText:
             if isinstance(node, yaml.MappingNode):
                 places = {key.value: (key, value) for key, value in node.value}
             else:
-                places = {index: (item, item) for index, item in enumerate(node.value)}
+                items = node.value if node is not None else ()
+                places = {index: (item, item) for index, item in enumerate(items)}
             if part not in places:
                 break
             place, node = places[part]

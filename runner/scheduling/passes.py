@@ -151,20 +151,13 @@ class SchedulerPass:
     def _execute(self, planner: Planner, choice: Selection) -> RunResult:
         """Run what was selected."""
         # Only now: most passes have nothing to do, and should be quick.
-        from runner.run import run_pipeline
+        from runner.run import Session
 
-        now = self._outlook.now
+        workspace, environment, now = self._workspace, self._environment, self._outlook.now
         try:
             with self._observers.observing(planner.pipeline) as observer:
-                return run_pipeline(
-                    self._workspace,
-                    self._engine(),
-                    planner,
-                    choice.request,
-                    now,
-                    self._environment,
-                    observer,
-                )
+                session = Session(workspace, planner, self._engine(), environment, now)
+                return session.run(choice.request, observer)
         finally:
             self._outlook.renew(self._now())
 
