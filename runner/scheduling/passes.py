@@ -134,15 +134,13 @@ class SchedulerPass:
     def _execute(self, planner: Planner, choice: Selection) -> RunResult:
         """Run what was selected."""
         # Only now: most passes have nothing to do, and should be quick.
-        from runner.run import run_pipeline
+        from runner.run import Session
 
-        now = self._outlook.now
+        workspace, environment, now = self.workspace, self.environment, self._outlook.now
         try:
             with self.observers.observing(planner.pipeline) as observer:
-                engine, request = self.engine(), choice.request
-                return run_pipeline(
-                    self.workspace, engine, planner, request, now, self.environment, observer
-                )
+                session = Session(workspace, planner, self.engine(), environment, now)
+                return session.run(choice.request, observer)
         finally:
             self._outlook.renew(self._now())
 
