@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -12,8 +12,9 @@ from typing import Any, Self, TypeVar
 from runner.core.errors import LedgerError
 from runner.core.interrupts import shielded
 from runner.ledger.addresses import dialect_of
-from runner.ledger.connection import Connection, Row
+from runner.ledger.connection import Connection
 from runner.ledger.dialects import Dialect, Raw
+from runner.ledger.records import record_of
 from runner.ledger.schema import (
     VERSION,
     create_tables,
@@ -100,10 +101,10 @@ class Database:
                 raise
             raise self.unusable(error, _DAMAGED) from error
 
-    def select(self, convert: Callable[[Row], T], sql: str, **values: object) -> list[T]:
-        """Return the rows of one query, each converted."""
+    def select(self, record: type[T], sql: str, **values: object) -> list[T]:
+        """Return the rows of one query, each as a record."""
         with self.transaction(reads_only=True) as connection:
-            return [convert(row) for row in connection.rows(sql, **values)]
+            return [record_of(record, row) for row in connection.rows(sql, **values)]
 
     def value(self, sql: str, **values: object) -> Any:
         """Return the first value of one query, None if there is none."""

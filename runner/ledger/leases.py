@@ -20,7 +20,7 @@ from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, columns_of, span_of
+from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, columns_of, record_of, span_of
 from runner.ledger.values import instant
 
 LEASE_SECONDS = 60
@@ -67,7 +67,7 @@ class Leases:
             connection.change(_RENEW, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
             ids = [row["run_id"] for row in rows]
             found = connection.rows(f"select * from runs where {mine}", pipeline=pipeline, ids=ids)
-            new = list(map(Run.from_row, found))
+            new = [record_of(Run, row) for row in found]
             allowances = [{"run": run.key, **asdict(one)} for run in new for one in allowed]
             connection.insert("allowances", allowances)
             return new
@@ -160,7 +160,7 @@ class Leases:
         with self.database.transaction(reads_only=True) as connection:
             gone = _gone(connection, pipeline)
             found = connection.rows(query, pipeline=pipeline)
-            return [Run.from_row(row) for row in found if row["owner"] in gone]
+            return [record_of(Run, row) for row in found if row["owner"] in gone]
 
     def release_abandoned(self, pipeline: str, now: datetime) -> None:
         """End the runs of processes that died: theirs failed if started, else are cancelled."""
