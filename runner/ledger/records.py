@@ -183,20 +183,20 @@ _CONVERSIONS: Mapping[object, Callable[[Any], object]] = {
 }
 
 
-def record_of(record: type[T], row: Row) -> T:
+def record_of(record: Callable[..., T], row: Row) -> T:
     """Convert a row: each field of the record is read from its column, by the field's type."""
     return record(**{name: read(row) for name, read in _readers(record).items()})
 
 
 @cache
-def _readers(record: type[object]) -> Mapping[str, Callable[[Row], object]]:
+def _readers(record: Callable[..., object]) -> Mapping[str, Callable[[Row], object]]:
     """Return the functions that read the fields of a record from a row."""
     hints = get_type_hints(record)
     return {name: _reader(_COLUMNS.get(name, name), hint) for name, hint in hints.items()}
 
 
 def _reader(column: str, hint: Any) -> Callable[[Row], object]:
-    if is_dataclass(hint):  # its fields are columns of the same row
+    if isinstance(hint, type) and is_dataclass(hint):  # its fields are columns of the same row
         return partial(record_of, hint)
     is_optional = NoneType in get_args(hint)
     kind = get_args(hint)[0] if is_optional else hint
