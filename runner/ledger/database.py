@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -23,6 +24,7 @@ from runner.ledger.schema import (
     upgrade,
     version_in,
 )
+from runner.ledger.values import instant
 
 T = TypeVar("T")
 
@@ -112,6 +114,12 @@ class Database:
         """Return the first value of one query, None if there is none."""
         with self.transaction(reads_only=True) as connection:
             return connection.value(sql, **values)
+
+    def instant(self, sql: str, **values: object) -> datetime | None:
+        """Return the instant (UTC) that is the first value of one query, None if there is none."""
+        with self.transaction(reads_only=True) as connection:
+            value = connection.value(sql, **values)
+            return None if value is None else instant(value)
 
     def change(self, sql: str, **values: object) -> int:
         """Execute one statement that changes rows; returns how many."""

@@ -12,7 +12,6 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.ledger.database import Database
 from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, Usage, record_of
-from runner.ledger.values import maybe_instant
 
 NEWEST = 366  # runs that tell what a window takes
 _EVERY = 2**62  # no ledger has as many rows: SQLite knows no limit of null
@@ -111,9 +110,7 @@ class Runs:
             where state in ('failed', 'incorrect')
                 and id > coalesce((select max(id) from mine where state = 'success'), 0)
         """
-        values = {"pipeline": pipeline, "start": span.start, "end": span.end}
-        with self.database.transaction(reads_only=True) as connection:
-            return maybe_instant(connection.value(query, **values))
+        return self.database.instant(query, pipeline=pipeline, start=span.start, end=span.end)
 
     def get_usage(self, pipeline: str, models: Collection[str]) -> Usage | None:
         """Return what a window of some models took, on the average of the newest; None: unknown."""

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from runner.ledger import owners
 from runner.ledger.database import Database
-from runner.ledger.values import maybe_instant
 
 _NAME = "scheduler"
 _INTERVALS = 2  # without a sign of life, after which a scheduler counts as dead
@@ -40,14 +39,14 @@ class Scheduler:
         self, kind: str, interval: timedelta | None, now: datetime, *, is_stopped: bool = False
     ) -> None:
         """Give a sign of life; the next is to come within ``interval``."""
-        row = {
-            "name": _NAME,
+        sign = {
             "kind": kind,
             "owner": owners.this_process(),
             "seen_at": now,
-            "interval_seconds": None if interval is None else interval.total_seconds(),
             "is_stopped": is_stopped,
         }
+        seconds = None if interval is None else interval.total_seconds()
+        row = {"name": _NAME, **sign, "interval_seconds": seconds}
         with self.database.transaction() as connection:
             connection.replace("heartbeats", [row], name=_NAME)
 
@@ -66,5 +65,4 @@ class Scheduler:
     def get_loaded_at(self, source: str) -> datetime | None:
         """Return up to when a source was loaded when last asked; None: no rows, or never asked."""
         query = "select loaded_at from sources_seen where source = :source"
-        with self.database.transaction(reads_only=True) as connection:
-            return maybe_instant(connection.value(query, source=source))
+        return self.database.instant(query, source=source)

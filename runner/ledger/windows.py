@@ -121,7 +121,6 @@ def _outdated(record: WindowRecord, why: str | None = None) -> WindowRecord:
 
 
 def _take_out(connection: Connection, model: str, spans: Spans) -> Timeline[WindowRecord]:
-    """Take out of the table what lies in the range of ``spans``, its neighbours included."""
     return Timeline(map(_part, take_ranges(connection, "model_windows", model, spans)))
 
 
