@@ -34,8 +34,10 @@ def try_channels(
     """Try every channel of some pipelines, the second choices too, and their switches."""
     for name in pipelines:
         config = configs[name]
+        body = f"Alerts of {name} arrive here. Nothing is wrong, and nothing has to be done."
+        message = Message(Tone.INFO, f"{name}: this is a test", body)
         for number, channel in enumerate(channels_of(name, config)):
-            refusal = try_channel(channel, _test_of(name), variables, send)
+            refusal = try_channel(channel, message, variables, send)
             scheme = None if refusal is UNREADABLE else _scheme(channel, variables)
             problem = refusal.said if refusal else None
             yield ChannelTest(name, f"alerts[{number}]", scheme, problem)
@@ -44,14 +46,6 @@ def try_channels(
             scheme = _scheme(pinger.channel, variables)
             known = scheme if scheme in ("http", "https") else None
             yield ChannelTest(name, "ping", known, pinger.success())
-
-
-def _test_of(pipeline: str) -> Message:
-    return Message(
-        tone=Tone.INFO,
-        title=f"{pipeline}: this is a test",
-        body=f"Alerts of {pipeline} arrive here. Nothing is wrong, and nothing has to be done.",
-    )
 
 
 def _scheme(channel: Channel, variables: Mapping[str, str]) -> str | None:

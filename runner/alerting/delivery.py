@@ -40,7 +40,6 @@ def queue_incidents(
     """
     if not pipeline.config.alerts:
         return ()
-
     composed = partial(messages_of, pipeline.name, pipeline.calendar)
     messages = ledger.outbox.announce(pipeline.name, current, undecided, composed, now)
     reached("alert-told")
@@ -83,12 +82,16 @@ class OutboxSender:
         return Delivery(sent, tuple(lines))
 
     def _rounds(self, until: datetime) -> Iterator[tuple[bool, str]]:
-        """Make rounds, with pauses between, while a message may be tried again in time."""
+        """Make rounds, with pauses between, while a message may be tried again in time.
+
+        Yield for each attempt True if it was sent, and a log line.
+        """
         while True:
-            yield from self._round()
+            for pipeline in dict.fromkeys(letter.pipeline for letter in self._waiting()):
+                yield from iter(partial(self._next, pipeline), None)
             now = self.environment.now()
-            times = [letter.not_before for letter in self._waiting() if letter.not_before]
-            soonest = min((at for at in times if at > now), default=None)
+            times = (letter.not_before for letter in self._waiting())
+            soonest = min((at for at in times if at and at > now), default=None)
             if soonest is None or soonest > until:
                 return
             self.environment.sleep((soonest - now).total_seconds())
@@ -102,18 +105,12 @@ class OutboxSender:
         config = self.configs.get(pipeline)
         return channels_of(pipeline, config) if config else ()
 
-    def _round(self) -> Iterator[tuple[bool, str]]:
-        """Try each message whose time has come; yield True if it was sent, and a log line."""
-        for pipeline in dict.fromkeys(letter.pipeline for letter in self._waiting()):
-            while (result := self._next(pipeline)) is not None:
-                yield result
-
     def _next(self, pipeline: str) -> tuple[bool, str] | None:
         """Try the oldest message of a pipeline; None if its time has not come."""
-        longest = PATIENCE.max_backoff
+        outbox, now = self.ledger.outbox, self.environment.now
         # An interrupt between sending and marking would send it twice.
         with shielded():
-            letter = self.ledger.outbox.take(pipeline, self.environment.now(), longest)
+            letter = outbox.take(pipeline, now(), PATIENCE.max_backoff)
             if letter is None:
                 return None
             reached("alert-taken")
@@ -123,14 +120,12 @@ class OutboxSender:
             refusal = try_channel(channel, letter.message, self.variables, self.send)
             if refusal is None:
                 reached("alert-sent")
-                self.ledger.outbox.mark_sent(letter.key, self.environment.now())
+                outbox.mark_sent(letter.key, now())
                 return True, f"told: {letter.message.title}"
-            self._put_back(letter, turn.next(is_hopeless=refusal.is_hopeless), refusal)
+            turn = turn.next(is_hopeless=refusal.is_hopeless)
+            not_before = now() + turn.wait(self.environment.random)
+            outbox.mark_failed(letter.key, turn.attempts, not_before, refusal.said)
         return False, f"not told by {channel.place}: {refusal.said} ({letter.message.title})"
-
-    def _put_back(self, letter: UnsentMessage, turn: NextAttempt, refusal: Refusal) -> None:
-        not_before = self.environment.now() + turn.wait(self.environment.random)
-        self.ledger.outbox.mark_failed(letter.key, turn.attempts, not_before, refusal.said)
 
 
 def try_channel(

@@ -155,8 +155,7 @@ def warehouse(file: Path | None, held: Holder | None) -> Diagnosis:
 
 def evidence(published: Collection[Publication]) -> Diagnosis:
     """Report what a new ledger could be made from."""
-    models = len({marker.model for marker in published})
-    text = f"{len(published):,} windows of {models} models: a new ledger will know them"
+    text = f"{_counted(published)}: a new ledger will know them"
     return Diagnosis("markers", Health.OK, text)
 
 
@@ -179,9 +178,12 @@ def compared(
         remedy = f"run these dates again with --reprocess all, or have them judged: {REBUILD}"
         yield Diagnosis("markers", Health.WARNING, text, remedy)
     if not (found.lost or found.unknown or found.unverified):
-        models = len({marker.model for marker in published})
-        text = f"{len(published):,} windows of {models} models, as the ledger says"
-        yield Diagnosis("markers", Health.OK, text)
+        yield Diagnosis("markers", Health.OK, f"{_counted(published)}, as the ledger says")
+
+
+def _counted(published: Collection[Publication]) -> str:
+    models = len({marker.model for marker in published})
+    return f"{len(published):,} windows of {models} models"
 
 
 def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
@@ -190,14 +192,12 @@ def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
     for package, (first, beyond) in _SUPPORTED.items():
         version = version_of(package)
         supported = f">={_dotted(first)},<{_dotted(beyond)}"
-        if version is None:
-            text, remedy = f"{package} is not installed", f'pip install "{package}{supported}"'
-            yield Diagnosis("versions", Health.WRONG, text, remedy)
-        elif not first <= _parsed(version) < beyond:
-            text = f"{package} {version} is not one of those supported, {supported}"
-            yield Diagnosis("versions", Health.WRONG, text, f'pip install "{package}{supported}"')
-        else:
+        if version is not None and first <= _parsed(version) < beyond:
             found.append(f"{package} {version}")
+            continue
+        unfit = f"{version} is not one of those supported, {supported}"
+        text = f"{package} {'is not installed' if version is None else unfit}"
+        yield Diagnosis("versions", Health.WRONG, text, f'pip install "{package}{supported}"')
     yield Diagnosis("versions", Health.OK, ", ".join(found))
 
 

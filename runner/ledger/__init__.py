@@ -35,7 +35,6 @@ from runner.ledger.records import (
     RunDetails,
     RunEnd,
     RunEntry,
-    Usage,
     total_rows,
 )
 from runner.ledger.results import Results
@@ -63,7 +62,6 @@ __all__ = [
     "RunStatistics",
     "SchedulerHeartbeat",
     "UnsentMessage",
-    "Usage",
     "total_rows",
 ]
 

@@ -17,11 +17,6 @@ _URL = re.compile(
     r"(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?",
     re.DOTALL,
 )
-_POSTGRES = ("postgresql", "postgresql+psycopg")
-
-
-class AddressError(ValueError):
-    """A URL that no ledger is kept under; says what is wrong with it, and quotes no password."""
 
 
 def dialect_of(location: Path | str) -> Dialect:
@@ -30,7 +25,7 @@ def dialect_of(location: Path | str) -> Dialect:
         return Sqlite(location.absolute())
     try:
         return _by_url(location)
-    except (AddressError, ImportError) as error:
+    except (ValueError, ImportError) as error:
         raise UsageError(
             f"the ledger cannot be opened ({error}): write DAYBREAK_LEDGER like "
             "sqlite:////var/lib/daybreak/ledger.db or postgresql://user@host/database, "
@@ -44,28 +39,29 @@ def ledger_file(location: Path | str) -> Path | None:
         return location
     try:
         return _by_url(location).file
-    except (AddressError, ImportError):
+    except (ValueError, ImportError):
         return None  # opening it says what is wrong
 
 
 def _by_url(url: str) -> Dialect:
+    """Return the database of a URL; ValueError says what is wrong with it, without a password."""
     found = _URL.fullmatch(url)
     if found is None:
-        raise AddressError("it is no URL")
+        raise ValueError("it is no URL")
     if found["database"] == "sqlite":
         return _sqlite(found)
-    if found["database"] in _POSTGRES:
+    if found["database"] in ("postgresql", "postgresql+psycopg"):
         return _postgres(found)
-    raise AddressError(f"a ledger is not kept in {found['database']}")
+    raise ValueError(f"a ledger is not kept in {found['database']}")
 
 
 def _sqlite(url: re.Match[str]) -> Dialect:
     if url["host"] or url["user"] is not None or url["port"]:
-        raise AddressError("a file has no host: three slashes, or four before a whole path")
+        raise ValueError("a file has no host: three slashes, or four before a whole path")
     if url["query"]:
-        raise AddressError("a file has no options")
+        raise ValueError("a file has no options")
     if url["path"] in (None, "", ":memory:"):
-        raise AddressError("a ledger in memory would forget everything")
+        raise ValueError("a ledger in memory would forget everything")
     return Sqlite(Path(url["path"]).absolute())
 
 

@@ -8,7 +8,6 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -35,6 +34,9 @@ class Raw(Protocol):
 
     def cursor(self) -> Any:
         """Return a cursor of the DB-API."""
+
+    def execute(self, sql: str, values: Any = ..., /) -> Any:
+        """Execute a statement with a new cursor, and return that."""
 
     def commit(self) -> None:
         """Keep what was done."""
@@ -63,15 +65,6 @@ class Dialect(ABC):
     @abstractmethod
     def beginning(self, *, reads_only: bool) -> str:
         """Return SQL that begins a transaction: writers are alone, readers see one state."""
-
-    def begin(self, raw: Raw, *, reads_only: bool) -> None:
-        """Begin a transaction."""
-        with closing(raw.cursor()) as cursor:
-            cursor.execute(self.beginning(reads_only=reads_only))
-
-    def is_broken(self, raw: Raw) -> bool:
-        """Return whether the server has hung up; a file never does."""
-        return bool(getattr(raw, "closed", False))
 
     def translated(self, sql: str) -> str:
         """Return the ledger's SQL in the words of this database."""
@@ -120,10 +113,7 @@ class Sqlite(Dialect):
     def open(self) -> Raw:
         """Open a new connection; threads may take turns with it."""
         raw = sqlite3.connect(
-            str(self.file),
-            timeout=PATIENCE_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
+            self.file, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
             raw.row_factory = sqlite3.Row
@@ -184,14 +174,10 @@ class Postgres(Dialect):
         import psycopg
         from psycopg.rows import dict_row
 
-        options: dict[str, Any] = {
-            "connect_timeout": str(int(PATIENCE_SECONDS)),
-            **self.options,
-            "autocommit": True,
-            # A statement that was prepared would fail once after an upgrade has changed a table.
-            "prepare_threshold": None,
-        }
-        return cast(Raw, psycopg.connect(**options, row_factory=dict_row))
+        options: dict[str, Any] = {"connect_timeout": str(int(PATIENCE_SECONDS)), **self.options}
+        # A statement that was prepared would fail once after an upgrade has changed a table.
+        options |= {"autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
+        return cast(Raw, psycopg.connect(**options))
 
     def beginning(self, *, reads_only: bool) -> str:
         """Be the only writer, as on SQLite; statements see what was committed before each of them.
