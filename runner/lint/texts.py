@@ -94,7 +94,10 @@ def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
         word = "select" if "this" in tag.names else "from "  # another name may be but a flag
         is_query = any(word in text.lower() for text in tag.strings)
         if is_relation or is_read or is_query:
-            yield Spot("DB02", tag.start, tag.end, _how_read(source, tag))
+            words = [t.text.lower() for t in source.tokens if t.start < tag.start][-12:]
+            is_watermark = "max" in words and words[-1] == "from"
+            what = "a watermark read from {{ this }}" if is_watermark else "{{ this }} read back"
+            yield Spot("DB02", tag.start, tag.end, what)
 
 
 def _own_names(source: Source) -> frozenset[str]:
@@ -122,12 +125,6 @@ def _read_from(tokens: tuple[Token, ...]) -> Iterator[Token]:
             yield from tokens[at : at + 1]
 
 
-def _how_read(source: Source, tag: Tag) -> str:
-    words = [token.text.lower() for token in source.tokens if token.start < tag.start][-12:]
-    is_watermark = "max" in words and words[-1] == "from"
-    return "a watermark read from {{ this }}" if is_watermark else "{{ this }} read back"
-
-
 def appended(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB03: find strategies that only ever add rows."""
     strategy = facts.incremental_strategy
@@ -149,11 +146,8 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
         return
     reads = next((t for t in source.live_tags if t.call in ("ref", "source")), None)
     where = (reads.start, reads.end) if reads else _config_place(source)
-    if macros:
-        what = f"no in_window, unless the macro {macros[0]} has it"
-        yield Spot("DB04", *where, what, Severity.WARN)
-    else:
-        yield Spot("DB04", *where, "no in_window")
+    unless = f", unless the macro {macros[0]} has it" if macros else ""
+    yield Spot("DB04", *where, f"no in_window{unless}", Severity.WARN if macros else None)
 
 
 def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:

@@ -84,14 +84,12 @@ def parent_without_window(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB08: find windowed parents of which all rows are read, in every branch of the text."""
     if facts.incremental_strategy == "microbatch" or not facts.windowed_parents:
         return
-    per_tree = [dict(_unfiltered(tree, source, facts)) for tree in source.trees]
-    for start in per_tree[0] if per_tree else ():
-        if all(start in found for found in per_tree):
-            tag = per_tree[0][start]
-            yield Spot("DB08", tag.start, tag.end, f"all windows of {tag.strings[-1]}")
+    per_tree = [set(_unfiltered(tree, source, facts)) for tree in source.trees]
+    for tag in set.intersection(*per_tree) if per_tree else ():
+        yield Spot("DB08", tag.start, tag.end, f"all windows of {tag.strings[-1]}")
 
 
-def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[tuple[int, Tag]]:
+def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[Tag]:
     for table in tree.find_all(exp.Table):
         tag = source.tag_named(table.name)
         if tag is None or tag.call != "ref" or not tag.strings:
@@ -101,7 +99,7 @@ def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[tuple[
             continue
         may_be_hidden = facts.reaches_in_window or not facts.is_whole
         if not _Reading(tree, source, event_time.lower(), may_be_hidden).is_filtered(table):
-            yield tag.start, tag
+            yield tag
 
 
 @dataclass(frozen=True)
