@@ -24,6 +24,7 @@ from runner.project.acceptance import equal_hashes
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 
+Dates = tuple[date | None, date | None]  # the first and the last; None: that end of what there is
 _MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version 1
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -87,7 +88,7 @@ class Planner:
 
     def request_backfill(
         self,
-        dates: tuple[date | None, date | None],
+        dates: Dates,
         now: datetime,
         reprocess: Reprocess | str = Reprocess.FAILED,
         **options: Unpack[RequestOptions],
@@ -96,10 +97,7 @@ class Planner:
         return self.request(self.dates(*dates, now), TAKEN[Reprocess(reprocess)], **options)
 
     def request_retry(
-        self,
-        dates: tuple[date | None, date | None],
-        now: datetime,
-        allow_unsafe: Iterable[str] = (),
+        self, dates: Dates, now: datetime, allow_unsafe: Iterable[str] = ()
     ) -> RunRequest:
         """Ask for what failed or is incorrect in some dates, even if nothing has changed."""
         span = self.dates(*dates, now)
@@ -215,16 +213,12 @@ class Planner:
     def _newest(self, node: Node, now: datetime) -> Span | None:
         """Return the newest window; None for a snapshot, which is never late, and for mere text."""
         newest = self.pipeline.newest(now)
-        if newest is None or node.kind == "snapshot" or node.materialized == "ephemeral":
-            return None
-        return newest.span
+        can_be_late = node.kind != "snapshot" and node.materialized != "ephemeral"
+        return newest.span if newest is not None and can_be_late else None
 
     def _desired(self, node: Node, now: datetime) -> Spans:
-        complete = self.pipeline.complete(now)
-        first = self.pipeline.first_of(node)
-        if complete is None or complete.end <= first:
-            return Spans()
-        return Spans([Span(first, complete.end)])
+        complete, first = self.pipeline.complete(now), self.pipeline.first_of(node)
+        return Spans([Span(first, complete.end)] if complete and first < complete.end else [])
 
 
 def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
@@ -233,14 +227,13 @@ def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
     The newest proof counts, also of code to which the change was accepted as cosmetic.
     """
     known, accepted = ledger.proofs.get_all(), ledger.windows.get_accepted_changes()
-    found: dict[str, Proof | None] = {}
-    for node in pipeline.data_nodes:
-        if node.materialized != "incremental":
-            continue
+
+    def newest(node: Node) -> Proof | None:
         equal = equal_hashes(node.code_hash, accepted.get(node.name, ()))
-        of_this = (proof for proof in known.get(node.name, ()) if proof.code_hash in equal)
-        found[node.name] = next(of_this, None)
-    return found
+        return next((p for p in known.get(node.name, ()) if p.code_hash in equal), None)
+
+    incremental = (node for node in pipeline.data_nodes if node.materialized == "incremental")
+    return {node.name: newest(node) for node in incremental}
 
 
 def memory() -> int:

@@ -87,7 +87,4 @@ class Timeline(Generic[T]):
 
     def changed(self, spans: Spans, change: Callable[[T], T]) -> Timeline[T]:
         """Return the same timeline with the values within ``spans`` changed."""
-        touched = ((span, value) for span, value in self if spans.meets(span))
-        return self.painted(
-            (part, change(value)) for span, value in touched for part in spans.inside(span)
-        )
+        return self.painted((part, change(value)) for part, value in self.within(spans))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from itertools import chain, islice, pairwise, takewhile
+from itertools import chain, islice, pairwise, starmap, takewhile
 from zoneinfo import ZoneInfo
 
 from runner.core.errors import UsageError
@@ -189,7 +189,9 @@ class Calendar:
         """Cut ``span`` into contiguous spans of ``size`` windows; the last may be shorter."""
         if size < 1:
             raise ValueError(f"a chunk of {size} windows: pass 1 or more")
-        return self._chunks(span.start, self._ends(span), size)
+        ends = self._ends(span)
+        lasts = (batch[-1] for batch in iter(lambda: list(islice(ends, size)), []))
+        return starmap(Span, pairwise(chain([span.start], lasts)))
 
     def halves(self, span: Span) -> tuple[Span, Span]:
         """Split ``span`` in two; an odd window goes to the second half.
@@ -206,12 +208,6 @@ class Calendar:
         for bound in (span.start, span.end):
             if self.floor(bound) != bound:
                 raise ValueError(f"{bound} is not the bound of {self._a_grain()}: use floor()")
-
-    @staticmethod
-    def _chunks(start: datetime, ends: Iterator[datetime], size: int) -> Iterator[Span]:
-        while batch := list(islice(ends, size)):
-            yield Span(start, batch[-1])
-            start = batch[-1]
 
     def _ends(self, span: Span) -> Iterator[datetime]:
         """Return the end of every window in ``span``, much faster than the windows."""

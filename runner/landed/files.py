@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path, PurePath
 
@@ -48,15 +48,15 @@ class InputFiles:
 
     def readers(self) -> list[Node]:
         """Return the windowed models that read files or other sources, not only each other."""
-        return [node for node in self.pipeline.windowed if self._sources(node)]
+        return [node for node in self.pipeline.windowed if self.sources(node)]
 
-    def locations(self, node: Node) -> list[str]:
-        """Return the places of the files of the sources that a model reads."""
-        return sorted({source.location for source in self._sources(node) if source.location})
+    def sources(self, node: Node) -> list[Node]:
+        """Return the sources that a model reads."""
+        return [found for found in self.project.read_by(node) if found.kind == "source"]
 
     def landed_bytes(self) -> int | None:
         """Sum up the size of all that has landed; None if windows are made from more than files."""
-        sources = {source.unique_id: source for n in self.readers() for source in self._sources(n)}
+        sources = {source.unique_id: source for n in self.readers() for source in self.sources(n)}
         places = [source.location for source in sources.values() if source.location]
         if not places or len(places) < len(sources):
             return None
@@ -89,19 +89,15 @@ class InputFiles:
         settle = max(settles, default=_SETTLE)
         return unfinished(self.project_dir / path, path, settle, now) is None
 
-    def _sources(self, node: Node) -> list[Node]:
-        return [found for found in self.project.read_by(node) if found.kind == "source"]
-
 
 class FileListing:
     """The files that are there at one time; what was listed once is not listed again."""
 
     def __init__(self, files: InputFiles) -> None:
         self._files = files
-        self._calendar = files.pipeline.calendar
-        self._listed: dict[str, list[str]] = {}
-        self._stats: dict[str, LandedFile | None] = {}
-        self._windows: dict[Spans, list[tuple[Span, datetime]]] = {}
+        self._list = cache(partial(listed, files.project_dir))
+        self._facts = cache(lambda path: _found(path, files.named(path)))
+        self._enumerated = cache(self._enumerate)
 
     def belonging(self, node: Node, windows: Spans) -> Iterator[tuple[LandedFile, Spans]]:
         """Yield the files that a model reads for some windows, each with those of its own."""
@@ -109,10 +105,7 @@ class FileListing:
         for path, spans in self._paths(node, windows):
             found.setdefault(path, []).extend(spans)
         for path, spans in found.items():
-            if path not in self._stats:
-                self._stats[path] = _found(path, self._files.named(path))
-            file = self._stats[path]
-            if file is not None:
+            if (file := self._facts(path)) is not None:
                 yield file, Spans(spans)
 
     def _paths(self, node: Node, windows: Spans) -> Iterator[tuple[str, Iterable[Span]]]:
@@ -120,11 +113,11 @@ class FileListing:
         if not enumerated:
             return
         by_date = _by_date(enumerated)
-        for location in self._files.locations(node):
-            for path in self._list(location):
-                landed_on = date_of(path)
-                if landed_on in by_date:
-                    yield path, by_date[landed_on]
+        locations = {source.location for source in self._files.sources(node) if source.location}
+        for path in chain.from_iterable(map(self._list, sorted(locations))):
+            landed_on = date_of(path)
+            if landed_on in by_date:
+                yield path, by_date[landed_on]
         for template in self._files.templates():
             by_key: dict[tuple[str, ...], list[Span]] = {}
             for span, start in enumerated:
@@ -132,20 +125,11 @@ class FileListing:
             paths = self._list(template.listing(enumerated[0][1]))
             yield from template.owners(paths, by_key)
 
-    def _enumerated(self, windows: Spans) -> list[tuple[Span, datetime]]:
+    def _enumerate(self, windows: Spans) -> list[tuple[Span, datetime]]:
         """Return all windows with their local start."""
-        if windows not in self._windows:
-            self._windows[windows] = [
-                (window, window.start.astimezone(self._calendar.zone))
-                for span in windows
-                for window in self._calendar.chunks(span, 1)
-            ]
-        return self._windows[windows]
-
-    def _list(self, pattern: str) -> list[str]:
-        if pattern not in self._listed:
-            self._listed[pattern] = listed(self._files.project_dir, pattern)
-        return self._listed[pattern]
+        calendar = self._files.pipeline.calendar
+        every = chain.from_iterable(calendar.chunks(span, 1) for span in windows)
+        return [(window, window.start.astimezone(calendar.zone)) for window in every]
 
 
 @dataclass

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from runner.core.spans import Span
 
-_MAGIC = re.compile(r"\*\*/|\*+|\?|\[[^\]]+\]")
+_MAGIC = re.compile(r"(\*\*/|\*+|\?|\[[^\]]+\])")
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,6 @@ def _any_of(texts: Iterable[str]) -> str:
 
 def _literal(text: str) -> str:
     """A regular expression of a part of a glob whose files were listed: no need to be strict."""
-    pieces = _MAGIC.split(text)
-    found = [".*" if magic.startswith("*") else "." for magic in _MAGIC.findall(text)]
-    return "".join(
-        re.escape(piece) + magic for piece, magic in zip(pieces, [*found, ""], strict=True)
-    )
+    wide = {"*": ".*", "?": ".", "[": "."}
+    pieces = enumerate(_MAGIC.split(text))  # every second one is magic
+    return "".join(wide[part[0]] if index % 2 else re.escape(part) for index, part in pieces)

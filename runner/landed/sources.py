@@ -11,6 +11,7 @@ import glob
 import hashlib
 import os
 from datetime import date, timedelta, tzinfo
+from functools import cache
 from pathlib import Path
 
 from runner.core.spans import Span
@@ -22,10 +23,9 @@ class Landings:
     """The files of a project's sources, as they were when first asked about."""
 
     def __init__(self, project: Project, project_dir: Path) -> None:
-        self._zone = project.zone
         self._project = project
         self._project_dir = project_dir
-        self._files: dict[str, list[tuple[date | None, str]]] = {}
+        self._facts = cache(self._list)
 
     def inputs_of(self, node: Node) -> InputsOf:
         """Make what digests the files that a node reads for a window; None if they are unknown."""
@@ -49,12 +49,12 @@ class Landings:
 
     def _landed(self, location: str, span: Span) -> list[str]:
         """Return the facts of the files that belong to a span."""
-        if location not in self._files:
-            paths = listed(self._project_dir, location)
-            self._files[location] = [(date_of(path), _facts(path)) for path in paths]
-        first, last = local_dates(span, self._zone)
-        files = self._files[location]
-        return [facts for day, facts in files if day is None or first <= day <= last]
+        first, last = local_dates(span, self._project.zone)
+        found = self._facts(location)
+        return [facts for day, facts in found if day is None or first <= day <= last]
+
+    def _list(self, location: str) -> list[tuple[date | None, str]]:
+        return [(date_of(path), _facts(path)) for path in listed(self._project_dir, location)]
 
 
 def local_dates(span: Span, zone: tzinfo | None) -> tuple[date, date]:

@@ -18,20 +18,10 @@ import yaml
 from runner.core.errors import ProjectError
 
 # Keys of dbt_project.yml that name folders, and dbt's defaults.
-_FOLDERS = {
-    "model-paths": ["models"],
-    "macro-paths": ["macros"],
-    "seed-paths": ["seeds"],
-    "snapshot-paths": ["snapshots"],
-    "test-paths": ["tests"],
-}
-_FILES = (
-    "dbt_project.yml",
-    "packages.yml",
-    "dependencies.yml",
-    "package-lock.yml",
-    "selectors.yml",
-)
+_KINDS = ("model", "macro", "seed", "snapshot", "test")
+_FOLDERS = {f"{kind}-paths": [f"{kind}s"] for kind in _KINDS}
+_NAMES = ("dbt_project", "packages", "dependencies", "package-lock", "selectors")
+_FILES = tuple(f"{name}.yml" for name in _NAMES)
 _ZONE_HINT = "write vars: {timezone: America/New_York} into dbt_project.yml"
 
 

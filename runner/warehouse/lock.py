@@ -14,8 +14,10 @@ import re
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from runner.core.environment import Environment
@@ -26,7 +28,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.1, 2.0, 1.5  # seconds, seconds, times
 _PROC = Path("/proc")
 _ENGINES = "runner.dbt."  # in the command line of every dbt process that a runner starts
 _PYTHON = re.compile(r"python[0-9.]*$")
-_WORD = re.compile(r"[\w.-]{1,40}$")  # no path, no URL, no assignment: nothing that is a secret
+# No option, path, URL or assignment: nothing that is a secret.
+_WORD = re.compile(r"(?!-)[\w.-]{1,40}$")
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,9 @@ def holder(path: Path) -> Holder | None:
         return None
     question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # to write all of it
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, question)
-        finally:
-            os.close(descriptor)  # and with it every lock of ours; we have none
+        # To close it gives every lock of ours up; we have none.
+        with path.open("rb", buffering=0) as file:
+            answer = fcntl.fcntl(file, fcntl.F_GETLK, question)
     except OSError:
         return None
     kind, _, _, _, pid = _FLOCK.unpack(answer)
@@ -108,23 +109,22 @@ def stray_engines(project_dir: Path) -> list[Holder]:
     for entry in sorted(_PROC.glob("[0-9]*")) if sys.platform == "linux" else ():
         pid = int(entry.name)
         arguments = _command_line(pid)
-        if any(_ENGINES in argument for argument in arguments) and _is_orphan(pid):
-            try:
-                is_here = (entry / "cwd").readlink() == project_dir
-            except OSError:
-                continue  # it has ended, or belongs to somebody else
-            if is_here:
+        with suppress(OSError):  # it has ended, or belongs to somebody else
+            is_stray = _is_engine(arguments) and _is_orphan(pid)
+            if is_stray and (entry / "cwd").readlink() == project_dir:
                 found.append(Holder(pid, _in_short(arguments)))
     return found
+
+
+def _is_engine(arguments: list[str]) -> bool:
+    return any(_ENGINES in argument for argument in arguments)
 
 
 def _is_orphan(pid: int) -> bool:
     """Return True if its parent is gone, so that it was given to one that only reaps."""
     parent = _parent(pid)
-    if parent is None:
-        return False
-    adopted = _command_line(parent)[:1]
-    program = Path(adopted[0]).name if adopted else ""
+    adopter, *_ = (_command_line(parent) if parent else []) or [""]
+    program = Path(adopter).name
     # In a container the runner itself may be the first process.
     return (parent == 1 and not _PYTHON.match(program)) or program == "systemd"
 
@@ -132,10 +132,8 @@ def _is_orphan(pid: int) -> bool:
 def _process(pid: int) -> Holder:
     """Return the process that a person knows: behind the dbt of a runner, the runner itself."""
     arguments = _command_line(pid)
-    while any(_ENGINES in argument for argument in arguments):
-        parent = _parent(pid)
-        if parent is None or parent <= 1:
-            break  # the runner has ended, and so will this
+    # Where the runner has ended, so will this.
+    while _is_engine(arguments) and (parent := _parent(pid) or 0) > 1:
         pid, arguments = parent, _command_line(parent)
     return Holder(pid, _in_short(arguments))
 
@@ -171,12 +169,8 @@ def _in_short(arguments: list[str]) -> str | None:
     ('duckdb', None)
     """
     program, rest = _program(arguments)
-    words = [Path(program).name[:40]]
-    for argument in rest[:2]:
-        if argument.startswith("-") or not _WORD.match(argument):
-            break
-        words.append(argument)
-    return " ".join(words) if words[0] else None
+    name = Path(program).name[:40]
+    return " ".join([name, *takewhile(_WORD.match, rest[:2])]) if name else None
 
 
 def _program(arguments: list[str]) -> tuple[str, list[str]]:

@@ -5,10 +5,11 @@ A marker is a row that is committed together with the rows of the window it spea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from runner.core.errors import EngineError
@@ -30,6 +31,7 @@ RESULTS = {
 }
 _PUBLISHED = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED})
 _MOST_NAMES = 3
+_model = attrgetter("model")
 
 Publications = Mapping[tuple[str, datetime], Publication]
 Index = Mapping[str, Timeline[WindowRecord]]  # by model
@@ -83,11 +85,8 @@ def describe_loss(file: Path, believed: Mapping[str, Spans], project: Project) -
 
 def describe_windows(spans: Mapping[str, Spans], project: Project) -> str:
     """Say how many windows of which models these are, from when to when."""
-    calendars = {
-        node.name: Calendar(node.grain, project.zone)
-        for node in project.nodes.values()
-        if node.grain is not None
-    }
+    nodes = project.nodes.values()
+    calendars = {n.name: Calendar(n.grain, project.zone) for n in nodes if n.grain is not None}
     # Windows that are touched: those of an earlier grain are no whole ones.
     count = sum(
         calendars[model].count(span)
@@ -112,26 +111,19 @@ def differences(
     index: Index, markers: Iterable[Publication], models: Collection[str], unsettled: Spans
 ) -> Differences:
     """Compare; ``models`` are the windowed ones, what is ``unsettled`` may differ for a while."""
-    marked: dict[str, list[Span]] = {}
-    by_runners: dict[str, list[Span]] = {}
-    judged: dict[str, list[Span]] = {}
-    for marker in markers:
-        kinds = [marked]
-        if marker.run_id is not None:
-            kinds.append(by_runners)
-        if marker.verdict in ("correct", "unchecked"):
-            kinds.append(judged)
-        for kind in kinds:
-            kind.setdefault(marker.model, []).append(span_of(marker))
+    ordered = sorted(markers, key=_model)
+    by_model = {model: list(found) for model, found in groupby(ordered, key=_model)}
     lost, unknown, unverified = {}, {}, {}
     for model in models:
-        records = index.get(model, Timeline())
+        records, marked = index.get(model, Timeline()), by_model.get(model, [])
         believed = records.where(lambda r: r.standing in _PUBLISHED)
         right = records.where(lambda r: r.standing in (WorkResult.SUCCESS, WorkResult.UNCHECKED))
-        is_there = Spans(marked.get(model, ()))
+        is_there = Spans(map(span_of, marked))
+        by_runners = Spans(span_of(m) for m in marked if m.run_id is not None)
+        judged = Spans(span_of(m) for m in marked if m.verdict in ("correct", "unchecked"))
         lost[model] = believed - is_there - unsettled
-        unknown[model] = Spans(by_runners.get(model, ())) - records.covered - unsettled
-        unverified[model] = (right & is_there) - Spans(judged.get(model, ())) - unsettled
+        unknown[model] = by_runners - records.covered - unsettled
+        unverified[model] = (right & is_there) - judged - unsettled
     return Differences(*map(_without_empty, (lost, unknown, unverified)))
 
 
@@ -156,19 +148,15 @@ def index_of(
             if marker.model in names and parent in published
             for _, at in published[parent].touching(span_of(marker))
         )
-        return replace(_record_of(marker), is_outdated=is_outdated)
+        if marker.run_id is None:  # a plain `dbt build` leaves it unverified
+            return WindowRecord(WorkResult.UNCHECKED, None, is_outdated, has_rows=True)
+        result = RESULTS[marker.verdict]
+        return WindowRecord(result, marker.code_hash, is_outdated, has_rows=True)
 
     return {
         model: Timeline((span_of(marker), record(marker)) for marker in found)
         for model, found in by_model.items()
     }
-
-
-def _record_of(marker: Publication) -> WindowRecord:
-    """Return what a marker tells of its window; a plain `dbt build` leaves it unverified."""
-    if marker.run_id is None:
-        return WindowRecord(WorkResult.UNCHECKED, has_rows=True)
-    return WindowRecord(RESULTS[marker.verdict], marker.code_hash, has_rows=True)
 
 
 def span_of(marker: Publication) -> Span:
@@ -178,25 +166,15 @@ def span_of(marker: Publication) -> Span:
 
 def _by_model(markers: Iterable[Publication]) -> dict[str, list[Publication]]:
     """Group markers by model, oldest window first; of two that overlap the later one counts."""
-    ordered = sorted(markers, key=lambda marker: (marker.model, marker.window_start))
-    return {
-        model: list(_disjoint(found))
-        for model, found in groupby(ordered, key=lambda marker: marker.model)
-    }
-
-
-def _disjoint(markers: Iterable[Publication]) -> Iterator[Publication]:
-    """Leave out overlaps, which no macro of ours writes, but a person's hand may."""
-    kept: Publication | None = None
-    for marker in markers:
-        if kept is not None and marker.window_start < kept.window_end:
-            kept = max(kept, marker, key=lambda found: found.published_at)
-            continue
-        if kept is not None:
-            yield kept
-        kept = marker
-    if kept is not None:
-        yield kept
+    found: dict[str, list[Publication]] = {}
+    for marker in sorted(markers, key=attrgetter("model", "window_start")):
+        kept = found.setdefault(marker.model, [])
+        # No macro of ours writes overlaps, but a person's hand may.
+        if kept and marker.window_start < kept[-1].window_end:
+            kept[-1] = max(kept[-1], marker, key=attrgetter("published_at"))
+        else:
+            kept.append(marker)
+    return found
 
 
 def _without_empty(found: Mapping[str, Spans]) -> dict[str, Spans]:
