@@ -102,8 +102,8 @@ class Tracer:
             count = self.landed(node, span)
             if count is None:
                 return replace(found, remark="cannot be seen from here")
-            remark = "landed" if count else "nothing landed"
-            return replace(found, remark=remark, is_absent=not count, location=node.location)
+            landed = "landed" if count else "nothing landed"
+            return replace(found, remark=landed, is_absent=not count, location=node.location)
         subject = self._subject(node, home, span)
         calendar = home.pipeline.calendar if home else self._calendar(node)
         in_flight = home.in_flight() if home else Spans()
