@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.errors import UsageError, nearest
@@ -43,6 +43,16 @@ class LedgerRecord:
         return cls(ledger.windows.get_records(), ledger.windows.get_accepted_changes())
 
 
+class RequestOptions(TypedDict, total=False):
+    """How the windows of a request are run."""
+
+    select: Iterable[str]  # names of models; all without
+    chunk: int | None  # windows in one dbt build; as many as memory and time allow without
+    newest_first: bool
+    force: bool  # also what failed and would fail again: nothing changed
+    allow_unsafe: Iterable[str]  # names of models that may run although they break a rule
+
+
 @dataclass(frozen=True)
 class Planner:
     """Plans one pipeline; reads the ledger and writes nothing."""
@@ -58,13 +68,9 @@ class Planner:
         takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED],
         *,
         kind: RunKind = RunKind.BACKFILL,
-        select: Iterable[str] = (),
-        chunk: int | None = None,
-        force: bool = False,
-        newest_first: bool = False,
-        allow_unsafe: Iterable[str] = (),
+        **options: Unpack[RequestOptions],
     ) -> RunRequest:
-        """Resolve what somebody asked for; ``select`` names models, ``chunk`` counts windows.
+        """Resolve what somebody asked for.
 
         Raises :class:`UsageError` for a model that the pipeline does not have or cannot replay.
         """
@@ -72,11 +78,11 @@ class Planner:
             windows=Spans([span] if span else []),
             takes=takes,
             kind=kind,
-            select=self._selected(select),
-            force=force,
-            newest_first=newest_first,
-            sizing=self.sizing(chunk),
-            allow_unsafe=tuple(allow_unsafe),
+            select=self._selected(options.get("select", ())),
+            force=options.get("force", False),
+            newest_first=options.get("newest_first", False),
+            sizing=self.sizing(options.get("chunk")),
+            allow_unsafe=tuple(options.get("allow_unsafe", ())),
         )
 
     def request_backfill(
@@ -84,23 +90,10 @@ class Planner:
         dates: tuple[date | None, date | None],
         now: datetime,
         reprocess: Reprocess | str = Reprocess.FAILED,
-        *,
-        select: Iterable[str] = (),
-        chunk: int | None = None,
-        newest_first: bool = False,
-        force: bool = False,
-        allow_unsafe: Iterable[str] = (),
+        **options: Unpack[RequestOptions],
     ) -> RunRequest:
         """Ask for the windows of some dates, as far as ``reprocess`` takes them."""
-        return self.request(
-            self.dates(*dates, now),
-            TAKEN[Reprocess(reprocess)],
-            select=select,
-            chunk=chunk,
-            newest_first=newest_first,
-            force=force,
-            allow_unsafe=allow_unsafe,
-        )
+        return self.request(self.dates(*dates, now), TAKEN[Reprocess(reprocess)], **options)
 
     def request_retry(
         self,

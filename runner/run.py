@@ -41,16 +41,33 @@ class Session:
     now: datetime  # the time to look from, UTC
 
     def run(self, request: RunRequest, observer: Observer | None = None) -> RunResult:
-        """Run a request; see :func:`run_pipeline`."""
-        return run_pipeline(
-            self.workspace,
-            self.engine,
-            self.planner,
-            request,
-            self.now,
-            self.environment,
-            observer or Observer(),
+        """Settle what a crash has left, plan as seen at ``now``, run.
+
+        Raises :class:`PausedError` for a paused pipeline, :class:`runner.core.errors.UsageError`
+        for a model that may not run, and what planning and running raise.
+        """
+        workspace, planner, observer = self.workspace, self.planner, observer or Observer()
+        ledger, project = workspace.ledger, workspace.project(self.engine)
+        require_running(workspace, planner.pipeline.name)
+        require_warehouse(project, ledger)
+        context = RunContext(
+            pipeline=planner.pipeline,
+            ledger=ledger,
+            engine=self.engine,
+            environment=self.environment,
+            observer=observer,
+            warehouse=project.warehouse,
+            inputs=planner.inputs(self.environment.now()),
+            reader=InputReader(planner.files, ledger) if planner.files else None,
         )
+        observer.adopted(adopt(context))
+        recover(context)
+        plan = planner.plan(request, self.now)
+        context = replace(context, allowed=allowances(workspace, planner, plan))
+        observer.announce(plan, reaches_today=_reaches_today(context, plan))
+        result = execute_plan(context, planner, plan, self.now)
+        observer.finished(result)
+        return result
 
 
 @contextmanager
@@ -74,43 +91,6 @@ def open_session(
             planner = workspace.planner(name, engine)
         now = environment.instant(as_of, planner.pipeline.calendar.zone)
         yield Session(workspace, planner, engine, environment, now)
-
-
-def run_pipeline(
-    workspace: Workspace,
-    engine: Engine,
-    planner: Planner,
-    request: RunRequest,
-    now: datetime,
-    environment: Environment,
-    observer: Observer,
-) -> RunResult:
-    """Settle what a crash has left, plan as seen at ``now``, run.
-
-    Raises :class:`PausedError` for a paused pipeline, :class:`runner.core.errors.UsageError` for
-    a model that may not run, and what planning and running raise.
-    """
-    pipeline, ledger = planner.pipeline, workspace.ledger
-    require_running(workspace, pipeline.name)
-    require_warehouse(workspace.project(engine), ledger)
-    context = RunContext(
-        pipeline=pipeline,
-        ledger=ledger,
-        engine=engine,
-        environment=environment,
-        observer=observer,
-        warehouse=workspace.project(engine).warehouse,
-        inputs=planner.inputs(environment.now()),
-        reader=InputReader(planner.files, ledger) if planner.files else None,
-    )
-    observer.adopted(adopt(context))
-    recover(context)
-    plan = planner.plan(request, now)
-    context = replace(context, allowed=allowances(workspace, planner, plan))
-    observer.announce(plan, reaches_today=_reaches_today(context, plan))
-    result = execute_plan(context, planner, plan, now)
-    observer.finished(result)
-    return result
 
 
 def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetime) -> RunResult:
@@ -164,13 +144,11 @@ def allowances(workspace: Workspace, planner: Planner, plan: Plan) -> tuple[Allo
 
 def _within(plan: Plan, held: Spans) -> Plan:
     """Return the part of a plan whose windows this process holds."""
-    pieces = [
-        replace(piece, span=span) for piece in plan.pieces for span in held.inside(piece.span)
-    ]
-    return replace(plan, pieces=tuple(pieces))
+    parts = ((piece, span) for piece in plan.pieces for span in held.inside(piece.span))
+    return replace(plan, pieces=tuple(replace(piece, span=span) for piece, span in parts))
 
 
 def _reaches_today(context: RunContext, plan: Plan) -> bool:
-    """Tell whether the pipeline's newest window is in a plan: a snapshot sees only today."""
+    """Return True if the pipeline's newest window is in a plan: a snapshot sees only today."""
     newest = context.pipeline.newest(context.environment.now())
     return newest is not None and newest.span in plan.windows

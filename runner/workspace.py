@@ -31,6 +31,7 @@ from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.project.pipelines_yml import parse_pipelines
 
 PIPELINES = "pipelines.yml"
+_KEPT_PROJECT = "project.json"
 
 
 def real_environment() -> Environment:
@@ -125,8 +126,10 @@ class Workspace:
         It is read once, as the fingerprint is: one command sees one project.
         """
         if not self._read:
-            kept = Project.load(self._kept_project)
-            if kept is None or not self._is_current(kept):
+            kept = Project.load(self.home / _KEPT_PROJECT)
+            if kept is None or not (
+                kept.fingerprint == self.fingerprint and self._selections <= kept.selections.keys()
+            ):
                 with nullcontext(engine) if engine else self.start_engine() as parser:
                     kept = self._parse(parser)
             self._read.append(kept)
@@ -172,22 +175,14 @@ class Workspace:
         return Ledger.open(self.ledger_location)
 
     @property
-    def _kept_project(self) -> Path:
-        return self.home / "project.json"
-
-    @property
     def _selections(self) -> set[str]:
         return {config.select for config in self.configs.values()}
-
-    def _is_current(self, kept: Project) -> bool:
-        is_same = kept.fingerprint == self.fingerprint
-        return is_same and self._selections <= kept.selections.keys()
 
     def _parse(self, engine: Engine) -> Project:
         description = engine.describe(sorted(self._selections))
         project = Project.from_description(description, self.project_dir, self.fingerprint)
         try:
-            project.save(self._kept_project)
+            project.save(self.home / _KEPT_PROJECT)
         except OSError as error:
             raise UsageError(
                 f"{self.home} cannot be written ({error.strerror}): make it writable, "

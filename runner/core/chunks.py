@@ -64,17 +64,14 @@ class Sizing:
         if self.fixed is not None:
             return self.fixed
         if self.rows_per_window is None:
-            return EVERYTHING if self._is_little else UNKNOWN_SIZE
+            # All the rows that there can be may fit into one chunk.
+            most = self.row_budget * LANDED_BYTES_PER_ROW
+            is_little = self.landed_bytes is not None and self.landed_bytes <= most
+            return EVERYTHING if is_little else UNKNOWN_SIZE
         rows = self.row_budget / max(self.rows_per_window, 1)
         seconds = self.timeout.total_seconds() / SHARE_OF_TIMEOUT
         patience = seconds / max(self.seconds_per_window or 0, 1e-6)
         return max(1, int(min(rows, patience, EVERYTHING)))
-
-    @property
-    def _is_little(self) -> bool:
-        """True if all the rows that there can be fit into one chunk."""
-        landed = self.landed_bytes
-        return landed is not None and landed <= self.row_budget * LANDED_BYTES_PER_ROW
 
     def learned(self, windows: int, rows: int, seconds: float) -> Self:
         """The sizing after a chunk of so many windows took so many rows and seconds."""
@@ -83,22 +80,15 @@ class Sizing:
 
 def cut(chunk: Chunk, calendar: Calendar, size: int, *, newest: bool = False) -> Iterator[Chunk]:
     """A chunk in parts of ``size`` windows, oldest or newest first; the last may be smaller."""
-    spans = list(calendar.chunks(chunk.span, size))
-    count = calendar.count(chunk.span)
-    if newest and size < count and count % size:
-        smaller = next(calendar.chunks(chunk.span, count % size))
-        rest = Span(smaller.end, chunk.span.end)
-        spans = [smaller, *calendar.chunks(rest, size)]
-    for span in reversed(spans) if newest else spans:
-        yield replace(chunk, span=span)
+    if not newest:
+        yield from (replace(chunk, span=span) for span in calendar.chunks(chunk.span, size))
+        return
+    windows = list(calendar.chunks(chunk.span, 1))
+    while part := windows[-size:]:
+        del windows[-size:]
+        yield replace(chunk, span=Span(part[0].start, part[-1].end))
 
 
 def first_part(chunk: Chunk, calendar: Calendar, size: int, *, newest: bool) -> Chunk:
     """The part of a chunk that runs first: its ``size`` oldest windows, or its newest."""
-    count = calendar.count(chunk.span)
-    if size >= count:
-        return chunk
-    if not newest:
-        return replace(chunk, span=next(calendar.chunks(chunk.span, size)))
-    start = next(calendar.chunks(chunk.span, count - size)).end
-    return replace(chunk, span=Span(start, chunk.span.end))
+    return next(cut(chunk, calendar, size, newest=newest))

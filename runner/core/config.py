@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo, available_timezones
 
-from runner.core.errors import UsageError, nearest
+from runner.core.errors import nearest
 from runner.core.fields import (
     BadNameError,
     Path,
@@ -19,7 +19,6 @@ from runner.core.fields import (
     UnfitError,
     key,
     many,
-    maybe,
     one_of,
     record,
     text,
@@ -59,10 +58,7 @@ def _day(value: object) -> date:
 
 
 def _cron(value: object) -> str:
-    try:
-        return Schedule(words(value), _UTC).expression
-    except UsageError as error:
-        raise ValueError(str(error)) from error
+    return Schedule(words(value), _UTC).expression
 
 
 def _zone(value: object) -> str:
@@ -122,8 +118,8 @@ class Retries(Record):
     """The number of attempts after transient failures, and the pauses between them."""
 
     attempts: int = key(whole(least=1), 3)  # the first one included
-    backoff: timedelta = key(parsed_duration, timedelta(seconds=30))  # before the second attempt
-    max_backoff: timedelta = key(parsed_duration, timedelta(minutes=15))
+    backoff: timedelta = key(parsed_duration, "30s")  # before the second attempt
+    max_backoff: timedelta = key(parsed_duration, "15m")
 
     def contradictions(self) -> Iterator[tuple[Path, str]]:
         """See :class:`Record`."""
@@ -135,13 +131,13 @@ class Retries(Record):
 class WaitFor(Record):
     """Something that must be there, complete, before a window runs: a file, or a fresh source."""
 
-    file: str | None = key(maybe(_template), None)  # a glob, per window
-    marker: str | None = key(maybe(_template), None)  # lands after the file
-    settle: timedelta = key(parsed_duration, timedelta(minutes=1))  # unchanged so long: complete
-    source: str | None = key(maybe(_source), None)  # name.table
+    file: str | None = key(_template, None, '"data/{window:%Y-%m-%d}.csv"')  # a glob, per window
+    marker: str | None = key(_template, None, '"data/{window:%Y-%m-%d}.done"')  # after the file
+    settle: timedelta = key(parsed_duration, "1m")  # unchanged so long: complete
+    source: str | None = key(_source, None, "landing.transactions")  # name.table
     # Of a source: how long before the window's end it may stop.
-    lag: timedelta = key(parsed_duration, timedelta(0))
-    timeout: timedelta | None = key(maybe(parsed_duration), None)  # after due; then it is missed
+    lag: timedelta = key(parsed_duration, "0s", "2h")
+    timeout: timedelta | None = key(parsed_duration, None, "1h")  # after due; then it is missed
 
     def contradictions(self) -> Iterator[tuple[Path, str]]:
         """See :class:`Record`."""
@@ -157,26 +153,29 @@ class WaitFor(Record):
 class PipelineConfig(Record):
     """One pipeline as a person wrote it; what is None is taken from its models, or absent."""
 
-    select: str = key(_selection)  # dbt's selection syntax
-    description: str | None = key(maybe(words), None)
-    schedule: str | None = key(maybe(_cron), None)  # cron, in `timezone`
-    grain: Grain | None = key(maybe(one_of(Grain)), None)
-    timezone: str | None = key(maybe(_zone), None)  # an IANA name
-    start: date | None = key(maybe(_day), None)  # first local date
-    end: date | None = key(maybe(_day), None)  # last local date, inclusive
-    deadline: timedelta | None = key(maybe(parsed_duration), None)  # after due; then it is missed
-    lookback: int = key(whole(least=0), 0)  # windows made stale for late rows
-    catchup: Catchup = key(one_of(Catchup), Catchup.ALL)
+    select: str = key(_selection, example='"+daily_revenue"')  # dbt's selection syntax
+    description: str | None = key(words, None, '"Revenue per day"')
+    schedule: str | None = key(_cron, None, '"0 5 * * *"')  # cron, in `timezone`
+    grain: Grain | None = key(one_of(Grain), None, "day")
+    timezone: str | None = key(_zone, None, "Europe/Berlin")  # an IANA name
+    start: date | None = key(_day, None, "2026-03-01")  # first local date
+    end: date | None = key(_day, None, "2026-05-31")  # last local date, inclusive
+    deadline: timedelta | None = key(parsed_duration, None, "2h")  # after due; then it is missed
+    lookback: int = key(whole(least=0), 0, "3")  # windows made stale for late rows
+    catchup: Catchup = key(one_of(Catchup), "all")
     max_catchup: int = key(whole(least=1), 366)  # windows; beyond: a clock that jumped
-    after: tuple[str, ...] = key(many(pipeline_name), ())  # whose windows must be success first
-    retries: Retries = key(record(Retries), Retries())
-    timeout: timedelta = key(_positive, timedelta(hours=1))  # of one attempt
-    # Patience with another writer; 0s: none.
-    lock_timeout: timedelta = key(parsed_duration, timedelta(minutes=10))
-    wait_for: tuple[WaitFor, ...] = key(many(record(WaitFor)), ())
+    after: tuple[str, ...] = key(many(pipeline_name), [], "[orders]")  # must be success first
+    retries: Retries = key(record(Retries), {}, "{attempts: 3, backoff: 30s, max_backoff: 15m}")
+    timeout: timedelta = key(_positive, "1h")  # of one attempt
+    lock_timeout: timedelta = key(parsed_duration, "10m")  # patience with another writer; 0s: none
+    wait_for: tuple[WaitFor, ...] = key(
+        many(record(WaitFor)), [], '[{file: "data/{window:%Y-%m-%d}.csv"}]'
+    )
     # URLs, which may hold a password, as they were written: '${NAME}' is replaced when used.
-    alerts: tuple[str, ...] = key(many(text), (), is_secret=True)  # Apprise's, first choice first
-    ping: str | None = key(maybe(text), None, is_secret=True)  # of a dead-man's switch
+    # Apprise's, first choice first:
+    alerts: tuple[str, ...] = key(many(text), [], '["${RUNNER_ALERT_URL}"]', is_secret=True)
+    # Of a dead-man's switch:
+    ping: str | None = key(text, None, '"${RUNNER_PING_URL}"', is_secret=True)
 
     def contradictions(self) -> Iterator[tuple[Path, str]]:
         """See :class:`Record`."""

@@ -1,17 +1,19 @@
-"""Turn plain values into typed ones, key by key, and find every mistake with its place.
+"""Turn plain values into typed ones, key by key, up to the first mistake and its place.
 
 A reader takes a plain value, as YAML knows it, and gives what it means. It raises
-:class:`UnfitError` for a value of another kind, and any other :class:`ValueError` for one that
-means something impossible. Readers of lists and of keys gather what is wrong in them as
-:class:`MistakesError`.
+:class:`UnfitError` for a value of another kind, and any other :class:`ValueError` or
+:class:`UsageError` for one that means something impossible. Readers of lists and of keys say
+in a :class:`Mistake` which of them it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
 from typing import Any, TypeVar
+
+from runner.core.errors import UsageError, nearest
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -29,28 +31,20 @@ class BadNameError(ValueError):
 
 
 class UnknownKeyError(ValueError):
-    """A key that nobody knows."""
+    """A key that nobody knows; the text says which is meant."""
 
 
 class MissingKeyError(ValueError):
     """A key that must be there, and is not."""
 
 
-@dataclass(frozen=True)
-class Mistake:
+@dataclass
+class Mistake(Exception):  # noqa: N818 - of a person, to be explained
     """Something wrong, and where."""
 
-    path: Path
+    error: ValueError | UsageError
     given: object
-    error: ValueError
-
-
-class MistakesError(ValueError):
-    """Everything that is wrong in a value."""
-
-    def __init__(self, found: Iterable[Mistake]) -> None:
-        super().__init__("the value is wrong in some places")
-        self.found = tuple(found)
+    path: Path
 
 
 class Record:
@@ -61,29 +55,57 @@ class Record:
         yield from ()
 
 
-def key(read: Reader[T], default: T | Any = MISSING, *, is_secret: bool = False) -> Any:
-    """Make a field of a record with its reader; without a default it must be given."""
-    return field(default=default, repr=not is_secret, metadata={"read": read})
+R = TypeVar("R", bound=Record)
 
 
-def record(made: type[T]) -> Reader[T]:
+def key(
+    read: Reader[T], default: Any = MISSING, example: str | None = None, *, is_secret: bool = False
+) -> Any:
+    """Make a field of a record with its reader; without a default it must be given.
+
+    A default is said as a person would write it, and is the example unless there is a better one.
+    """
+    metadata = {"read": read, "example": str(default) if example is None else example}
+    if default is None:
+        metadata["read"] = lambda value: None if value is None else read(value)
+    elif default is not MISSING:
+        default = read(default)
+    return field(default=default, repr=not is_secret, metadata=metadata)
+
+
+def read_at(read: Reader[T], value: object, *place: str | int) -> T:
+    """Read a value; :class:`Mistake` with its place, one part of it, if it cannot be read."""
+    try:
+        return read(value)
+    except Mistake as inner:
+        inner.path = (*place, *inner.path)
+        raise
+    except (ValueError, UsageError) as error:
+        raise Mistake(error, value, place) from error
+
+
+def record(made: type[R]) -> Reader[R]:
     """Make a reader of keys and values that make a record."""
     known = {one.name: one for one in fields(made)}  # type: ignore[arg-type]
     needed = [name for name, one in known.items() if one.default is MISSING]
 
-    def read(value: object) -> T:
-        given = _keyed(value)
-        values = _all_read(
-            (name, known[name].metadata["read"] if name in known else _unknown, given[name])
-            for name in given
+    def unknown(name: object) -> object:
+        raise UnknownKeyError(
+            nearest(str(name), known) or f" The keys here are: {', '.join(known)}."
         )
-        _all_read((name, _missing, None) for name in needed if name not in given)
-        found = made(**dict(zip(given, values, strict=True)))
-        if isinstance(found, Record):
-            wrong = found.contradictions()
-            mistakes = [Mistake(path, value, ValueError(why)) for path, why in wrong]
-            if mistakes:
-                raise MistakesError(mistakes)
+
+    def read(value: object) -> R:
+        values = {}
+        for name, given in _keyed(value).items():
+            if name not in known:
+                read_at(unknown, name, name)
+            values[name] = read_at(known[name].metadata["read"], given, name)
+        for name in needed:
+            if name not in values:
+                raise Mistake(MissingKeyError(), None, (name,))
+        found = made(**values)
+        for path, why in found.contradictions():
+            raise Mistake(ValueError(why), value, path)
         return found
 
     return read
@@ -96,8 +118,7 @@ def named(read_name: Reader[K], read: Reader[T], least: str) -> Reader[dict[K, T
         given = _keyed(value)
         if not given:
             raise UnfitError(least)
-        names = _all_read((name, read_name, name) for name in given)
-        return dict(zip(names, _all_read((n, read, given[n]) for n in given), strict=True))
+        return {read_at(read_name, n, n): read_at(read, one, n) for n, one in given.items()}
 
     return read_all
 
@@ -108,24 +129,20 @@ def many(read: Reader[T]) -> Reader[tuple[T, ...]]:
     def read_all(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
             raise UnfitError("a list")
-        return tuple(_all_read((index, read, one) for index, one in enumerate(value)))
+        return tuple(read_at(read, one, index) for index, one in enumerate(value))
 
     return read_all
 
 
-def maybe(read: Reader[T]) -> Reader[T | None]:
-    """Make a reader of something that may be nothing."""
-    return lambda value: None if value is None else read(value)
-
-
 def one_of(choices: type[E]) -> Reader[E]:
     """Make a reader of one of a few words."""
-    *others, last = [repr(choice.value) for choice in choices]
+    known = {choice.value: choice for choice in choices}
+    *others, last = map(repr, known)
 
     def read(value: object) -> E:
-        if not isinstance(value, str) or value not in [choice.value for choice in choices]:
+        if not isinstance(value, str) or value not in known:
             raise UnfitError(f"{', '.join(others)} or {last}")
-        return choices(value)
+        return known[value]
 
     return read
 
@@ -162,26 +179,3 @@ def _keyed(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise UnfitError("keys and values")
     return value
-
-
-def _unknown(_value: object) -> object:
-    raise UnknownKeyError
-
-
-def _missing(_value: object) -> object:
-    raise MissingKeyError
-
-
-def _all_read(parts: Iterable[tuple[Any, Reader[T], object]]) -> list[T]:
-    """Read every part at its place; all mistakes are found before any is raised."""
-    values, found = [], []
-    for place, read, value in parts:
-        try:
-            values.append(read(value))
-        except MistakesError as inner:
-            found += [replace(one, path=(place, *one.path)) for one in inner.found]
-        except ValueError as error:
-            found.append(Mistake((place,), value, error))
-    if found:
-        raise MistakesError(found)
-    return values

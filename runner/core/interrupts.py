@@ -10,7 +10,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 
 class Interrupted(BaseException):
@@ -32,12 +31,11 @@ def listen() -> None:
         signal.signal(number, interrupt)
 
 
-def interrupt(_number: int, _frame: object) -> None:
+def interrupt(*_signal: object) -> None:
     """Raise :class:`Interrupted`, or leave it to the shield that is held."""
-    if _Shields.count:
-        _Shields.is_pending = True
-        return
-    _raise()
+    _Shields.is_pending = _Shields.count > 0
+    if not _Shields.is_pending:
+        raise Interrupted
 
 
 @contextmanager
@@ -51,10 +49,5 @@ def shielded() -> Iterator[None]:
         yield
     finally:
         _Shields.count -= 1
-        if not _Shields.count and _Shields.is_pending:
-            _raise()
-
-
-def _raise() -> NoReturn:
-    _Shields.is_pending = False
-    raise Interrupted
+        if _Shields.is_pending:
+            interrupt()

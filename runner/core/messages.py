@@ -64,9 +64,8 @@ def messages_of(
             closed.append(item)
         else:
             opened.setdefault(item.trouble.kind, []).append((item, item.trouble))
-    messages = [
-        _opening(pipeline, calendar, kind, opened[kind]) for kind in IncidentKind if kind in opened
-    ]
+    kinds = (kind for kind in IncidentKind if kind in opened)
+    messages = [_opening(pipeline, calendar, kind, opened[kind]) for kind in kinds]
     if closed:
         messages.append(_closing(pipeline, calendar, closed, open_now))
     return tuple(messages)
@@ -90,19 +89,13 @@ def _opening(
     if (more := len(by_trouble) - _MOST_REASONS) > 0:
         reasons = "reason" if more == 1 else "reasons"
         parts.append(f"and {more} more {reasons}: runner status {pipeline}")
-    parts += _changed(calendar, [item for item, _ in items])
+    parts += [
+        f"told before as {other}: {ranges_in_words(calendar, spans)}"
+        for other, spans in _told_before(item for item, _ in items)
+    ]
     spans = Spans(item.span for item, _ in items)
-    return Message(
-        tone=_TONES[kind],
-        title=_title(pipeline, calendar, spans, kind),
-        body="\n\n".join((*parts, _footer(calendar))),
-    )
-
-
-def _changed(calendar: Calendar, items: Iterable[IncidentChange]) -> Iterator[str]:
-    """Say which of the windows were told before as another trouble."""
-    for kind, spans in _told_before(items):
-        yield f"told before as {kind}: {ranges_in_words(calendar, spans)}"
+    title = _title(pipeline, calendar, spans, kind)
+    return Message(_TONES[kind], title, "\n\n".join((*parts, _footer(calendar))))
 
 
 def _closing(
@@ -122,11 +115,9 @@ def _closing(
         if (found := open_now.where(partial(is_, kind)))
     ]
     rest = "\n".join(still) or f"nothing of {pipeline} is in trouble now"
-    return Message(
-        tone=Tone.INFO if still else Tone.SUCCESS,
-        title=_title(pipeline, calendar, spans, "recovered"),
-        body="\n\n".join(("\n".join(parts), rest, _footer(calendar))),
-    )
+    title = _title(pipeline, calendar, spans, "recovered")
+    body = "\n\n".join(("\n".join(parts), rest, _footer(calendar)))
+    return Message(Tone.INFO if still else Tone.SUCCESS, title, body)
 
 
 def _told_before(items: Iterable[IncidentChange]) -> Iterator[tuple[IncidentKind, Spans]]:
@@ -139,8 +130,7 @@ def _told_before(items: Iterable[IncidentChange]) -> Iterator[tuple[IncidentKind
 
 def _title(pipeline: str, calendar: Calendar, spans: Spans, what: str) -> str:
     ranges = list(spans)
-    whole = Span(ranges[0].start, ranges[-1].end)
-    where = calendar.label(whole)
+    where = calendar.label(Span(ranges[0].start, ranges[-1].end))
     if len(ranges) > 1:
         where = "between " + where.replace(" … ", " and ")
     return f"{pipeline}: {_counted(_count(calendar, spans))} {what}, {where}"
@@ -173,8 +163,7 @@ def ranges_in_words(calendar: Calendar, spans: Spans) -> str:
 
 def _count(calendar: Calendar, spans: Spans) -> int:
     # What was told before the pipeline changed its grain or zone may not be aligned.
-    whole = (calendar.covering(span) for span in spans)
-    return sum(calendar.count(span) for span in whole)
+    return sum(calendar.count(calendar.covering(span)) for span in spans)
 
 
 def _counted(count: int) -> str:

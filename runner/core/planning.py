@@ -7,9 +7,9 @@ runs, runs too; what reads a window that is wrong and does not run is held back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, product, starmap
 
 from runner.core.chunks import Chunk, Sizing, cut
 from runner.core.spans import Span, Spans
@@ -19,11 +19,8 @@ from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 
 _NONE = Spans()
-_BROKEN = (
-    WindowStatus.FAILED,
-    WindowStatus.INCORRECT,
-    WindowStatus.BLOCKED,
-)  # of what knows no windows
+# Of what knows no windows:
+_BROKEN = (WindowStatus.FAILED, WindowStatus.INCORRECT, WindowStatus.BLOCKED)
 
 
 class Reprocess(StrEnum):
@@ -45,9 +42,7 @@ TAKEN: Mapping[Reprocess, frozenset[WindowStatus]] = {
     Reprocess.ALL: _STALE | {WindowStatus.UNCHECKED, WindowStatus.SUCCESS, WindowStatus.BLOCKED},
 }
 # What a person tries again by hand: what went wrong, even if nothing has changed since.
-RETRIED = frozenset(
-    {WindowStatus.FAILED, WindowStatus.INCORRECT, WindowStatus.BLOCKED, WindowStatus.PUBLISHED}
-)
+RETRIED = frozenset({*_BROKEN, WindowStatus.PUBLISHED})
 
 
 @dataclass(frozen=True)
@@ -170,14 +165,13 @@ def _pieces(models: Sequence[ModelPlan]) -> Iterator[Chunk]:
     todo = [span for m in models for spans in (runs[m.subject.name], m.checks) for span in spans]
     bounds = sorted({bound for span in todo for bound in (span.start, span.end)})
     parts = []
-    for start, end in pairwise(bounds):
-        span = Span(start, end)
+    for span in starmap(Span, pairwise(bounds)):
         built = tuple(m.subject.name for m in models if span in runs[m.subject.name])
         judged = tuple(m.subject.name for m in models if span in m.checks)
-        if built or judged:
-            parts.append((span, (built, judged)))
+        parts.append((span, (built, judged)))
     for span, (built, judged) in Timeline(parts):
-        yield _with_reasons(Chunk(span, built, judged), models)
+        if built or judged:
+            yield _with_reasons(Chunk(span, built, judged), models)
 
 
 def _with_reasons(chunk: Chunk, models: Sequence[ModelPlan]) -> Chunk:
@@ -189,8 +183,8 @@ def _with_reasons(chunk: Chunk, models: Sequence[ModelPlan]) -> Chunk:
         for status, spans in model.statuses.items()
         if spans.meets(chunk.span)
     }
-    reasons = tuple(str(status) for status in WindowStatus if status in found)
-    return Chunk(chunk.span, chunk.models, chunk.checks, reasons)
+    reasons = tuple(status.value for status in WindowStatus if status in found)
+    return replace(chunk, reasons=reasons)
 
 
 @dataclass(frozen=True)
@@ -228,10 +222,8 @@ def drafted(
     ]
     todo -= Spans(found.span for found in held)
     # Who asks for what is done already asks to have it built again, not judged.
-    only_judged = (
-        _NONE if WindowStatus.SUCCESS in request.takes else statuses.get(WindowStatus.PUBLISHED)
-    )
-    checks = (todo & (only_judged or _NONE)) - flows
+    rebuilds = WindowStatus.SUCCESS in request.takes
+    checks = _NONE if rebuilds else (todo & statuses.get(WindowStatus.PUBLISHED, _NONE)) - flows
     plan = ModelPlan(subject, statuses, todo - checks, checks, tuple(held))
     bad = [
         Held(span, subject.name, status)
@@ -259,12 +251,11 @@ def skipped(
     left = request.windows - busy
     asked = [m for m in models if request.select is None or m.subject.name in request.select]
     found: list[tuple[Span, tuple[WindowStatus, str]]] = []
-    for status in WindowStatus:
-        for model in asked:
-            spans = left & model.statuses.get(status, Spans())
-            left -= spans
-            parts = _told_apart(calendar, model, spans)
-            found += [(part, (status, _reason(model, status, part))) for part in parts]
+    for status, model in product(WindowStatus, asked):
+        spans = left & model.statuses.get(status, _NONE)
+        left -= spans
+        parts = _told_apart(calendar, model, spans)
+        found += [(part, (status, _reason(model, status, part))) for part in parts]
     for span, (status, reason) in Timeline(found):
         yield Skipped(span, status, reason)
 
@@ -287,10 +278,10 @@ def _reason(model: ModelPlan, status: WindowStatus, span: Span) -> str:
     for held in model.held:
         if held.span.start <= span.start < held.span.end:
             return f"{name} waits: {held.parent} is {held.status}"
-    if status is WindowStatus.BLOCKED:
-        return f"blocked: {model.why(status, span)} (--force tries again)"
-    if status is WindowStatus.MISSING:
-        return f"{name} is missing"
-    if status is WindowStatus.STALE:
-        return f"{name} is stale: {model.why(status, span)} (--reprocess stale runs it again)"
-    return f"already {status}"
+    why = model.why(status, span)
+    reasons = {
+        WindowStatus.BLOCKED: f"blocked: {why} (--force tries again)",
+        WindowStatus.MISSING: f"{name} is missing",
+        WindowStatus.STALE: f"{name} is stale: {why} (--reprocess stale runs it again)",
+    }
+    return reasons.get(status, f"already {status}")

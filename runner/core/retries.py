@@ -37,7 +37,6 @@ class RetryRule:
     name: str  # of the class of error, in a person's words
     words: str  # a pattern, from the start of what was said, its wrapping taken off
     remedy: Remedy
-    source: str  # where the words come from
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -64,164 +63,117 @@ _LANDED = r"\.(?:parquet|csv|tsv|txt|json|jsonl|ndjson)(?:\.gz|\.zst)?"
 _BUSY = r"(?:408|429|5\d\d)"  # HTTP: timed out, too many requests, the server's own trouble
 
 
-def _rules(*rows: tuple[str, Remedy, str, str]) -> tuple[RetryRule, ...]:
-    return tuple(RetryRule(name, words, remedy, source) for name, remedy, source, words in rows)
-
-
 # The first match wins. What a person wrote or landed comes first, for only these messages quote
 # values; then what damages, then what passes.
-RULES = _rules(
-    (
-        "fenced off",
-        Remedy.TRANSIENT,  # the next attempt has a higher fence
-        "Daybreak's own macros: another runner has published meanwhile",
-        r"(?:Compilation Error[^\n]*\n\s*)?(?:daybreak: )?a newer run \(fence ",
+_WORDS = {
+    # Daybreak's own macros: another runner has published; the next attempt has a higher fence
+    ("fenced off", Remedy.TRANSIENT): (
+        r"(?:Compilation Error[^\n]*\n\s*)?(?:daybreak: )?a newer run \(fence "
     ),
-    (
-        "compilation",
-        Remedy.PERMANENT,
-        "dbt: Jinja, a ref to nothing, a macro that raises (the gates and strategies do)",
+    # dbt: Jinja, a ref to nothing, a macro that raises (the gates and strategies do)
+    ("compilation", Remedy.PERMANENT): (
         r"Compilation Error\b"
         r"|'[^'\n]+' is undefined\. This can happen when calling a macro"
-        r"|\w+ '[^'\n]+' \([^)\n]+\) depends on a \w+ named ",
+        r"|\w+ '[^'\n]+' \([^)\n]+\) depends on a \w+ named "
     ),
-    (
-        "conversion",
-        Remedy.PERMANENT,
-        "DuckDB: a value that does not fit its type",
-        r"(?:Conversion|Out of Range) Error: ",
-    ),
-    ("binder", Remedy.PERMANENT, "DuckDB: no such column, no such overload", "Binder Error: "),
-    ("catalog", Remedy.PERMANENT, "DuckDB: no such table, function or type", "Catalog Error: "),
-    ("parser", Remedy.PERMANENT, "DuckDB: SQL that cannot be read", "Parser Error: "),
-    (
-        "constraint",
-        Remedy.PERMANENT,
-        "DuckDB, also at the commit (one writer per file: the rows are ours); reports.brief",
+    # DuckDB: a value that does not fit its type
+    ("conversion", Remedy.PERMANENT): r"(?:Conversion|Out of Range) Error: ",
+    # DuckDB: no such column, no such overload
+    ("binder", Remedy.PERMANENT): "Binder Error: ",
+    # DuckDB: no such table, function or type
+    ("catalog", Remedy.PERMANENT): "Catalog Error: ",
+    # DuckDB: SQL that cannot be read
+    ("parser", Remedy.PERMANENT): "Parser Error: ",
+    # DuckDB, also at the commit (one writer per file: the rows are ours); reports.brief
+    ("constraint", Remedy.PERMANENT): (
         r"(?:Constraint Error: )?PRIMARY KEY or UNIQUE constraint viol"
         r"|Constraint Error: "
-        r"|[\w.]+ is NULL in a row, which its contract forbids",
+        r"|[\w.]+ is NULL in a row, which its contract forbids"
     ),
-    (
-        "damaged landed file",
-        Remedy.PERMANENT,
-        "DuckDB reading Parquet, CSV or JSON; reports.brief",
+    # DuckDB reading Parquet, CSV or JSON; reports.brief
+    ("damaged landed file", Remedy.PERMANENT): (
         r"Invalid Input Error: (?:No magic bytes found|File '[^'\n]*' too small)"
         r"|Invalid Input Error: (?:Failed to read|Error when sniffing) "
         rf'|IO Error: Could not read enough bytes from file "[^"\n]*{_LANDED}"'
         r"|[^\n]+ was cut off or is no Parquet file \("
-        r"|[^\n]+ is empty or was cut off \(",
+        r"|[^\n]+ is empty or was cut off \("
     ),
-    ("input", Remedy.PERMANENT, "DuckDB: whatever else cannot be used", "Invalid Input Error: "),
-    (
-        "missing file",
-        Remedy.PERMANENT,
-        "DuckDB: an IO Error, but nobody lands a file because we ask again; reports.brief",
+    # DuckDB: whatever else cannot be used
+    ("input", Remedy.PERMANENT): "Invalid Input Error: ",
+    # DuckDB: an IO Error, but nobody lands a file because we ask again; reports.brief
+    ("missing file", Remedy.PERMANENT): (
         r"IO Error: No files found that match the pattern "
         r'|IO Error: Cannot open file "[^"\n]*": No such file or directory'
-        r"|no file matches [^\n]+: land it",
+        r"|no file matches [^\n]+: land it"
     ),
-    (
-        "no access",
-        Remedy.PERMANENT,
-        "DuckDB, with the words of the operating system (strerror)",
+    # DuckDB, with the words of the operating system (strerror)
+    ("no access", Remedy.PERMANENT): (
         r'IO Error: (?:Cannot|Could not) [\w ]+ "[^"\n]*": '
-        r"(?:Permission denied|Is a directory|Not a directory|Read-only file system)",
+        r"(?:Permission denied|Is a directory|Not a directory|Read-only file system)"
     ),
-    (
-        "settings of the connection",
-        Remedy.PERMANENT,
-        "DuckDB: its Connection Error is about how a file is opened, not about a network",
-        r"Connection Error: ",
-    ),
-    (
-        "disk full",
-        Remedy.HALT,
-        "DuckDB and Python, with the words of the operating system (strerror)",
+    # DuckDB: its Connection Error is about how a file is opened, not about a network
+    ("settings of the connection", Remedy.PERMANENT): r"Connection Error: ",
+    # DuckDB and Python, with the words of the operating system (strerror)
+    ("disk full", Remedy.HALT): (
         rf'(?:IO Error: )?(?:Cannot|Could not) [\w ]+ "[^"\n]*"[^"\n]*: {_NO_ROOM}'
         r'|(?:IO Error: )?Could not write all bytes to file "'  # a short write: DuckDB before 1.1
-        rf"|(?:OSError: )?\[Errno \d+\] {_NO_ROOM}",
+        rf"|(?:OSError: )?\[Errno \d+\] {_NO_ROOM}"
     ),
-    (
-        "corruption",
-        Remedy.HALT,
-        "DuckDB: the database file or its WAL (a damaged WAL may have any head)",
+    # DuckDB: the database file or its WAL (a damaged WAL may have any head)
+    ("corruption", Remedy.HALT): (
         r"(?:[A-Za-z]+ )+Error: Failure while replaying (?:checkpoint )?WAL file "
         r"|(?:IO Error: )?Corrupt (?:database|WAL) file"
         r'|IO Error: The file "[^"\n]*" exists, but it is not a valid DuckDB database file!'
         r"|IO Error: Could not read enough bytes from file "
         r"|IO Error: No more data remaining in MetadataReader"
-        r"|Serialization Error: Failed to deserialize",
+        r"|Serialization Error: Failed to deserialize"
     ),
-    (
-        "lock",
-        Remedy.TRANSIENT,
-        "DuckDB: another process holds the file; reports.brief",
+    # DuckDB: another process holds the file; reports.brief
+    ("lock", Remedy.TRANSIENT): (
         r"IO Error: Could not set lock on file "
         r"|[^\n]+ is locked: [^\n]+ \(pid \d+\) holds it"
-        r"|[^\n]+ is locked by another process: end it",
+        r"|[^\n]+ is locked by another process: end it"
     ),
-    (
-        "transaction conflict",
-        Remedy.TRANSIENT,
-        "DuckDB: optimistic concurrency; also found at the commit only",
+    # DuckDB: optimistic concurrency; also found at the commit only
+    ("transaction conflict", Remedy.TRANSIENT): (
         r"(?:TransactionContext Error: )?"
-        r"(?:Transaction conflict: |Conflict on |Catalog write-write conflict on )",
+        r"(?:Transaction conflict: |Conflict on |Catalog write-write conflict on )"
     ),
-    (
-        "out of memory",
-        Remedy.ONCE,
-        "DuckDB, at its limit or the machine's; Python",
-        r"Out of Memory Error: (?!failed to offload )|MemoryError\b",
+    # DuckDB, at its limit or the machine's; Python
+    ("out of memory", Remedy.ONCE): r"Out of Memory Error: (?!failed to offload )|MemoryError\b",
+    # DuckDB at max_temp_directory_size, by default 90% of what is free on the disk
+    # Not HALT: what was spilled is deleted with the process, and nothing stored is at stake.
+    ("no room to spill", Remedy.ONCE): r"Out of Memory Error: failed to offload ",
+    # DuckDB; dbt after SIGINT, which nobody but the runner sends on purpose
+    ("interrupted", Remedy.ONCE): r"INTERRUPT Error: |KeyboardInterrupt\b",
+    # reports.timed_out
+    ("timed out", Remedy.ONCE): r"timed out after [^\n]+ and was killed: ",
+    # reports.killed; the warm engine whose server died
+    ("killed", Remedy.ONCE): (
+        r"dbt ended without a result \(|the dbt server has ended unexpectedly: "
     ),
-    (
-        "no room to spill",
-        # Not HALT: what was spilled is deleted with the process, and nothing stored is at stake.
-        Remedy.ONCE,
-        "DuckDB at max_temp_directory_size, by default 90% of what is free on the disk",
-        r"Out of Memory Error: failed to offload ",
-    ),
-    (
-        "interrupted",
-        Remedy.ONCE,
-        "DuckDB; dbt after SIGINT, which nobody but the runner sends on purpose",
-        r"INTERRUPT Error: |KeyboardInterrupt\b",
-    ),
-    ("timed out", Remedy.ONCE, "reports.timed_out", r"timed out after [^\n]+ and was killed: "),
-    (
-        "killed",
-        Remedy.ONCE,
-        "reports.killed; the warm engine whose server died",
-        r"dbt ended without a result \(|the dbt server has ended unexpectedly: ",
-    ),
-    (
-        "network",
-        Remedy.TRANSIENT,
-        "DuckDB: extensions, and files behind HTTP or S3 (those: words of httpfs' source)",
+    # DuckDB: extensions, and files behind HTTP or S3 (those: words of httpfs' source)
+    ("network", Remedy.TRANSIENT): (
         r"(?:IO Error: )?(?:Failed to download extension|An error occurred while trying to "
         r"automatically install) .*\(ERROR Could not establish connection\)"
         rf"|HTTP Error: Failed to download extension [^\n]* \(HTTP {_BUSY}\)"
         rf"|HTTP Error: HTTP \w+ error on '[^'\n]*' \(HTTP {_BUSY}\)"
         rf"|HTTP Error: Request returned HTTP {_BUSY} for "
         rf'|HTTP Error: Unable to connect to URL "[^"\n]*": {_BUSY} '
-        r"|IO Error: [\w ]+ error for HTTP \w+ to '",
+        r"|IO Error: [\w ]+ error for HTTP \w+ to '"
     ),
-    ("http", Remedy.PERMANENT, "DuckDB: not found, not allowed, and the like", "HTTP Error: "),
-    (
-        "extension or version",
-        Remedy.PERMANENT,
-        "DuckDB: an extension that is not installed, a file of a newer DuckDB",
+    # DuckDB: not found, not allowed, and the like
+    ("http", Remedy.PERMANENT): "HTTP Error: ",
+    # DuckDB: an extension that is not installed, a file of a newer DuckDB
+    ("extension or version", Remedy.PERMANENT): (
         r'IO Error: Extension "[^"\n]*" not found'
-        r"|IO Error: Trying to read a database file with version number ",
+        r"|IO Error: Trying to read a database file with version number "
     ),
-    (
-        "input/output",
-        Remedy.TRANSIENT,
-        "DuckDB: every other IO Error; its words continue with the operating system's (strerror)",
-        r'IO Error: |Could not \w+ (?:from |to )?file "',
-    ),
-)
-UNKNOWN = RetryRule("unknown", "", Remedy.PERMANENT, "no rule knows these words")
+    # DuckDB: every other IO Error; its words continue with the operating system's (strerror)
+    ("input/output", Remedy.TRANSIENT): r'IO Error: |Could not \w+ (?:from |to )?file "',
+}
+RULES = tuple(RetryRule(name, words, remedy) for (name, remedy), words in _WORDS.items())
+UNKNOWN = RetryRule("unknown", "", Remedy.PERMANENT)  # no rule knows these words
 
 
 def classify(message: str) -> RetryRule:
@@ -247,11 +199,8 @@ def classify(message: str) -> RetryRule:
 
 def allows_another(rule: RetryRule, attempts_so_far: int, policy: Retries) -> bool:
     """Tell whether to try again after so many attempts, the first one included."""
-    if rule.remedy is Remedy.TRANSIENT:
-        return attempts_so_far < policy.attempts
-    if rule.remedy is Remedy.ONCE:
-        return attempts_so_far < min(2, policy.attempts)
-    return False
+    most = {Remedy.TRANSIENT: policy.attempts, Remedy.ONCE: min(2, policy.attempts)}
+    return attempts_so_far < most.get(rule.remedy, 0)
 
 
 def delay(attempt: int, policy: Retries, random: Callable[[], float]) -> timedelta:
@@ -270,16 +219,9 @@ def delay(attempt: int, policy: Retries, random: Callable[[], float]) -> timedel
     """
     if attempt < 1:
         raise ValueError(f"attempts are counted from 1, not {attempt}")
-    return _longest_delay(attempt - 1, policy) * random()
-
-
-def _longest_delay(doublings: int, policy: Retries) -> timedelta:
-    if not policy.backoff:
-        return timedelta(0)
-    # Compared before it is doubled: 2 ** 10_000 seconds are no timedelta.
-    if doublings >= (policy.max_backoff // policy.backoff).bit_length():
-        return policy.max_backoff
-    return policy.backoff * (1 << doublings)
+    # In seconds, of which no number is too large: 2 ** 1_000 of them are no timedelta.
+    doubled = policy.backoff.total_seconds() * 2.0 ** min(attempt - 1, 1_000)
+    return timedelta(seconds=min(doubled, policy.max_backoff.total_seconds()) * random())
 
 
 def _unwrapped(message: str) -> str:

@@ -85,9 +85,9 @@ WORST_FIRST = (
     WindowStatus.IN_FLIGHT,
     WindowStatus.SUCCESS,
 )
-GOOD = frozenset(
-    {WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE}
-)  # others may build on it
+# Others may build on it.
+GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE})
+_SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
 _MOST_REASONS = 3  # that are told of one range
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
 
@@ -118,11 +118,7 @@ class PlannedNode:
 def explained(subject: PlannedNode, status: WindowStatus, span: Span) -> str | None:
     """Explain the status of the windows at the start of ``span``, if there is more to say."""
     known = subject.known.at(span.start)
-    if known is None or status in (
-        WindowStatus.SUCCESS,
-        WindowStatus.UNCHECKED,
-        WindowStatus.IN_FLIGHT,
-    ):
+    if known is None or status in _SELF_EXPLAINING:
         return None
     if status is not WindowStatus.STALE:
         return known.reason
@@ -193,18 +189,13 @@ def _by_status(subject: PlannedNode) -> dict[WindowStatus, Spans]:
 
 def _status(subject: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
     is_other_code = known.code_hash is not None and known.code_hash not in subject.code_hashes
+    is_stale = is_other_code or known.is_outdated
     if known.standing is WorkResult.FAILED:
-        is_same = not is_other_code and not known.is_outdated and known.inputs is not None
-        return (
-            WindowStatus.BLOCKED
-            if is_same and subject.inputs(span) == known.inputs
-            else WindowStatus.FAILED
-        )
-    if known.standing is WorkResult.PUBLISHED and (is_other_code or known.is_outdated):
+        is_same = not is_stale and known.inputs is not None and subject.inputs(span) == known.inputs
+        return WindowStatus.BLOCKED if is_same else WindowStatus.FAILED
+    if is_stale and known.standing is WorkResult.PUBLISHED:
         return WindowStatus.FAILED  # to judge what will be replaced is in vain
-    if known.standing in (WorkResult.INCORRECT, WorkResult.PUBLISHED):
-        return WindowStatus(known.standing.value)
-    if subject.is_windowed and (is_other_code or known.is_outdated):
+    if is_stale and subject.is_windowed and known.standing is not WorkResult.INCORRECT:
         return WindowStatus.STALE
     return WindowStatus(known.standing.value)
 

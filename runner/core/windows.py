@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from itertools import islice, takewhile
+from itertools import chain, islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from runner.core.errors import UsageError
@@ -172,8 +172,8 @@ class Calendar:
 
     def windows(self, span: Span) -> Iterator[Window]:
         """Return the windows that tile ``span``, in order; ValueError if it is not aligned."""
-        self._check_aligned(span)
-        return self._windows(span)
+        bounds = pairwise(chain([span.start], self._ends(span)))
+        return (Window(start, end, self._label_at(start)) for start, end in bounds)
 
     def count(self, span: Span) -> int:
         """Return how many windows tile ``span``; ValueError if it is not aligned."""
@@ -207,13 +207,6 @@ class Calendar:
             if self.floor(bound) != bound:
                 raise ValueError(f"{bound} is not the bound of {self._a_grain()}: use floor()")
 
-    def _windows(self, span: Span) -> Iterator[Window]:
-        hourly, start = self.grain is Grain.HOUR, span.start
-        for end in self._ends(span):
-            label = self._hour_label(start) if hourly else self.window_at(start).label
-            yield Window(start, end, label)
-            start = end
-
     @staticmethod
     def _chunks(start: datetime, ends: Iterator[datetime], size: int) -> Iterator[Span]:
         while batch := list(islice(ends, size)):
@@ -225,6 +218,10 @@ class Calendar:
         self._check_aligned(span)
         bounds = self._hours_after if self.grain is Grain.HOUR else self._midnights_after
         return takewhile(lambda bound: bound <= span.end, bounds(span.start))
+
+    def _label_at(self, bound: datetime) -> str:
+        is_hour = self.grain is Grain.HOUR
+        return self._hour_label(bound) if is_hour else self.window_at(bound).label
 
     def _a_grain(self) -> str:
         article = "an" if self.grain is Grain.HOUR else "a"
@@ -258,7 +255,7 @@ class Calendar:
         return self._first_day(first + _STRIDES[self.grain])
 
     def _midnights_after(self, start: datetime) -> Iterator[datetime]:
-        first = date.fromisoformat(self.window_at(start).label)
+        first = self._date_at(start)
         while True:
             first, previous = self._next_first_day(first), start
             start = self._midnight(first)

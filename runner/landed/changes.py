@@ -8,7 +8,7 @@ from datetime import datetime
 
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
-from runner.landed.files import InputFiles, LandedFile
+from runner.landed.files import FileListing, InputFiles, LandedFile
 from runner.ledger import InputFile, Ledger, ModelInputs
 from runner.project.pipelines import Pipeline
 
@@ -30,7 +30,7 @@ def changed_inputs(
         return {}
     nodes = files.readers()
     inputs = ledger.inputs.get_files(node.name for node in nodes)
-    listing, comparison = files.listing(), _Comparison(files, files_at)
+    listing, comparison = FileListing(files), _Comparison(files, files_at)
     changed: dict[str, Timeline[str]] = {}
     for node in nodes:
         read = inputs[node.name]
@@ -66,9 +66,7 @@ class _Comparison:
             for span in late:
                 yield span, f"input landed later: {file.path}"
         for span, before in recorded.within(windows):
-            if (before.size, before.mtime_ns) == (file.size, file.mtime_ns):
-                continue
-            if not self.files.is_complete(file.path, self.at):
+            if _is_same(before, file) or not self.files.is_complete(file.path, self.at):
                 continue
             digest = self._digest(file)
             if digest == before.digest:
@@ -85,13 +83,15 @@ class _Comparison:
 
 def _is_as_recorded(recorded: Timeline[InputFile], file: LandedFile, windows: Spans) -> bool:
     """Return True if a file is as it was for all of its windows, as nearly all files are."""
-    spans = list(windows)
-    parts = list(recorded)
+    spans, parts = list(windows), list(recorded)
     if len(spans) != 1 or len(parts) != 1:
         return False
-    (span, before), window = parts[0], spans[0]
-    is_covered = span.start <= window.start and window.end <= span.end
-    return is_covered and (before.size, before.mtime_ns) == (file.size, file.mtime_ns)
+    ((span, before),), (window,) = parts, spans
+    return span.start <= window.start and window.end <= span.end and _is_same(before, file)
+
+
+def _is_same(before: InputFile, file: LandedFile) -> bool:
+    return (before.size, before.mtime_ns) == (file.size, file.mtime_ns)
 
 
 def _joined(reasons: list[str]) -> str:

@@ -77,7 +77,7 @@ def unfinished(path: Path, name: str, settle: timedelta, now: datetime) -> Block
             settles = int(settle.total_seconds())
             text = f"{name} may still be written to: changed {ago} s ago, settles after {settles} s"
             return Blocker(text, changed_at + settle)
-        wrong = _opener(path)(path)
+        wrong = _CHECKS.get(path.suffix.lower(), _anything)(path)
         if path.stat().st_ctime_ns != before.st_ctime_ns:
             wrong = "is being written to"
     except FileNotFoundError:
@@ -85,14 +85,6 @@ def unfinished(path: Path, name: str, settle: timedelta, now: datetime) -> Block
     except OSError as error:
         return Blocker(f"{name} cannot be opened ({error.strerror or error})")
     return Blocker(f"{name} {wrong}") if wrong else None
-
-
-def _opener(path: Path) -> Callable[[Path], str | None]:
-    """Return the check that a file ends as its format ends; it answers in words why not."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
-        return _gzip
-    return _OPENERS.get(suffixes[-1] if suffixes else "", _anything)
 
 
 def _anything(path: Path) -> str | None:
@@ -140,7 +132,7 @@ def _gzip(path: Path) -> str | None:
         return "is cut off or damaged: it does not unpack"
     if not tail:
         return "is empty"
-    is_text = _OPENERS.get(Path(path.stem).suffix.lower()) is _lines
+    is_text = _CHECKS.get(Path(path.stem).suffix.lower()) is _lines
     return _NO_NEWLINE if is_text and tail not in (b"\n", b"\r") else None
 
 
@@ -151,12 +143,10 @@ def _tail(path: Path) -> bytes:
         return file.read()
 
 
-_OPENERS: dict[str, Callable[[Path], str | None]] = {
+# That a file ends as its format ends; they answer in words why not.
+_CHECKS: dict[str, Callable[[Path], str | None]] = {
     ".parquet": _parquet,
-    ".csv": _lines,
-    ".tsv": _lines,
-    ".txt": _lines,
-    ".ndjson": _lines,
-    ".jsonl": _lines,
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".ndjson", ".jsonl"), _lines),
     ".json": _json,
+    ".gz": _gzip,
 }

@@ -10,21 +10,23 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path, PurePath
 
 from runner.core.spans import Span, Spans
-from runner.core.windows import Calendar
 from runner.landed.completeness import unfinished
 from runner.landed.names import Template
-from runner.landed.sources import date_of, listed
+from runner.landed.sources import date_of, listed, local_dates
 from runner.ledger import FilesRead, InputFile, Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 
 _SETTLE = timedelta(minutes=1)  # of files that no `wait_for` speaks of
+_HASH = partial(hashlib.blake2b, digest_size=16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,6 @@ class InputFiles:
         """Return the windowed models that read files or other sources, not only each other."""
         return [node for node in self.pipeline.windowed if self._sources(node)]
 
-    def listing(self) -> FileListing:
-        """List what is there; what was listed once is not listed again."""
-        return FileListing(self)
-
     def locations(self, node: Node) -> list[str]:
         """Return the places of the files of the sources that a model reads."""
         return sorted({source.location for source in self._sources(node) if source.location})
@@ -59,10 +57,10 @@ class InputFiles:
     def landed_bytes(self) -> int | None:
         """Sum up the size of all that has landed; None if windows are made from more than files."""
         sources = {source.unique_id: source for n in self.readers() for source in self._sources(n)}
-        places = [source.location for source in sources.values()]
-        if not places or None in places:
+        places = [source.location for source in sources.values() if source.location]
+        if not places or len(places) < len(sources):
             return None
-        paths = {path for place in places if place for path in listed(self.project_dir, place)}
+        paths = {path for place in places for path in listed(self.project_dir, place)}
         found = (_found(path, path) for path in paths)
         return sum(file.size for file in found if file is not None)
 
@@ -81,7 +79,7 @@ class InputFiles:
         """Digest a file's bytes; None if it cannot be read."""
         try:
             with (self.project_dir / path).open("rb") as file:
-                return hashlib.file_digest(file, _hash).hexdigest()
+                return hashlib.file_digest(file, _HASH).hexdigest()
         except OSError:
             return None
 
@@ -96,7 +94,7 @@ class InputFiles:
 
 
 class FileListing:
-    """The files that are there at one time."""
+    """The files that are there at one time; what was listed once is not listed again."""
 
     def __init__(self, files: InputFiles) -> None:
         self._files = files
@@ -166,26 +164,22 @@ class InputReader:
         """
         nodes = [node for node in self.files.readers() if node.name in set(models)]
         self._remember({node.name for node in nodes} - self._known)
-        listing = self.files.listing()
-        calendar = self.files.pipeline.calendar
+        listing, calendar = FileListing(self.files), self.files.pipeline.calendar
         found: dict[str, Mapping[Span, tuple[InputFile, ...]]] = {}
         for node in nodes:
             by_window: dict[Span, list[InputFile]] = {w: [] for w in calendar.chunks(span, 1)}
             for file, spans in listing.belonging(node, Spans([span])):
-                read = self._read(file)
-                if read is not None:
-                    for window in _windows(calendar, spans, by_window):
-                        by_window[window].append(read)
+                if (read := self._read(file)) is not None:
+                    for own in spans:  # most are one window
+                        for window in [own] if own in by_window else calendar.chunks(own, 1):
+                            by_window[window].append(read)
             found[node.name] = {window: tuple(files) for window, files in by_window.items()}
         return found
 
     def _remember(self, models: set[str]) -> None:
-        if models:
-            for read in self.ledger.inputs.get_files(models).values():
-                for timeline in read.files.values():
-                    for _, file in timeline:
-                        key = LandedFile(file.path, file.size, file.mtime_ns)
-                        self._digests[key] = file.digest
+        read = self.ledger.inputs.get_files(models).values() if models else ()
+        for _, file in chain.from_iterable(t for one in read for t in one.files.values()):
+            self._digests[LandedFile(file.path, file.size, file.mtime_ns)] = file.digest
         self._known |= models
 
     def _read(self, file: LandedFile) -> InputFile | None:
@@ -196,25 +190,11 @@ class InputReader:
         return InputFile(file.path, file.size, file.mtime_ns, digest)
 
 
-def _windows(calendar: Calendar, spans: Spans, windows: Container[Span]) -> Iterator[Span]:
-    """Yield the windows in some spans; most spans are one."""
-    for span in spans:
-        if span in windows:
-            yield span
-        else:
-            yield from calendar.chunks(span, 1)
-
-
-def _hash() -> hashlib.blake2b:
-    return hashlib.blake2b(digest_size=16)
-
-
 def _by_date(windows: Iterable[tuple[Span, datetime]]) -> dict[date, list[Span]]:
     """Return the windows of every local date; a longer one belongs to all of its days."""
     found: dict[date, list[Span]] = {}
     for span, start in windows:
-        last = (span.end - timedelta.resolution).astimezone(start.tzinfo).date()
-        day = start.date()
+        day, last = local_dates(span, start.tzinfo)
         while day <= last:
             found.setdefault(day, []).append(span)
             day += timedelta(days=1)
@@ -227,6 +207,5 @@ def _found(path: str, name: str) -> LandedFile | None:
         facts = os.stat(path)  # noqa: PTH116 - a Path for each of thousands takes longer than this
     except OSError:
         return None
-    if not stat.S_ISREG(facts.st_mode):
-        return None
-    return LandedFile(name, facts.st_size, facts.st_mtime_ns)
+    is_file = stat.S_ISREG(facts.st_mode)
+    return LandedFile(name, facts.st_size, facts.st_mtime_ns) if is_file else None

@@ -53,11 +53,11 @@ class Landings:
             paths = listed(self._project_dir, location)
             self._files[location] = [(date_of(path), _facts(path)) for path in paths]
         first, last = local_dates(span, self._zone)
-        found = self._files[location]
-        return [facts for day, facts in found if day is None or first <= day <= last]
+        files = self._files[location]
+        return [facts for day, facts in files if day is None or first <= day <= last]
 
 
-def local_dates(span: Span, zone: tzinfo) -> tuple[date, date]:
+def local_dates(span: Span, zone: tzinfo | None) -> tuple[date, date]:
     """Return the first and the last local date of a span."""
     last_instant = span.end - timedelta.resolution
     return span.start.astimezone(zone).date(), last_instant.astimezone(zone).date()

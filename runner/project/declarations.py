@@ -11,6 +11,8 @@ from runner.core.graph import walk
 # Tests that say which columns are a key, and the argument that names them.
 _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combination_of_columns"}
 
+Keys = tuple[tuple[str, ...], ...]
+
 
 def says_when_loaded(source: Mapping[str, Any]) -> bool:
     """Return True if dbt's freshness can ask a source up to when it is loaded."""
@@ -47,16 +49,11 @@ class Declared:
     event_time: str | None  # the column that says which window a row belongs to
     unique_key: tuple[str, ...]
     version_column: str | None
-    keys: tuple[tuple[str, ...], ...]  # columns that a test says are unique
+    keys: Keys  # columns that a test says are unique
     reaches_in_window: bool  # whether its SQL, or a macro that it calls, calls in_window
 
     @classmethod
-    def from_raw(
-        cls,
-        raw: Mapping[str, Any],
-        keys: tuple[tuple[str, ...], ...],
-        macros: Mapping[str, Any],
-    ) -> Self:
+    def from_raw(cls, raw: Mapping[str, Any], macros: Mapping[str, Any], keys: Keys | None) -> Self:
         """Read a model of the manifest."""
         config = raw.get("config") or {}
         unique_key = config.get("unique_key") or ()
@@ -66,8 +63,8 @@ class Declared:
             event_time=config.get("event_time"),
             unique_key=(unique_key,) if isinstance(unique_key, str) else tuple(unique_key),
             version_column=config.get("version_column"),
-            keys=keys,
-            reaches_in_window=_reaches(raw, macros, "in_window"),
+            keys=keys or (),
+            reaches_in_window=_reaches_in_window(raw, macros),
         )
 
     @classmethod
@@ -77,9 +74,9 @@ class Declared:
         return cls(**{**row, "unique_key": tuple(row["unique_key"]), "keys": keys})
 
 
-def tested_keys(manifest: Mapping[str, Any]) -> dict[str, tuple[tuple[str, ...], ...]]:
+def tested_keys(manifest: Mapping[str, Any]) -> dict[str, Keys]:
     """Return the columns, by model, that a test of all its rows says are unique."""
-    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    found: dict[str, Keys] = {}
     for raw in manifest["nodes"].values():
         test = raw.get("test_metadata") or {}
         argument = _KEY_TESTS.get(test.get("name", ""))
@@ -93,10 +90,9 @@ def tested_keys(manifest: Mapping[str, Any]) -> dict[str, tuple[tuple[str, ...],
     return found
 
 
-def _reaches(raw: Mapping[str, Any], macros: Mapping[str, Any], name: str) -> bool:
-    """Return True if a model calls a macro of that name, directly or through others."""
+def _reaches_in_window(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> bool:
     called = walk(
         raw["depends_on"].get("macros", ()),
         lambda macro: macros[macro]["depends_on"]["macros"] if macro in macros else (),
     )
-    return any(unique_id.rpartition(".")[2] == name for unique_id in called)
+    return any(unique_id.endswith(".in_window") for unique_id in called)

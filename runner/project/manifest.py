@@ -137,15 +137,14 @@ class Project:
         unfinished.replace(path)
 
     def read_by(self, node: Node) -> Iterator[Node]:
-        """Yield what a node reads, as far as models with windows, sources and seeds."""
+        """Return what a node reads, as far as models with windows, sources and seeds."""
 
         def onward(unique_id: str) -> tuple[str, ...]:
             found = self.nodes.get(unique_id)
             return () if found is None or found.is_windowed else found.parents
 
-        for unique_id in walk(node.parents, onward):
-            if unique_id in self.nodes:
-                yield self.nodes[unique_id]
+        read = walk(node.parents, onward)
+        return (self.nodes[unique_id] for unique_id in read if unique_id in self.nodes)
 
     def upstream(self, unique_ids: Iterable[str]) -> Iterator[str]:
         """Yield some nodes and everything above them, each once, in no certain order."""
@@ -176,29 +175,25 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
     keys = tested_keys(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
-            config = raw.get("config") or {}
-            grain = _grain(raw)
+            config, kind, grain = raw.get("config") or {}, raw["resource_type"], _grain(raw)
+            is_own = kind == "model" and raw["package_name"] == own_package
             yield Node(
                 unique_id=unique_id,
                 name=raw["name"],
-                kind=raw["resource_type"],
+                kind=kind,
                 materialized=config.get("materialized"),
                 parents=tuple(raw.get("depends_on", {}).get("nodes", ())),
                 grain=grain,
                 begin=_begin(raw) if grain else None,
-                code_hash=own_code_hash(raw, macros) if raw["resource_type"] == "model" else "",
+                code_hash=own_code_hash(raw, macros) if kind == "model" else "",
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_marked_as_gate(raw),
                 is_marked_as_gate=_is_marked_as_gate(raw),
-                is_singular=raw["resource_type"] == "test" and not raw.get("test_metadata"),
+                is_singular=kind == "test" and not raw.get("test_metadata"),
                 check=_check_name(raw),
                 location=location_of(raw),
-                says_when_loaded=raw["resource_type"] == "source" and says_when_loaded(raw),
-                declared=(
-                    Declared.from_raw(raw, keys.get(unique_id, ()), macros)
-                    if raw["resource_type"] == "model" and raw["package_name"] == own_package
-                    else None
-                ),
+                says_when_loaded=kind == "source" and says_when_loaded(raw),
+                declared=Declared.from_raw(raw, macros, keys.get(unique_id)) if is_own else None,
             )
 
 
@@ -229,15 +224,10 @@ def _begin(raw: Mapping[str, Any]) -> date | None:
 
 def _is_marked_as_gate(raw: Mapping[str, Any]) -> bool:
     config = raw.get("config") or {}
-    return (
-        raw["resource_type"] == "test"
-        and bool((config.get("meta") or {}).get("gate"))
-        # late_rows sets its own severity, and is refused as a gate whatever that is.
-        and (
-            str(config.get("severity", "error")).lower() == "error"
-            or _check_name(raw) == "late_rows"
-        )
-    )
+    is_error = str(config.get("severity", "error")).lower() == "error"
+    is_marked = raw["resource_type"] == "test" and bool((config.get("meta") or {}).get("gate"))
+    # late_rows sets its own severity, and is refused as a gate whatever that is.
+    return is_marked and (is_error or _check_name(raw) == "late_rows")
 
 
 def _check_name(raw: Mapping[str, Any]) -> str | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
@@ -46,39 +45,31 @@ class Pipeline:
     @cached_property
     def following_tables(self) -> tuple[Node, ...]:
         """The tables that are made from windows and have none: built after them."""
-        return tuple(
-            node
-            for node in self.data_nodes
-            if node.reads_windows and node.is_stored and not node.is_windowed
-        )
+        made = (node for node in self.data_nodes if node.reads_windows and node.is_stored)
+        return tuple(node for node in made if not node.is_windowed)
 
     @cached_property
     def parents(self) -> Mapping[str, frozenset[str]]:
         """The names of the data nodes that each data node reads, directly."""
-        names = {node.unique_id: node.name for node in self.data_nodes}
-        return {
-            node.name: frozenset(names[parent] for parent in node.parents if parent in names)
-            for node in self.data_nodes
-        }
+        return {node.name: self._named(node.parents) for node in self.data_nodes}
 
     @cached_property
     def later_tests(self) -> Mapping[str, tuple[Node, ...]]:
         """The tests that judge each data node after it is built: its own, and singular ones."""
         tests = [node for node in self.nodes if node.kind == "test" and not node.is_gate]
+        judged = [
+            (test, [test.attached_to] if test.attached_to else test.parents) for test in tests
+        ]
         return {
-            node.name: tuple(test for test in tests if _is_about(test, node))
+            node.name: tuple(test for test, about in judged if node.unique_id in about)
             for node in self.data_nodes
         }
 
     @cached_property
     def tested_with(self) -> Mapping[str, frozenset[str]]:
         """The other data nodes that the tests of a data node read."""
-        names = {node.unique_id: node.name for node in self.data_nodes}
         return {
-            name: frozenset(
-                names[parent] for test in tests for parent in test.parents if parent in names
-            )
-            - {name}
+            name: self._named(parent for test in tests for parent in test.parents) - {name}
             for name, tests in self.later_tests.items()
         }
 
@@ -130,11 +121,7 @@ class Pipeline:
     def window(self, label: str, now: datetime) -> Window:
         """Return the window of a label; :class:`UsageError` if there is none, or not yet."""
         window = self.calendar.labelled(label)
-        complete = self.complete(now)
-        if window.start < self.first:
-            raise UsageError(self._before(label))
-        if complete is None or window.end > complete.end:
-            raise UsageError(self._beyond(label, complete, now))
+        self._require_complete(window.span, label, label, now)
         return window
 
     def span_of_dates(self, first: date, last: date, now: datetime) -> Span:
@@ -143,37 +130,41 @@ class Pipeline:
         Raises :class:`UsageError` if one lies outside the pipeline or is not yet complete.
         """
         span = self.calendar.span_of_dates(first, last)
-        if span.start < self.first:
-            raise UsageError(self._before(first.isoformat()))
-        complete = self.complete(now)
-        if complete is None or span.end > complete.end:
-            raise UsageError(self._beyond(last.isoformat(), complete, now))
+        self._require_complete(span, first.isoformat(), last.isoformat(), now)
         return span
 
     def _until(self, end: datetime) -> Span | None:
         end = end if self.last is None else min(end, self.last)
         return Span(self.first, end) if end > self.first else None
 
-    def _before(self, first: str) -> str:
-        return (
-            f"{first} lies before the first window of {self.name}, "
-            f"{self.calendar.window_at(self.first).label}: start there, "
-            "or move `start` in pipelines.yml"
-        )
+    def _named(self, unique_ids: Iterable[str]) -> frozenset[str]:
+        """Return the names of those that are data nodes of the pipeline."""
+        names = {node.unique_id: node.name for node in self.data_nodes}
+        return frozenset(names[unique_id] for unique_id in unique_ids if unique_id in names)
 
-    def _beyond(self, last: str, complete: Span | None, now: datetime) -> str:
-        if complete is None:
-            return f"{self.name} has no complete window at {now.isoformat()}: wait for its first"
-        newest = self.calendar.before(complete.end).label
-        if self.last is not None and complete.end == self.last:
-            return (
-                f"{last} lies after the last window of {self.name}, {newest}: "
+    def _require_complete(self, span: Span, first: str, last: str, now: datetime) -> None:
+        if span.start < self.first:
+            raise UsageError(
+                f"{first} lies before the first window of {self.name}, "
+                f"{self.calendar.window_at(self.first).label}: start there, "
+                "or move `start` in pipelines.yml"
+            )
+        newest = self.newest(now)
+        if newest is None:
+            raise UsageError(
+                f"{self.name} has no complete window at {now.isoformat()}: wait for its first"
+            )
+        if span.end <= newest.end:
+            return
+        if newest.end == self.last:
+            raise UsageError(
+                f"{last} lies after the last window of {self.name}, {newest.label}: "
                 "end earlier, or move `end` in pipelines.yml"
             )
-        return (
+        raise UsageError(
             f"the windows up to {last} are not complete at "
             f"{now.astimezone(self.calendar.zone).isoformat(timespec='minutes')}: "
-            f"the newest complete one is {newest}, end there"
+            f"the newest complete one is {newest.label}, end there"
         )
 
 
@@ -192,9 +183,13 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
     """
     nodes = _buildable(project.selected(config.select), project)
     refuse_impossible_gates(nodes, project.nodes)
-    grain = _grain(name, config, nodes)
-    zone = _zone(name, config, project.zone)
-    calendar = Calendar(grain, zone)
+    zone = project.zone
+    calendar = Calendar(_grain(name, config, nodes), zone)
+    if config.timezone not in (None, zone.key):
+        raise ProjectError(
+            f"pipeline {name} says timezone {config.timezone}, but the project's windows are cut "
+            f"in {zone.key} (var timezone): make them the same"
+        )
     start = config.start or _first_begin(name, nodes)
     first = calendar.span_of_dates(start, start).start
     last = calendar.span_of_dates(config.end, config.end).end if config.end else None
@@ -211,11 +206,6 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         readers=readers_of(project),
         late_gates=tuple(late_gates(nodes, project.nodes)),
     )
-
-
-def _is_about(test: Node, node: Node) -> bool:
-    """Return True if a test judges a node: attached to it, or a singular one that reads it."""
-    return node.unique_id in ([test.attached_to] if test.attached_to else test.parents)
 
 
 def _buildable(nodes: list[Node], project: Project) -> list[Node]:
@@ -251,15 +241,6 @@ def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:
         said = f"says grain {config.grain}, but selects" if config.grain else "mixes grains:"
         raise ProjectError(f"pipeline {name} {said} {models}: one pipeline has one grain, split it")
     return next(iter(by_grain)) or Grain.DAY
-
-
-def _zone(name: str, config: PipelineConfig, zone: ZoneInfo) -> ZoneInfo:
-    if config.timezone is not None and config.timezone != zone.key:
-        raise ProjectError(
-            f"pipeline {name} says timezone {config.timezone}, but the project's windows are cut "
-            f"in {zone.key} (var timezone): make them the same"
-        )
-    return zone
 
 
 def _first_begin(name: str, nodes: list[Node]) -> date:

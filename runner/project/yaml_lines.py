@@ -1,12 +1,10 @@
 """Read YAML as plain values, every one with its line, for errors that say where they are.
 
-The text is composed into YAML nodes first, so that every key keeps its line, and only then
-made into values: strings, integers, floats, true and false, null and dates, nothing else
-(``no`` and ``12:30`` are strings).
+Values are strings, integers, floats, true and false, null, dates, lists and keys with values,
+nothing else (``no`` and ``12:30`` are strings).
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterator
 from datetime import date
 
 import yaml
@@ -16,6 +14,31 @@ from runner.core.errors import ConfigError
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the plain scalars of YAML 1.2 and dates, and no other surprises."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: ARG002
+        """Make the value of a node, always whole: so an alias of what it is in is found."""
+        if node in self.recursive_objects:
+            raise _wrong("this alias refers to itself: write the value out.", node.start_mark)
+        try:
+            return super().construct_object(node, deep=True)
+        except (ValueError, yaml.YAMLError) as error:
+            reason = getattr(error, "problem", None) or error
+            message = f"{shown(node.value)} is not a value ({reason}): correct it, or quote it."
+            raise _wrong(message, node.start_mark) from error
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, object]:  # type: ignore[override]  # noqa: ARG002
+        """Make keys and values; a key is a word, and stands once."""
+        lines: dict[str, int] = {}
+        found = {}
+        for key, value in node.value:
+            name, mark = key.value, key.start_mark
+            if not isinstance(name, str):
+                raise _wrong("a key must be a word: write `name: value`.", mark)
+            if name in lines:
+                raise _wrong(f"{name!r} is already on line {lines[name]}: keep one.", mark)
+            lines[name] = mark.line + 1
+            found[name] = self.construct_object(value)
+        return found
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -32,86 +55,52 @@ for _tag, _pattern, _firsts in (
     )
 
 
-class YamlReader:
-    """Reads one YAML text as plain values, and remembers the line of every key and item."""
+class YamlText:
+    """A YAML text, parsed: its value, and the line of every key and item."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._lines: dict[tuple[Hashable, ...], int] = {(): 1}
-        self._parents: list[yaml.Node] = []
-        self._constructor = _Loader("")
-
-    def line(self, path: tuple[Hashable, ...]) -> int:
-        """Return the 1-based line of ``path``, or of its nearest ancestor in the text."""
-        return next(
-            self._lines[path[:size]]
-            for size in range(len(path), -1, -1)
-            if path[:size] in self._lines
-        )
-
-    def read(self, text: str) -> object:
-        """Return the text's value: dicts, lists and scalars; None if there is nothing in it.
-
-        Raises ConfigError, with its line, for what is not YAML, a key that stands twice, a
-        scalar that is no value and an alias that refers to itself.
-        """
+    def __init__(self, text: str, source: str) -> None:
+        """Parse a text; ConfigError, with its line, for what is not YAML."""
         try:
-            node = yaml.compose(text, Loader=_Loader)
+            self._loader = _Loader(text)
+            self._loader.name = source
+            self._node = self._loader.get_single_node()
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             message = f"the character U+{error.character:04X} is not allowed: remove it."
-            raise ConfigError(message, self._source, line) from error
+            raise ConfigError(message, source, line) from error
         except yaml.MarkedYAMLError as error:
             quoted = (error.context or "").startswith("while scanning a quoted")
             mark = error.context_mark if quoted else error.problem_mark  # where the quote opens
             problem = error.problem or error.context
             message = f"this is not YAML ({problem}): check the indentation and the quotes here."
-            line = mark.line + 1 if mark else 1
-            raise ConfigError(message, self._source, line) from error
-        if node is None or node.tag == "tag:yaml.org,2002:null":
-            return None
-        return self._value(node, ())
+            raise ConfigError(message, source, mark.line + 1 if mark else 1) from error
 
-    def _error(self, message: str, node: yaml.Node) -> ConfigError:
-        return ConfigError(message, self._source, node.start_mark.line + 1)
+    def value(self) -> object:
+        """Return dicts, lists and scalars; None if there is nothing in the text.
 
-    def _value(self, node: yaml.Node, path: tuple[Hashable, ...]) -> object:
-        if node in self._parents:
-            raise self._error("this alias refers to itself: write the value out.", node)
-        readers: dict[str, Callable[[], object]] = {
-            "tag:yaml.org,2002:map": lambda: dict(self._items(node, path)),
-            "tag:yaml.org,2002:seq": lambda: list(self._elements(node, path)),
-        }
-        self._parents.append(node)
-        try:
-            return readers.get(node.tag, lambda: self._scalar(node))()
-        finally:
-            self._parents.pop()
+        Raises ConfigError, with its line, for a key that stands twice, a scalar that is no value
+        and an alias that refers to itself.
+        """
+        return None if self._node is None else self._loader.construct_document(self._node)
 
-    def _items(self, node: yaml.Node, path: tuple[Hashable, ...]) -> Iterator[tuple[str, object]]:
-        for key, value in node.value:
-            name = key.value
-            if not isinstance(name, str):
-                raise self._error("a key must be a word: write `name: value`.", key)
-            if (here := (*path, name)) in self._lines:
-                first = self._lines[here]
-                raise self._error(f"{name!r} is already on line {first}: keep one.", key)
-            self._lines[here] = key.start_mark.line + 1
-            yield name, self._value(value, here)
+    def line(self, path: tuple[str | int, ...]) -> int:
+        """Return the 1-based line of ``path``, or of its nearest ancestor in the text."""
+        line, node = 1, self._node
+        for part in path:
+            if isinstance(node, yaml.MappingNode):
+                places = {key.value: (key, value) for key, value in node.value}
+            else:
+                items = node.value if node is not None else ()
+                places = {index: (item, item) for index, item in enumerate(items)}
+            if part not in places:
+                break
+            place, node = places[part]
+            line = place.start_mark.line + 1
+        return line
 
-    def _elements(self, node: yaml.Node, path: tuple[Hashable, ...]) -> Iterator[object]:
-        for index, element in enumerate(node.value):
-            here = (*path, index)
-            self._lines[here] = element.start_mark.line + 1
-            yield self._value(element, here)
 
-    def _scalar(self, node: yaml.Node) -> object:
-        try:
-            return self._constructor.construct_object(node)
-        except (ValueError, yaml.YAMLError) as error:
-            reason = getattr(error, "problem", None) or error
-            message = f"{shown(node.value)} is not a value ({reason}): correct it, or quote it."
-            raise self._error(message, node) from error
+def _wrong(message: str, mark: yaml.Mark) -> ConfigError:
+    return ConfigError(message, mark.name, mark.line + 1)
 
 
 def shown(value: object) -> str:

@@ -111,12 +111,12 @@ def as_written(value: Any) -> Any:
 
 
 def test_a_source_says_up_to_when_it_is_loaded(engine: Engine):
-    newest = engine.loaded_at("landing.transactions", timedelta(minutes=1))
+    newest = engine.loaded_at("landing.transactions", TWO_DAYS.timeout)
     assert newest is not None
     assert newest.tzinfo is UTC
-    assert engine.loaded_at("landing.products", timedelta(minutes=1)) is not None  # by its query
+    assert engine.loaded_at("landing.products", TWO_DAYS.timeout) is not None  # by its query
     with pytest.raises(EngineError, match=r"there is no source landing\.nothing"):
-        engine.loaded_at("landing.nothing", timedelta(minutes=1))
+        engine.loaded_at("landing.nothing", TWO_DAYS.timeout)
 
 
 @pytest.fixture(scope="module")

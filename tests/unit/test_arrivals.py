@@ -120,7 +120,7 @@ def test_a_writer_that_goes_on_while_the_file_is_looked_at_is_noticed(
     before = path.stat().st_ctime_ns
     while time.time_ns() - before < 20_000_000:  # until the file system's clock has moved on
         pass
-    monkeypatch.setitem(completeness._OPENERS, ".csv", written_meanwhile)
+    monkeypatch.setitem(completeness._CHECKS, ".csv", written_meanwhile)
     assert said(tmp_path) == f"{NAME} is being written to"
 
 
