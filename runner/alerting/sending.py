@@ -48,10 +48,7 @@ _WORDS = tuple(
             r"name resolution|name or service not known|nodename nor servname|getaddrinfo",
             "there is no such host, or no network",
         ),
-        (
-            r"connection (reset|aborted|unexpectedly closed)|remote end closed",
-            "the server hung up",
-        ),
+        (r"connection (reset|aborted|unexpectedly closed)|remote end closed", "the server hung up"),
         (r"unreachable", "there is no way to the server"),
         (r"^\(\d{3}, b", "the server refuses the message"),
     )

@@ -26,13 +26,13 @@ _ROOM = 1 << 30  # bytes; with less something will soon fail
 _SYNCHRONOUS_FULL = 2
 # First and first too new; why DuckDB's ends there: docs/adr/0003.
 _SUPPORTED = {
-    "dbt-core": ((1, 10), (1, 13)),
-    "dbt-duckdb": ((1, 10), (1, 12)),
-    "duckdb": ((1, 4), (2, 0)),
-    "dbt-adapters": ((1, 16), (2, 0)),
-    "dbt-common": ((1, 34), (2, 0)),
-    "jinja2": ((3, 1), (4, 0)),
-    "mashumaro": ((3, 14), (3, 18)),
+    "dbt-core": ("1.10", "1.13"),
+    "dbt-duckdb": ("1.10", "1.12"),
+    "duckdb": ("1.4", "2.0"),
+    "dbt-adapters": ("1.16", "2.0"),
+    "dbt-common": ("1.34", "2.0"),
+    "jinja2": ("3.1", "4.0"),
+    "mashumaro": ("3.14", "3.18"),
 }
 
 
@@ -191,8 +191,8 @@ def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
     found = [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
     for package, (first, beyond) in _SUPPORTED.items():
         version = version_of(package)
-        supported = f">={_dotted(first)},<{_dotted(beyond)}"
-        if version is not None and first <= _parsed(version) < beyond:
+        supported = f">={first},<{beyond}"
+        if version is not None and _parsed(first) <= _parsed(version) < _parsed(beyond):
             found.append(f"{package} {version}")
             continue
         unfit = f"{version} is not one of those supported, {supported}"
@@ -241,7 +241,3 @@ def _parsed(version: str) -> tuple[int, ...]:
     ((1, 11), (2,))
     """
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split(".")[:2])
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))

@@ -20,7 +20,7 @@ from runner.dbt.protocol import Engine
 from runner.doctor import checks
 from runner.doctor.checks import Diagnosis, Health
 from runner.ledger import Ledger, Run
-from runner.ledger.addresses import ledger_file
+from runner.ledger.dialects import ledger_file
 from runner.project.manifest import Project
 from runner.warehouse import markers
 from runner.warehouse.lock import holder, stray_engines

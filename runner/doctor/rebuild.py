@@ -16,7 +16,7 @@ from runner.core.errors import LedgerError, WarehouseLockedError
 from runner.dbt.protocol import Engine, Publication
 from runner.doctor.examine import PATIENCE
 from runner.ledger import Ledger, Run
-from runner.ledger.addresses import ledger_file
+from runner.ledger.dialects import ledger_file
 from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Project

@@ -9,19 +9,15 @@ plus some seconds: leases trust no other. What a database could take for the nam
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runner.ledger.dialects import Dialect, Raw
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsKeysAndGetItem
 
-class Row(Protocol):
-    """A row of an answer; its values by the names of their columns."""
 
-    def __getitem__(self, column: str, /) -> Any:
-        """Return the value of a column, as the database keeps it."""
-
-    def keys(self) -> Iterable[str]:
-        """Return the names of the columns."""
+Row: TypeAlias = "SupportsKeysAndGetItem[str, Any]"  # the values of an answer, by column
 
 
 class Connection:

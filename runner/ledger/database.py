@@ -12,9 +12,8 @@ from typing import Any, Self, TypeVar
 
 from runner.core.errors import LedgerError
 from runner.core.interrupts import shielded
-from runner.ledger.addresses import dialect_of
 from runner.ledger.connection import Connection
-from runner.ledger.dialects import Dialect, Raw
+from runner.ledger.dialects import Dialect, Raw, dialect_of
 from runner.ledger.records import record_of
 from runner.ledger.schema import (
     VERSION,
