@@ -199,6 +199,8 @@ def _be_server(channel: socket.socket, project: str) -> None:
     prepare = DbtServer.prepare
 
     def cast_and_prepare(server: DbtServer) -> None:
+        with Path(os.devnull).open("w") as nowhere:  # what Python says of it at its end is no news
+            os.dup2(nowhere.fileno(), 2)
         _parse(project)
         request, (descriptor, *outputs) = _cast(channel)
         for output in outputs:
