@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.errors import UsageError, nearest
@@ -29,6 +29,16 @@ _MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+
+
+class ReplayOptions(TypedDict, total=False):
+    """The rest of a backfill, as :meth:`Planner.request` takes it."""
+
+    select: Iterable[str]
+    chunk: int | None
+    force: bool
+    newest_first: bool
+    allow_unsafe: Iterable[str]
 
 
 @dataclass(frozen=True)
@@ -85,23 +95,10 @@ class Planner:
         dates: Dates,
         now: datetime,
         reprocess: Reprocess | str = Reprocess.FAILED,
-        *,
-        select: Iterable[str] = (),
-        chunk: int | None = None,
-        newest_first: bool = False,
-        force: bool = False,
-        allow_unsafe: Iterable[str] = (),
+        **options: Unpack[ReplayOptions],
     ) -> RunRequest:
         """Ask for the windows of some dates, as far as ``reprocess`` takes them."""
-        return self.request(
-            self.dates(*dates, now),
-            TAKEN[Reprocess(reprocess)],
-            select=select,
-            chunk=chunk,
-            newest_first=newest_first,
-            force=force,
-            allow_unsafe=allow_unsafe,
-        )
+        return self.request(self.dates(*dates, now), TAKEN[Reprocess(reprocess)], **options)
 
     def request_retry(
         self, dates: Dates, now: datetime, allow_unsafe: Iterable[str] = ()
@@ -137,11 +134,9 @@ class Planner:
         if first is None and last is None:
             return complete
         zone = pipeline.calendar.zone
-        if first is None:
-            first = pipeline.first.astimezone(zone).date()
-        if last is None:
-            newest = complete.end - timedelta.resolution if complete is not None else now
-            last = max(first, newest.astimezone(zone).date())
+        newest = complete.end - timedelta.resolution if complete is not None else now
+        first = first or pipeline.first.astimezone(zone).date()
+        last = last or max(first, newest.astimezone(zone).date())
         return pipeline.span_of_dates(first, last, now)
 
     def plan(self, request: RunRequest, now: datetime, mine: Spans | None = None) -> Plan:
@@ -203,9 +198,8 @@ class Planner:
         )
         if usage is not None:
             return replace(sizing, rows_per_window=usage.rows, seconds_per_window=usage.seconds)
-        if fixed is None and self.files is not None:
-            return replace(sizing, landed_bytes=self.files.landed_bytes())
-        return sizing
+        landed = self.files.landed_bytes() if fixed is None and self.files is not None else None
+        return replace(sizing, landed_bytes=landed)
 
     def _selected(self, names: Iterable[str]) -> frozenset[str] | None:
         """Return the models that somebody named, None if none."""
