@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from runner.core.errors import (
     ConfigError,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from runner.lint.models import ModelFinding
     from runner.overview.metrics import Metrics
     from runner.overview.pipeline import PipelineStatus, PipelineSummary
-    from runner.planner import Planner
+    from runner.planner import Planner, RequestOptions
     from runner.proving.results import ProofReport
     from runner.run import Session
     from runner.scheduling.deadlines import WatchReport
@@ -88,8 +88,9 @@ class OpenProject:
     """A dbt project with its pipelines; a method is called as its command is.
 
     Dates are inclusive and in the pipeline's zone; so is ``as_of``, a time to look from instead of
-    now, if it has no offset. ``engine`` is how dbt is run: ``"warm"`` or ``"plain"``. Every method
-    raises :class:`UsageError` for a name, a date or a window that there is not.
+    now, if it has no offset. ``engine`` is how dbt is run: ``"warm"`` or ``"plain"``; ``options``
+    are those of :class:`runner.planner.RequestOptions`. Every method raises :class:`UsageError` for
+    a name, a date or a window that there is not.
     """
 
     def __init__(
@@ -113,27 +114,15 @@ class OpenProject:
         end_date: date | None = None,
         *,
         reprocess: Reprocess | str = "failed",
-        select: Iterable[str] = (),
-        chunk: int | None = None,
-        newest_first: bool = False,
-        force: bool = False,
-        allow_unsafe: Iterable[str] = (),
         as_of: datetime | None = None,
         engine: EngineKind | str = "warm",
         observer: Observer | None = None,
+        **options: Unpack[RequestOptions],
     ) -> RunResult:
         """Replay a range of dates; without dates, whatever is missing or not right."""
         with self.session(pipeline, engine, as_of) as session:
-            request = session.planner.request_backfill(
-                (start_date, end_date),
-                session.now,
-                reprocess,
-                select=select,
-                chunk=chunk,
-                newest_first=newest_first,
-                force=force,
-                allow_unsafe=allow_unsafe,
-            )
+            planner, dates = session.planner, (start_date, end_date)
+            request = planner.request_backfill(dates, session.now, reprocess, **options)
             return session.run(request, observer)
 
     def run(
@@ -192,23 +181,12 @@ class OpenProject:
         end_date: date | None = None,
         *,
         reprocess: Reprocess | str = "failed",
-        select: Iterable[str] = (),
-        chunk: int | None = None,
-        newest_first: bool = False,
-        force: bool = False,
         as_of: datetime | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Plan:
         """Say what is missing, failed, incorrect, stale or in flight, and what would run."""
         planner, now = self.planner(pipeline, as_of)
-        request = planner.request_backfill(
-            (start_date, end_date),
-            now,
-            reprocess,
-            select=select,
-            chunk=chunk,
-            newest_first=newest_first,
-            force=force,
-        )
+        request = planner.request_backfill((start_date, end_date), now, reprocess, **options)
         return planner.plan(request, now)
 
     def status(self, pipeline: str, as_of: datetime | None = None) -> PipelineStatus:
@@ -347,13 +325,12 @@ class OpenProject:
     def watch(self, as_of: datetime | None = None) -> WatchReport:
         """Find the windows that are past their deadline and no success; tells nobody."""
         from runner.overview.outlook import Outlook
-        from runner.scheduling.blockers import WorkspaceBlockers
         from runner.scheduling.deadlines import watch_pipelines
-        from runner.scheduling.waiting import Conditions
+        from runner.scheduling.waiting import Conditions, WorkspaceBlockers
 
         outlook = Outlook(self.workspace, self.environment.instant(as_of, self.workspace.zone))
         blockers = WorkspaceBlockers(self.workspace, None, self.environment.now)
-        return watch_pipelines(Conditions(outlook, blockers))
+        return watch_pipelines(Conditions(outlook, blockers.find))
 
     def doctor(
         self, engine: EngineKind | str = "warm", before_asking: Callable[[], None] = lambda: None

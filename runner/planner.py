@@ -31,16 +31,6 @@ _MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version
 )
 
 
-class ReplayOptions(TypedDict, total=False):
-    """The rest of a backfill, as :meth:`Planner.request` takes it."""
-
-    select: Iterable[str]
-    chunk: int | None
-    force: bool
-    newest_first: bool
-    allow_unsafe: Iterable[str]
-
-
 @dataclass(frozen=True)
 class LedgerRecord:
     """The ledger's knowledge of all models, whichever pipelines they belong to."""
@@ -52,6 +42,16 @@ class LedgerRecord:
     def read(cls, ledger: Ledger) -> Self:
         """Read the ledger."""
         return cls(ledger.windows.get_records(), ledger.windows.get_accepted_changes())
+
+
+class RequestOptions(TypedDict, total=False):
+    """How the windows of a request are run."""
+
+    select: Iterable[str]  # names of models; all without
+    chunk: int | None  # windows in one dbt build; as many as memory and time allow without
+    newest_first: bool
+    force: bool  # also what failed and would fail again: nothing changed
+    allow_unsafe: Iterable[str]  # names of models that may run although they break a rule
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,9 @@ class Planner:
         takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED],
         *,
         kind: RunKind = RunKind.BACKFILL,
-        select: Iterable[str] = (),
-        chunk: int | None = None,
-        force: bool = False,
-        newest_first: bool = False,
-        allow_unsafe: Iterable[str] = (),
+        **options: Unpack[RequestOptions],
     ) -> RunRequest:
-        """Resolve what somebody asked for; ``select`` names models, ``chunk`` counts windows.
+        """Resolve what somebody asked for.
 
         Raises :class:`UsageError` for a model that the pipeline does not have or cannot replay.
         """
@@ -83,11 +79,11 @@ class Planner:
             windows=Spans([span] if span else []),
             takes=takes,
             kind=kind,
-            select=self._selected(select),
-            force=force,
-            newest_first=newest_first,
-            sizing=self.sizing(chunk),
-            allow_unsafe=tuple(allow_unsafe),
+            select=self._selected(options.get("select", ())),
+            force=options.get("force", False),
+            newest_first=options.get("newest_first", False),
+            sizing=self.sizing(options.get("chunk")),
+            allow_unsafe=tuple(options.get("allow_unsafe", ())),
         )
 
     def request_backfill(
@@ -95,7 +91,7 @@ class Planner:
         dates: Dates,
         now: datetime,
         reprocess: Reprocess | str = Reprocess.FAILED,
-        **options: Unpack[ReplayOptions],
+        **options: Unpack[RequestOptions],
     ) -> RunRequest:
         """Ask for the windows of some dates, as far as ``reprocess`` takes them."""
         return self.request(self.dates(*dates, now), TAKEN[Reprocess(reprocess)], **options)

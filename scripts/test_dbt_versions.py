@@ -87,17 +87,11 @@ def totals(programs: Path, scratch: Path) -> str:
         "DAYBREAK_HOME": str(scratch / "home"),
         "DBT_TARGET_PATH": str(scratch / "target"),
     }
-    dates = ("--start-date", "2017-03-01", "--end-date", "2017-05-31")
-    land = (
-        programs / "python",
-        "scripts/land_demo_data.py",
-        "--start",
-        dates[1],
-        "--end",
-        dates[3],
-    )
-    backfill = (programs / "runner", "backfill", "orders_pipeline", *dates)
-    for command in (land, backfill):
+    first, last = "2017-03-01", "2017-05-31"
+    land = ("python", "scripts/land_demo_data.py", "--start", first, "--end", last)
+    backfill = ("runner", "backfill", "orders_pipeline", "--start-date", first, "--end-date", last)
+    for program, *arguments in (land, backfill):
+        command = (programs / program, *arguments)
         subprocess.run(command, cwd=PROJECT, env=own, check=True, stdout=subprocess.DEVNULL)
     show = (programs / "python", "scripts/show_demo_totals.py")
     done = subprocess.run(show, cwd=PROJECT, env=own, check=True, capture_output=True, text=True)

@@ -8,12 +8,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from runner.entry import main
+from runner.ledger import Ledger
 from tests.warm_dbt import forked_servers
 
 
@@ -27,7 +28,11 @@ def _place(
         pytest.MonkeyPatch.context() as patch,
         Path(os.devnull).open() as nothing,
         forked_servers(),
+        ExitStack() as ledgers,
     ):
+        # Its end would close them: what a test then does to the file must be seen.
+        opened = Ledger.open
+        patch.setattr(Ledger, "open", lambda at: ledgers.enter_context(closing(opened(at))))
         patch.chdir(folder)
         for name in os.environ.keys() - environment.keys():
             patch.delenv(name)

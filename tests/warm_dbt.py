@@ -105,10 +105,11 @@ class ForkedServer(prewarm.ServerProcess):
     @classmethod
     def start(cls) -> Self:
         """Fork one; it waits to be told about a project."""
+        output = TemporaryFile()  # noqa: SIM115 - as long as the process
         ours, theirs = socket.socketpair()
         with theirs:
-            process = _mould("server").fork([theirs.fileno()], os.environ)
-        return cls(process, ours)  # type: ignore[arg-type]
+            process = _mould("server").fork([theirs.fileno(), output.fileno()], os.environ)
+        return cls(process, ours, output)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -199,7 +200,10 @@ def _be_server(channel: socket.socket, project: str) -> None:
 
     def cast_and_prepare(server: DbtServer) -> None:
         _parse(project)
-        request, (descriptor,) = _cast(channel)
+        request, (descriptor, *outputs) = _cast(channel)
+        for output in outputs:
+            os.dup2(output, 1)
+            os.dup2(output, 2)
         theirs = socket.socket(fileno=descriptor)
         if "module" in request:
             os.chdir(request["folder"])

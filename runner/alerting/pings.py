@@ -10,15 +10,11 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from runner.alerting.channels import Channel
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from urllib.request import Request
 
 _SECONDS = 5
 
@@ -83,12 +79,18 @@ def ping_url(url: str, suffix: str) -> str:
 def fetched(url: str) -> str | None:
     """Fetch a URL; return in our own words why not, None if it was. Never raises."""
     from urllib.error import HTTPError, URLError  # only here: slow to import
-    from urllib.request import urlopen
+    from urllib.request import Request, urlopen
 
     try:
-        if (request := _request(url)) is None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             return "it is not a URL that begins with https://"
-        with urlopen(request, timeout=_SECONDS):  # noqa: S310 - the scheme has been looked at
+        credentials, at, host = parts.netloc.rpartition("@")
+        request = Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310 - see above
+        if at:
+            basic = b64encode(unquote(credentials).encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {basic}")
+        with urlopen(request, timeout=_SECONDS):  # noqa: S310 - see above
             return None
     except HTTPError as error:
         return f"the server answered with status {error.code}"
@@ -96,21 +98,6 @@ def fetched(url: str) -> str | None:
         return _in_words(error.reason)
     except Exception as error:  # of http.client; its words may quote the URL
         return _in_words(error)
-
-
-def _request(url: str) -> Request | None:
-    """Make the request for a web page; None for any other URL."""
-    from urllib.request import Request
-
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return None
-    credentials, at, host = parts.netloc.rpartition("@")
-    request = Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310 - see above
-    if at:
-        basic = b64encode(unquote(credentials).encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {basic}")
-    return request
 
 
 def _in_words(reason: object) -> str:

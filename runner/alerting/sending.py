@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 
 from runner.core.messages import Message
 
@@ -31,7 +32,6 @@ class Refusal:
 Send = Callable[[str, Message], Refusal | None]
 
 UNREADABLE = Refusal("it is not a URL that Apprise knows: see docs/alerts.md", is_hopeless=True)
-_UNKNOWN = Refusal("it could not be sent")
 
 # Words of requests, urllib3, smtplib and Apprise's plugins; the first match wins.
 _WORDS = tuple(
@@ -48,10 +48,7 @@ _WORDS = tuple(
             r"name resolution|name or service not known|nodename nor servname|getaddrinfo",
             "there is no such host, or no network",
         ),
-        (
-            r"connection (reset|aborted|unexpectedly closed)|remote end closed",
-            "the server hung up",
-        ),
+        (r"connection (reset|aborted|unexpectedly closed)|remote end closed", "the server hung up"),
         (r"unreachable", "there is no way to the server"),
         (r"^\(\d{3}, b", "the server refuses the message"),
     )
@@ -84,9 +81,7 @@ def _sent(url: str, message: Message, said: list[str]) -> Refusal | None:
     service = Apprise.instantiate(url, asset=asset)
     if service is None:
         return UNREADABLE
-    everyone = Apprise(asset=asset)
-    everyone.add(service)
-    was_sent = everyone.notify(
+    was_sent = Apprise([service], asset=asset).notify(
         title=message.title,
         body=message.body,
         notify_type=NotifyType(message.tone),
@@ -96,11 +91,10 @@ def _sent(url: str, message: Message, said: list[str]) -> Refusal | None:
 
 
 def _refusal(said: list[str]) -> Refusal:
-    for line in reversed(said):
-        for pattern, words in _WORDS:
-            if found := pattern.search(line):
-                return Refusal(found.expand(words))
-    return _UNKNOWN
+    for line, (pattern, words) in product(reversed(said), _WORDS):
+        if found := pattern.search(line):
+            return Refusal(found.expand(words))
+    return Refusal("it could not be sent")
 
 
 class _Ear(logging.Handler):
@@ -118,8 +112,7 @@ class _Ear(logging.Handler):
 @contextmanager
 def _listening() -> Iterator[list[str]]:
     """Keep what the libraries log from everybody else."""
-    ear = _Ear()
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    ear, loggers = _Ear(), [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
     try:
         for logger in loggers:

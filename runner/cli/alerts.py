@@ -6,7 +6,7 @@ import os
 
 import typer
 
-from runner.alerting.channel_test import try_channels
+from runner.alerting.delivery import try_channels
 from runner.alerting.pings import fetched
 from runner.alerting.sending import send_by_apprise
 from runner.cli.app import (

@@ -32,7 +32,7 @@ from runner.cli.app import (
 )
 from runner.core.planning import Reprocess, RunRequest
 from runner.core.states import RunKind
-from runner.planner import Planner
+from runner.planner import RequestOptions
 from runner.render.columns import as_json
 from runner.render.plan import plan_record, plan_text
 from runner.render.runs import done_record
@@ -60,25 +60,20 @@ def backfill(
     """Replay a range of dates; without dates, whatever is missing or not right."""
     dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
     size = inputs.chunk_size(chunk)
-
-    def request(planner: Planner, now: datetime) -> RunRequest:
-        return planner.request_backfill(
-            dates,
-            now,
-            reprocess,
-            select=inputs.names(select),
-            chunk=size,
-            newest_first=newest_first,
-            force=force,
-            allow_unsafe=inputs.names(allow_unsafe),
-        )
-
+    options: RequestOptions = {
+        "select": inputs.names(select),
+        "chunk": size,
+        "newest_first": newest_first,
+        "force": force,
+        "allow_unsafe": inputs.names(allow_unsafe),
+    }
     project = OpenProject(project_dir)
     if not dry_run:
         with _session(project, pipeline, engine, timestamp, output) as session:
-            _run(session, request(session.planner, session.now), output)
+            request = session.planner.request_backfill(dates, session.now, reprocess, **options)
+            _run(session, request, output)
     planner, now = project.planner(pipeline, timestamp)
-    plan = planner.plan(request(planner, now), now)
+    plan = planner.plan(planner.request_backfill(dates, now, reprocess, **options), now)
     allowances(project.workspace, planner, plan)
     found = planner.pipeline
     show(lambda: plan_text(found, plan), lambda: plan_record(found, plan), output)

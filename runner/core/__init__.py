@@ -1,1 +1,1 @@
-"""What is true of windows, plans and verdicts: pure, without a clock, without I/O."""
+"""The pure rules of windows, plans and verdicts, without a clock and without I/O."""

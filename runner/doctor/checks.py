@@ -26,13 +26,13 @@ _ROOM = 1 << 30  # bytes; with less something will soon fail
 _SYNCHRONOUS_FULL = 2
 # First and first too new; why DuckDB's ends there: docs/adr/0003.
 _SUPPORTED = {
-    "dbt-core": ((1, 10), (1, 13)),
-    "dbt-duckdb": ((1, 10), (1, 12)),
-    "duckdb": ((1, 4), (2, 0)),
-    "dbt-adapters": ((1, 16), (2, 0)),
-    "dbt-common": ((1, 34), (2, 0)),
-    "jinja2": ((3, 1), (4, 0)),
-    "mashumaro": ((3, 14), (3, 18)),
+    "dbt-core": ("1.10", "1.13"),
+    "dbt-duckdb": ("1.10", "1.12"),
+    "duckdb": ("1.4", "2.0"),
+    "dbt-adapters": ("1.16", "2.0"),
+    "dbt-common": ("1.34", "2.0"),
+    "jinja2": ("3.1", "4.0"),
+    "mashumaro": ("3.14", "3.18"),
 }
 
 
@@ -155,8 +155,7 @@ def warehouse(file: Path | None, held: Holder | None) -> Diagnosis:
 
 def evidence(published: Collection[Publication]) -> Diagnosis:
     """Report what a new ledger could be made from."""
-    models = len({marker.model for marker in published})
-    text = f"{len(published):,} windows of {models} models: a new ledger will know them"
+    text = f"{_counted(published)}: a new ledger will know them"
     return Diagnosis("markers", Health.OK, text)
 
 
@@ -179,9 +178,12 @@ def compared(
         remedy = f"run these dates again with --reprocess all, or have them judged: {REBUILD}"
         yield Diagnosis("markers", Health.WARNING, text, remedy)
     if not (found.lost or found.unknown or found.unverified):
-        models = len({marker.model for marker in published})
-        text = f"{len(published):,} windows of {models} models, as the ledger says"
-        yield Diagnosis("markers", Health.OK, text)
+        yield Diagnosis("markers", Health.OK, f"{_counted(published)}, as the ledger says")
+
+
+def _counted(published: Collection[Publication]) -> str:
+    models = len({marker.model for marker in published})
+    return f"{len(published):,} windows of {models} models"
 
 
 def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
@@ -189,15 +191,13 @@ def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
     found = [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
     for package, (first, beyond) in _SUPPORTED.items():
         version = version_of(package)
-        supported = f">={_dotted(first)},<{_dotted(beyond)}"
-        if version is None:
-            text, remedy = f"{package} is not installed", f'pip install "{package}{supported}"'
-            yield Diagnosis("versions", Health.WRONG, text, remedy)
-        elif not first <= _parsed(version) < beyond:
-            text = f"{package} {version} is not one of those supported, {supported}"
-            yield Diagnosis("versions", Health.WRONG, text, f'pip install "{package}{supported}"')
-        else:
+        supported = f">={first},<{beyond}"
+        if version is not None and _parsed(first) <= _parsed(version) < _parsed(beyond):
             found.append(f"{package} {version}")
+            continue
+        unfit = f"{version} is not one of those supported, {supported}"
+        text = f"{package} {'is not installed' if version is None else unfit}"
+        yield Diagnosis("versions", Health.WRONG, text, f'pip install "{package}{supported}"')
     yield Diagnosis("versions", Health.OK, ", ".join(found))
 
 
@@ -241,7 +241,3 @@ def _parsed(version: str) -> tuple[int, ...]:
     ((1, 11), (2,))
     """
     return tuple(int(part) if part.isdecimal() else 0 for part in version.split(".")[:2])
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))

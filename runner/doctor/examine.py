@@ -5,7 +5,7 @@ A thing that cannot be looked at is a line too: a doctor is asked when something
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +20,7 @@ from runner.dbt.protocol import Engine
 from runner.doctor import checks
 from runner.doctor.checks import Diagnosis, Health
 from runner.ledger import Ledger, Run
-from runner.ledger.addresses import ledger_file
+from runner.ledger.dialects import ledger_file
 from runner.project.manifest import Project
 from runner.warehouse import markers
 from runner.warehouse.lock import holder, stray_engines
@@ -53,23 +53,22 @@ class _Examination:
     def run(self, kind: EngineKind) -> None:
         """Make all checks."""
         workspace = self.workspace
-        self._add(checks.versions(checks.installed))
+        self._add(*checks.versions(checks.installed))
         with ExitStack() as stack:
             # dbt is imported while everything else is looked at.
             engine = self._try("dbt", lambda: stack.enter_context(workspace.start_engine(kind)))
             project = self._try("project", lambda: workspace.project(engine)) if engine else None
             self._examine_ledger()
-            self._add(checks.strays(stray_engines(workspace.project_dir)))
+            self._add(*checks.strays(stray_engines(workspace.project_dir)))
             if project is not None and engine is not None:
-                self._add(checks.speedups(self._try("dbt", engine.notices) or ()))
-            if project is not None and self.records:
-                self._add([checks.index(self.records, project)])
-            if project is not None and engine is not None:
+                self._add(*checks.speedups(self._try("dbt", engine.notices) or ()))
+                if self.records:
+                    self._add(checks.index(self.records, project))
                 self._examine_warehouse(project, engine)
         files = [ledger_file(workspace.ledger_location), project.warehouse if project else None]
-        self._add(checks.disks([path for path in files if path is not None]))
+        self._add(*checks.disks(path for path in files if path is not None))
 
-    def _add(self, lines: Iterable[Diagnosis]) -> None:
+    def _add(self, *lines: Diagnosis) -> None:
         self.found.extend(lines)
 
     def _try(self, subject: str, look: Callable[[], T]) -> T | None:
@@ -87,13 +86,13 @@ class _Examination:
             line = checks.ledger_on_disk(file)
             is_there = file.exists()
             if not is_there or line.verdict is not Health.OK:  # to open it would create it
-                self._add([line])
+                self._add(line)
                 self.records = None if is_there else {}
                 return
         ledger = self._try("ledger", lambda: self.workspace.ledger)
         if ledger is None:
             return
-        self._add([checks.ledger_in_use(file, self._try("ledger", ledger.maintenance.get_journal))])
+        self._add(checks.ledger_in_use(file, self._try("ledger", ledger.maintenance.get_journal)))
         runs = self._try("runs", ledger.runs.find_open) or []
         self._examine_runs(ledger, runs)
         self.records = self._try("index", ledger.windows.get_records)
@@ -101,32 +100,31 @@ class _Examination:
 
     def _examine_runs(self, ledger: Ledger, runs: Sequence[Run]) -> None:
         """Look at the runs that have not ended, and the pipelines that may not start."""
-        gone: set[int] = set()
+        gone = set[int]()
         for pipeline in {run.pipeline for run in runs}:
             abandoned = self._try("runs", partial(ledger.leases.find_abandoned, pipeline))
             gone |= {run.key for run in abandoned or ()}
-        self._add(checks.open_runs(runs, gone))
+        self._add(*checks.open_runs(runs, gone))
         names = self._try("pipelines", lambda: self.workspace.named(None)) or ()
-        paused = self._try(
-            "pauses", lambda: {name: ledger.controls.get_pause(name) for name in names}
-        )
-        self._add(checks.pauses(paused or {}))
+        get_pause = ledger.controls.get_pause
+        paused = self._try("pauses", lambda: {name: get_pause(name) for name in names})
+        self._add(*checks.pauses(paused or {}))
 
     def _examine_warehouse(self, project: Project, engine: Engine) -> None:
         """Look at the warehouse's file, at who holds it, and compare its markers with the index."""
         file, names = project.warehouse, markers.windowed_names(project)
         if file is not None and not file.exists():
             believed = markers.believed_published(self.records or {}, names)
-            self._add([checks.no_warehouse(file, believed, project)])
+            self._add(checks.no_warehouse(file, believed, project))
             return
         held = holder(file) if file is not None else None
-        self._add([checks.warehouse(file, held)])
+        self._add(checks.warehouse(file, held))
         if held is not None:
             return
         self.before_asking()
         published = self._try("markers", lambda: engine.published(None, PATIENCE))
         if published is not None and self.records is not None:
             found = markers.differences(self.records, published, names, self.unsettled)
-            self._add(checks.compared(published, found, project))
+            self._add(*checks.compared(published, found, project))
         elif published:
-            self._add([checks.evidence(published)])
+            self._add(checks.evidence(published))

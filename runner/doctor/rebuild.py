@@ -16,7 +16,7 @@ from runner.core.errors import LedgerError, WarehouseLockedError
 from runner.dbt.protocol import Engine, Publication
 from runner.doctor.examine import PATIENCE
 from runner.ledger import Ledger, Run
-from runner.ledger.addresses import ledger_file
+from runner.ledger.dialects import ledger_file
 from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Project
@@ -24,8 +24,6 @@ from runner.project.pipelines import readers_of
 from runner.warehouse import markers
 from runner.warehouse.lock import holder
 from runner.workspace import EngineKind, Workspace
-
-_BESIDE = ("-wal", "-shm")  # what SQLite keeps beside its file
 
 
 @dataclass(frozen=True)
@@ -105,8 +103,7 @@ def _published(
     file = project.warehouse
     if file is not None and not file.exists():
         return ()
-    held = holder(file) if file is not None else None
-    if held is not None:
+    if file is not None and (held := holder(file)) is not None:
         raise WarehouseLockedError(
             f"{file} is held by {held}: wait for it or end it, then run the same command again"
         )
@@ -119,8 +116,8 @@ def _replace(file: Path, index: markers.Index, highest_fence: int, stamp: str) -
     fresh, aside = (file.with_name(f"{file.name}.{stamp}.{end}") for end in ("new", "bad"))
     _fill(fresh, index, highest_fence)
     had_one = file.exists()
-    # First what lies beside it: a log without its database would be read into the new one.
-    for end in (*_BESIDE, ""):
+    # First what SQLite keeps beside it: a log without its database would be read into the new one.
+    for end in ("-wal", "-shm", ""):
         with suppress(FileNotFoundError):
             Path(f"{file}{end}").rename(f"{aside}{end}")
     fresh.rename(file)

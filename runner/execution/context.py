@@ -97,12 +97,8 @@ class RunContext:
         Raises :class:`runner.core.errors.WarehouseLockedError` when its patience is over.
         """
         if self.warehouse is not None:
-            wait_until_free(
-                self.warehouse,
-                self.pipeline.config.lock_timeout,
-                self.environment,
-                self.observer.waiting,
-            )
+            patience, tell = self.pipeline.config.lock_timeout, self.observer.waiting
+            wait_until_free(self.warehouse, patience, self.environment, tell)
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:
         """Return what the warehouse's markers say, of a range if one is given.

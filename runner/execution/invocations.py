@@ -1,11 +1,10 @@
-"""One invocation: claim the windows, run dbt, and ask the markers if it died."""
+"""One invocation: claim the windows, run dbt, ask the markers if it died, and judge it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
 from runner.core.chunks import Chunk
 from runner.core.crash_points import reached
@@ -15,71 +14,67 @@ from runner.core.states import RunKind
 from runner.dbt.protocol import Invocation, InvocationResult
 from runner.execution.context import RunContext
 from runner.execution.heartbeat import Heartbeat
+from runner.execution.unwindowed import UnwindowedNodes
+from runner.execution.verdicts import Judgement, judge
 from runner.project.manifest import Node
 
 
 class Invoker:
     """Runs one ``dbt build`` at a time under a lease."""
 
-    def __init__(self, context: RunContext, kind: RunKind, heartbeat: Heartbeat) -> None:
+    def __init__(self, context: RunContext, kind: RunKind, unwindowed: UnwindowedNodes) -> None:
         self._context = context
         self._kind = kind
-        self._heartbeat = heartbeat
+        self._unwindowed = unwindowed
+        leases, engine = context.ledger.leases, context.engine
+        self.heartbeat = Heartbeat(leases, context.pipeline.name, engine.kill)
         self.running: Span | None = None  # of the invocation in progress
         self.fence: int | None = None  # of the last one
 
-    def run(
-        self, chunk: Chunk, unwindowed: Sequence[Node], checks: Sequence[str], *, unit_tests: bool
-    ) -> tuple[int, InvocationResult]:
+    def run(self, chunk: Chunk, unwindowed: Sequence[Node]) -> tuple[int, Judgement]:
         """Run a chunk with some nodes that know no windows; returns its fence too.
 
         Raises :class:`LedgerError` if the windows are, or come into, other hands: then dbt is
         stopped and nothing is recorded.
         """
-        context = self._context
-        self.running = chunk.span
-        self.fence = fence = context.ledger.leases.claim(
-            context.pipeline.name, chunk.span, context.environment.now()
-        )
+        context, pipeline, span = self._context, self._context.pipeline, chunk.span
+        self.running = span
+        self.fence = fence = context.claim(span)
         reached("after-claim")
         context.observer.invoking(chunk)
+        nodes = (*(node.name for node in unwindowed), *chunk.models)
+        ends = pipeline.calendar.window_at(span.start), pipeline.calendar.before(span.end)
+        newest = pipeline.newest(context.environment.now())
         invocation = Invocation(
-            nodes=(*(node.name for node in unwindowed), *chunk.models),
-            checks=tuple(checks),
-            exclude=tuple(node.name for node in context.pipeline.nodes if node.is_gate),
-            with_unit_tests=unit_tests,
-            span=chunk.span,
-            run_id=f"{self._kind}__{'__'.join(self._ends(chunk.span))}",
+            nodes=nodes,
+            checks=tuple(self._unwindowed.checks(chunk, unwindowed)),
+            exclude=tuple(node.name for node in pipeline.nodes if node.is_gate),
+            with_unit_tests=self._unwindowed.needs_unit_tests(nodes),
+            span=span,
+            run_id="__".join(dict.fromkeys((self._kind, *(window.label for window in ends)))),
             fence=fence,
-            code_hashes={node.name: node.code_hash for node in context.pipeline.windowed},
-            timeout=context.pipeline.config.timeout,
-            newest=self._newest(),
+            code_hashes={node.name: node.code_hash for node in pipeline.windowed},
+            timeout=pipeline.config.timeout,
+            newest=newest.start if newest else None,  # only that is news to a monitor
         )
-        result = self._built(invocation)
+        result = self._build(invocation)
         reached("after-build")
         if result.error is not None:
             result = self._with_markers(result, chunk, fence)
-        return fence, result
+        self._unwindowed.remember(result, nodes)
+        return fence, judge(pipeline, chunk, result)
 
-    def _newest(self) -> datetime | None:
-        """Return the start of the newest complete window: only that is news to a monitor."""
-        pipeline = self._context.pipeline
-        complete = pipeline.complete(self._context.environment.now())
-        if complete is None:
-            return None
-        return pipeline.calendar.preceding(pipeline.calendar.window_at(complete.end)).start
-
-    def _built(self, invocation: Invocation) -> InvocationResult:
+    def _build(self, invocation: Invocation) -> InvocationResult:
         if not invocation.nodes and not invocation.checks:
             return InvocationResult(nodes=())  # a table that failed before, and is still to come
-        self._heartbeat.watch(invocation.fence)
+        self.heartbeat.watch(invocation.fence)
         try:
             result = self._context.engine.build(invocation, self._context.observer.node)
         finally:
-            self._heartbeat.watch(None)
-        if self._heartbeat.lost is not None:
+            self.heartbeat.watch(None)
+        if self.heartbeat.lost is not None:
             raise LedgerError(
-                f"this runner no longer holds its windows ({self._heartbeat.lost}): dbt was "
+                f"this runner no longer holds its windows ({self.heartbeat.lost}): dbt was "
                 f"stopped, nothing more was recorded; see runner list-runs "
                 f"{self._context.pipeline.name}"
             )
@@ -95,11 +90,3 @@ class Invoker:
             )
             return replace(result, publications=tuple(mine))
         return result
-
-    def _ends(self, span: Span) -> Iterator[str]:
-        """Yield the labels of the first and the last window, one if they are the same."""
-        calendar = self._context.pipeline.calendar
-        first = calendar.window_at(span.start)
-        yield first.label
-        if first.end != span.end:
-            yield calendar.before(span.end).label

@@ -6,38 +6,34 @@ the end, one run is held back for them: it ends when they are built.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from typing import TypeVar
 
 from runner.core import retries
 from runner.core.chunks import Chunk
 from runner.core.crash_points import reached
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
-from runner.core.status import WindowRecord, WorkResult
+from runner.core.status import InputsOf, WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
 from runner.execution.context import RunContext
-from runner.execution.failures import Failure
 from runner.execution.pending import PendingWork
-from runner.execution.results import reads_from
+from runner.execution.results import Failure, reads_from
 from runner.execution.unwindowed import UnwindowedNodes
 from runner.execution.verdicts import Judgement
-from runner.ledger import (
-    FilesRead,
-    IndexChange,
-    InputFile,
-    ModelRun,
-    RunEnd,
-    RunEntry,
-    total_rows,
-)
+from runner.ledger import FilesRead, IndexChange, InputFile, ModelRun, RunEnd, RunEntry, total_rows
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 
 _BAD = frozenset({WorkResult.FAILED, WorkResult.INCORRECT})
 _NOT_YET = "windows that it is made from were published since it was built"
+
+Entries = Mapping[Window, RunEntry]
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 @dataclass
@@ -60,24 +56,23 @@ class RunRecorder:
     states: dict[Window, RunState] = field(default_factory=dict)
     held_back: Window | None = None  # whose run waits for the tables at the end
     _last_words: RunEnd | None = None  # of the run that was held back
-    _accounts: dict[datetime, _Account] = field(default_factory=dict)
+    _accounts: dict[Window, _Account] = field(default_factory=lambda: defaultdict(_Account))
     # By model and window: the files as they were before the last invocation that made it.
     _seen: dict[str, dict[Span, tuple[InputFile, ...]]] = field(default_factory=dict)
 
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline that runs."""
-        return self.context.pipeline
-
-    def tables(self, stage: int) -> list[Node]:
+    def tables(self, stage: int | None = None) -> list[Node]:
         """Return the tables to build from the windows so far, without those of bad rows."""
         spoilt = self.spoilt
         return [node for node in self.unwindowed.following(stage) if node.name not in spoilt]
 
     @property
     def spoilt(self) -> set[str]:
-        """The names of what reads rows that were published and are bad."""
-        return reads_from(self.pipeline, self._published_as_incorrect)
+        """The names of what reads rows that are bad and published: no gate has held them back."""
+        wrong = [run for _, run in self._runs if run.standing is WorkResult.INCORRECT]
+        bad = {run.model for run in wrong if run.row_count is not None}
+        done = grouped((run.model, window.span) for window, run in self._runs)
+        left = {m for m, spans in self.bad_before.items() if spans - Spans(done.get(m, ()))}
+        return reads_from(self.context.pipeline, bad | left)
 
     def read_inputs(self, chunk: Chunk) -> None:
         """Read what the windows of an invocation will be made from, before it starts."""
@@ -89,22 +84,33 @@ class RunRecorder:
         """Record an invocation."""
         newest = max(judgement.windows)
         failure = judgement.failure.reason if judgement.failure else None
-        entries: dict[datetime, RunEntry] = {}
-        for start, window in judgement.windows.items():
-            self.pending.told(start, window)
-            runs = (*window.models, *(judgement.unwindowed if start == newest else ()))
-            self._add(start, runs, judgement)
-            goes_on = self.pending.left(start) or (failure and chunk.is_for_tables)
-            outcome = None if goes_on else self._outcome(start, failure)
-            extra = judgement.unwindowed_findings if start == newest else ()
-            entries[start] = RunEntry(runs, (*window.findings, *extra), outcome)
-        span = self.pipeline.calendar.window_at(newest).span
-        whole = {run.model: (span, self._known(run, span)) for run in judgement.unwindowed}
-        published = self._published(chunk, judgement)
+        entries: dict[Window, RunEntry] = {}
+        for window, judged in judgement.windows.items():
+            self.pending.told(window, judged)
+            runs, findings = judged.models, judged.findings
+            if window == newest:
+                runs += judgement.unwindowed
+                findings += judgement.unwindowed_findings
+            account = self._add(window, runs)
+            account.checks |= judgement.checks
+            account.seconds += judgement.seconds / len(judgement.windows)
+            goes_on = self.pending.left(window) or (failure and chunk.is_for_tables)
+            outcome = None if goes_on else self._outcome(window, failure)
+            entries[window] = RunEntry(runs, findings, outcome)
+        judged_windows = judgement.windows.items()
+        worked_on = [(window.span, run) for window, j in judged_windows for run in j.models]
+        published = grouped(
+            (run.model, span)
+            for span, run in worked_on
+            if run.row_count is not None and run.model in chunk.models
+        )
+        behind = reads_from(self.context.pipeline, published.keys())
+        tables = [node for node in self.context.pipeline.following_tables if node.name in behind]
         change = IndexChange(
-            whole=self._to_be_built(published, span) | whole,
-            windows=self._painted({start: w.models for start, w in judgement.windows.items()}),
-            outdated=outdated_by(self.pipeline, published),
+            windows=_timelines((run.model, (span, _record_of(run))) for span, run in worked_on),
+            # Should nobody build the tables, they lag behind what was published.
+            whole=unbuilt(tables, newest, _NOT_YET) | _whole(judgement.unwindowed, newest),
+            outdated=outdated_by(self.context.pipeline, published),
             late=judgement.late,
             inputs=self._made_from(entries, chunk.models),
         )
@@ -112,89 +118,79 @@ class RunRecorder:
 
     def fail(self, fence: int, span: Span, failure: Failure) -> None:
         """Let a failure be the last word on what is left of some windows."""
-        entries: dict[datetime, RunEntry] = {}
-        for window in self.pipeline.calendar.windows(span):
-            left = self.pending.left(window.start)
-            blamed = failure.blamed if failure.blamed in left or not left else left[0]
-            runs = (self._failed(window.start, blamed, failure),) if blamed in left else ()
-            self._add(window.start, runs, None)
-            outcome = self._outcome(window.start)
-            is_verdict = failure.standing is WorkResult.INCORRECT
+        entries: dict[Window, RunEntry] = {}
+        painted: list[tuple[str, tuple[Span, WindowRecord]]] = []
+        is_verdict = failure.standing is WorkResult.INCORRECT
+        read = self._inputs_of(failure)
+        for window in self.context.pipeline.calendar.windows(span):
+            left = self.pending.left(window)
+            blamed = failure.blamed if failure.blamed in left else next(iter(left), None)
+            runs = (self._failed(window, blamed, failure),) if blamed else ()
+            inputs = read(window.span) if read and blamed == failure.blamed else None
+            painted += ((run.model, (window.span, _record_of(run, inputs))) for run in runs)
+            self._add(window, runs)
+            outcome = self._outcome(window)
             state = worst([outcome.state, RunState.INCORRECT if is_verdict else RunState.FAILED])
             outcome = replace(outcome, state=state, reason=failure.reason)
-            entries[window.start] = RunEntry(runs, failure.findings, outcome)
-        painted = self._painted({s: e.models for s, e in entries.items()}, failure)
-        change = IndexChange(windows=painted, inputs=self._made_from(entries))
+            entries[window] = RunEntry(runs, failure.findings, outcome)
+        change = IndexChange(
+            windows=_timelines(painted), inputs=self._made_from(entries, self._seen)
+        )
         self._record(fence, self._without_last(entries), change)
 
     def write_tables(
         self, fence: int, window: Window, tables: Sequence[ModelRun], failure: str | None
     ) -> None:
         """Record what has become of tables made from windows; ends the run held back for them."""
-        self._add(window.start, tables, None)
-        outcome = self._outcome(window.start, failure) if window == self.held_back else None
+        self._add(window, tables)
+        outcome = self._outcome(window, failure) if window == self.held_back else None
         if outcome is not None and self._last_words is not None:
-            outcome = replace(outcome, state=worst([outcome.state, self._last_words.state]))
-            outcome = replace(outcome, reason=outcome.reason or self._last_words.reason)
-        whole = {run.model: (window.span, self._known(run, window.span)) for run in tables}
+            state = worst([outcome.state, self._last_words.state])
+            reason = outcome.reason or self._last_words.reason
+            outcome = replace(outcome, state=state, reason=reason)
         self.held_back = self._last_words = None
-        self._record(
-            fence, {window.start: RunEntry(tuple(tables), (), outcome)}, IndexChange(whole=whole)
-        )
+        change = IndexChange(whole=_whole(tables, window))
+        self._record(fence, {window: RunEntry(tuple(tables), (), outcome)}, change)
 
     @property
-    def _published_as_incorrect(self) -> set[str]:
-        """The models whose bad rows are there for everybody to read: no gate has held them back."""
-        done: dict[str, list[Span]] = {}
-        bad: set[str] = set()
-        for start, account in self._accounts.items():
-            span = self.pipeline.calendar.window_at(start).span
-            for run in account.models.values():
-                done.setdefault(run.model, []).append(span)
-                if run.standing is WorkResult.INCORRECT and run.row_count is not None:
-                    bad.add(run.model)
-        left = {m for m, spans in self.bad_before.items() if spans - Spans(done.get(m, ()))}
-        return bad | left
+    def _runs(self) -> list[tuple[Window, ModelRun]]:
+        """What the invocations have brought so far."""
+        return [
+            (w, run) for w, account in self._accounts.items() for run in account.models.values()
+        ]
 
-    def _without_last(self, entries: Mapping[datetime, RunEntry]) -> dict[datetime, RunEntry]:
+    def _add(self, window: Window, runs: Iterable[ModelRun]) -> _Account:
+        account = self._accounts[window]
+        account.models.update({run.model: run for run in runs})
+        return account
+
+    def _without_last(self, entries: Entries) -> Entries:
         """Hold back the newest run that ends here if no other will be open after it."""
-        ending = [start for start, entry in entries.items() if entry.outcome is not None]
-        has_published = any(
-            run.row_count is not None for a in self._accounts.values() for run in a.models.values()
-        )
-        is_end = len(ending) == len(self.pending.windows)
-        if not is_end or not has_published or not self.tables(len(self.unwindowed.stages)):
-            return dict(entries)
-        last = max(ending)
-        self.held_back = self.pipeline.calendar.window_at(last)
+        ending = [window for window, entry in entries.items() if entry.outcome is not None]
+        if len(ending) < len(self.pending.windows) or not self.tables():
+            return entries
+        if all(run.row_count is None for _, run in self._runs):  # nothing was published
+            return entries
+        self.held_back = last = max(ending)
         self._last_words = entries[last].outcome
         return {**entries, last: replace(entries[last], outcome=None)}
 
-    def _record(
-        self, fence: int, entries: Mapping[datetime, RunEntry], change: IndexChange
-    ) -> None:
+    def _record(self, fence: int, entries: Entries, change: IndexChange) -> None:
+        by_start = {window.start: entry for window, entry in entries.items()}
         reached("before-record")
         now = self.context.environment.now()
-        self.context.ledger.results.record(self.pipeline.name, fence, entries, change, now)
+        self.context.ledger.results.record(self.context.pipeline.name, fence, by_start, change, now)
         reached("after-record")
-        for start, entry in sorted(entries.items()):
+        for window, entry in sorted(entries.items(), key=lambda item: item[0]):
             if entry.outcome is not None:
-                window = self.pipeline.calendar.window_at(start)
-                self.pending.strike(start)
+                self.pending.strike(window)
                 self.states[window] = entry.outcome.state
                 self.context.observer.settled(window, entry.outcome)
 
-    def _add(self, start: datetime, runs: Iterable[ModelRun], judgement: Judgement | None) -> None:
-        account = self._accounts.setdefault(start, _Account())
-        account.models.update({run.model: run for run in runs})
-        if judgement is not None:
-            account.checks |= judgement.checks
-            account.seconds += judgement.seconds / len(judgement.windows)
-
-    def _outcome(self, start: datetime, failure: str | None = None) -> RunEnd:
-        """The sum of a run's account; ``failure`` is one that is about none of its models."""
-        account = self._accounts[start]
-        found = [m for n in self.pipeline.data_nodes if (m := account.models.get(n.name))]
+    def _outcome(self, window: Window, failure: str | None = None) -> RunEnd:
+        """Sum up a run's account; ``failure`` is one that is about none of its models."""
+        account = self._accounts[window]
+        found = [m for n in self.context.pipeline.data_nodes if (m := account.models.get(n.name))]
         states = [run.standing.state for run in found]
         states.append(RunState.SUCCESS if failure is None else RunState.FAILED)
         return RunEnd(
@@ -205,73 +201,67 @@ class RunRecorder:
             reason=next((run.reason for run in found if run.standing in _BAD), failure),
         )
 
-    def _failed(self, start: datetime, model: str, failure: Failure) -> ModelRun:
-        before = self._accounts[start].models.get(model) if start in self._accounts else None
-        hashes = {node.name: node.code_hash for node in self.pipeline.windowed}
-        row_count = before.row_count if before else None
-        return ModelRun(model, failure.standing, row_count, hashes[model], failure.reason)
+    def _failed(self, window: Window, model: str, failure: Failure) -> ModelRun:
+        before = self._accounts[window].models.get(model)
+        code_hash = next(n.code_hash for n in self.context.pipeline.windowed if n.name == model)
+        rows = before.row_count if before else None
+        return ModelRun(model, failure.standing, rows, code_hash, failure.reason)
 
-    def _painted(
-        self, runs: Mapping[datetime, Iterable[ModelRun]], failure: Failure | None = None
-    ) -> dict[str, Timeline[WindowRecord]]:
-        """Return what is known of windowed models after some runs, by model."""
-        parts: dict[str, list[tuple[Span, WindowRecord]]] = {}
-        windowed = {node.name for node in self.pipeline.windowed}
-        for start, models in runs.items():
-            span = self.pipeline.calendar.window_at(start).span
-            for run in models:
-                if run.model in windowed:
-                    known = self._known(run, span, failure)
-                    parts.setdefault(run.model, []).append((span, known))
-        return {model: Timeline(found) for model, found in parts.items()}
-
-    def _made_from(
-        self, entries: Mapping[datetime, RunEntry], models: Iterable[str] | None = None
-    ) -> FilesRead:
-        """The files that were there for what some runs have brought of models; None: of all."""
-        wanted = self._seen.keys() if models is None else self._seen.keys() & set(models)
-        found: dict[str, dict[Span, tuple[InputFile, ...]]] = {}
-        for start, entry in entries.items():
-            span = self.pipeline.calendar.window_at(start).span
-            for run in entry.models:
-                if run.model in wanted and span in self._seen[run.model]:
-                    found.setdefault(run.model, {})[span] = self._seen[run.model][span]
-        return found
-
-    def _known(self, run: ModelRun, span: Span, failure: Failure | None = None) -> WindowRecord:
-        """Return what the index keeps; of a failure that will not pass also what it read."""
-        inputs = None
-        # What failed for another's sake is tried again as soon as that is mended.
-        is_own = failure is not None and failure.is_its_own and failure.blamed == run.model
-        if failure is not None and is_own and run.standing is WorkResult.FAILED:
-            remedy = retries.classify(failure.message).remedy
-            if remedy is retries.Remedy.PERMANENT and run.model in self.context.inputs:
-                inputs = self.context.inputs[run.model](span)
-        has_rows = run.row_count is not None
-        return WindowRecord(
-            run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=has_rows
+    def _made_from(self, entries: Entries, models: Container[str]) -> FilesRead:
+        """Return the files that were there for what some runs have brought of models."""
+        found = grouped(
+            (run.model, (window.span, files))
+            for window, entry in entries.items()
+            for run in entry.models
+            if run.model in models
+            and (files := self._seen.get(run.model, {}).get(window.span)) is not None
         )
+        return {model: dict(read) for model, read in found.items()}
 
-    def _published(self, chunk: Chunk, judgement: Judgement) -> dict[str, list[Span]]:
-        """Return the windows that an invocation has published, by model."""
-        published: dict[str, list[Span]] = {}
-        for start, window in judgement.windows.items():
-            span = self.pipeline.calendar.window_at(start).span
-            for run in window.models:
-                if run.row_count is not None and run.model in chunk.models:
-                    published.setdefault(run.model, []).append(span)
-        return published
+    def _inputs_of(self, failure: Failure) -> InputsOf | None:
+        """Return what tells on what a model has failed, if it would fail on that again."""
+        # What failed for another's sake is tried again as soon as that is mended.
+        if not failure.is_its_own or failure.standing is not WorkResult.FAILED:
+            return None
+        is_permanent = retries.classify(failure.message).remedy is retries.Remedy.PERMANENT
+        return self.context.inputs.get(failure.blamed or "") if is_permanent else None
 
-    def _to_be_built(
-        self, published: Iterable[str], span: Span
-    ) -> dict[str, tuple[Span, WindowRecord]]:
-        """Return the tables that lag behind what was published, should nobody build them."""
-        behind = reads_from(self.pipeline, set(published))
-        return {
-            node.name: (span, WindowRecord(WorkResult.FAILED, node.code_hash, reason=_NOT_YET))
-            for node in self.pipeline.following_tables
-            if node.name in behind
-        }
+
+def _record_of(run: ModelRun, inputs: str | None = None) -> WindowRecord:
+    """Return what the index keeps of a model's run; ``inputs`` is what it would fail on again."""
+    has_rows = run.row_count is not None
+    return WindowRecord(
+        run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=has_rows
+    )
+
+
+def _timelines(
+    parts: Iterable[tuple[str, tuple[Span, WindowRecord]]],
+) -> dict[str, Timeline[WindowRecord]]:
+    return {model: Timeline(found) for model, found in grouped(parts).items()}
+
+
+def _whole(runs: Iterable[ModelRun], window: Window) -> dict[str, tuple[Span, WindowRecord]]:
+    """Return what is known of nodes without windows, in a window's name."""
+    return {run.model: (window.span, _record_of(run)) for run in runs}
+
+
+def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
+    """Return the values of each key, in their order."""
+    found: dict[K, list[T]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def unbuilt(
+    tables: Iterable[Node], window: Window, reason: str
+) -> dict[str, tuple[Span, WindowRecord]]:
+    """Return the records of tables that are to be built in a window's name, and why."""
+    return {
+        node.name: (window.span, WindowRecord(WorkResult.FAILED, node.code_hash, reason=reason))
+        for node in tables
+    }
 
 
 def outdated_by(pipeline: Pipeline, published: Mapping[str, Iterable[Span]]) -> dict[str, Spans]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
-from itertools import groupby
 
 from runner.core.crash_points import reached
 from runner.core.errors import FencedOffError
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
-from runner.core.status import WindowRecord, WorkResult
-from runner.core.timelines import Timeline
+from runner.core.status import WorkResult
 from runner.dbt.protocol import Publication
 from runner.execution.context import RunContext
-from runner.execution.recorder import outdated_by
+from runner.execution.recorder import grouped, outdated_by, unbuilt
 from runner.ledger import IndexChange, ModelRun, Run, RunEnd, RunEntry, total_rows
 from runner.project.pipelines import Pipeline
 from runner.warehouse.markers import RESULTS, index_of, span_of
@@ -39,17 +37,23 @@ def recover(context: RunContext) -> None:
     ]
     cut_off = [*abandoned, *ledger.runs.find_unsettled(pipeline.name)]
     settled: list[Run] = []
-    for fence, group in groupby(sorted(cut_off, key=_fence), key=_fence):
-        runs = list(group)
+    for fence, runs in sorted(grouped((run.fence or 0, run) for run in cut_off).items()):
         span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
         everything = context.published(span)
         told = [marker for marker in everything if marker.fence == fence and marker.run_id]
-        index = _index(pipeline, everything, told)
-        published = {model: [part for part, _ in found] for model, found in index.items()}
+        # What some of the markers amount to, after all that others have published since.
+        index = index_of(everything, pipeline.readers)
+        mine = {
+            model: index[model].within(Spans(spans))
+            for model, spans in grouped((m.model, span_of(m)) for m in told).items()
+        }
         change = IndexChange(
-            windows=index,
-            whole=_unbuilt(pipeline, span),
-            outdated=outdated_by(pipeline, published),
+            windows=mine,
+            # No marker says whether the tables made from windows were built.
+            whole=unbuilt(pipeline.following_tables, pipeline.calendar.before(span.end), _DIED),
+            outdated=outdated_by(
+                pipeline, {model: records.covered for model, records in mine.items()}
+            ),
         )
         entries = _vouched(pipeline, runs, told)
         reached("recovery-told")
@@ -80,45 +84,20 @@ def adopt(context: RunContext) -> int:
     return len(told) if is_filled else 0
 
 
-def _fence(run: Run) -> int:
-    return run.fence or 0
-
-
-def _index(
-    pipeline: Pipeline, everything: Iterable[Publication], told: Iterable[Publication]
-) -> dict[str, Timeline[WindowRecord]]:
-    """Return what some of the markers amount to, after all that others have published since."""
-    index = index_of(everything, pipeline.readers)
-    mine: dict[str, list[Span]] = {}
-    for marker in told:
-        mine.setdefault(marker.model, []).append(span_of(marker))
-    return {model: index[model].within(Spans(spans)) for model, spans in mine.items()}
-
-
-def _unbuilt(pipeline: Pipeline, span: Span) -> dict[str, tuple[Span, WindowRecord]]:
-    """Return the tables made from windows: no marker says whether they were built."""
-    newest = pipeline.calendar.before(span.end).span
-    return {
-        node.name: (newest, WindowRecord(WorkResult.FAILED, node.code_hash, reason=_DIED))
-        for node in pipeline.following_tables
-    }
-
-
 def _vouched(
     pipeline: Pipeline, runs: Iterable[Run], told: Iterable[Publication]
 ) -> dict[datetime, RunEntry]:
     """Return the runs whose models the markers all vouch for, and whose end no table waits for."""
-    found = list(runs)
+    found = sorted(runs, key=lambda run: run.window_start)
     if pipeline.following_tables:
-        # They are built in the name of the newest, which therefore is not done.
-        found = sorted(found, key=lambda run: run.window_start)[:-1]
+        found.pop()  # they are built in the name of the newest, which therefore is not done
+    published = grouped(
+        (m.window_start, ModelRun(m.model, RESULTS[m.verdict], m.row_count, m.code_hash))
+        for m in told
+    )
     entries = {}
     for run in found:
-        models = tuple(
-            ModelRun(m.model, RESULTS[m.verdict], m.row_count, m.code_hash)
-            for m in told
-            if m.window_start == run.window_start
-        )
+        models = tuple(published.get(run.window_start, ()))
         done = {model.model for model in models if model.standing in _DONE}
         if done >= {node.name for node in pipeline.windowed}:
             state = worst(model.standing.state for model in models)

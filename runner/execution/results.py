@@ -1,22 +1,48 @@
-"""An invocation's result, looked at by model and by window."""
+"""An invocation's result, looked at by model and by window, and what went wrong in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
 from runner.core.chunks import Chunk
+from runner.core.status import WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Evidence, InvocationResult, NodeResult, WindowEvidence
-from runner.dbt.reports import brief, is_lock
+from runner.dbt.reports import brief, is_about_size, is_filter, is_lock
 from runner.ledger import CheckFinding
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.warehouse.markers import Publications, by_window
 
 NO_ROWS = "no rows"  # what a check expects that names no window
+_BAD = frozenset({"error", "fail", "runtime error", "partial success"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that went wrong, without a check having named the window."""
+
+    reason: str  # one line: the node, what is wrong
+    message: str  # the engine's own words, to tell what may help
+    blamed: str | None = None  # the model, seed or snapshot that it is about, if it is known
+    is_its_own: bool = False  # what failed is that model itself, not a test of it
+    standing: WorkResult = WorkResult.FAILED  # or incorrect if it was built and a check failed
+    is_systematic: bool = True  # it lies outside the windows: trying them one by one is in vain
+    findings: tuple[CheckFinding, ...] = ()  # its evidence, unless its window has it already
+
+    @property
+    def signature(self) -> str:
+        """Equal for two failures of one cause."""
+        return re.sub(r"\d+", "#", self.reason) if is_filter(self.reason) else self.reason
+
+    def mentions(self, window: Window) -> bool:
+        """Tell whether the reason names a window by its label, as in the name of a file."""
+        label = rf"(?<![0-9A-Za-z]){re.escape(window.label)}(?![0-9A-Za-z])"
+        return not is_filter(self.reason) and bool(re.search(label, self.reason))
 
 
 @dataclass(frozen=True)
@@ -29,43 +55,20 @@ class InvocationReport:
     windows: tuple[Window, ...]
 
     @cached_property
-    def published(self) -> Publications:
-        """The markers by model and UTC start of the window."""
-        return by_window(self.result.publications)
-
-    @cached_property
-    def named(self) -> Mapping[datetime, tuple[CheckFinding, ...]]:
-        """The findings of checks that name windows, by UTC start."""
-        if len(self.windows) > 1:
-            return _named_windows(self.pipeline, self.result.evidence)
-        # Of a single window a gate speaks even if it names none.
-        gates = {node.name for node in self.pipeline.nodes if node.is_gate}
-        alone = self.windows[0].start
-        evidence = tuple(
-            replace(found, windows=(WindowEvidence(alone, NO_ROWS, _actual(found), found.sample),))
-            if not found.windows and found.check in gates
-            else found
-            for found in self.result.evidence
-        )
-        return _named_windows(self.pipeline, evidence)
-
-    @cached_property
-    def findings(self) -> tuple[CheckFinding, ...]:
-        """The findings without a window; of a single window they speak all the same."""
-        severities = ("warn",) if len(self.windows) > 1 else ("error", "warn")
-        return findings_without_window(self.result, *severities)
-
-    @cached_property
-    def failed_checks(self) -> Mapping[str | None, str]:
-        """The first failed check of each model, in words."""
-        failed = [n for n in self.result.nodes if is_test(n) and n.status == "fail"]
-        return {blamed(self.pipeline, node): in_words(node) for node in reversed(failed)}
+    def nodes(self) -> Mapping[str, Node]:
+        """The pipeline's nodes by unique id."""
+        return {node.unique_id: node for node in self.pipeline.nodes}
 
     @cached_property
     def models(self) -> tuple[Node, ...]:
         """Windowed models of the chunk, parents first."""
         names = {*self.chunk.models, *self.chunk.checks}
         return tuple(node for node in self.pipeline.windowed if node.name in names)
+
+    @cached_property
+    def published(self) -> Publications:
+        """The markers by model and UTC start of the window."""
+        return by_window(self.result.publications)
 
     def is_published(self, model: str) -> bool:
         """Tell whether every window of a model is published."""
@@ -76,9 +79,141 @@ class InvocationReport:
         markers = [self.published.get((model, window.start)) for window in self.windows]
         return all(marker is None or marker.verdict is not None for marker in markers)
 
+    @cached_property
+    def named(self) -> Mapping[datetime, Sequence[CheckFinding]]:
+        """The findings of checks that name windows, by UTC start."""
+        # Of a single window a gate speaks even if it names none.
+        is_single = len(self.windows) == 1
+        speaking = {node.name for node in self.pipeline.nodes if node.is_gate and is_single}
+        named: dict[datetime, list[CheckFinding]] = {}
+        for found in self.result.evidence:
+            windows, model = found.windows, found.model or self._model_of(found.check)
+            if not windows and found.check in speaking:
+                start = self.windows[0].start
+                windows = (WindowEvidence(start, NO_ROWS, _actual(found), found.sample),)
+            for w in windows:
+                finding = CheckFinding(
+                    model, found.check, found.severity, w.expected, w.actual, w.sample
+                )
+                named.setdefault(w.window_start, []).append(finding)
+        return named
+
+    @cached_property
+    def findings(self) -> tuple[CheckFinding, ...]:
+        """The findings that name no window and tell of each: warnings; of a single one, all."""
+        return tuple(f for f in self._unnamed if f not in self.unplaced)
+
+    @cached_property
+    def unplaced(self) -> tuple[CheckFinding, ...]:
+        """The errors that name none of several windows."""
+        has_many = len(self.windows) > 1
+        return tuple(f for f in self._unnamed if has_many and f.severity == "error")
+
+    @cached_property
+    def _unnamed(self) -> tuple[CheckFinding, ...]:
+        return tuple(
+            CheckFinding(
+                found.model, found.check, found.severity, None, _actual(found), found.sample
+            )
+            for found in self.result.evidence
+            if not found.windows
+        )
+
+    @cached_property
+    def failures(self) -> tuple[Failure, ...]:
+        """The nodes that have failed, in the order in which they ran."""
+        return tuple(self._failure(node) for node in self.result.nodes if node.status in _BAD)
+
+    @cached_property
+    def failed_checks(self) -> Mapping[str | None, str]:
+        """The first failed check of each model, in words."""
+        failed = [n for n in self.result.nodes if is_test(n) and n.status == "fail"]
+        return {self._blamed(node): _in_words(node) for node in reversed(failed)}
+
+    def is_about_windows(self, result: NodeResult) -> bool:
+        """Tell whether a node is a windowed model, or tests what is built from one, and has run."""
+        node = self.nodes.get(result.unique_id)
+        if node is None or is_lock(result.message):
+            return False
+        return node.is_windowed or (node.kind == "test" and node.reads_windows)
+
+    def _failure(self, node: NodeResult) -> Failure:
+        """Describe a failure; what is published is incorrect, or not judged if its test broke."""
+        name = self._blamed(node)
+        is_windowed = any(model.name == name for model in self.models)
+        is_published = name is not None and is_windowed and self.is_published(name)
+        standing = WorkResult.FAILED
+        if is_test(node) and node.status == "fail" and (is_published or not is_windowed):
+            standing = WorkResult.INCORRECT
+        elif is_test(node) and is_published:
+            standing = WorkResult.PUBLISHED
+        return Failure(
+            reason=_in_words(node),
+            message=node.message or node.status,
+            blamed=name,
+            is_its_own=not node.unique_id.startswith(("test.", "unit_test.")),
+            standing=standing,
+            is_systematic=not self.is_about_windows(node),
+            findings=self.unplaced,
+        )
+
+    def _blamed(self, result: NodeResult) -> str | None:
+        """Return what a result is about: a model, seed or snapshot itself, or what a test reads."""
+        node = self.nodes.get(result.unique_id)
+        if node is None:
+            return None
+        about = {n.unique_id: n.name for n in self.pipeline.data_nodes}
+        tested = (node.attached_to,) if node.attached_to else node.parents
+        return next((about[key] for key in (node.unique_id, *tested[::-1]) if key in about), None)
+
+    def _model_of(self, check: str) -> str | None:
+        """Return the model that a singular test is about: the last that it reads."""
+        windowed = {n.unique_id: n.name for n in self.pipeline.windowed}
+        tests = (n.parents for n in self.pipeline.nodes if n.kind == "test" and n.name == check)
+        return next((windowed[key] for key in next(tests, ())[::-1] if key in windowed), None)
+
+
+def cause(report: InvocationReport, undone: Set[str]) -> Failure | None:
+    """Find why some windowed models are not done, first in the order of the graph."""
+    error = report.result.error
+    if error is not None:
+        # Killed or out of time: half of the windows may fit. All else is not about windows.
+        return Failure(error, error, is_systematic=not is_about_size(error))
+    outside = [f for f in report.failures if f.is_systematic and _keeps(report, f.blamed, undone)]
+    inside = [f for f in report.failures if not f.is_systematic]
+    return next(iter((*outside, *inside)), None) or _silence(report)
+
+
+def _keeps(report: InvocationReport, name: str | None, undone: Set[str]) -> bool:
+    """Tell whether a failure without windows may be why models are undone: they read it."""
+    return name is None or not undone.isdisjoint({name, *reads_from(report.pipeline, {name})})
+
+
+def _silence(report: InvocationReport) -> Failure | None:
+    """Explain that nothing failed, and yet something was not done."""
+    for model in report.models:
+        if model.name in report.chunk.models and not report.is_published(model.name):
+            hint = "is it disabled, or not selected by its pipeline?"
+            reason = f"{model.name} published nothing: {hint}"
+            return Failure(reason, reason)
+    for model in report.models:
+        if not report.is_judged(model.name):
+            hint = f"see `dbt test --select {model.name}`"
+            reason = f"{model.name} is published, but not all of its checks ran: {hint}"
+            return Failure(reason, reason, model.name, standing=WorkResult.PUBLISHED)
+    return None
+
+
+def nothing_came_of(chunk: Chunk) -> Failure:
+    """Return the failure of an invocation in which nothing had failed and nothing was done."""
+    names = ", ".join((*chunk.models, *chunk.checks))
+    hint = f"try it with `dbt build --select {names.split(', ')[0]}`"
+    reason = f"dbt said nothing of {names}: {hint}"
+    return Failure(reason, reason)
+
 
 def reads_from(pipeline: Pipeline, names: Set[str]) -> set[str]:
-    """The nodes that read one of ``names``, directly or not."""
+    """Return the nodes that read one of ``names``, directly or not."""
     readers: set[str] = set()
     for node in pipeline.data_nodes if names else ():
         if not (names | readers).isdisjoint(pipeline.parents[node.name]):
@@ -86,34 +221,12 @@ def reads_from(pipeline: Pipeline, names: Set[str]) -> set[str]:
     return readers
 
 
-def blamed(pipeline: Pipeline, result: NodeResult) -> str | None:
-    """The model, seed or snapshot that a result is about: the node itself, or what it tests."""
-    node = next((n for n in pipeline.nodes if n.unique_id == result.unique_id), None)
-    if node is None:
-        return None
-    if node in pipeline.data_nodes:
-        return node.name
-    about = {n.unique_id: n.name for n in pipeline.data_nodes}
-    tested = [node.attached_to] if node.attached_to else list(node.parents)
-    return next((about[unique_id] for unique_id in reversed(tested) if unique_id in about), None)
-
-
-def is_about_windows(pipeline: Pipeline, result: NodeResult) -> bool:
-    """Tell whether a node is a windowed model, or tests what is built from one, and has run."""
-    if is_lock(result.message):
-        return False
-    known = next((n for n in pipeline.nodes if n.unique_id == result.unique_id), None)
-    if known is None:
-        return False
-    return known.is_windowed or (known.kind == "test" and known.reads_windows)
-
-
 def is_test(node: NodeResult) -> bool:
     """Tell whether a result is a data test's."""
     return node.unique_id.startswith("test.")
 
 
-def in_words(node: NodeResult) -> str:
+def _in_words(node: NodeResult) -> str:
     """Say why a node has failed, in one line that begins with its name."""
     kind, _, name, *rest = node.unique_id.split(".")
     if kind == "unit_test" and node.status == "fail":
@@ -126,36 +239,5 @@ def in_words(node: NodeResult) -> str:
     return text if text.startswith(f"{name} ") else f"{name}: {text}"
 
 
-def findings_without_window(result: InvocationResult, *severities: str) -> tuple[CheckFinding, ...]:
-    """Return what the checks found that name no window."""
-    return tuple(
-        CheckFinding(found.model, found.check, found.severity, None, _actual(found), found.sample)
-        for found in result.evidence
-        if not found.windows and found.severity in severities
-    )
-
-
 def _actual(found: Evidence) -> str:
     return f"{found.failures:,} row{'' if found.failures == 1 else 's'}"
-
-
-def _named_windows(
-    pipeline: Pipeline, evidence: tuple[Evidence, ...]
-) -> dict[datetime, tuple[CheckFinding, ...]]:
-    named: dict[datetime, tuple[CheckFinding, ...]] = {}
-    for found in evidence:
-        model = found.model or _model_of_check(pipeline, found.check)
-        for window in found.windows:
-            finding = CheckFinding(
-                model, found.check, found.severity, window.expected, window.actual, window.sample
-            )
-            named[window.window_start] = (*named.get(window.window_start, ()), finding)
-    return named
-
-
-def _model_of_check(pipeline: Pipeline, check: str) -> str | None:
-    """The model that a singular test is about: the last that it reads."""
-    test = next((n for n in pipeline.nodes if n.kind == "test" and n.name == check), None)
-    names = {n.unique_id: n.name for n in pipeline.windowed}
-    read = [names[parent] for parent in test.parents if parent in names] if test else []
-    return read[-1] if read else None

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from runner.core.spans import Span, Spans
 from runner.core.windows import Calendar, Window
-from runner.execution.failures import Failure
+from runner.execution.results import Failure
 
 
 def mentioned(calendar: Calendar, span: Span, failure: Failure) -> list[Span]:
-    """The range cut at the windows that a failure mentions; empty if it mentions none."""
+    """Return the range cut at the windows that a failure mentions; empty if it mentions none."""
     named = [window.span for window in calendar.windows(span) if failure.mentions(window)]
     if not named or named == [span]:
         return []
@@ -24,7 +24,7 @@ def mentioned(calendar: Calendar, span: Span, failure: Failure) -> list[Span]:
 
 
 def probes(windows: Sequence[Window]) -> list[Window]:
-    """The windows to try alone before a range is halved: both ends, and one between."""
+    """Return the windows to try alone before a range is halved: both ends, and one between."""
     return [windows[0], windows[len(windows) // 2], windows[-1]]
 
 
@@ -35,5 +35,5 @@ def around(span: Span, probed: Sequence[Window], calendar: Calendar) -> list[Spa
 
 
 def halves(calendar: Calendar, span: Span) -> tuple[Span, ...]:
-    """A range in two; a single window stays as it is."""
+    """Return a range in two; a single window stays as it is."""
     return calendar.halves(span) if calendar.count(span) > 1 else (span,)

@@ -42,7 +42,7 @@ class UnwindowedNodes:
     select: frozenset[str] | None  # names; None: all
     with_snapshots: bool
     unit_tested: set[str] = field(default_factory=set)  # names
-    _built: set[str] = field(default_factory=set)  # unique ids
+    _built: set[str] = field(default_factory=set)  # names
 
     @cached_property
     def stages(self) -> Sequence[frozenset[str]]:
@@ -57,47 +57,44 @@ class UnwindowedNodes:
         return [frozenset(stages.get(index, ())) for index in range(max(stages) + 1)]
 
     def joining(self, stage: int, *, is_last: bool) -> list[Node]:
-        """The nodes to build in the next invocation of a stage; parents first."""
+        """Return the nodes to build in the next invocation of a stage; parents first."""
+        ready = stage + is_last  # a stage's tables come when the last of its windows are done
         return [
             node
             for node in self._wanted
-            if node.unique_id not in self._built
-            and (node.name not in self._following or self._is_ready(node, stage, is_last=is_last))
+            if node.name not in self._built
+            and (node.name not in self._following or self._stage[node.name] <= ready)
         ]
 
-    def following(self, stage: int) -> list[Node]:
+    def following(self, stage: int | None = None) -> list[Node]:
         """Return the tables made from windows of the stages so far that are not built yet."""
-        return [
-            node
-            for node in self._wanted
-            if node.unique_id not in self._built
-            and node.name in self._following
-            and self._stage[node.name] <= stage + 1
-        ]
+        stage = len(self.stages) if stage is None else stage
+        return [node for node in self.joining(stage, is_last=True) if node.name in self._following]
 
     def checks(self, chunk: Chunk, joining: Sequence[Node]) -> list[str]:
-        """The names of the tests that judge the windows of a chunk.
+        """Return the names of the tests that judge the windows of a chunk.
 
         Those of its models, and those of views that are built already and read windows. A test
         that also reads a table which is still to come runs with that table.
         """
-        to_come = {node.unique_id for node in self.following(len(self.stages))}
+        tables = {node.unique_id for node in self._wanted if node.name in self._following}
+        to_come = {node.unique_id for node in self.following()}
         to_come -= {node.unique_id for node in joining}
-        judged = {*chunk.models, *chunk.checks}
+        judged = dict.fromkeys((*chunk.models, *chunk.checks), to_come)
+        too_early = dict.fromkeys(self._built, tables) | judged  # to be read by a node's tests
         found = [
             test.name
             for node in self.pipeline.data_nodes
             for test in self.pipeline.later_tests[node.name]
-            if to_come.isdisjoint(test.parents)
-            and (node.name in judged or (node.unique_id in self._built and self._reads_on(test)))
+            if node.name in too_early
+            and test.reads_windows
+            and too_early[node.name].isdisjoint(test.parents)
         ]
         return list(dict.fromkeys(found))
 
     def needs_unit_tests(self, models: Sequence[str]) -> bool:
         """Tell whether one of some models has unit tests that have not passed yet."""
-        tested = {
-            p for node in self.pipeline.nodes if node.kind == "unit_test" for p in node.parents
-        }
+        tested = {p for n in self.pipeline.nodes if n.kind == "unit_test" for p in n.parents}
         with_tests = {n.name for n in self.pipeline.data_nodes if n.unique_id in tested}
         return not self.unit_tested.issuperset(with_tests.intersection(models))
 
@@ -107,19 +104,20 @@ class UnwindowedNodes:
         unit_tests = [statuses[n] for n in statuses if n.startswith("unit_test.")]
         if statuses and all(status == "pass" for status in unit_tests):
             self.unit_tested.update(models)
-        for node in self._wanted:
-            if statuses.get(node.unique_id) == "success" and self._has_passed(node, statuses):
-                self._built.add(node.unique_id)
+        self._built.update(
+            node.name
+            for node in self._wanted
+            if statuses.get(node.unique_id) == "success" and self._has_passed(node, statuses)
+        )
 
     def _has_passed(self, node: Node, statuses: Mapping[str, str]) -> bool:
-        tests = self.pipeline.later_tests[node.name]
         return all(
             statuses.get(test.unique_id, "pass") in _PASSED
-            for test in tests
+            for test in self.pipeline.later_tests[node.name]
             if node.name in self._following or not test.reads_windows
         )
 
-    @property
+    @cached_property
     def _wanted(self) -> list[Node]:
         return [
             node
@@ -128,15 +126,6 @@ class UnwindowedNodes:
             and (self.select is None or node.name in self.select)
             and (node.kind != "snapshot" or self.with_snapshots)
         ]
-
-    def _reads_on(self, test: Node) -> bool:
-        """Tell whether a test of a view says something about every window."""
-        tables = {node.unique_id for node in self._wanted if node.name in self._following}
-        return test.reads_windows and tables.isdisjoint(test.parents)
-
-    def _is_ready(self, node: Node, stage: int, *, is_last: bool) -> bool:
-        made_of = self._stage[node.name] - 1  # the last stage whose windows it reads
-        return made_of < stage or (made_of == stage and is_last)
 
     @cached_property
     def _following(self) -> frozenset[str]:

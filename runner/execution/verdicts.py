@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from runner.core.chunks import Chunk
 from runner.core.spans import Span
@@ -17,20 +16,13 @@ from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
 from runner.dbt.protocol import InvocationResult
-from runner.execution.failures import BAD, Failure, cause, failure_of
-from runner.execution.results import (
-    NO_ROWS,
-    InvocationReport,
-    blamed,
-    findings_without_window,
-    is_about_windows,
-    is_test,
-    reads_from,
-)
+from runner.execution.results import NO_ROWS, Failure, InvocationReport, cause, is_test, reads_from
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.warehouse.markers import RESULTS
+
+_ANSWERS = frozenset({"pass", "warn", "fail"})
 
 
 @dataclass(frozen=True)
@@ -51,21 +43,22 @@ class WindowJudgement:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The judgement of an invocation, by UTC start of its windows."""
+    """The judgement of an invocation."""
 
-    windows: Mapping[datetime, WindowJudgement]
+    windows: Mapping[Window, WindowJudgement]
     unwindowed: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
     unwindowed_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
     failure: Failure | None  # why something is left to do, if no check has named a window
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
     late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
+    error: str | None  # why dbt itself did not get through
     seconds: float
 
 
 def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgement:
     """Say of every model's window in ``chunk`` what is known, and what is left to do."""
     report = InvocationReport(pipeline, chunk, result, tuple(pipeline.calendar.windows(chunk.span)))
-    windows = {window.start: _judged(report, window) for window in report.windows}
+    windows = {window: _judged(report, window) for window in report.windows}
     undone = {m for w in windows.values() for m in (*w.to_build, *w.to_check)}
     has_condemned = any(window.condemned for window in windows.values())
     failure = cause(report, undone) if undone or result.error else None
@@ -78,37 +71,35 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         unwindowed=tuple(_unwindowed_runs(report)),
         unwindowed_findings=tuple(_unwindowed_findings(report)),
         failure=failure,
-        checks=frozenset(_checks(report)),
+        checks=_checks(report),
         late=_late(report),
+        error=result.error,
         seconds=result.seconds,
     )
 
 
 def _judged(report: InvocationReport, window: Window) -> WindowJudgement:
     named = report.named.get(window.start, ())
-    condemned: dict[str | None, CheckFinding] = {}
-    for finding in named:
-        if finding.severity == "error":
-            condemned.setdefault(finding.model, finding)
-    found: dict[str, ModelRun | None] = {
+    # Of several findings against a model the first is the reason.
+    condemned = {f.model: f for f in reversed(named) if f.severity == "error"}
+    found = {
         node.name: _model_run(report, node, window, condemned.get(node.name))
         for node in report.models
     }
-    wrong = {name for name, run in found.items() if run and run.standing is WorkResult.INCORRECT}
+    runs = [run for run in found.values() if run is not None]
+    wrong = {run.model for run in runs if run.standing is WorkResult.INCORRECT}
+    published = [run.model for run in runs if run.standing is WorkResult.PUBLISHED]
     tainted = reads_from(report.pipeline, wrong)
-    to_build = tuple(n for n, run in found.items() if run is None and n not in tainted)
-    published = [n for n, run in found.items() if run and run.standing is WorkResult.PUBLISHED]
     # A test that compares a model with a condemned one would condemn both.
-    untestable = {
-        n for n in published if not (wrong | tainted).isdisjoint(report.pipeline.tested_with[n])
-    }
-    held = {n for n, run in found.items() if run is None and n in tainted} | untestable
+    tested_with = report.pipeline.tested_with
+    untestable = {n for n in published if not (wrong | tainted).isdisjoint(tested_with[n])}
+    left = [name for name, run in found.items() if run is None]
     return WindowJudgement(
-        models=tuple(run for run in found.values() if run is not None),
+        models=tuple(runs),
         findings=(*named, *report.findings),
-        to_build=to_build,
-        to_check=tuple(n for n in published if n not in untestable),
-        held=tuple(n for n in found if n in held),
+        to_build=tuple(name for name in left if name not in tainted),
+        to_check=tuple(name for name in published if name not in untestable),
+        held=tuple(n for n in found if n in untestable or (n in tainted and n in left)),
     )
 
 
@@ -117,25 +108,20 @@ def _model_run(
 ) -> ModelRun | None:
     """Return a model's result; None if nothing of it is published or known to be wrong."""
     marker = report.published.get((node.name, window.start))
-    row_count = marker.row_count if marker else None
     if condemned is not None:
-        reason = _in_words(condemned)
-        return ModelRun(node.name, WorkResult.INCORRECT, row_count, node.code_hash, reason)
+        rows, reason = marker.row_count if marker else None, _in_words(condemned)
+        return ModelRun(node.name, WorkResult.INCORRECT, rows, node.code_hash, reason)
     if marker is None:
         return None
     standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
-    return ModelRun(node.name, standing, row_count, marker.code_hash or node.code_hash, why)
+    code_hash = marker.code_hash or node.code_hash
+    return ModelRun(node.name, standing, marker.row_count, code_hash, why)
 
 
 def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:
     """Yield the results of the nodes without windows that this invocation tried to build."""
-    failures = {
-        name: failure
-        for node in report.result.nodes
-        if node.status in BAD and (name := blamed(report.pipeline, node)) is not None
-        for failure in [failure_of(report, node, is_systematic=True)]
-    }
+    failures = {failure.blamed: failure for failure in report.failures}
     statuses = {node.unique_id: node.status for node in report.result.nodes}
     for node in report.pipeline.data_nodes:
         if node.is_windowed or node.unique_id not in statuses:
@@ -148,15 +134,12 @@ def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:
 
 
 def _unwindowed_findings(report: InvocationReport) -> Iterator[CheckFinding]:
-    """The evidence against what knows no windows, or against windows that did not run.
+    """Yield the evidence against what knows no windows, or against windows that did not run.
 
     That against what knows no windows is with a single window already.
     """
-    windowed = {node.name for node in report.pipeline.windowed}
-    if len(report.windows) > 1:
-        for finding in findings_without_window(report.result, "error"):
-            if finding.model is not None and finding.model not in windowed:
-                yield finding
+    windowed = {None, *(node.name for node in report.pipeline.windowed)}
+    yield from (finding for finding in report.unplaced if finding.model not in windowed)
     inside = {window.start for window in report.windows}
     for start, findings in report.named.items():
         label = report.pipeline.calendar.window_at(start).label
@@ -164,16 +147,11 @@ def _unwindowed_findings(report: InvocationReport) -> Iterator[CheckFinding]:
             yield replace(finding, expected=f"{label}: {finding.expected}")
 
 
-def _checks(report: InvocationReport) -> Iterator[str]:
-    """The tests of the windows that gave an answer; those of other tables are about all windows.
+def _checks(report: InvocationReport) -> frozenset[str]:
+    """Return the tests of the windows that gave an answer; of other tables they are about all.
 
     Gates were asked for the models that they let through, or held back.
     """
-    judged = {"pass", "warn", "fail"}
-    for result in report.result.nodes:
-        has_judged = is_test(result) and result.status in judged
-        if has_judged and is_about_windows(report.pipeline, result):
-            yield result.unique_id
     held_back = {evidence.model for evidence in report.result.evidence}
     asked = {
         node.unique_id
@@ -181,13 +159,13 @@ def _checks(report: InvocationReport) -> Iterator[str]:
         if node.name in report.chunk.models
         and (node.name in held_back or report.is_published(node.name))
     }
-    for node in report.pipeline.nodes:
-        if node.is_gate and node.attached_to in asked:
-            yield node.unique_id
+    gates = {n.unique_id for n in report.pipeline.nodes if n.is_gate and n.attached_to in asked}
+    answers = [r for r in report.result.nodes if is_test(r) and r.status in _ANSWERS]
+    return frozenset(gates.union(r.unique_id for r in answers if report.is_about_windows(r)))
 
 
 def _late(report: InvocationReport) -> dict[str, Timeline[str]]:
-    """The windows that checks have found to miss rows, and what is missing."""
+    """Return the windows that checks have found to miss rows, and what is missing."""
     windowed = {node.name for node in report.pipeline.windowed}
     found: dict[str, dict[Span, str]] = {}
     for evidence in report.result.evidence:

@@ -14,7 +14,7 @@ from enum import IntEnum
 from functools import cached_property
 
 from runner.core.graph import walk
-from runner.core.spans import Span, Spans
+from runner.core.spans import Span
 from runner.core.states import Verdict
 from runner.core.status import WORST_FIRST, WindowStatus
 
@@ -91,11 +91,6 @@ class LineageNode:
         """The parts that are not right."""
         return tuple(part for part in self.parts if part.status not in _RIGHT)
 
-    @property
-    def wrong_spans(self) -> Spans:
-        """Their windows."""
-        return Spans(part.span for part in self.wrong_parts)
-
 
 @dataclass(frozen=True)
 class Lineage:
@@ -115,18 +110,15 @@ class Lineage:
         A source without files is one only if something that reads it is not right: a closed day
         lands nothing either.
         """
+        wrong = [node for node in self.nodes if node.blame is Blame.WRONG]
+        harmful = [parent for node in wrong for parent in self._wrong_above(node)]
         found = [node for node in self.nodes if node.blame and not self._is_explained(node)]
-        return tuple(node for node in found if not node.is_absent or self._harms(node))
+        return tuple(node for node in found if not node.is_absent or node in harmful)
 
     def _is_explained(self, node: LineageNode) -> bool:
         return any(
             parent.blame >= node.blame and (node.blame is Blame.WRONG or not parent.is_absent)
             for parent in self._wrong_above(node)
-        )
-
-    def _harms(self, source: LineageNode) -> bool:
-        return any(
-            node.blame is Blame.WRONG and source in self._wrong_above(node) for node in self.nodes
         )
 
     def _wrong_above(self, node: LineageNode) -> list[LineageNode]:

@@ -99,7 +99,11 @@ class Tracer:
             pipeline=home.pipeline.name if home else None,
         )
         if node.kind == "source":
-            return self._source(found, node, span)
+            count = self.landed(node, span)
+            if count is None:
+                return replace(found, remark="cannot be seen from here")
+            landed = "landed" if count else "nothing landed"
+            return replace(found, remark=landed, is_absent=not count, location=node.location)
         subject = self._subject(node, home, span)
         calendar = home.pipeline.calendar if home else self._calendar(node)
         in_flight = home.in_flight() if home else Spans()
@@ -114,13 +118,6 @@ class Tracer:
             remark = "text only" if node.materialized == "ephemeral" else "not built yet"
         parts = tuple(_with_work(part, works, subject, node) for part in parts)
         return replace(found, parts=parts, remark=remark)
-
-    def _source(self, found: LineageNode, node: Node, span: Span) -> LineageNode:
-        count = self.landed(node, span)
-        if count is None:
-            return replace(found, remark="cannot be seen from here")
-        remark = "landed" if count else "nothing landed"
-        return replace(found, remark=remark, is_absent=not count, location=node.location)
 
     def _subject(self, node: Node, home: Planner | None, span: Span) -> PlannedNode:
         if home is not None:
@@ -174,7 +171,7 @@ def _whole_parts(
         for wrong in spans:
             yield WindowRange(wrong, "", status, explained(subject, status, wrong))
             return
-    if any(True for _ in subject.known):
+    if subject.known.covered:
         yield WindowRange(span, "", WindowStatus.SUCCESS)
 
 

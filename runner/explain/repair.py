@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from runner.core.spans import Span
@@ -47,13 +48,11 @@ def repair_commands(
     ``pauses`` are those of paused pipelines, ``target`` is the node that was asked about.
     """
     by_pipeline: dict[str, list[LineageNode]] = {}
-    for cause in found.causes:
-        for node in _to_run(found, cause):
-            if node.pipeline is not None:
-                by_pipeline.setdefault(node.pipeline, []).append(node)
+    for node in chain.from_iterable(_to_run(found, cause) for cause in found.causes):
+        if node.pipeline is not None:
+            by_pipeline.setdefault(node.pipeline, []).append(node)
     commands = [f"runner resume {name}" for name in by_pipeline if name in pauses]
-    for name, nodes in by_pipeline.items():
-        commands.append(_command(name, nodes, window, zone))
+    commands += [_command(name, nodes, window, zone) for name, nodes in by_pipeline.items()]
     # What another pipeline builds from it does not run along.
     if target.pipeline is not None and commands and target.pipeline not in by_pipeline:
         if target.pipeline in pauses:
@@ -87,12 +86,7 @@ def _command(pipeline: str, nodes: Collection[LineageNode], window: Span, zone: 
         return f"runner list-runs {pipeline}"
     # What has no windows is built in the name of the newest, whichever was asked about.
     dates = f" {_dates(nodes, window, zone)}" if all(node.is_windowed for node in nodes) else ""
-    if statuses <= {
-        WindowStatus.FAILED,
-        WindowStatus.BLOCKED,
-        WindowStatus.INCORRECT,
-        WindowStatus.PUBLISHED,
-    }:
+    if statuses <= {*_TO_MEND, WindowStatus.PUBLISHED}:
         return f"runner retry {pipeline}{dates}"
     options = " --reprocess stale" if WindowStatus.STALE in statuses else ""
     options += " --force" if WindowStatus.BLOCKED in statuses else ""
@@ -101,7 +95,7 @@ def _command(pipeline: str, nodes: Collection[LineageNode], window: Span, zone: 
 
 def _dates(nodes: Iterable[LineageNode], window: Span, zone: ZoneInfo) -> str:
     """Return the local dates of what is wrong, first and last inclusive, as options."""
-    spans = [span for node in nodes for span in node.wrong_spans] or [window]
+    spans = [part.span for node in nodes for part in node.wrong_parts] or [window]
     first = min(span.start for span in spans).astimezone(zone).date()
     last_instant = max(span.end for span in spans) - timedelta(microseconds=1)
     return f"--start-date {first} --end-date {last_instant.astimezone(zone).date()}"

@@ -7,10 +7,9 @@ window), :mod:`results` (how runs, models and checks ended), :mod:`runs` (what r
 replaying has shown), :mod:`scheduler` (its signs of life) and :mod:`maintenance` (pruning, checks).
 
 All of them speak to one :mod:`database`, which makes every operation one transaction:
-:mod:`connection` speaks SQL, :mod:`dialects` holds all that differs between the databases,
-:mod:`addresses` reads where the ledger is kept, :mod:`schema` holds the tables and the upgrades,
-:mod:`records` what goes in and out, :mod:`values` how values are kept, and :mod:`owners` names
-processes.
+:mod:`connection` speaks SQL, :mod:`dialects` holds all that differs between the databases and
+their addresses, :mod:`schema` the tables and the upgrades, :mod:`records` what goes in and out,
+:mod:`values` how values are kept, and :mod:`owners` names processes.
 """
 
 from pathlib import Path
@@ -35,7 +34,6 @@ from runner.ledger.records import (
     RunDetails,
     RunEnd,
     RunEntry,
-    Usage,
     total_rows,
 )
 from runner.ledger.results import Results
@@ -63,7 +61,6 @@ __all__ = [
     "RunStatistics",
     "SchedulerHeartbeat",
     "UnsentMessage",
-    "Usage",
     "total_rows",
 ]
 

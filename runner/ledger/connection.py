@@ -9,20 +9,15 @@ plus some seconds: leases trust no other. What a database could take for the nam
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import closing
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from runner.ledger.dialects import Dialect, Raw
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsKeysAndGetItem
 
-class Row(Protocol):
-    """A row of an answer; its values by the names of their columns."""
 
-    def __getitem__(self, column: str, /) -> Any:
-        """Return the value of a column, as the database keeps it."""
-
-    def keys(self) -> Iterable[str]:
-        """Return the names of the columns."""
+Row: TypeAlias = "SupportsKeysAndGetItem[str, Any]"  # the values of an answer, by column
 
 
 class Connection:
@@ -34,9 +29,7 @@ class Connection:
 
     def rows(self, sql: str, **values: object) -> list[Row]:
         """Return all rows of an answer."""
-        with closing(self._raw.cursor()) as cursor:
-            self._execute(cursor, sql, values)
-            return list(cursor.fetchall())
+        return list(self._executed(sql, values).fetchall())
 
     def row(self, sql: str, **values: object) -> Row | None:
         """Return the first row of an answer, None if there is none."""
@@ -52,22 +45,16 @@ class Connection:
 
     def change(self, sql: str, **values: object) -> int:
         """Execute a statement that changes rows; returns how many."""
-        with closing(self._raw.cursor()) as cursor:
-            self._execute(cursor, sql, values)
-            count: int = cursor.rowcount
-            return count
+        return int(self._executed(sql, values).rowcount)
 
     def change_each(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Execute a statement for each of some sets of values."""
-        bound = [self.dialect.bound(row) for row in rows]
-        if bound:
-            with closing(self._raw.cursor()) as cursor:
-                cursor.executemany(self.dialect.translated(sql), bound)
+        if bound := [self.dialect.bound(row) for row in rows]:
+            self._raw.cursor().executemany(self.dialect.translated(sql), bound)
 
     def insert(self, table: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Insert rows, each the values of the same columns by name."""
-        found = list(rows)
-        if found:
+        if found := list(rows):
             columns = ", ".join(found[0])
             values = ", ".join(f":{column}" for column in found[0])
             self.change_each(f"insert into {table} ({columns}) values ({values})", found)
@@ -78,8 +65,8 @@ class Connection:
         self.change(f"delete from {table} where {where}", **key)
         self.insert(table, rows)
 
-    def _execute(self, cursor: Any, sql: str, values: Mapping[str, object]) -> None:
-        if values:
-            cursor.execute(self.dialect.translated(sql), self.dialect.bound(values))
-        else:
-            cursor.execute(sql)
+    def _executed(self, sql: str, values: Mapping[str, object]) -> Any:
+        """Execute a statement and return its cursor."""
+        if not values:
+            return self._raw.execute(sql)
+        return self._raw.execute(self.dialect.translated(sql), self.dialect.bound(values))

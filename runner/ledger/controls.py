@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runner.core.states import RunState
-from runner.ledger.connection import Row
 from runner.ledger.database import Database
 from runner.ledger.leases import end_runs
 from runner.ledger.records import IN_FLIGHT, Pause
-from runner.ledger.values import instant
 
 
 @dataclass
@@ -33,17 +31,13 @@ class Controls:
     def get_pause(self, pipeline: str) -> Pause | None:
         """Return the pause of a pipeline, None if it may start."""
         query = "select reason, paused_at from pauses where pipeline = :pipeline"
-        return next(iter(self.database.select(_pause_from_row, query, pipeline=pipeline)), None)
+        return next(iter(self.database.select(Pause, query, pipeline=pipeline)), None)
 
     def cancel_runs(self, pipeline: str, reason: str, now: datetime) -> int:
         """End every unfinished run, whoever holds it; returns how many there were.
 
         Who holds one finds out with its next heartbeat, and kills its child.
         """
-        values = {"pipeline": pipeline, "reason": reason, "now": now}
+        ended = {"pipeline": pipeline, "reason": reason, "now": now}
         with self.database.transaction() as connection:
-            return end_runs(connection, IN_FLIGHT, RunState.CANCELLED, **values)
-
-
-def _pause_from_row(row: Row) -> Pause:
-    return Pause(row["reason"], instant(row["paused_at"]))
+            return end_runs(connection, IN_FLIGHT, RunState.CANCELLED, **ended)

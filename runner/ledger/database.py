@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from runner.core.errors import LedgerError
 from runner.core.interrupts import shielded
-from runner.ledger.addresses import dialect_of
-from runner.ledger.connection import Connection, Row
-from runner.ledger.dialects import Dialect, Raw
+from runner.ledger.connection import Connection
+from runner.ledger.dialects import Dialect, Raw, dialect_of
+from runner.ledger.records import record_of
 from runner.ledger.schema import (
     VERSION,
     create_tables,
@@ -22,11 +23,14 @@ from runner.ledger.schema import (
     upgrade,
     version_in,
 )
+from runner.ledger.values import instant
 
 T = TypeVar("T")
 
 _REBUILD = "run `runner doctor --rebuild`, which makes a new one from the warehouse"
 _DAMAGED = f"it is damaged, {_REBUILD}"
+_BUSY = "another process keeps it busy, run the same command again"
+_FULL = "make room on its disk, then run the same command again"
 _UNWRITABLE = "make its folder writable, or name another with DAYBREAK_HOME"
 _REMEDIES = {
     "malformed": _DAMAGED,
@@ -34,12 +38,12 @@ _REMEDIES = {
     "unsupported file format": _DAMAGED,
     "could not decode": _DAMAGED,
     "disk i/o error": "look at its disk; `runner doctor` tells whether the file is damaged",
-    "disk is full": "make room on its disk, then run the same command again",
-    "no space left": "make room on its disk, then run the same command again",
+    "disk is full": _FULL,
+    "no space left": _FULL,
     "readonly": _UNWRITABLE,
     "unable to open": _UNWRITABLE,
-    "locked": "another process keeps it busy, run the same command again",
-    "lock timeout": "another process keeps it busy, run the same command again",
+    "locked": _BUSY,
+    "lock timeout": _BUSY,
     "connection": "look whether its server answers, then run the same command again",
 }
 _OTHERWISE = "look at its file and disk, or at its server, then run the same command again"
@@ -100,15 +104,21 @@ class Database:
                 raise
             raise self.unusable(error, _DAMAGED) from error
 
-    def select(self, convert: Callable[[Row], T], sql: str, **values: object) -> list[T]:
-        """Return the rows of one query, each converted."""
+    def select(self, record: type[T], sql: str, **values: object) -> list[T]:
+        """Return the rows of one query, each as a record."""
         with self.transaction(reads_only=True) as connection:
-            return [convert(row) for row in connection.rows(sql, **values)]
+            return [record_of(record, row) for row in connection.rows(sql, **values)]
 
     def value(self, sql: str, **values: object) -> Any:
         """Return the first value of one query, None if there is none."""
         with self.transaction(reads_only=True) as connection:
             return connection.value(sql, **values)
+
+    def instant(self, sql: str, **values: object) -> datetime | None:
+        """Return the instant (UTC) that is the first value of one query, None if there is none."""
+        with self.transaction(reads_only=True) as connection:
+            value = connection.value(sql, **values)
+            return None if value is None else instant(value)
 
     def change(self, sql: str, **values: object) -> int:
         """Execute one statement that changes rows; returns how many."""
@@ -118,9 +128,8 @@ class Database:
     def unusable(self, error: BaseException, remedy: str | None = None) -> LedgerError:
         """Return the error that says why the ledger cannot be used, and what to do."""
         what = _one_line(error)
-        if remedy is None:
-            found = (remedy for said, remedy in _REMEDIES.items() if said in what.lower())
-            remedy = next(found, _OTHERWISE)
+        known = (known for said, known in _REMEDIES.items() if said in what.lower())
+        remedy = remedy or next(known, _OTHERWISE)
         return LedgerError(f"the ledger {self.dialect.name} cannot be used ({what}): {remedy}")
 
     @contextmanager
@@ -146,9 +155,10 @@ class Database:
             except IndexError:
                 raw, is_new = self.dialect.open(), True
             try:
-                self.dialect.begin(raw, reads_only=reads_only)
+                raw.execute(self.dialect.beginning(reads_only=reads_only))
             except BaseException as error:
-                is_stale = isinstance(error, self.dialect.errors) and self.dialect.is_broken(raw)
+                # Only a server hangs up.
+                is_stale = isinstance(error, self.dialect.errors) and getattr(raw, "closed", False)
                 self._undo(raw)
                 if is_new or not is_stale:
                     raise
@@ -189,14 +199,14 @@ class Database:
             elif not is_upgradable(version):
                 return version
             else:
-                if self.dialect.file:
-                    self._keep_copy(self.dialect.file, version)
+                self._keep_copy(version)
                 upgrade(connection, version)
             return VERSION
 
-    def _keep_copy(self, file: Path, version: int) -> None:
+    def _keep_copy(self, version: int) -> None:
         try:
-            keep_copy(file, version)
+            if self.dialect.file:
+                keep_copy(self.dialect.file, version)
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(
                 f"the ledger {self.dialect.name} has version {version} and cannot be copied before "

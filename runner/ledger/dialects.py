@@ -1,4 +1,4 @@
-"""The two databases that a ledger may be kept in, and all that differs between them."""
+"""The two databases that a ledger may be kept in, their addresses, and all that differs in them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl, unquote
 
+from runner.core.errors import UsageError
 from runner.ledger.values import as_text, bindable
 
 PATIENCE_SECONDS: float = 10  # with another process that writes
@@ -25,6 +26,14 @@ _LITERAL = re.compile("'[^']*'")
 _FOREIGN = ("::", "%", "--")
 _AMONG = r"\bin :(\w+)"
 _NOW = r"\bledger_now\((:\w+)\)"
+# A password may hold whatever a person has not escaped, and must not be shown even then.
+_URL = re.compile(
+    r"(?P<database>[\w+]+)://"
+    r"(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?"
+    r"(?P<host>\[[^\]]+\]|[^/:?]*)(?::(?P<port>\d*))?"
+    r"(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
 _AS_THEY_ARE = frozenset({int, float, bool, NoneType})  # thousands of them in a large backfill
 
 Translations = tuple[tuple[str, str], ...]  # patterns and what takes their place, in this order
@@ -35,6 +44,9 @@ class Raw(Protocol):
 
     def cursor(self) -> Any:
         """Return a cursor of the DB-API."""
+
+    def execute(self, sql: str, values: Any = ..., /) -> Any:
+        """Execute a statement with a new cursor, and return that."""
 
     def commit(self) -> None:
         """Keep what was done."""
@@ -63,15 +75,6 @@ class Dialect(ABC):
     @abstractmethod
     def beginning(self, *, reads_only: bool) -> str:
         """Return SQL that begins a transaction: writers are alone, readers see one state."""
-
-    def begin(self, raw: Raw, *, reads_only: bool) -> None:
-        """Begin a transaction."""
-        with closing(raw.cursor()) as cursor:
-            cursor.execute(self.beginning(reads_only=reads_only))
-
-    def is_broken(self, raw: Raw) -> bool:
-        """Return whether the server has hung up; a file never does."""
-        return bool(getattr(raw, "closed", False))
 
     def translated(self, sql: str) -> str:
         """Return the ledger's SQL in the words of this database."""
@@ -120,10 +123,7 @@ class Sqlite(Dialect):
     def open(self) -> Raw:
         """Open a new connection; threads may take turns with it."""
         raw = sqlite3.connect(
-            str(self.file),
-            timeout=PATIENCE_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
+            self.file, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
             raw.row_factory = sqlite3.Row
@@ -184,14 +184,10 @@ class Postgres(Dialect):
         import psycopg
         from psycopg.rows import dict_row
 
-        options: dict[str, Any] = {
-            "connect_timeout": str(int(PATIENCE_SECONDS)),
-            **self.options,
-            "autocommit": True,
-            # A statement that was prepared would fail once after an upgrade has changed a table.
-            "prepare_threshold": None,
-        }
-        return cast(Raw, psycopg.connect(**options, row_factory=dict_row))
+        options: dict[str, Any] = {"connect_timeout": str(int(PATIENCE_SECONDS)), **self.options}
+        # A statement that was prepared would fail once after an upgrade has changed a table.
+        options |= {"autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
+        return cast(Raw, psycopg.connect(**options))
 
     def beginning(self, *, reads_only: bool) -> str:
         """Be the only writer, as on SQLite; statements see what was committed before each of them.
@@ -206,3 +202,62 @@ class Postgres(Dialect):
             f"set local lock_timeout = '{PATIENCE_SECONDS}s';"
             f"select pg_advisory_xact_lock({_WRITERS})"
         )
+
+
+def dialect_of(location: Path | str) -> Dialect:
+    """Return the database at a location; :class:`UsageError` for a URL that names none."""
+    if isinstance(location, Path):
+        return Sqlite(location.absolute())
+    try:
+        return _by_url(location)
+    except (ValueError, ImportError) as error:
+        raise UsageError(
+            f"the ledger cannot be opened ({error}): write DAYBREAK_LEDGER like "
+            "sqlite:////var/lib/daybreak/ledger.db or postgresql://user@host/database, "
+            "the latter with pip install 'daybreak[postgres]'"
+        ) from error
+
+
+def ledger_file(location: Path | str) -> Path | None:
+    """Return the file of an SQLite ledger; None for another database."""
+    if isinstance(location, Path):
+        return location
+    try:
+        return _by_url(location).file
+    except (ValueError, ImportError):
+        return None  # opening it says what is wrong
+
+
+def _by_url(url: str) -> Dialect:
+    """Return the database of a URL; ValueError says what is wrong with it, without a password."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise ValueError("it is no URL")
+    if found["database"] == "sqlite":
+        return _sqlite(found)
+    if found["database"] in ("postgresql", "postgresql+psycopg"):
+        return _postgres(found)
+    raise ValueError(f"a ledger is not kept in {found['database']}")
+
+
+def _sqlite(url: re.Match[str]) -> Dialect:
+    if url["host"] or url["user"] is not None or url["port"]:
+        raise ValueError("a file has no host: three slashes, or four before a whole path")
+    if url["query"]:
+        raise ValueError("a file has no options")
+    if url["path"] in (None, "", ":memory:"):
+        raise ValueError("a ledger in memory would forget everything")
+    return Sqlite(Path(url["path"]).absolute())
+
+
+def _postgres(url: re.Match[str]) -> Dialect:
+    parts = {**url.groupdict(), "host": url["host"].strip("[]"), "dbname": url["path"]}
+    names = ("host", "port", "dbname", "user", "password")
+    options = {name: unquote(parts[name]) for name in names if parts[name]}
+    secret = "" if url["password"] is None else ":***"
+    login = "" if url["user"] is None else f"{url['user']}{secret}@"
+    port = f":{url['port']}" if url["port"] else ""
+    return Postgres(
+        f"postgresql://{login}{url['host']}{port}/{url['path'] or ''}",
+        options | dict(parse_qsl(url["query"] or "")),
+    )

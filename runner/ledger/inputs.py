@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
-from runner.ledger.connection import Connection, Row
+from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.records import FilesRead, InputFile, columns_of, span_of, take_ranges
+from runner.ledger.records import InputFile, columns_of, record_of, span_of, take_ranges
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,16 @@ class Inputs:
         """Return what some models have read, by model."""
         names = list(models)
         spans: dict[str, list[Span]] = {name: [] for name in names}
-        files: dict[str, dict[str, list[tuple[Span, InputFile]]]] = {name: {} for name in names}
+        parts = {name: defaultdict[str, list[tuple[Span, InputFile]]](list) for name in names}
         looks = "select * from input_looks where model in :models"
         facts = "select * from input_files where model in :models"
         with self.database.transaction(reads_only=True) as connection:
             for row in connection.rows(looks, models=names):
                 spans[row["model"]].append(span_of(row))
             for row in connection.rows(facts, models=names):
-                files[row["model"]].setdefault(row["path"], []).append(_part(row))
-        return {
-            name: ModelInputs(
-                Spans(spans[name]), {path: Timeline(found) for path, found in files[name].items()}
-            )
-            for name in names
-        }
+                parts[row["model"]][row["path"]].append((span_of(row), record_of(InputFile, row)))
+        files = {name: {p: Timeline(found) for p, found in parts[name].items()} for name in names}
+        return {name: ModelInputs(Spans(spans[name]), files[name]) for name in names}
 
     def update_mtimes(self, touched: Mapping[str, Iterable[InputFile]]) -> None:
         """Remember when files, by model, were written again with the same bytes."""
@@ -62,36 +59,25 @@ class Inputs:
                 connection.change_each(again, rows)
 
 
-def write_inputs(connection: Connection, files_read: FilesRead) -> None:
-    """Let some models' windows be made from some files, and from no others."""
-    for model, windows in files_read.items():
-        _write(connection, model, windows)
-
-
-def _write(
+def write_inputs(
     connection: Connection, model: str, windows: Mapping[Span, tuple[InputFile, ...]]
 ) -> None:
+    """Let some windows of a model be made from some files, and from no others."""
     spans = Spans(windows)
     earlier = Spans(map(span_of, take_ranges(connection, "input_looks", model, spans)))
     looks = [{"model": model, **columns_of(span)} for span in earlier | spans]
     connection.insert("input_looks", looks)
-    parts: dict[str, list[tuple[Span, InputFile]]] = {}
+    parts = defaultdict[str, list[tuple[Span, InputFile]]](list)  # by path
     for row in take_ranges(connection, "input_files", model, spans):
-        before, file = _part(row)
-        for rest in Spans([before]) - spans:
-            parts.setdefault(file.path, []).append((rest, file))
+        file = record_of(InputFile, row)
+        for rest in spans.outside(span_of(row)):
+            parts[file.path].append((rest, file))
     for span, files in windows.items():
         for file in files:
-            parts.setdefault(file.path, []).append((span, file))
+            parts[file.path].append((span, file))
     rows = [
         {"model": model, **columns_of(span), **asdict(file)}
         for found in parts.values()
         for span, file in Timeline(found)
     ]
     connection.insert("input_files", rows)
-
-
-def _part(row: Row) -> tuple[Span, InputFile]:
-    """Convert a row of ``input_files``."""
-    file = InputFile(row["path"], row["size"], row["mtime_ns"], row["digest"])
-    return span_of(row), file

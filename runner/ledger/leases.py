@@ -8,7 +8,7 @@ still runs under that fence can record anything. Every change goes from the stat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from runner.core.windows import Window
 from runner.ledger import owners
 from runner.ledger.connection import Connection
 from runner.ledger.database import Database
-from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, columns_of, span_of
+from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, columns_of, record_of, span_of
 from runner.ledger.values import instant
 
 LEASE_SECONDS = 60
@@ -30,6 +30,7 @@ FENCED_OFF = (
     "look at `runner list-runs`, then run the same command again"
 )
 _HELD = f"{IN_FLIGHT} and owner = :owner"
+_INVOCATION = "pipeline = :pipeline and fence = :fence"
 _WITHIN = "window_start >= :start and window_start < :end"
 _RENEW = f"update runs set lease_until = ledger_now(:seconds) where {_HELD}"
 # What becomes of the runs of a process that died.
@@ -58,19 +59,19 @@ class Leases:
 
         ``allowed`` is kept with each of them: what a person let unsafe models do.
         """
-        me = owners.this_process()
-        mine = "pipeline = :pipeline and run_id in :ids order by window_start"
+        mine = _mine(pipeline)
+        query = "select * from runs where pipeline = :pipeline and run_id in :ids"
+        new = {**mine, "kind": kind, "state": RunState.QUEUED, "queued_at": now}
         with self.database.transaction() as connection:
             rows = _new_runs(connection, pipeline, kind, windows)
-            common = {"state": RunState.QUEUED, "owner": me, "queued_at": now}
-            connection.insert("runs", [{**row, **common, "is_unsettled": False} for row in rows])
-            connection.change(_RENEW, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
+            connection.insert("runs", [{**new, **row, "is_unsettled": False} for row in rows])
+            connection.change(_RENEW, **mine, seconds=LEASE_SECONDS)
             ids = [row["run_id"] for row in rows]
-            found = connection.rows(f"select * from runs where {mine}", pipeline=pipeline, ids=ids)
-            new = list(map(Run.from_row, found))
-            allowances = [{"run": run.key, **asdict(one)} for run in new for one in allowed]
+            found = connection.rows(f"{query} order by window_start", pipeline=pipeline, ids=ids)
+            runs = [record_of(Run, row) for row in found]
+            allowances = [{"run": run.key, **asdict(one)} for run in runs for one in allowed]
             connection.insert("allowances", allowances)
-            return new
+            return runs
 
     def claim(self, pipeline: str, span: Span, now: datetime) -> int:
         """Start the runs that this process holds in ``span``; returns the invocation's fence.
@@ -80,13 +81,8 @@ class Leases:
         this process holds every window of ``span``: an invocation publishes all of them.
         """
         startable = f"pipeline = :pipeline and owner = :owner and state in :states and {_WITHIN}"
-        mine: dict[str, object] = {
-            "pipeline": pipeline,
-            "owner": owners.this_process(),
-            "states": list(sources(RunState.RUNNING)),
-            "start": span.start,
-            "end": span.end,
-        }
+        within = {**_mine(pipeline), "start": span.start, "end": span.end}
+        mine = {**within, "states": list(sources(RunState.RUNNING))}
         started = f"""
             update runs
             set state = 'running',
@@ -98,32 +94,23 @@ class Leases:
         held = f"select window_start, window_end from runs where {startable}"
         with self.database.transaction() as connection:
             if Spans(map(span_of, connection.rows(held, **mine))) != Spans([span]):
-                raise FencedOffError(_why_gone(connection, pipeline, span))
+                raise FencedOffError(_why_gone(connection, within))
             fence = _next_fence(connection, now)
             connection.change(started, fence=fence, now=now, seconds=LEASE_SECONDS, **mine)
         return fence
 
     def renew(self, pipeline: str) -> None:
         """Extend the lease of everything this process holds in a pipeline."""
-        me = owners.this_process()
-        self.database.change(_RENEW, pipeline=pipeline, owner=me, seconds=LEASE_SECONDS)
+        self.database.change(_RENEW, **_mine(pipeline), seconds=LEASE_SECONDS)
 
     def is_held(self, pipeline: str, fence: int) -> bool:
         """Return whether the invocation with ``fence`` still runs, as far as the ledger knows."""
-        running = """
-            select id from runs
-            where pipeline = :pipeline and fence = :fence and state = 'running'
-            limit 1
-        """
+        running = f"select id from runs where {_INVOCATION} and state = 'running' limit 1"
         return self.database.value(running, pipeline=pipeline, fence=fence) is not None
 
     def get_loss_reason(self, pipeline: str, fence: int) -> str:
         """Return why this process no longer holds the windows of an invocation, in words."""
-        query = """
-            select reason from runs
-            where pipeline = :pipeline and fence = :fence and reason is not null
-            limit 1
-        """
+        query = f"select reason from runs where {_INVOCATION} and reason is not null limit 1"
         reason = self.database.value(query, pipeline=pipeline, fence=fence)
         return reason or "another runner has taken them over"
 
@@ -133,12 +120,8 @@ class Leases:
         ``fence`` is that of the invocation that was cut off. Whoever took its windows over
         meanwhile may have asked the markers before it published, so they will be asked again.
         """
-        cut_off = """
-            update runs
-            set is_unsettled = true
-            where pipeline = :pipeline and owner = :owner and fence = :fence
-        """
-        mine = {"pipeline": pipeline, "owner": owners.this_process()}
+        cut_off = f"update runs set is_unsettled = true where {_INVOCATION} and owner = :owner"
+        mine = _mine(pipeline)
         with self.database.transaction() as connection:
             end_runs(connection, _HELD, RunState.CANCELLED, reason=reason, now=now, **mine)
             if fence is not None:
@@ -149,7 +132,7 @@ class Leases:
     ) -> None:
         """End runs that this process has queued and not started: somebody else did them."""
         queued = f"{_HELD} and state = 'queued' and window_start = :start"
-        mine = {"pipeline": pipeline, "owner": owners.this_process(), "reason": reason, "now": now}
+        mine = {**_mine(pipeline), "reason": reason, "now": now}
         with self.database.transaction() as connection:
             for window in windows:
                 end_runs(connection, queued, RunState.CANCELLED, **mine, start=window.start)
@@ -160,7 +143,7 @@ class Leases:
         with self.database.transaction(reads_only=True) as connection:
             gone = _gone(connection, pipeline)
             found = connection.rows(query, pipeline=pipeline)
-            return [Run.from_row(row) for row in found if row["owner"] in gone]
+            return [record_of(Run, row) for row in found if row["owner"] in gone]
 
     def release_abandoned(self, pipeline: str, now: datetime) -> None:
         """End the runs of processes that died: theirs failed if started, else are cancelled."""
@@ -171,6 +154,11 @@ class Leases:
                 theirs = {"pipeline": pipeline, "owner": owner, "reason": reason, "now": now}
                 for old, new in _ABANDONED.items():
                     end_runs(connection, f"{_HELD} and state = :old", new, **theirs, old=old)
+
+
+def _mine(pipeline: str) -> dict[str, object]:
+    """Return the values of a condition that is about what this process holds in a pipeline."""
+    return {"pipeline": pipeline, "owner": owners.this_process()}
 
 
 def end_runs(connection: Connection, where: str, state: RunState, **values: object) -> int:
@@ -217,7 +205,7 @@ def _gone(connection: Connection, pipeline: str) -> frozenset[str]:
     )
 
 
-def _why_gone(connection: Connection, pipeline: str, span: Span) -> str:
+def _why_gone(connection: Connection, within: Mapping[str, object]) -> str:
     """Say why this process no longer holds some windows: in the words of who ended its runs."""
     ended = f"""
         select reason from runs
@@ -229,11 +217,11 @@ def _why_gone(connection: Connection, pipeline: str, span: Span) -> str:
         order by id desc
         limit 1
     """
-    me = owners.this_process()
-    reason = connection.value(ended, pipeline=pipeline, owner=me, start=span.start, end=span.end)
+    reason = connection.value(ended, **within)
     if reason is None:
         return FENCED_OFF
-    return f"these windows are no longer this runner's ({reason}): see runner list-runs {pipeline}"
+    see = f"see runner list-runs {within['pipeline']}"
+    return f"these windows are no longer this runner's ({reason}): {see}"
 
 
 def _next_fence(connection: Connection, now: datetime) -> int:
@@ -246,17 +234,15 @@ def _next_fence(connection: Connection, now: datetime) -> int:
 def _new_runs(
     connection: Connection, pipeline: str, kind: RunKind, windows: Iterable[Window]
 ) -> list[dict[str, object]]:
-    """Return a row for each window that nobody holds."""
+    """Return the columns that windows' runs differ in, for each window that nobody holds."""
     query = f"select window_start from runs where {IN_FLIGHT}"
     held = frozenset(map(instant, connection.column(query, pipeline=pipeline)))
     last = _last_numbers(connection, pipeline, kind)
     return [
         {
-            "pipeline": pipeline,
             "run_id": _run_id(kind, window, last.get(window.label, 0)),
-            "kind": kind,
-            **columns_of(window.span),
             "label": window.label,
+            **columns_of(window.span),
         }
         for window in windows
         if window.start not in held
@@ -268,14 +254,9 @@ def _last_numbers(connection: Connection, pipeline: str, kind: RunKind) -> dict[
 
     Read from the ids: earlier runs may have been forgotten, and no id is given twice.
     """
-    query = """
-        select
-            label,
-            max(
-                coalesce(
-                    cast(nullif(substr(run_id, length(label) + :after), '') as integer), 1
-                )
-            ) as number
+    number = "cast(nullif(substr(run_id, length(label) + :after), '') as integer)"
+    query = f"""
+        select label, max(coalesce({number}, 1)) as number
         from runs
         where pipeline = :pipeline and kind = :kind
         group by label

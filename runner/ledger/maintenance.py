@@ -90,14 +90,10 @@ class Maintenance:
     def _forget(self, table: PrunableTable, before: datetime) -> int:
         with self.database.transaction(reads_only=True) as connection:
             keys = _keys(connection, table, before)
-        forgotten = 0
         # Looked at again: meanwhile one may have become a question for the markers.
         over = f"delete from {table.name} where id in :keys and {table.is_over}"
-        for start in range(0, len(keys), _BATCH):
-            batch = keys[start : start + _BATCH]
-            with self.database.transaction() as connection:
-                forgotten += connection.change(over, keys=batch, before=before)
-        return forgotten
+        batches = (keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH))
+        return sum(self.database.change(over, keys=batch, before=before) for batch in batches)
 
     def compact(self) -> FileSize | None:
         """Give free room of an SQLite file back to its disk; None on another database.
@@ -111,7 +107,7 @@ class Maintenance:
         before = _size(dialect.file)
         try:
             with closing(dialect.open()) as raw:
-                connection = Connection(raw, dialect)  # neither of these is for a transaction
+                connection = Connection(raw, dialect)  # none of these is for a transaction
                 free = connection.value("PRAGMA freelist_count")
                 if free * _MUCH >= connection.value("PRAGMA page_count"):
                     connection.change("VACUUM")
@@ -124,10 +120,8 @@ class Maintenance:
         """Return SQLite's journal mode and `synchronous` (2 is FULL); None on another database."""
         if self.database.dialect.file is None:
             return None
-        with self.database.transaction(reads_only=True) as connection:
-            mode = connection.value("PRAGMA journal_mode")
-            synchronous = connection.value("PRAGMA synchronous")
-        return str(mode), int(synchronous or 0)
+        mode = self.database.value("PRAGMA journal_mode")
+        return str(mode), int(self.database.value("PRAGMA synchronous") or 0)
 
 
 def file_problems(path: Path) -> list[str]:

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Self
 
 from runner.core.incidents import Incident, IncidentChange, IncidentKind, compared
-from runner.core.messages import Message, Tone
+from runner.core.messages import Message
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
 from runner.ledger import owners
 from runner.ledger.connection import Connection, Row
 from runner.ledger.database import Database
-from runner.ledger.records import columns_of, span_of
-from runner.ledger.values import instant, maybe_instant
+from runner.ledger.records import columns_of, record_of, span_of
 
 SENDING_SECONDS = 180  # longer than a channel may take
 
@@ -37,19 +35,6 @@ class UnsentMessage:
     attempts: int  # that have failed
     not_before: datetime | None  # UTC; when it is tried again
     last_error: str | None  # in our own words
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Convert a row of ``outbox``."""
-        return cls(
-            key=row["id"],
-            pipeline=row["pipeline"],
-            message=Message(Tone(row["tone"]), row["title"], row["body"]),
-            created_at=instant(row["created_at"]),
-            attempts=row["attempts"],
-            not_before=maybe_instant(row["not_before"]),
-            last_error=row["last_error"],
-        )
 
 
 @dataclass
@@ -94,7 +79,7 @@ class Outbox:
     def get_unsent(self) -> tuple[UnsentMessage, ...]:
         """Return the messages that have yet to be sent, the oldest first."""
         query = "select * from outbox where sent_at is null order by id"
-        return tuple(self.database.select(UnsentMessage.from_row, query))
+        return tuple(self.database.select(UnsentMessage, query))
 
     def take(self, pipeline: str, now: datetime, longest_wait: timedelta) -> UnsentMessage | None:
         """Take the oldest unsent message of a pipeline, to send it; None if it has to wait.
@@ -119,7 +104,7 @@ class Outbox:
             row = connection.row(oldest, pipeline=pipeline, no_time=0, too_long=2 * SENDING_SECONDS)
             if row is None or _is_held(row):
                 return None
-            found = UnsentMessage.from_row(row)
+            found = record_of(UnsentMessage, row)
             if found.not_before is not None and now < found.not_before <= now + longest_wait:
                 return None
             me = owners.this_process()

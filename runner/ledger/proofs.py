@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import groupby
+from operator import attrgetter
 
-from runner.core.proofs import Proof, ProofVerdict, Property
-from runner.ledger.connection import Row
+from runner.core.proofs import Proof, ProofVerdict
 from runner.ledger.database import Database
-from runner.ledger.values import instant
 
 
 @dataclass
@@ -27,28 +27,14 @@ class Proofs:
             rows = connection.rows(query, disproved=ProofVerdict.DISPROVED)
             disproved = {(row["model"], row["code_hash"]) for row in rows}
             for proof in found:
-                is_known = (proof.model, proof.code_hash) in disproved
-                if is_known and proof.verdict is ProofVerdict.PROVED:
+                code = {"model": proof.model, "code_hash": proof.code_hash}
+                if proof.verdict is ProofVerdict.PROVED and tuple(code.values()) in disproved:
                     continue
                 row = {**asdict(proof), "failed": ",".join(proof.failed)}
-                code = {"model": proof.model, "code_hash": proof.code_hash}
                 connection.replace("proofs", [row], **code)
 
     def get_all(self) -> dict[str, tuple[Proof, ...]]:
         """Return the proofs by model, the newest first."""
-        query = "select * from proofs order by proved_at desc, code_hash"
-        found: dict[str, tuple[Proof, ...]] = {}
-        for proof in self.database.select(_from_row, query):
-            found[proof.model] = (*found.get(proof.model, ()), proof)
-        return found
-
-
-def _from_row(row: Row) -> Proof:
-    return Proof(
-        model=row["model"],
-        code_hash=row["code_hash"],
-        verdict=ProofVerdict(row["verdict"]),
-        failed=tuple(Property(name) for name in row["failed"].split(",") if name),
-        windows=row["windows"],
-        proved_at=instant(row["proved_at"]),
-    )
+        query = "select * from proofs order by model, proved_at desc, code_hash"
+        by_model = groupby(self.database.select(Proof, query), attrgetter("model"))
+        return {model: tuple(proofs) for model, proofs in by_model}

@@ -93,12 +93,12 @@ class Results:
     def get_models(self, run: Run) -> list[ModelRun]:
         """Return how the models of a run ended."""
         query = "select * from model_runs where run = :run"
-        return self.database.select(ModelRun.from_row, query, run=run.key)
+        return self.database.select(ModelRun, query, run=run.key)
 
     def get_findings(self, run: Run) -> list[CheckFinding]:
         """Return what the checks of a run found, those that passed left out."""
         query = "select * from findings where run = :run"
-        return self.database.select(CheckFinding.from_row, query, run=run.key)
+        return self.database.select(CheckFinding, query, run=run.key)
 
     def find_work(self, models: Collection[str], span: Span) -> list[ModelWork]:
         """Return what was done to some models in windows that touch a span, oldest run first."""
@@ -109,9 +109,8 @@ class Results:
                 and runs.window_end > :start
             order by runs.id
         """
-        return self.database.select(
-            ModelWork.from_row, query, models=list(models), start=span.start, end=span.end
-        )
+        touching = {"models": list(models), "start": span.start, "end": span.end}
+        return self.database.select(ModelWork, query, **touching)
 
     def find_last_work(self, models: Collection[str]) -> list[ModelWork]:
         """Return what was done last to each of some models, in whichever window's name."""
@@ -126,7 +125,7 @@ class Results:
                 on newest.model = model_runs.model and newest.run = model_runs.run
             order by runs.id
         """
-        return self.database.select(ModelWork.from_row, query, models=list(models))
+        return self.database.select(ModelWork, query, models=list(models))
 
 
 def _keys(connection: Connection, query: str, pipeline: str, fence: int) -> dict[datetime, int]:
@@ -159,12 +158,7 @@ def _write(
 
 
 def _finding(key: int, finding: CheckFinding) -> dict[str, object]:
-    return {
-        "run": key,
-        "model": finding.model,
-        "check_name": finding.check,
-        "severity": finding.severity,
-        "expected": finding.expected,
-        "actual": finding.actual,
-        "sample": json.dumps(bindable(list(finding.sample))) if finding.sample else None,
-    }
+    row = {"run": key, **vars(finding)}
+    row["check_name"] = row.pop("check")
+    row["sample"] = json.dumps(bindable(list(finding.sample))) if finding.sample else None
+    return row

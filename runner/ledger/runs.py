@@ -11,8 +11,7 @@ from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.ledger.database import Database
-from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, Usage, span_of
-from runner.ledger.values import maybe_instant
+from runner.ledger.records import IN_FLIGHT, UNFINISHED, Run, Usage, record_of
 
 NEWEST = 366  # runs that tell what a window takes
 _EVERY = 2**62  # no ledger has as many rows: SQLite knows no limit of null
@@ -22,7 +21,6 @@ _NEWEST_SUCCESSES = """
     order by id desc
     limit :newest
 """
-_TIMED = f"pipeline = :pipeline and state not in {UNFINISHED} and seconds is not null"
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Runs:
                 raise UsageError(
                     f"{pipeline} has no run {run_id!r}.{hint} See: runner list-runs {pipeline}"
                 )
-            return Run.from_row(row)
+            return record_of(Run, row)
 
     def find(
         self, pipeline: str, limit: int | None = None, state: RunState | None = None
@@ -80,12 +78,12 @@ class Runs:
 
     def _find(self, where: str, order: str = "window_start", **values: object) -> list[Run]:
         query = f"select * from runs where {where} order by {order}"
-        return self.database.select(Run.from_row, query, **values)
+        return self.database.select(Run, query, **values)
 
     def get_windows_in_flight(self, pipeline: str) -> Spans:
         """Return the windows of unfinished runs, whoever holds them."""
         query = f"select window_start, window_end from runs where {IN_FLIGHT}"
-        return Spans(self.database.select(span_of, query, pipeline=pipeline))
+        return Spans(self.database.select(Span, query, pipeline=pipeline))
 
     def get_failed_windows(self, pipeline: str, since: datetime) -> Spans:
         """Return the windows whose runs ended badly since an instant, by what was found in them.
@@ -99,7 +97,7 @@ class Runs:
                 and seconds is not null
                 and finished_at >= :since
         """
-        return Spans(self.database.select(span_of, query, pipeline=pipeline, since=since))
+        return Spans(self.database.select(Span, query, pipeline=pipeline, since=since))
 
     def get_first_failure(self, pipeline: str, span: Span) -> datetime | None:
         """Return when windows first ended badly after they were last a success (UTC)."""
@@ -112,9 +110,7 @@ class Runs:
             where state in ('failed', 'incorrect')
                 and id > coalesce((select max(id) from mine where state = 'success'), 0)
         """
-        values = {"pipeline": pipeline, "start": span.start, "end": span.end}
-        with self.database.transaction(reads_only=True) as connection:
-            return maybe_instant(connection.value(query, **values))
+        return self.database.instant(query, pipeline=pipeline, start=span.start, end=span.end)
 
     def get_usage(self, pipeline: str, models: Collection[str]) -> Usage | None:
         """Return what a window of some models took, on the average of the newest; None: unknown."""
@@ -136,28 +132,28 @@ class Runs:
 
     def get_statistics(self, pipeline: str) -> RunStatistics:
         """Return the runs of a pipeline, counted; zeros for one that never ran."""
-        by_state = (
+        states = (
             "select state, count(*) as runs from runs where pipeline = :pipeline group by state"
         )
-        took = f"select count(*) as runs, sum(seconds) as seconds from runs where {_TIMED}"
-        newest = f"select seconds from runs where {_TIMED} order by finished_at desc limit 1"
-        success = """
-            select max(finished_at) from runs where pipeline = :pipeline and state = 'success'
+        figures = f"""
+            with mine as (select * from runs where pipeline = :pipeline),
+                timed as (
+                    select * from mine where state not in {UNFINISHED} and seconds is not null
+                )
+            select
+                (select count(*) from timed) as timed,
+                (select coalesce(sum(seconds), 0.0) from timed) as seconds,
+                (select seconds from timed order by finished_at desc limit 1) as newest_seconds,
+                (select max(finished_at) from mine where state = 'success') as last_success,
+                coalesce((select count from retries where pipeline = :pipeline), 0) as retries
         """
-        retries = "select count from retries where pipeline = :pipeline"
         with self.database.transaction(reads_only=True) as connection:
-            counts = {
-                row["state"]: row["runs"] for row in connection.rows(by_state, pipeline=pipeline)
+            found = {
+                row["state"]: row["runs"] for row in connection.rows(states, pipeline=pipeline)
             }
-            (timed,) = connection.rows(took, pipeline=pipeline)
-            return RunStatistics(
-                runs={state: counts.get(state, 0) for state in RunState},
-                timed=timed["runs"],
-                seconds=timed["seconds"] or 0.0,
-                newest_seconds=connection.value(newest, pipeline=pipeline),
-                last_success=maybe_instant(connection.value(success, pipeline=pipeline)),
-                retries=connection.value(retries, pipeline=pipeline) or 0,
-            )
+            counts = {state: found.get(state, 0) for state in RunState}
+            (row,) = connection.rows(figures, pipeline=pipeline)
+            return record_of(RunStatistics, {**row, "runs": counts})
 
     def count_retry(self, pipeline: str) -> None:
         """Count that something of a pipeline is tried again."""
@@ -169,6 +165,4 @@ class Runs:
     def get_allowances(self, run: Run) -> list[Allowance]:
         """Return what a person let unsafe models of a run do."""
         query = "select model, reason from allowances where run = :run"
-        return self.database.select(
-            lambda row: Allowance(row["model"], row["reason"]), query, run=run.key
-        )
+        return self.database.select(Allowance, query, run=run.key)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
 
 from runner.ledger import owners
-from runner.ledger.connection import Row
 from runner.ledger.database import Database
-from runner.ledger.values import instant, maybe_instant
 
 _NAME = "scheduler"
 _INTERVALS = 2  # without a sign of life, after which a scheduler counts as dead
@@ -24,15 +21,6 @@ class SchedulerHeartbeat:
     seen_at: datetime  # UTC
     interval: timedelta | None  # until the next sign; None: nobody has said
     is_stopped: bool  # it was told to stop, and did
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Convert a row of ``heartbeats``."""
-        seconds = row["interval_seconds"]
-        interval = None if seconds is None else timedelta(seconds=seconds)
-        return cls(
-            row["kind"], row["owner"], instant(row["seen_at"]), interval, bool(row["is_stopped"])
-        )
 
     def is_dead(self, now: datetime) -> bool:
         """Return whether it stopped, or has given no sign of life for two of its intervals."""
@@ -51,30 +39,30 @@ class Scheduler:
         self, kind: str, interval: timedelta | None, now: datetime, *, is_stopped: bool = False
     ) -> None:
         """Give a sign of life; the next is to come within ``interval``."""
-        row = {
-            "name": _NAME,
+        sign = {
             "kind": kind,
             "owner": owners.this_process(),
             "seen_at": now,
-            "interval_seconds": None if interval is None else interval.total_seconds(),
             "is_stopped": is_stopped,
         }
+        seconds = None if interval is None else interval.total_seconds()
+        row = {"name": _NAME, **sign, "interval_seconds": seconds}
         with self.database.transaction() as connection:
             connection.replace("heartbeats", [row], name=_NAME)
 
     def get_heartbeat(self) -> SchedulerHeartbeat | None:
         """Return the last sign of life; None if there never was one."""
-        found = self.database.select(SchedulerHeartbeat.from_row, "select * from heartbeats")
-        return found[0] if found else None
+        return next(
+            iter(self.database.select(SchedulerHeartbeat, "select * from heartbeats")), None
+        )
 
     def record_source(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
         """Remember up to when a source was loaded when it was asked; None: it had no rows."""
+        seen = {"source": source, "loaded_at": loaded_at, "seen_at": now}
         with self.database.transaction() as connection:
-            seen = {"source": source, "loaded_at": loaded_at, "seen_at": now}
             connection.replace("sources_seen", [seen], source=source)
 
     def get_loaded_at(self, source: str) -> datetime | None:
         """Return up to when a source was loaded when last asked; None: no rows, or never asked."""
         query = "select loaded_at from sources_seen where source = :source"
-        with self.database.transaction(reads_only=True) as connection:
-            return maybe_instant(connection.value(query, source=source))
+        return self.database.instant(query, source=source)

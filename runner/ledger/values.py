@@ -19,11 +19,6 @@ def instant(value: object) -> datetime:
     raise TypeError(f"{value!r} is no instant")
 
 
-def maybe_instant(value: object) -> datetime | None:
-    """Return the UTC instant that a column holds, None if it is empty."""
-    return None if value is None else instant(value)
-
-
 def as_text(value: datetime) -> str:
     """Return an instant as SQLite keeps it: in UTC, and such that texts sort as instants do.
 

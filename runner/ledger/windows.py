@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import groupby
+from operator import itemgetter
 
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
@@ -13,10 +15,11 @@ from runner.core.timelines import Timeline
 from runner.ledger.connection import Connection, Row
 from runner.ledger.database import Database
 from runner.ledger.inputs import write_inputs
-from runner.ledger.records import IndexChange, columns_of, span_of, take_ranges
+from runner.ledger.records import IndexChange, columns_of, record_of, span_of, take_ranges
 
 _KINDS = 2**12  # rows are many, and of few kinds
-_FACTS = ("standing", "code_hash", "is_outdated", "reason", "inputs", "has_rows")
+_FACTS = tuple(field.name for field in fields(WindowRecord))
+_IS_EMPTY = "select not exists (select 1 from runs) and not exists (select 1 from model_windows)"
 _GOOD = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
 
 
@@ -30,10 +33,8 @@ class Windows:
         """Return what is known of every model's windows, by model."""
         query = "select * from model_windows order by model, window_start"
         with self.database.transaction(reads_only=True) as connection:
-            parts: dict[str, list[tuple[Span, WindowRecord]]] = {}
-            for row in connection.rows(query):
-                parts.setdefault(row["model"], []).append(_part(row))
-            return {model: Timeline(found) for model, found in parts.items()}
+            by_model = groupby(connection.rows(query), itemgetter("model"))
+            return {model: Timeline(map(_part, rows)) for model, rows in by_model}
 
     def replace_all(
         self, windows: Iterable[tuple[str, Timeline[WindowRecord]]], highest_fence: int = 0
@@ -47,15 +48,14 @@ class Windows:
 
     def is_ledger_empty(self) -> bool:
         """Return whether neither a run nor a model's window is known: it is new, or lost."""
-        with self.database.transaction(reads_only=True) as connection:
-            return _is_empty(connection)
+        return bool(self.database.value(_IS_EMPTY))
 
     def fill_empty_ledger(
         self, windows: Iterable[tuple[str, Timeline[WindowRecord]]], highest_fence: int
     ) -> bool:
         """Replace the index as :meth:`replace_all`, unless somebody has written the ledger."""
         with self.database.transaction() as connection:
-            is_empty = _is_empty(connection)
+            is_empty = bool(connection.value(_IS_EMPTY))
             if is_empty:
                 _replace(connection, windows, highest_fence)
             return is_empty
@@ -67,33 +67,19 @@ class Windows:
 
     def accept_change(self, model: str, old: Iterable[str], new: str, now: datetime) -> None:
         """Record that what older code of a model published is as good as by its code now."""
-        query = """
-            select old_hash from accepted_changes where model = :model and new_hash = :new
-        """
+        query = "select old_hash from accepted_changes where model = :model and new_hash = :new"
+        change = {"model": model, "new_hash": new, "accepted_at": now}
         with self.database.transaction() as connection:
-            earlier = set(connection.column(query, model=model, new=new))
-            accepted = [
-                {"model": model, "old_hash": code_hash, "new_hash": new, "accepted_at": now}
-                for code_hash in set(old) - earlier
-            ]
-            connection.insert("accepted_changes", accepted)
+            added = set(old).difference(connection.column(query, model=model, new=new))
+            connection.insert("accepted_changes", [{**change, "old_hash": one} for one in added])
 
     def get_accepted_changes(self) -> dict[str, list[tuple[str, str]]]:
         """Return the accepted changes by model: old and new code hash."""
-        query = "select model, old_hash, new_hash from accepted_changes"
         found: dict[str, list[tuple[str, str]]] = {}
-        for model, old, new in self.database.select(_accepted_from_row, query):
-            found.setdefault(model, []).append((old, new))
+        with self.database.transaction(reads_only=True) as connection:
+            for row in connection.rows("select * from accepted_changes"):
+                found.setdefault(row["model"], []).append((row["old_hash"], row["new_hash"]))
         return found
-
-
-def _accepted_from_row(row: Row) -> tuple[str, str, str]:
-    return row["model"], row["old_hash"], row["new_hash"]
-
-
-def _is_empty(connection: Connection) -> bool:
-    queries = ("select id from runs limit 1", "select model from model_windows limit 1")
-    return all(connection.row(query) is None for query in queries)
 
 
 def _replace(
@@ -113,9 +99,9 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
     for model, painted in change.windows.items():
         found = _take_out(connection, model, painted.covered)
         _insert(connection, model, found.painted(painted))
-    for model, (span, record) in change.whole.items():
+    for model, part in change.whole.items():
         connection.change("delete from model_windows where model = :model", model=model)
-        _insert(connection, model, Timeline([(span, record)]))
+        _insert(connection, model, Timeline([part]))
     for model, spans in change.outdated.items():
         found = _take_out(connection, model, spans)
         _insert(connection, model, found.changed(spans, _outdated))
@@ -124,7 +110,8 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
         for span, why in late:
             found = found.changed(Spans([span]), partial(_outdated, why=why))
         _insert(connection, model, found)
-    write_inputs(connection, change.inputs)
+    for model, windows in change.inputs.items():
+        write_inputs(connection, model, windows)
 
 
 def _outdated(record: WindowRecord, why: str | None = None) -> WindowRecord:
@@ -134,7 +121,6 @@ def _outdated(record: WindowRecord, why: str | None = None) -> WindowRecord:
 
 
 def _take_out(connection: Connection, model: str, spans: Spans) -> Timeline[WindowRecord]:
-    """Take out of the table what lies in the range of ``spans``, its neighbours included."""
     return Timeline(map(_part, take_ranges(connection, "model_windows", model, spans)))
 
 
@@ -152,20 +138,6 @@ def _part(row: Row) -> tuple[Span, WindowRecord]:
 
 
 @lru_cache(_KINDS)
-def _record(
-    standing: str,
-    code_hash: str | None,
-    is_outdated: object,
-    reason: str | None,
-    inputs: str | None,
-    has_rows: object,
-) -> WindowRecord:
+def _record(*facts: object) -> WindowRecord:
     """Make a record, the same one for rows that say the same."""
-    return WindowRecord(
-        standing=WorkResult(standing),
-        code_hash=code_hash,
-        is_outdated=bool(is_outdated),
-        reason=reason,
-        inputs=inputs,
-        has_rows=bool(has_rows),
-    )
+    return record_of(WindowRecord, dict(zip(_FACTS, facts, strict=True)))

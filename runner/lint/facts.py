@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from jinja2 import Environment, TemplateError, nodes
 
-from runner.lint.source import Source, Tag
+from runner.lint.source import Source
 
 _QUERIES = ("view", "ephemeral")  # they hold no rows of their own
 _STATED = ("materialized", "incremental_strategy", "event_time", "version_column")
@@ -24,7 +25,8 @@ class Facts:
     unique_key: tuple[str, ...] = ()
     version_column: str | None = None
     keys: tuple[tuple[str, ...], ...] = ()  # columns that a test says are unique
-    windowed_parents: Mapping[str, str] = field(default_factory=dict)  # name → event time
+    # Name → event time; a mapping has no hash.
+    windowed_parents: Mapping[str, str] = field(default_factory=dict, hash=False)
     reaches_in_window: bool = False  # whether a macro that it calls does, by the last parse
     readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
     is_whole: bool = False  # whether the folder's config is in it too; else only the text's own
@@ -52,36 +54,23 @@ class Facts:
         said: dict[str, Any] = {}  # as Jinja has it
         for tag in source.tags:
             if tag.call == "config":
-                said.update(_keywords(tag))
+                said |= _constant_keywords(tag.code)
         changes: dict[str, Any] = {name: str(said[name]) for name in _STATED if said.get(name)}
         key = said.get("unique_key")
-        if key:
-            changes["unique_key"] = as_key(key)
+        if key and isinstance(key, (str, list, tuple)):
+            changes["unique_key"] = (key,) if isinstance(key, str) else tuple(map(str, key))
         return replace(self, **changes)
 
 
-def as_key(value: object) -> tuple[str, ...]:
-    """Return the columns of a ``unique_key``: dbt takes a name or a list of names.
-
-    >>> as_key("order_id"), as_key(["store_id", "sold_on"]), as_key(None)
-    (('order_id',), ('store_id', 'sold_on'), ())
-    """
-    if isinstance(value, str):
-        return (value,)
-    return tuple(str(name) for name in value) if isinstance(value, (list, tuple)) else ()
-
-
-def _keywords(tag: Tag) -> dict[str, Any]:
-    """Read the constant keyword arguments of a call; what only dbt can work out is left out."""
+def _constant_keywords(code: str) -> dict[str, Any]:
+    """Read the keyword arguments of a call; what only dbt can work out is left out."""
     try:
-        tree = Environment(autoescape=True).parse("{{" + tag.code + "}}")
+        tree = Environment(autoescape=True).parse("{{" + code + "}}")
     except TemplateError:
         return {}
-    call = next(iter(tree.find_all(nodes.Call)), None)
+    call = tree.find(nodes.Call)
     found: dict[str, Any] = {}
     for keyword in call.kwargs if call is not None else ():
-        try:
+        with suppress(nodes.Impossible):
             found[keyword.key] = keyword.value.as_const()
-        except nodes.Impossible:
-            continue
     return found

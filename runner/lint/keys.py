@@ -60,15 +60,12 @@ def columns_of(parts: Sequence[exp.Expr]) -> frozenset[str]:
 
 def _body_of(read: exp.Expr, select: exp.Select) -> exp.Select | None:
     """Return the select behind a name or subquery; None for a table or anything less plain."""
-    if isinstance(read, exp.Subquery):
-        return read.this if isinstance(read.this, exp.Select) else None
-    if not isinstance(read, exp.Table):
-        return None
-    for cte in select.root().find_all(exp.CTE):
-        is_own = cte is select.find_ancestor(exp.CTE)
-        if cte.alias == read.name and not is_own and isinstance(cte.this, exp.Select):
-            return cte.this
-    return None
+    bodies = [read.this] if isinstance(read, exp.Subquery) else []
+    if isinstance(read, exp.Table):
+        own = select.find_ancestor(exp.CTE)
+        ctes = select.root().find_all(exp.CTE)
+        bodies = [cte.this for cte in ctes if cte.alias == read.name and cte is not own]
+    return next((body for body in bodies if isinstance(body, exp.Select)), None)
 
 
 def _keys_handed_on(body: exp.Select) -> Keys:

@@ -38,15 +38,9 @@ def lint(
     models = {n.name: n.declared.path for n in project.nodes.values() if n.declared is not None}
     for name in select:
         if name not in models:
-            raise UsageError(
-                f"the project has no model {name!r}.{nearest(name, models)} Try: dbt ls"
-            )
+            unknown = f"the project has no model {name!r}."
+            raise UsageError(f"{unknown}{nearest(name, models)} Try: dbt ls")
     facts = known_facts(project)
-    chosen = {
-        path: name
-        for name, path in models.items()
-        if not select or not {name, *facts[path].readers}.isdisjoint(select)
-    }
 
     def findings(path: str, facts: Facts) -> list[LintFinding]:
         if not path.endswith(".sql"):
@@ -56,7 +50,8 @@ def lint(
 
     return tuple(
         ModelFinding(name, path, finding, facts[path].readers)
-        for path, name in sorted(chosen.items())
+        for path, name in sorted((path, name) for name, path in models.items())
+        if not select or not {name, *facts[path].readers}.isdisjoint(select)
         for finding in findings(path, facts[path])
     )
 
@@ -122,28 +117,18 @@ def allow(
 
     ``others`` are objections that are not in a model's text.
     """
-    known = {node.name: node for node in pipeline.data_nodes}
-    require_known(allowed, known, pipeline.name)
-    models = models_of(plan, pipeline)
-    judgeable = [name for name in models if known[name].declared is not None]
+    nodes = {node.name: node for node in pipeline.data_nodes}
+    require_known(allowed, nodes, pipeline.name)
+    models = {name for piece in plan.pieces for name in piece.models}
+    if plan.pieces:  # what is built along with its windows
+        select = nodes if plan.request.select is None else plan.request.select
+        models |= {n.name for n in nodes.values() if not n.is_windowed and n.name in select}
+    judgeable = [name for name in models if nodes[name].declared is not None]
     found = lint(project, project_dir, judgeable) if judgeable else ()
-    return refuse_unsafe(models, [*objections(found), *others], allowed)
+    return refuse_unsafe(models, [*_objections(found), *others], allowed)
 
 
-def models_of(plan: Plan, pipeline: Pipeline) -> frozenset[str]:
-    """Return what a plan builds: models of its windows, and what is built along with them."""
-    if not plan.pieces:
-        return frozenset()
-    select = plan.request.select
-    along = (
-        node.name
-        for node in pipeline.data_nodes
-        if not node.is_windowed and (select is None or node.name in select)
-    )
-    return frozenset({*along, *(name for piece in plan.pieces for name in piece.models)})
-
-
-def objections(found: Iterable[ModelFinding]) -> list[Objection]:
+def _objections(found: Iterable[ModelFinding]) -> list[Objection]:
     """Turn findings into objections to running a model; a view's are those of its readers."""
     return [
         Objection(

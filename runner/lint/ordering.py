@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from runner.lint.facts import Facts
 from runner.lint.keys import columns_of, group_of, keys_of_input, keys_of_rows, named
-from runner.lint.rules import Severity, Spot, spot
+from runner.lint.rules import Severity, Spot
 from runner.lint.source import Source, place
 
 _PEERS = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
@@ -58,13 +58,11 @@ def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spo
     if order is None or _is_constant(order.expressions):
         may_be_alike = isinstance(call, _PICKED)
         severity = Severity.WARN if may_be_alike else Severity.ERROR
-        yield spot("DB06", start, end, f"{name} without an order", severity)
+        yield Spot("DB06", start, end, f"{name} without an order", severity)
     elif not isinstance(call, _RANKED):
-        cut_by = said.args.get("partition_by") or []
-        columns = columns_of([*cut_by, *order.expressions])
-        why = _not_total(columns, order.expressions, _keys_at(window, facts), source)
-        if why:
-            yield spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
+        by, cut_by = order.expressions, said.args.get("partition_by") or []
+        if why := _not_total(columns_of([*cut_by, *by]), by, _keys_at(window, facts), source):
+            yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
 
 
 def _definition(window: exp.Window) -> exp.Expr:
@@ -73,11 +71,7 @@ def _definition(window: exp.Window) -> exp.Expr:
     select = window.find_ancestor(exp.Select)
     if name is None or select is None:
         return window
-    for defined in select.args.get("windows") or ():
-        if defined.name == name.name:
-            known: exp.Expr = defined
-            return known
-    return window
+    return next((w for w in select.args.get("windows") or () if w.name == name.name), window)
 
 
 def _counts_rows(frame: exp.Expr | None) -> bool:
@@ -99,9 +93,9 @@ def _of_limit(query: exp.Query, source: Source, facts: Facts) -> Iterator[Spot]:
     if not by or _is_constant(by, positional=True):
         may_be_right = source.is_up_to_target(start) or _is_lookup(query, limit)
         severity = Severity.WARN if may_be_right else Severity.ERROR
-        yield spot("DB06", start, end, f"{what} without an order", severity)
+        yield Spot("DB06", start, end, f"{what} without an order", severity)
     elif why := _not_total(columns_of(named(by, query)), by, _keys_at(query, facts), source):
-        yield spot("DB06", start, end, f"{what}, {why}", Severity.WARN)
+        yield Spot("DB06", start, end, f"{what}, {why}", Severity.WARN)
 
 
 def _of_distinct(select: exp.Select, source: Source, facts: Facts) -> Iterator[Spot]:
@@ -113,9 +107,9 @@ def _of_distinct(select: exp.Select, source: Source, facts: Facts) -> Iterator[S
     by = order.expressions if order else []
     start, end = place(on)
     if not by:
-        yield spot("DB06", start, end, "distinct on without an order")
+        yield Spot("DB06", start, end, "distinct on without an order")
     elif why := _not_total(columns_of(by), by, _keys_at(select, facts), source):
-        yield spot("DB06", start, end, f"distinct on, {why}", Severity.WARN)
+        yield Spot("DB06", start, end, f"distinct on, {why}", Severity.WARN)
 
 
 def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
@@ -129,7 +123,7 @@ def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
     if isinstance(user, exp.Window) or is_sorted or call.find(exp.Order):
         return
     start, end, name = _written(call, source)
-    yield spot("DB06", start, end, f"{name} without an order by in it", Severity.WARN)
+    yield Spot("DB06", start, end, f"{name} without an order by in it", Severity.WARN)
 
 
 def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
@@ -138,17 +132,15 @@ def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
     select = call.find_ancestor(exp.Select)
     if isinstance(call, exp.Mode) or select is None:
         if not call.find(exp.Order):
-            yield spot("DB06", start, end, f"{name}, of which there may be two", Severity.WARN)
+            yield Spot("DB06", start, end, f"{name}, of which there may be two", Severity.WARN)
         return
-    user = _user_of(call)
+    user, most = _user_of(call), [call.expression]
+    cut_by = group_of(select)
     if isinstance(user, exp.Window):
         cut_by = _definition(user).args.get("partition_by") or []
-    else:
-        cut_by = group_of(select)
-    most = [call.expression]
     keys = [*facts.all_keys, *keys_of_input(select)]
     if why := _not_total(columns_of([*cut_by, *most]), most, keys, source):
-        yield spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
+        yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
 
 
 def _user_of(call: exp.Expr) -> exp.Expr | None:
@@ -156,7 +148,7 @@ def _user_of(call: exp.Expr) -> exp.Expr | None:
     user = call.parent
     while isinstance(user, _WRAPPED):
         user = user.parent
-    return user if isinstance(user, exp.Expr) else None
+    return user
 
 
 def _written(call: exp.Expr, source: Source) -> tuple[int, int, str]:
@@ -189,23 +181,21 @@ def _is_lookup(query: exp.Query, limit: exp.Expr) -> bool:
     where = query.args.get("where")
     if not is_scalar or where is None or limit.expression is None or limit.expression.sql() != "1":
         return False
-    own = {table.alias_or_name for table in query.find_all(exp.Table)}
-
-    def is_from_outside(side: exp.Expr) -> bool:
-        return any(column.table and column.table not in own for column in side.find_all(exp.Column))
-
+    own = {"", *(table.alias_or_name for table in query.find_all(exp.Table))}
+    outside = {column for column in where.find_all(exp.Column) if column.table not in own}
     return any(
-        is_from_outside(equal.this) is not is_from_outside(equal.expression)
+        outside.isdisjoint(equal.this.find_all(exp.Column))
+        is not outside.isdisjoint(equal.expression.find_all(exp.Column))
         for equal in where.find_all(exp.EQ)
     )
 
 
 def _selects_no_more(select: exp.Select, on: Sequence[exp.Expr]) -> bool:
     """Return True if a ``distinct on`` selects only what it is distinct on: equals are alike."""
-    known = {part.sql().lower() for part in on}
+    alike = {part.sql().lower() for part in on}
     return all(
         isinstance(item.unalias(), exp.Literal)
-        or not known.isdisjoint({item.unalias().sql().lower(), item.alias_or_name.lower()})
+        or not alike.isdisjoint({item.unalias().sql().lower(), item.alias_or_name.lower()})
         for item in select.expressions
     )
 
@@ -213,10 +203,8 @@ def _selects_no_more(select: exp.Select, on: Sequence[exp.Expr]) -> bool:
 def _is_constant(by: Sequence[exp.Expr], *, positional: bool = False) -> bool:
     """Return True if an order says nothing; ``order by 1`` names a select's first column."""
     keys = [item.this if isinstance(item, exp.Ordered) else item for item in by]
-    if positional:
-        keys = [key for key in keys if not (isinstance(key, exp.Literal) and key.is_int)]
-        if not keys:
-            return False
+    if positional and any(isinstance(key, exp.Literal) and key.is_int for key in keys):
+        return False
     return all(isinstance(key, (exp.Literal, exp.Null, exp.Boolean)) for key in keys)
 
 
@@ -227,10 +215,7 @@ def _keys_at(part: exp.Query | exp.Window, facts: Facts) -> list[frozenset[str]]
 
 
 def _not_total(
-    columns: frozenset[str],
-    by: Sequence[exp.Expr],
-    keys: Sequence[frozenset[str]],
-    source: Source,
+    columns: frozenset[str], by: Sequence[exp.Expr], keys: Sequence[frozenset[str]], source: Source
 ) -> str | None:
     """Say why an order is not seen to be total; None if it is, or Jinja makes it."""
     by_all_columns = any(item.find(exp.Var) for item in by)  # order by all

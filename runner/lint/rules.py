@@ -26,77 +26,37 @@ class Rule:
 
 
 _ALL = (
-    Rule(
-        "DB00",
-        "noqa without a reason",
-        Severity.WARN,
-        "nobody will know whether it is still right to look away",
-        "write why, `-- noqa: DB06 one row per day`; without a reason nothing is silenced",
-    ),
-    Rule(
-        "DB01",
-        "clock or chance",
-        Severity.ERROR,
-        "a replay gives other rows than the first run",
-        "take the time from the window or from a column, a key from the columns that make it",
-    ),
-    Rule(
-        "DB02",
-        "reads its own table",
-        Severity.ERROR,
-        "what a window becomes depends on which windows ran before it",
-        "read the window of the parents, `where {{ in_window('…') }}`, and never {{ this }}",
-    ),
-    Rule(
-        "DB03",
-        "append",
-        Severity.ERROR,
-        "a window that is run twice is there twice",
-        "use incremental_strategy overwrite_window, or merge",
-    ),
-    Rule(
-        "DB04",
-        "incremental without in_window",
-        Severity.ERROR,
-        "every window reads everything, or something else than its rows",
-        "read `where {{ in_window('…') }}`",
-    ),
-    Rule(
-        "DB05",
-        "merge without key or version",
-        Severity.ERROR,
-        "an old window that is replayed late wins over a newer one",
-        "declare unique_key and version_column",
-    ),
-    Rule(
-        "DB06",
-        "order is not total",
-        Severity.ERROR,
-        "among equals chance decides",
-        "order by something that ends in a key, and declare the key",
-    ),
-    Rule(
-        "DB07",
-        "window closed at both ends",
-        Severity.ERROR,
-        "the instant between two windows is in both",
-        "use `{{ in_window('…') }}`, which is half-open",
-    ),
-    Rule(
-        "DB08",
-        "windowed parent without a window",
-        Severity.WARN,
-        "the rows depend on which windows of the parent have run by then",
-        "read it `where {{ in_window('…') }}`, or join it on its event time",
-    ),
-    Rule(
-        "DB09",
-        "not judged",
-        Severity.WARN,
-        "what makes it unfit for replay is not seen",
-        "replay it with runner prove",
-    ),
-)
+    Rule("DB00", "noqa without a reason", Severity.WARN,
+         "nobody will know whether it is still right to look away",
+         "write why, `-- noqa: DB06 one row per day`; without a reason nothing is silenced"),
+    Rule("DB01", "clock or chance", Severity.ERROR,
+         "a replay gives other rows than the first run",
+         "take the time from the window or from a column, a key from the columns that make it"),
+    Rule("DB02", "reads its own table", Severity.ERROR,
+         "what a window becomes depends on which windows ran before it",
+         "read the window of the parents, `where {{ in_window('…') }}`, and never {{ this }}"),
+    Rule("DB03", "append", Severity.ERROR,
+         "a window that is run twice is there twice",
+         "use incremental_strategy overwrite_window, or merge"),
+    Rule("DB04", "incremental without in_window", Severity.ERROR,
+         "every window reads everything, or something else than its rows",
+         "read `where {{ in_window('…') }}`"),
+    Rule("DB05", "merge without key or version", Severity.ERROR,
+         "an old window that is replayed late wins over a newer one",
+         "declare unique_key and version_column"),
+    Rule("DB06", "order is not total", Severity.ERROR,
+         "among equals chance decides",
+         "order by something that ends in a key, and declare the key"),
+    Rule("DB07", "window closed at both ends", Severity.ERROR,
+         "the instant between two windows is in both",
+         "use `{{ in_window('…') }}`, which is half-open"),
+    Rule("DB08", "windowed parent without a window", Severity.WARN,
+         "the rows depend on which windows of the parent have run by then",
+         "read it `where {{ in_window('…') }}`, or join it on its event time"),
+    Rule("DB09", "not judged", Severity.WARN,
+         "what makes it unfit for replay is not seen",
+         "replay it with runner prove"),
+)  # fmt: skip
 
 RULES: Mapping[str, Rule] = {rule.code: rule for rule in _ALL}
 
@@ -109,7 +69,7 @@ class Spot:
     start: int  # offsets, half-open
     end: int
     what: str  # is written there
-    severity: Severity
+    severity: Severity | None = None  # None: that of the rule
 
 
 @dataclass(frozen=True)
@@ -123,8 +83,3 @@ class LintFinding:
     last_line: int  # of what is found: a noqa on any of its lines is about it
     offset: int  # where it begins in the text
     message: str  # one line: what is wrong and what to do
-
-
-def spot(rule: str, start: int, end: int, what: str, severity: Severity | None = None) -> Spot:
-    """Make a breach of a rule, as severe as the rule says if nothing else is said."""
-    return Spot(rule, start, end, what, severity or RULES[rule].severity)

@@ -8,11 +8,11 @@ the last, and neither may be more than what dbt could have made of it.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from jinja2 import Environment, TemplateSyntaxError
 from sqlglot import Dialect, exp
@@ -88,13 +88,9 @@ class Source:
     @cached_property
     def trees(self) -> tuple[exp.Expr, ...]:
         """The SQL that dbt might make of it, parsed; less what cannot be parsed."""
-        found: dict[str, exp.Expr] = {}
-        for keeps_last in (False, True):
-            sql = self._masked(_dropped(self.tags, keeps_last=keeps_last))
-            tree = self._parsed(sql)
-            if tree is not None:
-                found[sql] = tree
-        return tuple(found.values())
+        dropped = [_dropped(self.tags, keeps_last=keeps_last) for keeps_last in (False, True)]
+        trees = map(self._parsed, dict.fromkeys(map(self._masked, dropped)))
+        return tuple(tree for tree in trees if tree is not None)
 
     def _parsed(self, sql: str) -> exp.Expr | None:
         """Parse a masked text, less the clauses that macros make; None if that cannot be done."""
@@ -105,8 +101,7 @@ class Source:
                 clause = self._clause_at(error)
                 if clause is None or sql[clause.start : clause.end].isspace():
                     return None  # a column may be called like a tag
-                start, end = clause.start, clause.end
-                sql = sql[:start] + _blank(sql[start:end]) + sql[end:]
+                sql = _blanked(sql, clause.start, clause.end)
             except SqlglotError:
                 return None
             else:
@@ -124,22 +119,22 @@ class Source:
 
     @cached_property
     def live_tags(self) -> tuple[Tag, ...]:
-        """The expressions and statements that are not in a comment of SQL."""
+        """The expressions and statements, config() aside, that are not in a comment of SQL."""
+        tags = tuple(tag for tag in self.tags if tag.call != "config")
         if self._tokenized is None:
-            return self.tags  # no telling what is a comment
-        covered = [(token.start, token.end) for token in self.tokens]
+            return tags  # no telling what is a comment
+        covered = {at for token in self.tokens for at in range(token.start, token.end + 1)}
         return tuple(
             tag
-            for tag in self.tags
+            for tag in tags
             if tag.kind == "statement"
-            or (tag.kind == "expression" and tag.call in _SILENT)
-            or (tag.kind == "expression" and _covers(covered, tag.start))
+            or (tag.kind == "expression" and (tag.call in _SILENT or tag.start in covered))
         )
 
     def tag_named(self, name: str) -> Tag | None:
         """Return the expression that a name in the parsed SQL stands for."""
-        found = re.fullmatch(r"j(\d+)_*", name)
-        return self.tags[int(found[1])] if found and int(found[1]) < len(self.tags) else None
+        tags = self.tags_in(name) if re.fullmatch(r"j\d+_*", name) else []
+        return tags[0] if tags else None
 
     def tags_in(self, text: str) -> list[Tag]:
         """Return the expressions within a string or name of the parsed SQL."""
@@ -156,44 +151,33 @@ class Source:
 
     def position(self, offset: int) -> tuple[int, int]:
         """Return line and column of an offset, from 1."""
-        line = bisect_right(self._line_starts, offset)
-        return line, offset - self._line_starts[line - 1] + 1
+        line = self.text.count("\n", 0, offset) + 1
+        return line, offset - self.text.rfind("\n", 0, offset)
 
-    @cached_property
-    def _line_starts(self) -> list[int]:
-        return [0, *(found.end() for found in re.finditer("\n", self.text))]
-
-    def _masked(self, dropped: tuple[tuple[int, int], ...]) -> str:
-        sql = list(self.text)
+    def _masked(self, dropped: Iterable[tuple[int, int]]) -> str:
+        sql = self.text
         for number, tag in enumerate(self.tags):
-            length = tag.end - tag.start
             if tag.kind == "expression" and tag.call not in _SILENT:
-                sql[tag.start : tag.end] = f"j{number}".ljust(length, "_")[:length]
+                length = tag.end - tag.start
+                name = f"j{number}".ljust(length, "_")[:length]
+                sql = sql[: tag.start] + name + sql[tag.end :]
             else:
-                sql[tag.start : tag.end] = _blank(self.text[tag.start : tag.end])
+                sql = _blanked(sql, tag.start, tag.end)
         for start, end in dropped:
-            sql[start:end] = _blank(self.text[start:end])
-        return "".join(sql)
+            sql = _blanked(sql, start, end)
+        return sql
 
 
 def place(node: exp.Expr) -> tuple[int, int]:
     """Return where a part of the parsed SQL is: its own place, else that of what it is made of."""
-    known = [found.meta for found in node.walk() if "start" in found.meta]
-    if "start" in node.meta:
-        return node.meta["start"], node.meta["end"] + 1
-    if not known:
-        return place(node.parent) if isinstance(node.parent, exp.Expr) else (0, 0)
-    return min(m["start"] for m in known), max(m["end"] for m in known) + 1
+    parts = [node] if "start" in node.meta else [n for n in node.walk() if "start" in n.meta]
+    if not parts:
+        return place(node.parent) if node.parent else (0, 0)
+    return min(n.meta["start"] for n in parts), max(n.meta["end"] for n in parts) + 1
 
 
-def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)
-
-
-def _covers(spans: list[tuple[int, int]], offset: int) -> bool:
-    """Return True if one of some ordered inclusive spans holds an offset."""
-    index = bisect_right(spans, (offset, len(spans) and spans[-1][1])) - 1
-    return index >= 0 and spans[index][0] <= offset <= spans[index][1]
+def _blanked(text: str, start: int, end: int) -> str:
+    return text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
 
 
 def _tags(text: str) -> Iterator[Tag]:
@@ -221,13 +205,16 @@ def _tags(text: str) -> Iterator[Tag]:
         at = max(at, found + len(value.strip()))
 
 
-def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> tuple[tuple[int, int], ...]:
-    """Return what is left out of the text: other branches, what is only defined or captured."""
-    return tuple(
-        lost
-        for branches, end in _blocks(tags)
-        for lost in _lost(branches, end, keeps_last=keeps_last)
-    )
+def _dropped(tags: tuple[Tag, ...], *, keeps_last: bool) -> Iterator[tuple[int, int]]:
+    """Yield what is left out of the text: other branches, what is only defined or captured."""
+    for branches, end in _blocks(tags):
+        bodies = [(tag.end, after.start) for tag, after in pairwise([*branches, end])]
+        first, last = branches[0].call, branches[-1].call
+        if first == "for" or (first == "if" and not keeps_last):
+            del bodies[0]
+        elif first == "if" and last == "else":
+            del bodies[-1]
+        yield from bodies
 
 
 def _blocks(tags: tuple[Tag, ...]) -> Iterator[tuple[list[Tag], Tag]]:
@@ -242,16 +229,3 @@ def _blocks(tags: tuple[Tag, ...]) -> Iterator[tuple[list[Tag], Tag]]:
             open_tags[-1].append(tag)
         elif tag.call.startswith("end") and open_tags:
             yield open_tags.pop(), tag
-
-
-def _lost(branches: list[Tag], end: Tag, *, keeps_last: bool) -> Iterator[tuple[int, int]]:
-    closing = [*branches[1:], end]
-    bodies = [(tag.end, stop.start) for tag, stop in zip(branches, closing, strict=True)]
-    if branches[0].call == "for":
-        yield from bodies[1:]
-    elif branches[0].call != "if":
-        yield from bodies
-    elif not keeps_last:
-        yield from bodies[1:]
-    else:
-        yield from (bodies[:-1] if branches[-1].call == "else" else bodies)

@@ -9,53 +9,53 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from sqlfluff.core.parser import RawSegment
 from sqlfluff.core.parser.markers import PositionMarker
 from sqlfluff.core.plugin import hookimpl
 from sqlfluff.core.rules import BaseRule, LintResult, RuleContext
 from sqlfluff.core.rules.crawlers import RootOnlyCrawler
-from sqlfluff.core.templaters import TemplatedFile
 
 from runner.lint.facts import Facts
 from runner.lint.judge import judge
 from runner.lint.models import known_facts, windowed_parents
-from runner.lint.rules import RULES, LintFinding, Rule
+from runner.lint.rules import RULES, LintFinding
 from runner.project.manifest import Project
 
 
 @hookimpl
 def get_rules() -> list[type[BaseRule]]:
-    """Return a class for each rule; sqlfluff wants rules made only when it asks a plugin."""
-    return [_rule_class(rule) for rule in RULES.values()]
+    """Return a class for each rule; sqlfluff wants rules made only when it asks a plugin.
 
-
-def _rule_class(rule: Rule) -> type[BaseRule]:
-    """Make a class as sqlfluff wants it: name and docstring hold code and description."""
-    return type(
-        f"Rule_{rule.code}",
-        (BaseRule,),
-        {
-            "__doc__": f"{rule.title}: {rule.why}.\n\n    {rule.remedy}\n",
-            "name": "daybreak." + rule.title.lower().replace(" ", "_"),
-            "groups": ("all", "daybreak"),
-            "crawl_behaviour": RootOnlyCrawler(),
-            "targets_templated": True,  # most of what is found is Jinja
-            "_eval": _underlined,
-        },
-    )
+    It takes code and description from the name and the docstring of a class.
+    """
+    return [
+        type(
+            f"Rule_{rule.code}",
+            (BaseRule,),
+            {
+                "__doc__": f"{rule.title}: {rule.why}.\n\n    {rule.remedy}\n",
+                "name": "daybreak." + rule.title.lower().replace(" ", "_"),
+                "groups": ("all", "daybreak"),
+                "crawl_behaviour": RootOnlyCrawler(),
+                "targets_templated": True,  # most of what is found is Jinja
+                "_eval": _underlined,
+            },
+        )
+        for rule in RULES.values()
+    ]
 
 
 def _underlined(rule: BaseRule, context: RuleContext) -> list[LintResult]:
-    """Return what a rule finds in a file."""
+    """Return what a rule finds in a file, with no length: it may render to nothing."""
     file = context.templated_file
     if file is None:
         return []
+    found = _judged(file.source_str, facts_of_file(context.path))
+    places = [(slice(one.offset, one.offset), one) for one in found if one.rule == rule.code]
     return [
-        LintResult(anchor=_anchor(found, file), description=found.message)
-        for found in _judged(file.source_str, facts_of_file(context.path))
-        if found.rule == rule.code
+        LintResult(RawSegment("", PositionMarker(at, slice(0, 0), file)), description=one.message)
+        for at, one in places
     ]
 
 
@@ -81,18 +81,7 @@ def _known(kept: Path, _changed: int) -> tuple[dict[str, Facts], Facts]:
     return known_facts(project), Facts(windowed_parents=windowed_parents(project))
 
 
-_last: dict[str, Any] = {}
-
-
+@lru_cache(maxsize=1)
 def _judged(text: str, facts: Facts) -> list[LintFinding]:
     """Judge a file, once for all rules."""
-    if _last.get("asked") != (text, facts):
-        _last.update(asked=(text, facts), findings=judge(text, facts))
-    findings: list[LintFinding] = _last["findings"]
-    return findings
-
-
-def _anchor(found: LintFinding, file: TemplatedFile) -> RawSegment:
-    """Make something of no length at a place in the source: what is found may render to nothing."""
-    at = slice(found.offset, found.offset)
-    return RawSegment("", pos_marker=PositionMarker(at, slice(0, 0), file))
+    return judge(text, facts)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 
 from sqlglot.tokenizer_core import Token
 
 from runner.lint.facts import Facts
-from runner.lint.rules import Severity, Spot, spot
+from runner.lint.rules import Severity, Spot
 from runner.lint.source import WINDOW_FILTERS, Source, Tag
 
-# Called with parentheses; a column may have the same name.
+# Called with parentheses; a column may have the same name. With two arguments age is no clock.
 _CALLS = frozenset(
     {
-        "clock_timestamp", "current_date", "current_localtime", "current_localtimestamp",
+        "age", "clock_timestamp", "current_date", "current_localtime", "current_localtimestamp",
         "current_time", "current_timestamp", "gen_random_uuid", "get_current_time",
         "get_current_timestamp", "getdate", "localtime", "localtimestamp", "nextval", "now",
         "rand", "randn", "random", "random_normal", "statement_timestamp", "sysdate",
@@ -36,69 +37,47 @@ _OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a wind
 
 def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
     """DB01: find what answers differently when it is asked again."""
-    tokens = source.tokens
-    for index, token in enumerate(tokens):
-        if _is_clock(tokens, index):
-            yield spot("DB01", token.start, token.end + 1, token.text.lower())
-        elif _is_sample(tokens, index):
-            yield spot("DB01", token.start, token.end + 1, "a sample")
+    words = ["", "", *(token.text.lower() for token in source.tokens), ""]
+    for at, token in enumerate(source.tokens, start=2):
+        # With or without a seed: threads read in their own order.
+        is_sample = words[at : at + 2] == ["using", "sample"] or (
+            words[at] == "tablesample" and words[at + 1] != ","
+        )
+        if is_sample or _is_clock(token, words, at):
+            what = "a sample" if is_sample else words[at]
+            yield Spot("DB01", token.start, token.end + 1, what)
     for tag in source.live_tags:
-        if tag.call == "config":
-            continue
-        what = _clock_in(tag)
-        if what is not None:
-            yield spot("DB01", tag.start, tag.end, what)
+        if clock := _clock_in(tag):
+            yield Spot("DB01", tag.start, tag.end, clock)
 
 
 def _clock_in(tag: Tag) -> str | None:
     """Return what of a piece of Jinja is another each time it is rendered."""
     named = [name for name in tag.names if name in _JINJA_CLOCKS]
-    called = _PYTHON_CLOCK.search(tag.code)
-    if called is not None:
+    if called := _PYTHON_CLOCK.search(tag.code):
         named.append(called[1] or called[2])
     if "var" in tag.names:
         named += sorted(_OF_THE_RUN.intersection(tag.strings))
     return named[0] if named else None
 
 
-def _is_clock(tokens: tuple[Token, ...], index: int) -> bool:
-    word = tokens[index].text.lower()
-    before = tokens[index - 1].text.lower() if index else ""
-    after = tokens[index + 1].text if index + 1 < len(tokens) else ""
-    if before == "as":
-        return False
-    kind = tokens[index].token_type.name
+def _is_clock(token: Token, words: list[str], at: int) -> bool:
+    """Return True for a clock or chance that is called, or is read without parentheses."""
+    schema, before, word, after = words[at - 2 : at + 2]
+    kind = token.token_type.name
     # DuckDB keeps functions of its own in some schemas.
-    is_own = index > 1 and tokens[index - 2].text.lower() in _SCHEMAS
-    if kind == "STRING" or (before == "." and not is_own):
+    if kind == "STRING" or before == "as" or (before == "." and schema not in _SCHEMAS):
         return False
     if after != "(":
         return word in _WORDS and kind != "IDENTIFIER" and before != "."  # else a column
-    inside, following = _parentheses(tokens, index + 1)
-    if following == ("as", "("):
+    if word not in _CALLS:
+        return False
+    behind = words[at + 1 :]
+    depths = list(accumulate((text == "(") - (text == ")") for text in behind))
+    end = depths.index(0) if 0 in depths else len(depths)
+    if behind[end + 1 : end + 3] == ["as", "("]:
         return False  # the name of a common table expression, with its columns
-    return word in _CALLS or (word == "age" and "," not in inside)
-
-
-def _parentheses(tokens: tuple[Token, ...], index: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the texts in the parentheses that open here, not in inner ones, and after them."""
-    depth = 0
-    inside: list[str] = []
-    for at in range(index, len(tokens)):
-        text = tokens[at].text.lower()
-        depth += (text == "(") - (text == ")")
-        if depth == 0:
-            return tuple(inside), tuple(token.text.lower() for token in tokens[at + 1 : at + 3])
-        if depth == 1:
-            inside.append(text)
-    return tuple(inside), ()
-
-
-def _is_sample(tokens: tuple[Token, ...], index: int) -> bool:
-    word = tokens[index].text.lower()
-    after = tokens[index + 1].text.lower() if index + 1 < len(tokens) else ""
-    # With or without a seed: threads read in their own order.
-    return (word, after) == ("using", "sample") or (word == "tablesample" and after != ",")
+    return word != "age" or (",", 1) not in zip(behind[:end], depths[:end], strict=True)
 
 
 def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
@@ -108,14 +87,17 @@ def own_table(source: Source, _facts: Facts) -> Iterator[Spot]:
     read = {token.start for token in _read_from(source.tokens)}
     own = _own_names(source)
     for tag in source.live_tags:
-        if tag.call == "config" or own.isdisjoint(tag.names):
+        if own.isdisjoint(tag.names):
             continue
         is_relation = tag.names == ("this",) and tag.start in starts
         is_read = tag.start in read and not _is_place_alone(tag)
         word = "select" if "this" in tag.names else "from "  # another name may be but a flag
         is_query = any(word in text.lower() for text in tag.strings)
         if is_relation or is_read or is_query:
-            yield spot("DB02", tag.start, tag.end, _how_read(source, tag))
+            words = [t.text.lower() for t in source.tokens if t.start < tag.start][-12:]
+            is_watermark = "max" in words and words[-1] == "from"
+            what = "a watermark read from {{ this }}" if is_watermark else "{{ this }} read back"
+            yield Spot("DB02", tag.start, tag.end, what)
 
 
 def _own_names(source: Source) -> frozenset[str]:
@@ -143,21 +125,14 @@ def _read_from(tokens: tuple[Token, ...]) -> Iterator[Token]:
             yield from tokens[at : at + 1]
 
 
-def _how_read(source: Source, tag: Tag) -> str:
-    words = [token.text.lower() for token in source.tokens if token.start < tag.start][-12:]
-    if "max" in words and words and words[-1] == "from":
-        return "a watermark read from {{ this }}"
-    return "{{ this }} read back"
-
-
 def appended(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB03: find strategies that only ever add rows."""
     strategy = facts.incremental_strategy
     if strategy == "append":
-        yield spot("DB03", *_config_place(source), "incremental_strategy append")
+        yield Spot("DB03", *_config_place(source), "incremental_strategy append")
     elif strategy is None and facts.is_whole and not facts.unique_key:
         what = "neither incremental_strategy nor unique_key, so dbt appends"
-        yield spot("DB03", *_config_place(source), what)
+        yield Spot("DB03", *_config_place(source), what)
 
 
 def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
@@ -165,19 +140,14 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
     is_partly_known = facts.materialized is None and facts.incremental_strategy is None
     if facts.incremental_strategy == "microbatch" or is_partly_known:
         return
-    names = {name for tag in source.live_tags if tag.call != "config" for name in tag.names}
-    if names & WINDOW_FILTERS:
+    names = {name for tag in source.live_tags for name in tag.names}
+    macros = [tag.call for tag in source.live_tags if tag.is_macro]
+    if names & WINDOW_FILTERS or (macros and facts.reaches_in_window):
         return
-    unknown = [tag.call for tag in source.live_tags if tag.is_macro]
     reads = next((t for t in source.live_tags if t.call in ("ref", "source")), None)
     where = (reads.start, reads.end) if reads else _config_place(source)
-    if unknown and facts.reaches_in_window:
-        return
-    if unknown:
-        what = f"no in_window, unless the macro {unknown[0]} has it"
-        yield spot("DB04", *where, what, Severity.WARN)
-    else:
-        yield spot("DB04", *where, "no in_window")
+    unless = f", unless the macro {macros[0]} has it" if macros else ""
+    yield Spot("DB04", *where, f"no in_window{unless}", Severity.WARN if macros else None)
 
 
 def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
@@ -187,14 +157,14 @@ def merged_blindly(source: Source, facts: Facts) -> Iterator[Spot]:
     needed = {"unique_key": facts.unique_key, "version_column": facts.version_column}
     missing = [name for name, value in needed.items() if not value]
     if missing:
-        yield spot("DB05", *_config_place(source), f"merge without {' and '.join(missing)}")
+        yield Spot("DB05", *_config_place(source), f"merge without {' and '.join(missing)}")
 
 
 def not_understood(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB09: report that no branch can be parsed, so that rules which need that are silent."""
     if not source.trees:
         silent = "DB06 to DB08 were" if facts.is_replaced else "DB06 was"
-        yield spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
+        yield Spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
 
 
 def _config_place(source: Source) -> tuple[int, int]:

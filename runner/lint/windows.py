@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from runner.lint.facts import Facts
-from runner.lint.rules import Spot, spot
+from runner.lint.keys import columns_of
+from runner.lint.rules import Spot
 from runner.lint.source import WINDOW_FILTERS, Source, Tag, place
 
 _ARITHMETIC = (
@@ -26,14 +28,14 @@ def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
         for between in tree.find_all(exp.Between):
             bounds = [between.args["low"], between.args["high"]]
             if _is_window(between.this, bounds, source, event_times):
-                yield spot("DB07", *place(between.this), "between includes both ends")
+                yield Spot("DB07", *place(between.this), "between includes both ends")
         for lower in tree.find_all(exp.GTE, exp.LTE):
             column, low, is_lower = _sides(lower, source)
             for upper in _whole_condition(lower).find_all(exp.GTE, exp.LTE) if is_lower else ():
                 same, high, is_also_lower = _sides(upper, source)
                 is_closed = same == column and not is_also_lower
                 if is_closed and _is_window(column, [low, high], source, event_times):
-                    yield spot("DB07", *place(lower), ">= and <= include both ends")
+                    yield Spot("DB07", *place(lower), ">= and <= include both ends")
 
 
 def _sides(comparison: exp.Expr, source: Source) -> tuple[exp.Expr, exp.Expr, bool]:
@@ -58,19 +60,17 @@ def _is_window(
         return True  # a bound of the window, or what was set from one
     # Two constants of the project around an event time are no window.
     are_constants = all(tag.call in ("var", "env_var") for found in tags for tag in found)
-    is_event_time = any(c.name.lower() in event_times for c in column.find_all(exp.Column))
-    return is_event_time and not are_constants
+    return not are_constants and not event_times.isdisjoint(columns_of([column]))
 
 
 def _speaks_of(words: frozenset[str], tag: Tag, source: Source) -> bool:
     """Return True if Jinja has one of some words in it, or a name that was set from one."""
-    if not words.isdisjoint((*tag.names, *tag.strings)):
-        return True
-    return any(
-        not words.isdisjoint((*found.names, *found.strings))
+    made_by = [
+        found
         for found in source.tags
         if found.call == "set" and len(found.names) > 1 and found.names[1] in tag.names
-    )
+    ]
+    return any(not words.isdisjoint((*one.names, *one.strings)) for one in (tag, *made_by))
 
 
 def _whole_condition(part: exp.Expr) -> exp.Expr:
@@ -84,14 +84,12 @@ def parent_without_window(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB08: find windowed parents of which all rows are read, in every branch of the text."""
     if facts.incremental_strategy == "microbatch" or not facts.windowed_parents:
         return
-    per_tree = [dict(_unfiltered(tree, source, facts)) for tree in source.trees]
-    for start in per_tree[0] if per_tree else ():
-        if all(start in found for found in per_tree):
-            tag = per_tree[0][start]
-            yield spot("DB08", tag.start, tag.end, f"all windows of {tag.strings[-1]}")
+    per_tree = [set(_unfiltered(tree, source, facts)) for tree in source.trees]
+    for tag in set.intersection(*per_tree) if per_tree else ():
+        yield Spot("DB08", tag.start, tag.end, f"all windows of {tag.strings[-1]}")
 
 
-def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[tuple[int, Tag]]:
+def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[Tag]:
     for table in tree.find_all(exp.Table):
         tag = source.tag_named(table.name)
         if tag is None or tag.call != "ref" or not tag.strings:
@@ -100,28 +98,26 @@ def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[tuple[
         if event_time is None:
             continue
         may_be_hidden = facts.reaches_in_window or not facts.is_whole
-        if not _Reading(tree, source, event_time, may_be_hidden).is_filtered(table):
-            yield tag.start, tag
+        if not _Reading(tree, source, event_time.lower(), may_be_hidden).is_filtered(table):
+            yield tag
 
 
+@dataclass(frozen=True)
 class _Reading:
     """Follows what is read of one parent from its select up to the result."""
 
-    def __init__(
-        self, tree: exp.Expr, source: Source, event_time: str, may_be_hidden: bool
-    ) -> None:
-        self._tree = tree
-        self._source = source
-        self._event_time = event_time.lower()
-        self._may_be_hidden = may_be_hidden  # whether some macro may have in_window in it
-        self._seen: set[int] = set()
+    tree: exp.Expr
+    source: Source
+    event_time: str
+    may_be_hidden: bool  # whether some macro may have in_window in it
+    seen: set[int] = field(default_factory=set)  # ids of selects
 
     def is_filtered(self, table: exp.Table) -> bool:
         """Return True if something keeps to a window before all is summed up or handed out."""
         select = table.find_ancestor(exp.Select)
-        if select is None or id(select) in self._seen:
+        if select is None or id(select) in self.seen:
             return True  # not a reading that can be judged
-        self._seen.add(id(select))
+        self.seen.add(id(select))
         if self._filters(select, table.alias_or_name):
             return True
         if self._sums_up(select):
@@ -129,65 +125,53 @@ class _Reading:
         name = _name_of_result(select)
         if name is None:
             return False
-        readers = [found for found in self._tree.find_all(exp.Table) if found.name == name]
+        readers = [found for found in self.tree.find_all(exp.Table) if found.name == name]
         return all(self.is_filtered(reader) for reader in readers)
 
     def _filters(self, select: exp.Select, alias: str) -> bool:
-        conditions = [select.args.get(part) for part in ("where", "having", "qualify")]
         joins = select.args.get("joins") or []
+        using = {name.name.lower() for join in joins for name in join.args.get("using") or ()}
+        conditions = [select.args.get(part) for part in ("where", "having", "qualify")]
         conditions += [join.args.get("on") for join in joins]
-        using = [name for join in joins for name in join.args.get("using") or ()]
-        if any(name.name.lower() == self._event_time for name in using):
-            return True
-        return any(
-            condition is not None and self._keeps_to_window(condition, alias)
-            for condition in conditions
+        return self.event_time in using or any(
+            self._keeps_to_window(condition, alias) for condition in filter(None, conditions)
         )
 
     def _keeps_to_window(self, condition: exp.Expr, alias: str) -> bool:
         """Return True for Jinja about this relation, or its event time equal to another's."""
-        for tag in self._source.tags_in(condition.sql()):
+        for tag in self.source.tags_in(condition.sql()):
+            # It filters by the window, not by another value such as a store.
+            is_filter = (self.may_be_hidden and tag.is_macro) or _speaks_of(
+                _BOUNDS | WINDOW_FILTERS, tag, self.source
+            )
             qualifiers = [text.rpartition(".")[0] for text in tag.strings[:1]]
-            if self._is_filter(tag) and (not qualifiers or qualifiers[0] in ("", alias)):
+            if is_filter and (not qualifiers or qualifiers[0] in ("", alias)):
                 return True
         return any(
-            column.name.lower() == self._event_time
+            self.event_time in columns_of([equal])
             for equal in condition.find_all(exp.EQ, exp.In)
             if not _is_shifted(equal)
-            for column in equal.find_all(exp.Column)
         )
-
-    def _is_filter(self, tag: Tag) -> bool:
-        """Return True if it filters by the window, not by another value such as a store."""
-        is_hidden = self._may_be_hidden and tag.is_macro
-        return is_hidden or _speaks_of(_BOUNDS | WINDOW_FILTERS, tag, self._source)
 
     def _sums_up(self, select: exp.Select) -> bool:
         """Return True if rows of several windows become one: no later filter can part them."""
         group = select.args.get("group")
         if group is not None:
-            names = {column.name.lower() for column in group.find_all(exp.Column)}
-            return bool(names) and self._event_time not in names
-        return any(
-            isinstance(call, exp.AggFunc) and not isinstance(call.parent, exp.Window)
-            for item in select.expressions
-            for call in item.find_all(exp.AggFunc)
-        )
+            columns = columns_of([group])
+            return bool(columns) and self.event_time not in columns
+        calls = (call for item in select.expressions for call in item.find_all(exp.AggFunc))
+        return any(not isinstance(call.parent, exp.Window) for call in calls)
 
 
 def _is_shifted(equal: exp.Expr) -> bool:
     """Return True if equal but for some time: `sold_on = today.sold_on - 3`, another window."""
-    sides = [equal.this, *(equal.args.get("expressions") or [])]
-    if isinstance(equal, exp.EQ):
-        sides.append(equal.expression)
-    elif isinstance(equal.args.get("query"), exp.Query):
-        sides += equal.args["query"].selects
-    return any(side.find(*_ARITHMETIC) for side in sides)
+    query = equal.args.get("query")  # of `in`: only what it selects counts
+    selected = query.selects if isinstance(query, exp.Query) else []
+    sides = [equal.this, equal.expression, *equal.expressions, *selected]
+    return any(side is not None and side.find(*_ARITHMETIC) for side in sides)
 
 
 def _name_of_result(select: exp.Select) -> str | None:
     """Return the CTE that a select is a part of; None if it is the model's result."""
-    above = select.parent
-    while above is not None and not isinstance(above, (exp.CTE, exp.Select)):
-        above = above.parent
+    above = select.find_ancestor(exp.CTE, exp.Select)
     return above.alias if isinstance(above, exp.CTE) else None

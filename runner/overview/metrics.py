@@ -23,6 +23,9 @@ class PipelineFigures:
     lag: timedelta | None  # since the end of the newest success; None: there is no window yet
 
 
+Stand = tuple[PipelineFigures | None, DaybreakError | None]  # None: it cannot be read; why
+
+
 @dataclass(frozen=True)
 class MeteredPipeline:
     """A pipeline with its figures."""
@@ -44,32 +47,29 @@ class Metrics:
 
 def measure(workspace: Workspace, now: datetime) -> Metrics:
     """Look at every pipeline; one that cannot be read does not take the others with it."""
-    broken: DaybreakError | None = None
+    outlook, ledger, names = Outlook(workspace, now), workspace.ledger, list(workspace.configs)
     try:
         workspace.project()  # once: parsing in vain takes seconds
     except DaybreakError as error:
-        broken = error
-    outlook, ledger = Outlook(workspace, now), workspace.ledger
+        stands: dict[str, Stand] = dict.fromkeys(names, (None, error))
+    else:
+        stands = {name: _stand(outlook, name) for name in names}
     pipelines = {}
-    for name in workspace.configs:
-        stand, reason = None, broken
-        if broken is None:
-            try:
-                stand = _stand(outlook, name)
-            except DaybreakError as error:
-                reason = error
-        is_paused = ledger.controls.get_pause(name) is not None
-        pipelines[name] = MeteredPipeline(
-            ledger.runs.get_statistics(name), is_paused, stand, reason
-        )
+    for name, (stand, reason) in stands.items():
+        figures, pause = ledger.runs.get_statistics(name), ledger.controls.get_pause(name)
+        pipelines[name] = MeteredPipeline(figures, pause is not None, stand, reason)
     return Metrics(now, pipelines, ledger.scheduler.get_heartbeat())
 
 
-def _stand(outlook: Outlook, name: str) -> PipelineFigures:
-    complete = outlook.planner(name).pipeline.complete(outlook.now)
-    if complete is None:
-        return PipelineFigures(dict.fromkeys(WindowStatus, 0), None)
-    return stand_of(outlook.plan(name, complete), outlook.now)
+def _stand(outlook: Outlook, name: str) -> Stand:
+    """Count the windows of a pipeline; or return why it cannot be read."""
+    try:
+        complete = outlook.planner(name).pipeline.complete(outlook.now)
+        if complete is None:
+            return PipelineFigures(dict.fromkeys(WindowStatus, 0), None), None
+        return stand_of(outlook.plan(name, complete), outlook.now), None
+    except DaybreakError as error:
+        return None, error
 
 
 def stand_of(plan: Plan, now: datetime) -> PipelineFigures:

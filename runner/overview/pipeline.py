@@ -73,19 +73,13 @@ class PipelineStatus:
     @property
     def others(self) -> list[ModelPlan]:
         """The nodes without windows that are not as they should be."""
-        return [
-            model
-            for model in self.plan.models
-            if not model.subject.is_windowed and set(model.statuses) & set(WRONG)
-        ]
+        whole = (model for model in self.plan.models if not model.subject.is_windowed)
+        return [model for model in whole if not model.statuses.keys().isdisjoint(WRONG)]
 
     def counts(self, model: ModelPlan) -> dict[WindowStatus, int]:
         """Count the windows of a model by status, the best first."""
-        return {
-            status: self.grid.count(model.statuses[status])
-            for status in BEST_FIRST
-            if status in model.statuses
-        }
+        found = model.statuses
+        return {status: self.grid.count(found[status]) for status in BEST_FIRST if status in found}
 
     @property
     def ran(self) -> int:
@@ -133,13 +127,12 @@ class PipelineStatus:
         command = self.next_command
         if command is None:
             return "nothing, every window is as it should be"
-        before = ""
         if self.pause is None and not self.plan.pieces:
             if WindowStatus.BLOCKED in self.statuses:
-                before = "mend what it failed on, then "
+                command = f"mend what it failed on, then {command}"
             elif WindowStatus.IN_FLIGHT in self.statuses:
                 return f"nothing, it is running: {command}"
-        return f"{before}{command}   details: runner plan {self.name}"
+        return f"{command}   details: runner plan {self.name}"
 
 
 class Grid:
@@ -158,13 +151,10 @@ class Grid:
 
     def count_in(self, span: Span) -> int:
         """Count the windows of one range."""
-        return self._index(span.end) - self._index(span.start)
+        return bisect_left(self._starts, span.end) - bisect_left(self._starts, span.start)
 
     def newest(self, count: int) -> Span:
         """Return the range of the last windows, one at least; ValueError if there is none."""
         if self._end is None:
             raise ValueError("there are no windows: look at the length first")
         return Span(self._starts[-min(max(count, 1), len(self))], self._end)
-
-    def _index(self, bound: datetime) -> int:
-        return bisect_left(self._starts, bound)

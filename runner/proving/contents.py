@@ -115,16 +115,10 @@ def copy_tables(
         return Copied(frozenset(found), frozenset(starts))
 
 
-def create(file: Path) -> None:
-    """Make an empty file."""
-    with opened(file):
-        pass
-
-
 def reorder(file: Path, relations: Iterable[Relation] | None, seed: int) -> None:
     """Store the rows of some tables, None: of all, in another order; their contents stay."""
     with opened(file) as connection:
-        present = _tables(connection, _catalog(connection))
+        present = _tables(connection)
         for relation in sorted(present if relations is None else present.intersection(relations)):
             connection.execute(
                 f"create temp table reordered as from {relation} order by hash(rowid + {seed + 1})"
@@ -138,15 +132,20 @@ def reorder(file: Path, relations: Iterable[Relation] | None, seed: int) -> None
 def digests(file: Path, targets: Iterable[Target], buckets: Buckets) -> dict[str, Digests]:
     """Hash contents by model and window; equal rows have equal hashes in whatever order they lie.
 
-    A model whose table is not there is left out.
+    A model whose table is not there has none.
     """
+    found: dict[str, Digests] = {}
     with opened(file, read_only=True) as connection:
-        present = _tables(connection, _catalog(connection))
-        return {
-            target.name: _digests(connection, target, buckets)
-            for target in targets
-            if target.relation in present
-        }
+        present = _tables(connection)
+        for target in targets:
+            rows = []
+            if target.relation in present:
+                rows = connection.execute(
+                    f"select {buckets.of_row(target)}, count(*), bit_xor(hash({_ROW})), "  # noqa: S608
+                    f"sum(hash({_ROW})::hugeint) from {target.relation} as {_ROW} group by 1"
+                ).fetchall()
+            found[target.name] = {bucket: tuple(digest) for bucket, *digest in rows}
+    return found
 
 
 def differing(expected: Digests, found: Digests) -> tuple[int, ...]:
@@ -165,25 +164,13 @@ def literal(text: str) -> str:
     >>> print(literal("Mary's shop"))
     'Mary''s shop'
     """
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"
+    return "'" + text.replace("'", "''") + "'"
 
 
-def _digests(connection: duckdb.DuckDBPyConnection, target: Target, buckets: Buckets) -> Digests:
+def _tables(connection: duckdb.DuckDBPyConnection, catalog: str | None = None) -> set[Relation]:
     rows = connection.execute(
-        f"select {buckets.of_row(target)}, count(*), bit_xor(hash({_ROW})), "  # noqa: S608
-        f"sum(hash({_ROW})::hugeint) from {target.relation} as {_ROW} group by 1"
+        "select schema_name, table_name from duckdb_tables() "
+        "where database_name = coalesce(?, current_database())",
+        [catalog],
     ).fetchall()
-    return {bucket: tuple(digest) for bucket, *digest in rows}
-
-
-def _tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> set[Relation]:
-    rows = connection.execute(
-        "select schema_name, table_name from duckdb_tables() where database_name = ?", [catalog]
-    ).fetchall()
-    return {Relation(schema, name) for schema, name in rows}
-
-
-def _catalog(connection: duckdb.DuckDBPyConnection) -> str:
-    row = connection.execute("select current_database()").fetchone()
-    return str(row[0]) if row else ""
+    return {Relation(*row) for row in rows}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +25,6 @@ from runner.proving.scope import ReplayScope, make_scope
 from runner.proving.scratch import Scratch, scratch
 from runner.warehouse.lock import wait_until_free
 
-_TIMES_TRIED = 3
 WAITING = "waiting for"  # how what is told begins while somebody else holds the warehouse
 
 
@@ -128,9 +126,9 @@ def _copied(request: ProofRequest, scope: ReplayScope, warehouse: Path, folder: 
     """Copy the tables that are only read, when nobody writes the warehouse."""
     models = [target.name for target in scope.targets]
     if not warehouse.exists():
-        contents.create(folder.work)
-        return Copied(frozenset(), frozenset())
-    for left in reversed(range(_TIMES_TRIED)):
+        with contents.opened(folder.work):  # an empty file
+            return Copied(frozenset(), frozenset())
+    for is_last in (False, False, True):
         wait_until_free(
             warehouse,
             request.pipeline.config.lock_timeout,
@@ -140,10 +138,9 @@ def _copied(request: ProofRequest, scope: ReplayScope, warehouse: Path, folder: 
         try:
             return contents.copy_tables(warehouse, folder.work, scope.read, models)
         except duckdb.Error as error:
-            with suppress(FileNotFoundError):
-                folder.work.unlink()
-            is_faster = isinstance(error, duckdb.IOException) and left
-            if not is_faster:  # somebody has taken the file since
+            folder.work.unlink(missing_ok=True)
+            # Else somebody has taken the file since, who may be through soon.
+            if is_last or not isinstance(error, duckdb.IOException):
                 reason = " ".join(str(error).split())
                 raise EngineError(
                     f"{warehouse} cannot be copied ({reason}): see runner doctor"
@@ -153,24 +150,21 @@ def _copied(request: ProofRequest, scope: ReplayScope, warehouse: Path, folder: 
 
 def _to_prepare(request: ProofRequest, scope: ReplayScope, copied: Copied) -> list[str]:
     """Name what is read and was not copied; of windowed models only tables are read."""
-    nodes = request.project.nodes
-    missing = [unique_id for unique_id in scope.to_prepare if unique_id not in copied.present]
-    for unique_id in missing:
-        if nodes[unique_id].materialized == "incremental":
-            name = nodes[unique_id].name
+    missing = [request.project.nodes[i] for i in scope.to_prepare if i not in copied.present]
+    for node in missing:
+        if node.materialized == "incremental":
             raise UsageError(
-                f"{name} is read and not yet in the warehouse: run runner backfill "
-                f"{request.pipeline.name} first, or prove it too with --select {name}"
+                f"{node.name} is read and not yet in the warehouse: run runner backfill "
+                f"{request.pipeline.name} first, or prove it too with --select {node.name}"
             )
-    return [scope.to_prepare[unique_id] for unique_id in missing]
+    return [node.name for node in missing]
 
 
 def _report(
     request: ProofRequest, replay: Replay, found: list[ReplayFinding], seconds: float
 ) -> ProofReport:
     scope, windows = replay.scope, replay.buckets.windows
-    filled = {target.name: replay.expected.get(target.name, {}) for target in scope.targets}
-    counts = blame.windows_with_rows(scope.targets, filled, len(windows))
+    counts = blame.windows_with_rows(scope.targets, replay.expected, len(windows))
     judged = blame.outcomes(scope, found, counts)
     return ProofReport(
         pipeline=request.pipeline.name,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import count
+from itertools import chain, count
 
 from runner.core.errors import EngineError
 from runner.core.spans import Span
@@ -48,14 +48,30 @@ class Replay:
 
     def run_reference(self) -> None:
         """Run every window once, in order; :class:`EngineError` if dbt cannot."""
-        for step in in_order(self.buckets.windows, self._all_nodes):
+        for step in in_order(self.buckets.windows, tuple(chain.from_iterable(self.scope.levels))):
             self.notify(f"in order: {self._labels(step)}")
             self._require(self._build(step))
         self.scratch.keep(Copy.REFERENCE)
         self.expected = self._digests()
 
-    def findings(self, scenario: Scenario) -> list[ReplayFinding]:
-        """Run a scenario; return what it has changed, or kept from being built."""
+    def findings(self, scenario: Scenario) -> Iterator[ReplayFinding]:
+        """Run a scenario; yield what it has changed, or kept from being built."""
+        errors = self._run(scenario)
+        found = self._digests()
+        for target in self.scope.targets:
+            name, error = target.name, errors.get(target.name)
+            finding = ReplayFinding(name, scenario.property, scenario.replayed, error)
+            differing = contents.differing(self.expected[name], found[name])
+            compared = [b for b in differing if self._is_compared(scenario, target, b)]
+            if error is not None:
+                yield finding
+            elif compared:
+                reference, work = self.scratch.kept(Copy.REFERENCE), self.scratch.work
+                shown = difference(reference, work, target, self.buckets, compared)
+                yield replace(finding, difference=shown)
+
+    def _run(self, scenario: Scenario) -> Mapping[str, str]:
+        """Run the steps of a scenario; return the errors of those that no kill has ended."""
         self.scratch.restore(scenario.origin)
         if scenario.is_reordered:
             contents.reorder(self.scratch.work, None, self.seed)
@@ -64,28 +80,12 @@ class Replay:
             self.notify(f"{scenario.property}: {self._labels(step)}")
             result = self._build(step)
             if step.killed_after is None:
-                errors |= dict(self._errors(result))
+                errors |= self._errors(result)
             if step.is_reordered_after:
-                tables = [t for n in step.nodes if (t := self.scope.relations.get(n)) is not None]
+                relations = self.scope.relations
+                tables = [relations[name] for name in step.nodes if name in relations]
                 contents.reorder(self.scratch.work, tables, self.seed)
-        return list(self._found(scenario, errors))
-
-    def _found(self, scenario: Scenario, errors: Mapping[str, str]) -> Iterator[ReplayFinding]:
-        found = self._digests()
-        for target in self.scope.targets:
-            finding = ReplayFinding(
-                target.name, scenario.property, scenario.replayed, errors.get(target.name)
-            )
-            if finding.error is not None:
-                yield finding
-                continue
-            expected, now = self.expected.get(target.name, {}), found.get(target.name, {})
-            differing = contents.differing(expected, now)
-            compared = [b for b in differing if self._is_compared(scenario, target, b)]
-            if compared:
-                reference, work = self.scratch.kept(Copy.REFERENCE), self.scratch.work
-                shown = difference(reference, work, target, self.buckets, compared)
-                yield replace(finding, difference=shown)
+        return errors
 
     def _is_compared(self, scenario: Scenario, target: Target, bucket: int) -> bool:
         if scenario.aside is None:
@@ -95,10 +95,11 @@ class Replay:
 
     def _build(self, step: Step) -> InvocationResult:
         published = 0
+        targets = {target.unique_id for target in self.scope.targets}
 
         def listen(unique_id: str, status: str) -> None:
             nonlocal published
-            if unique_id in self.scope.by_unique_id and status == "success":
+            if unique_id in targets and status == "success":
                 published += 1
                 if published == step.killed_after:
                     self.engine.kill()
@@ -121,18 +122,20 @@ class Replay:
         return result
 
     def _require(self, result: InvocationResult) -> None:
-        for name, message in self._errors(result):
+        for name, message in self._errors(result).items():
             raise EngineError(
                 f"{name} cannot be built even once, so nothing can be proved: {message}; mend it, "
                 "or leave it out with --select"
             )
 
-    def _errors(self, result: InvocationResult) -> Iterable[tuple[str, str]]:
+    def _errors(self, result: InvocationResult) -> dict[str, str]:
         bad = [node for node in result.nodes if node.status in _BAD]
         # What was skipped is explained by what was not.
-        for node in sorted(bad, key=lambda node: node.status == "skipped"):
-            message = brief(node.message) or f"dbt has {node.status} it"
-            yield node.unique_id.split(".")[-1], message
+        bad.sort(key=lambda node: node.status == "skipped")
+        return {
+            node.unique_id.split(".")[-1]: brief(node.message) or f"dbt has {node.status} it"
+            for node in bad
+        }
 
     def _digests(self) -> dict[str, Digests]:
         return contents.digests(self.scratch.work, self.scope.targets, self.buckets)
@@ -141,7 +144,3 @@ class Replay:
         start, end = step.span.start, step.span.end
         inside = [w.label for w in self.buckets.windows if start <= w.start < end]
         return range_label(inside[0], inside[-1])
-
-    @property
-    def _all_nodes(self) -> tuple[str, ...]:
-        return tuple(name for level in self.scope.levels for name in level)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import chain
 from random import Random
 
 from runner.core.errors import UsageError
@@ -54,38 +54,17 @@ def select_windows(
             f"{pipeline.name} has no complete window at {now.isoformat()}, so there is nothing to "
             "replay: wait for its first, or look from later with --as-of"
         )
-    windows = list(_newest_first(pipeline, complete))[::-1]
-    with_rows = [window for window in windows if window.start in starts] or windows
-    ranges = list(_consecutive(with_rows, count))
+    windows = list(pipeline.calendar.windows(complete))[-_LOOKED_AT:]
+    runs: list[list[Window]] = []  # without a gap
+    for window in [window for window in windows if window.start in starts] or windows:
+        if runs and runs[-1][-1].end == window.start:
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    ranges = [tuple(run[at : at + count]) for run in runs for at in range(len(run) - count + 1)]
     if not ranges:
-        return _up_to(with_rows[-1], with_rows)
+        return tuple(runs[-1])
     return ranges[-1] if seed is None else Random(seed).choice(ranges)  # noqa: S311
-
-
-def _newest_first(pipeline: Pipeline, complete: Span) -> Iterator[Window]:
-    window = pipeline.calendar.window_at(complete.end)
-    for _ in range(_LOOKED_AT):
-        if window.start <= complete.start:
-            return
-        window = pipeline.calendar.preceding(window)
-        yield window
-
-
-def _consecutive(windows: Sequence[Window], count: int) -> Iterator[tuple[Window, ...]]:
-    """Yield every run of ``count`` windows without a gap, oldest first."""
-    for index in range(len(windows) - count + 1):
-        found = tuple(windows[index : index + count])
-        if all(a.end == b.start for a, b in pairwise(found)):
-            yield found
-
-
-def _up_to(newest: Window, windows: Sequence[Window]) -> tuple[Window, ...]:
-    """Return the windows without a gap before ``newest``, and itself."""
-    found = [newest]
-    for window in reversed(windows):
-        if window.end == found[0].start:
-            found.insert(0, window)
-    return tuple(found)
 
 
 def in_order(windows: Sequence[Window], nodes: tuple[str, ...]) -> tuple[Step, ...]:
@@ -94,32 +73,23 @@ def in_order(windows: Sequence[Window], nodes: tuple[str, ...]) -> tuple[Step, .
 
 
 def scenarios(
-    windows: Sequence[Window],
-    levels: Sequence[tuple[str, ...]],
-    target_count: int,
-    seed: int,
+    windows: Sequence[Window], levels: Sequence[tuple[str, ...]], target_count: int, seed: int
 ) -> Iterator[Scenario]:
     """Yield every replay that says something about so many windows.
 
     ``levels`` are the names of what is built, those that read others of them in a later level;
     ``target_count`` of them are judged.
     """
-    nodes = tuple(name for level in levels for name in level)
+    nodes = tuple(chain.from_iterable(levels))
     once = in_order(windows, nodes)
     yield Scenario(Property.IDEMPOTENT, "run a second time", Copy.REFERENCE, once)
     if len(windows) > 1:
         yield Scenario(Property.COMMUTES, "run in reverse order", Copy.BASE, once[::-1])
-        whole = Span(windows[0].start, windows[-1].end)
-        chunk = (Step(whole, nodes),)
+        chunk = (Step(Span(windows[0].start, windows[-1].end), nodes),)
         yield Scenario(Property.ADDITIVE, "run as one chunk", Copy.BASE, chunk)
         middle = (len(windows) - 1) // 2
-        yield Scenario(
-            property=Property.ISOLATED,
-            replayed=f"run of {windows[middle].label} alone",
-            origin=Copy.REFERENCE,
-            steps=(once[middle],),
-            aside=windows[middle],
-        )
+        alone, aside = f"run of {windows[middle].label} alone", windows[middle]
+        yield Scenario(Property.ISOLATED, alone, Copy.REFERENCE, (once[middle],), aside)
     if len(windows) > 2:
         order = _shuffled(len(windows), seed)
         labels = ", ".join(windows[index].label for index in order)
@@ -127,18 +97,11 @@ def scenarios(
         yield Scenario(Property.COMMUTES, f"run in the order {labels}", Copy.BASE, steps)
     crashing = tuple(_crashing(once, target_count))
     yield Scenario(Property.CRASH_SAFE, "killed half-way and run again", Copy.BASE, crashing)
-    yield _reordered(once, levels)
-
-
-def _reordered(once: Sequence[Step], levels: Sequence[tuple[str, ...]]) -> Scenario:
-    """Store what is read in another order on the disk, also what is read of other models."""
-    return Scenario(
-        property=Property.DETERMINISTIC,
-        replayed="run from the same rows, stored in another order",
-        origin=Copy.BASE,
-        steps=tuple(
-            Step(step.span, level, is_reordered_after=True) for step in once for level in levels
-        ),
+    yield Scenario(
+        Property.DETERMINISTIC,
+        "run from the same rows, stored in another order",
+        Copy.BASE,
+        tuple(Step(step.span, level, is_reordered_after=True) for step in once for level in levels),
         is_reordered=True,
     )
 

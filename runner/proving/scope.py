@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from runner.core.errors import UsageError
@@ -50,15 +49,10 @@ class ReplayScope:
     upstream: Mapping[str, frozenset[str]]  # names of the targets that each target is made from
     levels: tuple[tuple[str, ...], ...]  # names of what each replay builds, see `scenarios`
     read: Mapping[str, Relation]  # the tables that are only read, by unique id
-    to_prepare: Mapping[str, str]  # views and, where they are missing, tables: name by unique id
+    to_prepare: tuple[str, ...]  # unique ids: views and, where they are missing, tables
     relations: Mapping[str, Relation]  # of what each replay builds, by name
     tests: tuple[str, ...]  # names: none is run, gates are part of their models
     left_out: Mapping[str, str]  # incremental models that are not replayed, and why
-
-    @cached_property
-    def by_unique_id(self) -> Mapping[str, Target]:
-        """The targets by dbt's name for them."""
-        return {target.unique_id: target for target in self.targets}
 
 
 def quoted(name: str) -> str:
@@ -67,8 +61,7 @@ def quoted(name: str) -> str:
     >>> print(quoted('the "best" days'))
     "the ""best"" days"
     """
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
+    return '"' + name.replace('"', '""') + '"'
 
 
 def make_scope(
@@ -85,26 +78,19 @@ def make_scope(
     made = lineage.in_order(made_again)
     only_read = lineage.in_order(lineage.read_by(made_again))
     database = _one_database(lineage, [*made, *only_read])
-    targets = tuple(_target(node, lineage) for node in made if _is_incremental(node))
-    above = {target.name: lineage.ancestors(target.unique_id) for target in targets}
+    copied = [node for node in only_read if lineage.database(node) == database]
+    replayed = [node for node in made if _is_incremental(node)]
+    above = {node.name: lineage.ancestors(node.unique_id) for node in replayed}
     return ReplayScope(
-        targets=targets,
+        targets=tuple(_target(node, lineage) for node in replayed),
         upstream={
-            name: frozenset(other.name for other in targets if other.unique_id in found)
+            name: frozenset(node.name for node in replayed if node.unique_id in found)
             for name, found in above.items()
         },
         levels=_levels(lineage, made),
-        read={
-            node.unique_id: lineage.relation(node.unique_id)
-            for node in only_read
-            if node.is_stored and lineage.database(node) == database
-        },
-        to_prepare={
-            node.unique_id: node.name
-            for node in only_read
-            if _is_built(node) and lineage.database(node) == database
-        },
-        relations={n.name: lineage.relation(n.unique_id) for n in made if n.is_stored},
+        read={node.unique_id: lineage.relation(node) for node in copied if node.is_stored},
+        to_prepare=tuple(node.unique_id for node in copied if _is_built(node)),
+        relations={node.name: lineage.relation(node) for node in made if node.is_stored},
         tests=tuple(node.name for node in project.nodes.values() if node.kind == "test"),
         left_out=left_out,
     )
@@ -114,25 +100,23 @@ class _Lineage:
     """The graph of what is made from what, gates included."""
 
     def __init__(self, project: Project, manifest: Mapping[str, Any]) -> None:
-        self._nodes = project.nodes
-        self._manifest = manifest
         self._project = project
+        self._nodes = project.nodes
+        self._raw = {**manifest["nodes"], **manifest["sources"]}
         self._known: dict[str, frozenset[str]] = {}
 
-    def raw(self, unique_id: str) -> Mapping[str, Any]:
-        """Return what dbt's manifest says of a node or source."""
-        group = "sources" if unique_id in self._manifest["sources"] else "nodes"
-        found: Mapping[str, Any] = self._manifest[group][unique_id]
-        return found
-
-    def config(self, unique_id: str) -> Mapping[str, Any]:
+    def config(self, node: Node) -> Mapping[str, Any]:
         """Return a node's config."""
-        return self.raw(unique_id).get("config") or {}
+        return self._raw[node.unique_id].get("config") or {}
 
-    def relation(self, unique_id: str) -> Relation:
+    def relation(self, node: Node) -> Relation:
         """Return the table of a node or source."""
-        raw = self.raw(unique_id)
+        raw = self._raw[node.unique_id]
         return Relation(raw["schema"], raw.get("alias") or raw.get("identifier") or raw["name"])
+
+    def database(self, node: Node) -> str:
+        """Return the database that a node lies in; DuckDB takes its name in any case."""
+        return str(self._raw[node.unique_id]["database"]).lower()
 
     def parents(self, unique_id: str) -> Iterator[str]:
         """Yield what a node and its gates read."""
@@ -161,10 +145,6 @@ class _Lineage:
 
         return set(walk(made, onward)) - made
 
-    def database(self, node: Node) -> str:
-        """Return the database that a node lies in; DuckDB takes its name in any case."""
-        return str(self.raw(node.unique_id)["database"]).lower()
-
     def in_order(self, unique_ids: Iterable[str]) -> list[Node]:
         """Return nodes, parents first."""
         return self._project.parents_first(self._nodes[unique_id] for unique_id in unique_ids)
@@ -190,7 +170,7 @@ def _chosen(
     left_out = {
         node.name: "dbt's microbatch takes its windows from dbt, not from the runner"
         for node in candidates
-        if lineage.config(node.unique_id).get("incremental_strategy") == "microbatch"
+        if lineage.config(node).get("incremental_strategy") == "microbatch"
     }
     chosen = {node.unique_id for node in candidates if node.name not in left_out}
     if not chosen:
@@ -213,7 +193,7 @@ def _windowed_above(pipeline: Pipeline, lineage: _Lineage, chosen: set[str]) -> 
 
 
 def _target(node: Node, lineage: _Lineage) -> Target:
-    config = lineage.config(node.unique_id)
+    config = lineage.config(node)
     event_time = None
     if node.is_windowed:
         column = str(config["event_time"])
@@ -222,7 +202,7 @@ def _target(node: Node, lineage: _Lineage) -> Target:
         name=node.name,
         unique_id=node.unique_id,
         code_hash=node.code_hash,
-        relation=lineage.relation(node.unique_id),
+        relation=lineage.relation(node),
         event_time=event_time,
         read_as=(config.get("meta") or {}).get("event_time_as", "date"),
     )
@@ -234,9 +214,9 @@ def _levels(lineage: _Lineage, made: Sequence[Node]) -> tuple[tuple[str, ...], .
     for node in made:
         above = [level[found] for found in lineage.ancestors(node.unique_id) if found in level]
         # What is only a query, and a level of its own would cost a build, goes with its readers.
-        level[node.unique_id] = max(above, default=-1) + (1 if node.is_stored else 0)
+        depth = level[node.unique_id] = max(above, default=-1) + (1 if node.is_stored else 0)
         if _is_built(node):
-            names.setdefault(max(level[node.unique_id], 0), []).append(node.name)
+            names.setdefault(max(depth, 0), []).append(node.name)
     return tuple(tuple(names[index]) for index in sorted(names))
 
 

@@ -7,11 +7,10 @@ what a killed proof has left behind is removed by the next one, which can tell b
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -71,27 +70,27 @@ class Scratch:
 @contextmanager
 def scratch(home: Path, warehouse: Path, profiles: Path) -> Iterator[Scratch]:
     """Make a folder in ``home`` with dbt profiles that know its working file alone."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        text = _text(profiles)
-        with _alone(home):
-            _remove_leftovers(home)
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home)).resolve()
-            lock = _taken(folder / "lock")
-    except OSError as error:
-        raise UsageError(
-            f"no scratch copy can be made in {home} ({error.strerror}): make room or make it "
-            "writable, or name another folder with DAYBREAK_HOME"
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            text = _text(profiles)
+            # One process at a time makes and removes folders.
+            with (home / "prove.lock").open("a") as alone:
+                fcntl.flock(alone, fcntl.LOCK_EX)
+                _remove_leftovers(home)
+                folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home)).resolve()
+                lock = stack.enter_context((folder / "lock").open("a"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UsageError(
+                f"no scratch copy can be made in {home} ({error.strerror}): make room or make it "
+                "writable, or name another folder with DAYBREAK_HOME"
+            ) from error
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         made = Scratch(folder, warehouse.name)
         made.work.parent.mkdir()
         (folder / "profiles.yml").write_text(pointed_at(text, made.work))
         yield made
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
 
 
 def _text(profiles: Path) -> str:
@@ -103,33 +102,12 @@ def _text(profiles: Path) -> str:
         ) from error
 
 
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Let one process at a time make and remove folders."""
-    descriptor = os.open(home / "prove.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _remove_leftovers(home: Path) -> None:
-    for folder in home.glob(f"{_PREFIX}*"):
-        lock = _taken(folder / "lock") if folder.is_dir() else None
-        if lock is not None:  # whose owner has ended
+    """Remove the folders whose owner has ended: his lock has ended with him."""
+    for folder in home.glob(f"{_PREFIX}*/"):
+        with suppress(BlockingIOError), (folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
-
-
-def _taken(path: Path) -> int | None:
-    """Lock a file, which ends with this process; None if somebody else has it."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    with suppress(BlockingIOError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return descriptor
-    os.close(descriptor)
-    return None
 
 
 def pointed_at(text: str, file: Path) -> str:
@@ -155,7 +133,13 @@ def pointed_at(text: str, file: Path) -> str:
             f"profiles.yml cannot be read ({reason}): mend it, and put Jinja in quotes"
         ) from error
     for name, output in _duckdb_outputs(profiles):
-        _refuse_attached(name, output)
+        for attached in output.get("attach") or ():
+            one = attached if isinstance(attached, dict) else {"path": attached}
+            if one.get("read_only") is not True:
+                raise UsageError(
+                    f"the target {name} in profiles.yml attaches {one.get('path')}, which a replay "
+                    "could write: write `read_only: true` beside it, or prove with another profile"
+                )
         output["path"] = str(file)
     return yaml.safe_dump(profiles, sort_keys=False)
 
@@ -166,13 +150,3 @@ def _duckdb_outputs(profiles: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, output in outputs.items() if isinstance(outputs, dict) else ():
             if isinstance(output, dict) and output.get("type") == "duckdb":
                 yield name, output
-
-
-def _refuse_attached(name: str, output: Mapping[str, Any]) -> None:
-    for attached in output.get("attach") or ():
-        if not isinstance(attached, dict) or attached.get("read_only") is not True:
-            path = attached.get("path") if isinstance(attached, dict) else attached
-            raise UsageError(
-                f"the target {name} in profiles.yml attaches {path}, which a replay could write: "
-                "write `read_only: true` beside it, or prove with another profile"
-            )

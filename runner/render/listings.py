@@ -10,7 +10,7 @@ from runner.render.proofs import counts_in_words, proofs_record
 from runner.render.words import counted, minute, yes_no
 
 if TYPE_CHECKING:
-    from runner.alerting.channel_test import ChannelTest
+    from runner.alerting.delivery import ChannelTest
     from runner.ledger import UnsentMessage
     from runner.lint.models import ModelFinding
     from runner.overview.pipeline import PipelineSummary

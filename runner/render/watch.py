@@ -17,8 +17,8 @@ def missed_table(zone: tzinfo = UTC) -> Table:
 
     def why(missed: Missed) -> str:
         if missed.failing_since is None:
-            return missed.trouble.reason
-        return f"since {minute(missed.failing_since.astimezone(zone))}: {missed.trouble.reason}"
+            return missed.incident.reason
+        return f"since {minute(missed.failing_since.astimezone(zone))}: {missed.incident.reason}"
 
     return Table(
         Column("pipeline", "pipeline.name", "pipeline"),
@@ -26,13 +26,13 @@ def missed_table(zone: tzinfo = UTC) -> Table:
         Column("first", lambda m: m.pipeline.calendar.window_at(m.span.start).label),
         Column("last", lambda m: m.pipeline.calendar.before(m.span.end).label),
         Column("windows", lambda m: m.pipeline.calendar.count(m.span)),
-        Column("is", "trouble.kind", "is"),
+        Column("is", "incident.kind", "is"),
         Column("late_seconds", lambda missed: missed.late.total_seconds()),
         Column(None, "late", "late", late_in_words),
-        Column("why", "trouble.reason"),
+        Column("why", "incident.reason"),
         Column(None, why, "why"),
         Column("failing_since"),
-        Column("do", "trouble.remedy", "do"),
+        Column("do", "incident.remedy", "do"),
     )
 
 
@@ -65,7 +65,7 @@ def watch_record(report: WatchReport, told: Sequence[str]) -> dict[str, Any]:
 
 def what_is_wrong(report: WatchReport) -> object:
     """Return what two reports have in common while nothing has changed but the time."""
-    missed = [(m.pipeline.name, m.span, m.trouble.kind, m.trouble.remedy) for m in report.missed]
+    missed = [(m.pipeline.name, m.span, m.incident.kind, m.incident.remedy) for m in report.missed]
     return missed, report.scheduler, {name: str(error) for name, error in report.errors.items()}
 
 

@@ -6,9 +6,11 @@ success is missed, whether its scheduler is late, dead, or was never started.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import and_
 
 from runner.core.errors import DaybreakError
 from runner.core.incidents import Incident, IncidentKind
@@ -53,8 +55,8 @@ class Missed:
     """Windows that should have been a success by now, and are not."""
 
     pipeline: Pipeline
-    span: Span  # contiguous windows with the same trouble
-    trouble: Incident
+    span: Span  # contiguous windows with the same incident
+    incident: Incident
     late: timedelta  # since the first of them should have been a success
     failing_since: datetime | None  # UTC; None: it has not run, or not gone wrong
 
@@ -96,7 +98,7 @@ def watch_pipelines(conditions: Conditions, *, as_scheduler: bool = False) -> Wa
     beat = ledger.scheduler.get_heartbeat()
     is_expected = beat is not None and is_awaited and not as_scheduler
     scheduler = scheduler_in_words(beat, now) if is_expected else None
-    missed = tuple(_late(ledger, found, now))
+    missed = tuple(miss for one in found for miss in _late(ledger, one, now))
     return WatchReport(now, tuple(found), scheduler, errors, missed, beat is not None)
 
 
@@ -110,16 +112,20 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
     absent = having(plan, (WindowStatus.MISSING, WindowStatus.PUBLISHED)) - wrong.covered - running
-    awaited_still = expected(pipeline, awaited)
-    waiting: Timeline[Waiting] = Timeline()
-    if pipeline.config.wait_for or pipeline.config.after:
-        waiting = conditions.waiting(pipeline, _newest(pipeline, absent & awaited_still))
+    expected_still = expected(pipeline, awaited)
+    candidates = (
+        absent & expected_still if pipeline.config.wait_for or pipeline.config.after else ()
+    )
+    windows = [window for span in candidates for window in pipeline.calendar.windows(span)]
+    # Nobody asks what windows of a long past wait for.
+    newest = Spans(window.span for window in windows[-_MOST_WINDOWS:])
+    waiting = conditions.waiting(pipeline, newest)
     overdue = _waited_too_long(pipeline, now, waiting)
     overdue |= Spans([found] if (found := pipeline.overdue(now)) else [])
-    missed = _missed(planner, now, absent & overdue & awaited_still, waiting)
+    missed = _missed(planner, now, absent & overdue & expected_still, waiting)
     # A window that was a success and is run again is there all the while.
     first_run = running - _was_good(plan)
-    late = _running_too_long(planner, first_run & overdue & awaited_still, now)
+    late = _running_too_long(planner, first_run & overdue & expected_still, now)
     incidents = wrong.painted(missed).painted(late)
     # Nor has anything recovered that lies beyond: of a clock that was set back, another `end`.
     beyond = Spans([_EVER]) - Spans([awaited])
@@ -196,12 +202,9 @@ def _running_too_long(planner: Planner, late: Spans, now: datetime) -> Timeline[
 
 def _was_good(plan: Plan) -> Spans:
     """Return the windows of which the last that is known is good, of every model."""
-    found: Spans | None = None
-    for model in plan.models:
-        if model.subject.is_windowed:
-            good = model.subject.known.where(lambda known: known.standing in _GOOD)
-            found = good if found is None else found & good
-    return found or Spans()
+    windowed = [model.subject.known for model in plan.models if model.subject.is_windowed]
+    good = [known.where(lambda record: record.standing in _GOOD) for known in windowed]
+    return reduce(and_, good) if good else Spans()
 
 
 def _waited_too_long(pipeline: Pipeline, now: datetime, waiting: Timeline[Waiting]) -> Spans:
@@ -213,26 +216,11 @@ def _waited_too_long(pipeline: Pipeline, now: datetime, waiting: Timeline[Waitin
     return Spans(found)
 
 
-def _newest(pipeline: Pipeline, spans: Spans) -> Spans:
-    """Return the newest windows of some: nobody asks what those of a long past wait for."""
-    windows = [window for span in spans for window in pipeline.calendar.windows(span)]
-    return Spans(window.span for window in windows[-_MOST_WINDOWS:])
-
-
-def _late(
-    ledger: Ledger, pipelines: Iterable[PipelineIncidents], now: datetime
-) -> Iterator[Missed]:
-    for found in pipelines:
-        for span, trouble in found.overdue_incidents:
-            name, since = found.pipeline.name, None
-            if trouble.kind is not IncidentKind.MISSED:
-                since = ledger.runs.get_first_failure(name, span)
-            late = now - _expected_at(found.pipeline, span)
-            yield Missed(found.pipeline, span, trouble, late, since)
-
-
-def _expected_at(pipeline: Pipeline, span: Span) -> datetime:
-    """Return when the first window of a span should have been a success."""
-    first = pipeline.calendar.window_at(span.start)
-    due_at = pipeline.schedule.due_at(first) if pipeline.schedule else first.end
-    return due_at + (pipeline.config.deadline or timedelta(0))
+def _late(ledger: Ledger, found: PipelineIncidents, now: datetime) -> Iterator[Missed]:
+    """Yield what should have been a success by now, and since when."""
+    pipeline, deadline = found.pipeline, found.pipeline.config.deadline or timedelta(0)
+    for span, incident in found.overdue_incidents:
+        first, has_run = pipeline.calendar.window_at(span.start), incident.kind in _WRONG
+        due_at = pipeline.schedule.due_at(first) if pipeline.schedule else first.end
+        since = ledger.runs.get_first_failure(pipeline.name, span) if has_run else None
+        yield Missed(pipeline, span, incident, now - due_at - deadline, since)

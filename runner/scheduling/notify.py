@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 
 from runner.alerting.delivery import OutboxSender, queue_incidents
 from runner.core.config import PipelineConfig
@@ -19,6 +19,7 @@ from runner.scheduling.deadlines import WatchReport
 from runner.workspace import Workspace
 
 _START_IT = "start it: runner serve, or what runs runner tick"
+_MEND_IT = "mend that; nothing of it runs"
 _ALWAYS = Span(EPOCH, EPOCH + timedelta(hours=1))  # it has no windows
 
 
@@ -32,50 +33,42 @@ def notify_all(
 
     ``patience`` is how long to wait for a channel that is down: nobody may come back soon.
     """
-    ledger = workspace.ledger
+    ledger, configs = workspace.ledger, dict(workspace.configs)
     for found in report.pipelines:
         queue_incidents(ledger, found.pipeline, found.incidents, found.undecided, report.at)
-    configs = dict(workspace.configs)
-    for matter in _matters(workspace.configs, report):
-        if matter.alerts:
-            _tell_of(workspace, matter, report.at)
-            configs[matter.name] = PipelineConfig(select=matter.name, alerts=matter.alerts)
+    for name, alerts, incident in _without_windows(workspace.configs, report):
+        if alerts:
+            current = Timeline([(_ALWAYS, incident)] if incident else ())
+            ledger.outbox.announce(name, current, Spans(), partial(_messages, name), report.at)
+            configs[name] = PipelineConfig(select=name, alerts=alerts)
     return list(OutboxSender(ledger, configs, os.environ, environment).deliver(patience).lines)
 
 
-@dataclass(frozen=True)
-class _Matter:
-    """Something that has no windows, and may be in trouble all the same."""
+def _without_windows(
+    configs: Mapping[str, PipelineConfig], report: WatchReport
+) -> Iterator[tuple[str, tuple[str, ...], Incident | None]]:
+    """Yield what may be wrong and has no windows: its name, who is told, and what is wrong.
 
-    name: str  # no pipeline can be called so
-    alerts: tuple[str, ...]  # of whoever is told
-    trouble: str | None  # in one line; None: it is well
-    remedy: str
-
-
-def _matters(configs: Mapping[str, PipelineConfig], report: WatchReport) -> Iterator[_Matter]:
-    """The scheduler, of which whoever comes first in the file is told, and what cannot be read."""
-    first = next((config.alerts for config in configs.values() if config.alerts), ())
+    No pipeline can be called by such a name. Of the scheduler whoever comes first in the file is
+    told.
+    """
     if report.watches_scheduler:
-        yield _Matter("the scheduler", first, report.scheduler, _START_IT)
+        first = next((config.alerts for config in configs.values() if config.alerts), ())
+        yield "the scheduler", first, _incident(report.scheduler, _START_IT)
     for name, config in configs.items():
         error = report.errors.get(name)
-        trouble = f"{name} cannot be looked at: {error}" if error else None
-        yield _Matter(f"reading {name}", config.alerts, trouble, "mend that; nothing of it runs")
+        reason = f"{name} cannot be looked at: {error}" if error else None
+        yield f"reading {name}", config.alerts, _incident(reason, _MEND_IT)
 
 
-def _tell_of(workspace: Workspace, matter: _Matter, at: datetime) -> None:
-    """Tell that something is in trouble, or that it is well again."""
+def _incident(reason: str | None, remedy: str) -> Incident | None:
+    return Incident(IncidentKind.MISSED, reason, remedy) if reason else None
 
-    def composed(news: Sequence[IncidentChange], _open_now: object) -> Iterable[Message]:
-        for item in news:
-            if item.trouble is None:
-                yield Message(Tone.SUCCESS, f"{matter.name} is back", "It is well again.")
-            else:
-                yield Message(Tone.FAILURE, item.trouble.reason, f"do: {item.trouble.remedy}")
 
-    current: Timeline[Incident] = Timeline()
-    if matter.trouble is not None:
-        trouble = Incident(IncidentKind.MISSED, matter.trouble, matter.remedy)
-        current = Timeline([(_ALWAYS, trouble)])
-    workspace.ledger.outbox.announce(matter.name, current, Spans(), composed, at)
+def _messages(name: str, changes: Sequence[IncidentChange], _open_now: object) -> Iterator[Message]:
+    """Say what is wrong with something, or that it is well again."""
+    for change in changes:
+        if change.trouble is None:
+            yield Message(Tone.SUCCESS, f"{name} is back", "It is well again.")
+        else:
+            yield Message(Tone.FAILURE, change.trouble.reason, f"do: {change.trouble.remedy}")

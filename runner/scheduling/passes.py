@@ -7,7 +7,6 @@ has done meanwhile is not done again.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -22,14 +21,14 @@ from runner.core.states import RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 from runner.dbt.protocol import Engine
+from runner.execution.heartbeat import repeating
 from runner.ledger import Ledger
 from runner.overview.outlook import Outlook
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
-from runner.scheduling.blockers import Blockers, WorkspaceBlockers
 from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.selection import Selection, looked_back_at, select_windows
-from runner.scheduling.waiting import Conditions, Waiting
+from runner.scheduling.waiting import Conditions, FindBlocker, Waiting, WorkspaceBlockers
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,44 +56,33 @@ class PipelinePass:
     unheard: tuple[str, ...] = ()  # why its dead-man's switch was not told, in lines
 
 
+@dataclass
 class SchedulerPass:
     """One pass over all pipelines; the ledger is read again only once something has changed."""
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        engine: Callable[[], Engine],
-        environment: Environment,
-        observers: Observers,
-        *,
-        as_of: datetime | None = None,
-        blockers: Blockers | None = None,
-        files_now: Clock | None = None,
-        fetch: Fetch | None = None,
-    ) -> None:
-        """Begin a pass; the ``engine`` is started when something runs.
+    workspace: Workspace
+    engine: Callable[[], Engine]  # started when something runs
+    environment: Environment
+    observers: Observers
+    as_of: datetime | None = None  # to look from instead of now: no dead-man's switch is told
+    files_now: Clock | None = None  # of the machine that files land on; None: of this one
+    find_blocker: FindBlocker | None = None  # None: by the files and sources of the workspace
+    fetch: Fetch | None = None  # sends pings
 
-        ``as_of`` is a time to look from instead of now; then no dead-man's switch is told.
-        ``files_now`` is the clock of the machine that files land on, ``fetch`` sends pings.
-        """
-        self._workspace = workspace
-        self._engine = engine
-        self._environment = environment
-        self._observers = observers
-        self._as_of = as_of
-        self._files_now = files_now or environment.now
-        self._fetch = fetch
-        self._outlook = Outlook(workspace, self._now())
-        blockers = blockers or WorkspaceBlockers(workspace, engine, self._files_now)
-        self._conditions = Conditions(self._outlook, blockers)
+    def __post_init__(self) -> None:
+        self._files_now = self.files_now or self.environment.now
+        self._outlook = Outlook(self.workspace, self._now())
+        blockers = WorkspaceBlockers(self.workspace, self.engine, self._files_now)
+        self._conditions = Conditions(self._outlook, self.find_blocker or blockers.find)
 
     def run(self) -> Iterator[PipelinePass]:
-        """Run what is due of every pipeline, one after another.
+        """Run what is due of every pipeline, each after those that it waits for.
 
         What fails of one pipeline does not keep the others.
         """
-        for name in _in_order(self._workspace):
-            if self._environment.is_stopping():
+        after = {name: config.after for name, config in self.workspace.configs.items()}
+        for name in TopologicalSorter(after).static_order():
+            if self.environment.is_stopping():
                 return
             try:
                 yield self._run_due(self._outlook.planner(name))
@@ -108,33 +96,28 @@ class SchedulerPass:
         return watch_pipelines(self._conditions, as_scheduler=as_scheduler)
 
     def _now(self) -> datetime:
-        return self._as_of or self._environment.now()
+        return self.as_of or self.environment.now()
 
     def _run_due(self, planner: Planner) -> PipelinePass:
-        pipeline, ledger, now = planner.pipeline, self._workspace.ledger, self._outlook.now
+        pipeline, ledger, now = planner.pipeline, self.workspace.ledger, self._outlook.now
+        found = PipelinePass(pipeline.name, pipeline.calendar)
         if not pipeline.is_awaited:
-            return PipelinePass(pipeline.name, pipeline.calendar)
+            return found
         pause = ledger.controls.get_pause(pipeline.name)
         if pause is not None:
-            return PipelinePass(pipeline.name, pipeline.calendar, note=f"paused ({pause.reason})")
-        changed = planner.changed_inputs(now, self._files_now())
-        if changed:
+            return replace(found, note=f"paused ({pause.reason})")
+        if changed := planner.changed_inputs(now, self._files_now()):
             self._make_stale(changed)
         choice = select_windows(planner, self._conditions)
-        if late := _looked_back(pipeline, choice):
+        if late := looked_back_at(pipeline, choice.new):
             self._make_stale(late)
             choice = select_windows(planner, self._conditions)
-        found = PipelinePass(
-            pipeline=pipeline.name,
-            calendar=pipeline.calendar,
-            waiting=choice.waiting,
-            note=choice.note,
-            next_at=_next(pipeline, choice, now),
-        )
+        next_at = _next(pipeline, choice, now)
+        found = replace(found, waiting=choice.waiting, note=choice.note, next_at=next_at)
         if not choice.request.windows:
             return found
-        config = pipeline.config if self._as_of is None else replace(pipeline.config, ping=None)
-        pinger = Pinger.of(pipeline.name, config, os.environ, self._fetch)
+        config = pipeline.config if self.as_of is None else replace(pipeline.config, ping=None)
+        pinger = Pinger.of(pipeline.name, config, os.environ, self.fetch)
         pings = [pinger.start()]
         try:
             done = self._execute(planner, choice)
@@ -153,16 +136,16 @@ class SchedulerPass:
         # Only now: most passes have nothing to do, and should be quick.
         from runner.run import Session
 
-        workspace, environment, now = self._workspace, self._environment, self._outlook.now
+        workspace, environment, now = self.workspace, self.environment, self._outlook.now
         try:
-            with self._observers.observing(planner.pipeline) as observer:
-                session = Session(workspace, planner, self._engine(), environment, now)
+            with self.observers.observing(planner.pipeline) as observer:
+                session = Session(workspace, planner, self.engine(), environment, now)
                 return session.run(choice.request, observer)
         finally:
             self._outlook.renew(self._now())
 
     def _make_stale(self, late: Mapping[str, Timeline[str]]) -> None:
-        self._workspace.ledger.windows.make_stale(late)
+        self.workspace.ledger.windows.make_stale(late)
         self._outlook.renew(self._outlook.now)
 
 
@@ -174,39 +157,14 @@ def heartbeat(
 
     A ledger that is busy for a moment costs one sign, not the scheduler.
     """
-    stopped = threading.Event()
 
     def beat() -> None:
-        while True:
-            with suppress(LedgerError):
-                ledger.scheduler.record_heartbeat(who, interval, environment.now())
-            if stopped.wait(interval.total_seconds()):
-                return
+        ledger.scheduler.record_heartbeat(who, interval, environment.now())
 
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
+    with suppress(LedgerError):
+        beat()
+    with repeating(beat, interval.total_seconds()):
         yield
-    finally:
-        stopped.set()
-        thread.join()
-
-
-def _looked_back(pipeline: Pipeline, choice: Selection) -> dict[str, Timeline[str]]:
-    """Return the windows that new ones make stale, by model, as `lookback` says."""
-    stale = looked_back_at(pipeline, choice.new)
-    if not stale:
-        return {}
-    newest = pipeline.calendar.before(list(choice.new)[-1].end).label
-    late = Timeline((span, f"looked back at from {newest}") for span in stale)
-    return {node.name: late for node in pipeline.windowed}
-
-
-def _in_order(workspace: Workspace) -> list[str]:
-    """Return the pipelines, each after those that it waits for, else as they are written."""
-    configs = workspace.configs
-    sorter = TopologicalSorter({name: config.after for name, config in configs.items()})
-    return list(sorter.static_order())
 
 
 def _next(pipeline: Pipeline, choice: Selection, now: datetime) -> datetime | None:

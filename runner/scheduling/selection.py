@@ -20,9 +20,7 @@ from runner.core.timelines import Timeline
 from runner.core.windows import EPOCH
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
-from runner.scheduling.waiting import Conditions, Waiting
-
-_TRIED = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
+from runner.scheduling.waiting import BROKEN, Conditions, Waiting
 
 
 @dataclass(frozen=True)
@@ -42,27 +40,27 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     if awaited is None:
         return Selection(RunRequest(Spans()), Timeline())
     plan = conditions.outlook.plan(pipeline.name, awaited)
-    tried = having(plan, _TRIED) & plan.windows
+    tried = having(plan, BROKEN) & plan.windows
     missing = (having(plan, (WindowStatus.MISSING,)) & plan.windows) - tried
     caught_up = missing & expected(pipeline, awaited)
     if pipeline.config.catchup is Catchup.NONE and (overdue := pipeline.overdue(now)):
         caught_up -= Spans([overdue])
-    count = sum(pipeline.calendar.count(span) for span in caught_up)
-    is_refused = count > pipeline.config.max_catchup
-    changed = _changed(plan)
+    note = _too_many(pipeline, sum(pipeline.calendar.count(span) for span in caught_up))
+    # Windows of which something was read that has changed since.
+    changed = Spans(span for model in plan.models for span in model.subject.outdated(plan.calendar))
     again = tried - (_tried_already(planner, now) - changed)
-    windows = (plan.windows - missing - tried) | again
-    windows |= Spans() if is_refused else caught_up
+    windows = (plan.windows - missing - tried) | again | (Spans() if note else caught_up)
     waiting = conditions.waiting(pipeline, windows)
     ready = windows - waiting.covered
     is_scheduled = pipeline.schedule and ready & (missing | (tried - changed))
     kind = RunKind.SCHEDULED if is_scheduled else RunKind.EVENT
     sizing = planner.sizing(None) if ready else plan.request.sizing
+    windowed = [model.subject for model in plan.models if model.subject.is_windowed]
     return Selection(
         request=replace(plan.request, windows=ready, sizing=sizing, kind=kind),
         waiting=waiting,
-        new=ready - _known(plan),
-        note=_too_many(pipeline, count) if is_refused else None,
+        new=ready - Spans(span for subject in windowed for span, _ in subject.known),
+        note=note,
     )
 
 
@@ -87,16 +85,19 @@ def having(plan: Plan, statuses: Iterable[WindowStatus]) -> Spans:
     )
 
 
-def looked_back_at(pipeline: Pipeline, new: Spans) -> Spans:
-    """Return the windows before new ones that `lookback` makes run again with them."""
+def looked_back_at(pipeline: Pipeline, new: Spans) -> dict[str, Timeline[str]]:
+    """Return the windows before new ones that `lookback` makes stale, by model, and why."""
     calendar, found = pipeline.calendar, []
     for span in new if pipeline.config.lookback else ():
         first = calendar.window_at(span.start)
         for _ in range(pipeline.config.lookback):
             first = calendar.before(first.start)
-        start, end = max(first.start, pipeline.first), calendar.before(span.end).start
-        found += [Span(start, end)] if start < end else []
-    return Spans(found)
+        start, end = max(first.start, pipeline.first), calendar.before(span.end)
+        found += [Span(start, end.start)] if start < end.start else []
+    if not found:
+        return {}
+    stale = Timeline((span, f"looked back at from {end.label}") for span in Spans(found))
+    return {node.name: stale for node in pipeline.windowed}
 
 
 def _tried_already(planner: Planner, now: datetime) -> Spans:
@@ -106,23 +107,12 @@ def _tried_already(planner: Planner, now: datetime) -> Spans:
     return planner.ledger.runs.get_failed_windows(planner.pipeline.name, since)
 
 
-def _known(plan: Plan) -> Spans:
-    """Return the windows of which anything is known, of any windowed model."""
-    return Spans(
-        span
-        for model in plan.models
-        if model.subject.is_windowed
-        for span, _ in model.subject.known
-    )
-
-
-def _changed(plan: Plan) -> Spans:
-    """Return the windows of which something was read that has changed since."""
-    return Spans(span for model in plan.models for span in model.subject.outdated(plan.calendar))
-
-
-def _too_many(pipeline: Pipeline, count: int) -> str:
+def _too_many(pipeline: Pipeline, count: int) -> str | None:
+    """Say that more windows were never run than are caught up on; None if not."""
+    most = pipeline.config.max_catchup
+    if count <= most:
+        return None
     return (
         f"{count:,} windows are due and were never run, more than max_catchup "
-        f"({pipeline.config.max_catchup}): if the clock is right, runner backfill {pipeline.name}"
+        f"({most}): if the clock is right, runner backfill {pipeline.name}"
     )

@@ -69,9 +69,8 @@ def tick(
     ``every`` is how often ticks come: then it is noticed when they no longer do.
     """
     found = []
-    is_scheduler = every is not None and as_of is None  # a tick by hand is none
     beating: AbstractContextManager[None] = nullcontext()
-    if every is not None and is_scheduler:
+    if every is not None and as_of is None:  # a tick by hand is no scheduler
         beating = heartbeat(workspace.ledger, TICK, every, environment)
     with beating, workspace.engine_on_demand(kind) as running:
         one_pass = SchedulerPass(workspace, running, environment, reporter, as_of=as_of)
@@ -169,13 +168,11 @@ class SchedulerLoop:
         """Return the newest version that is good."""
         try:
             found = Workspace.find(self.project_dir)
-            version = found.version
-            if version == self._refused:
+            if found.version == loaded.version:
+                self._refused = self._said = None
+            if found.version in (loaded.version, self._refused):
                 return loaded
-            self._refused = None if version == loaded.version else version
-            if self._refused is None:
-                self._said = None
-                return loaded
+            self._refused = found.version
             fresh = Loaded(found, self.kind)
         except DaybreakError as error:
             self._report(error)

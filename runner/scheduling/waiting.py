@@ -1,29 +1,37 @@
-"""Find what windows wait for before they may run: other pipelines, files, fresh sources."""
+"""Find what windows wait for before they may run: other pipelines, files, fresh sources.
+
+A source is fresh for a window if it is loaded up to its end, but for the lag it is allowed. What
+dbt calls fresh says nothing of a window: a source loaded yesterday may pass `error_after`. Only an
+engine can ask a source. Its last answer is kept, for those who look without one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from runner.core.errors import DaybreakError, ProjectError
+from runner.core.config import WaitFor
+from runner.core.environment import Clock
+from runner.core.errors import ConfigError, DaybreakError, EngineError, ProjectError, nearest
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
+from runner.dbt.protocol import Engine
+from runner.landed.completeness import Blocker, file_blocker
 from runner.overview.outlook import Outlook
 from runner.planner import Planner
+from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.scheduling.blockers import Blockers
+from runner.workspace import Workspace
 
-# Of what knows no windows: one that only lags behind its code makes no window wrong.
-_BROKEN = (
-    WindowStatus.FAILED,
-    WindowStatus.BLOCKED,
-    WindowStatus.INCORRECT,
-    WindowStatus.IN_FLIGHT,
-)
+BROKEN = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT)
 _SIZES = tuple(Grain)  # from the finest to the coarsest
+
+# Returns why what a window waits for is not there; None if it is.
+FindBlocker = Callable[[Pipeline, WaitFor, Window], Blocker | None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Conditions:
     """The conditions under which windows run, as they are at one time."""
 
     outlook: Outlook
-    blockers: Blockers
+    find_blocker: FindBlocker
 
     def waiting(self, pipeline: Pipeline, windows: Spans) -> Timeline[Waiting]:
         """Return which of some windows wait, and for what: the first thing that is not there."""
@@ -55,7 +63,10 @@ class Conditions:
             late = left & self._behind(pipeline, other)
             found += [(span, Waiting(f"waiting for {name}: not a success there")) for span in late]
             left -= late
-        found += self._without_files(pipeline, left)
+        for span in left if pipeline.config.wait_for else ():
+            for window in pipeline.calendar.windows(span):
+                waiting = next(self._blockers(pipeline, window), None)
+                found += [(window.span, waiting)] if waiting else []
         return Timeline(found)
 
     def _behind(self, pipeline: Pipeline, other: Planner) -> Spans:
@@ -67,25 +78,20 @@ class Conditions:
                 f"{other.pipeline.name}, which runs by {finer.grain}: take it out of `after`"
             )
         wrong = _lacking(self.outlook, other.pipeline)
-        spans = (calendar.covering(s) for s in wrong)
         return Spans(
             window.span
-            for span in spans
-            for window in calendar.windows(span)
-            if wrong & Spans(_inside(window, other.pipeline))
+            for span in wrong
+            for window in calendar.windows(calendar.covering(span))
+            if (start := finer.ceiling(window.start)) < (end := finer.floor(window.end))
+            and wrong.meets(Span(start, end))
         )
 
-    def _without_files(self, pipeline: Pipeline, windows: Spans) -> Iterator[tuple[Span, Waiting]]:
-        if not pipeline.config.wait_for:
-            return
-        for span in windows:
-            for window in pipeline.calendar.windows(span):
-                for wait in pipeline.config.wait_for:
-                    blocker = self.blockers.blocker(pipeline, wait, window)
-                    if blocker is not None:
-                        text = f"waiting: {blocker.text}"
-                        yield window.span, Waiting(text, blocker.until, wait.timeout)
-                        break
+    def _blockers(self, pipeline: Pipeline, window: Window) -> Iterator[Waiting]:
+        """Yield the files and sources that a window waits for and that are not there."""
+        for wait in pipeline.config.wait_for:
+            blocker = self.find_blocker(pipeline, wait, window)
+            if blocker is not None:
+                yield Waiting(f"waiting: {blocker.text}", blocker.until, wait.timeout)
 
 
 def _lacking(outlook: Outlook, pipeline: Pipeline) -> Spans:
@@ -93,20 +99,77 @@ def _lacking(outlook: Outlook, pipeline: Pipeline) -> Spans:
     complete = pipeline.complete(outlook.now)
     if complete is None:
         return Spans()
-    plan = outlook.plan(pipeline.name, complete)
+    # What knows no windows and only lags behind its code makes no window wrong.
+    broken = (*BROKEN, WindowStatus.IN_FLIGHT)
     return Spans(
         span
-        for model in plan.models
+        for model in outlook.plan(pipeline.name, complete).models
         for status, spans in model.statuses.items()
-        if status is not WindowStatus.SUCCESS and (model.subject.is_windowed or status in _BROKEN)
+        if status is not WindowStatus.SUCCESS and (model.subject.is_windowed or status in broken)
         for span in spans
     )
 
 
-def _inside(window: Window, other: Pipeline) -> list[Span]:
-    """Return the windows of another pipeline that lie inside a window, as one span or none."""
-    start = max(other.calendar.ceiling(window.start), other.first)
-    end = other.calendar.floor(window.end)
-    if other.last is not None:
-        end = min(end, other.last)
-    return [Span(start, end)] if start < end else []
+@dataclass
+class WorkspaceBlockers:
+    """Looks at the files of a workspace and asks its sources, each at most once."""
+
+    workspace: Workspace
+    engine: Callable[[], Engine] | None  # None: no source is asked anew
+    now: Clock  # of the machine that the files are on, whichever time a pass looks from
+    _answers: dict[str, datetime | Blocker | None] = field(default_factory=dict)
+
+    def find(self, pipeline: Pipeline, wait: WaitFor, window: Window) -> Blocker | None:
+        """Return why what a window waits for is not there; None if it is."""
+        if wait.source is not None:
+            return self.source_blocker(wait.source, wait.lag, window, pipeline.config.timeout)
+        folder, zone = self.workspace.project_dir, pipeline.calendar.zone
+        return file_blocker(wait, window, zone, folder, self.now())
+
+    def source_blocker(
+        self, source: str, lag: timedelta, window: Window, patience: timedelta
+    ) -> Blocker | None:
+        """Return what is wrong with a source for a window; None if it is fresh, or nobody knows.
+
+        Raises :class:`ConfigError` for a source that the project has not, or that cannot be asked.
+        """
+        self._require_known(source)
+        if source not in self._answers:
+            self._answers[source] = self._ask(source, patience)
+        loaded_at = self._answers[source]
+        if isinstance(loaded_at, Blocker):
+            return loaded_at
+        if loaded_at is None:
+            return Blocker(f"{source} has no rows") if self.engine else None
+        if loaded_at >= window.end - lag:
+            return None
+        # The same words for all windows: then they are one range wherever they are told.
+        return Blocker(f"{source} is loaded only up to {loaded_at:%Y-%m-%d %H:%M} UTC")
+
+    @cached_property
+    def _sources(self) -> dict[str, Node]:
+        """The sources of the project by name, such as ``landing.lines``."""
+        nodes = self.workspace.project().nodes.values()
+        return {node.unique_id.split(".", 2)[2]: node for node in nodes if node.kind == "source"}
+
+    def _require_known(self, source: str) -> None:
+        node = self._sources.get(source)
+        if node is None:
+            hint = nearest(source, self._sources) or f" Known: {', '.join(sorted(self._sources))}"
+            raise ConfigError(f"wait_for: the project has no source {source!r}.{hint}")
+        if not node.says_when_loaded:
+            raise ConfigError(
+                f"wait_for: {source} does not say up to when it is loaded: give it a "
+                "`loaded_at_field` or a `loaded_at_query`, as for dbt source freshness"
+            )
+
+    def _ask(self, source: str, patience: timedelta) -> datetime | Blocker | None:
+        scheduler = self.workspace.ledger.scheduler
+        if self.engine is None:
+            return scheduler.get_loaded_at(source)
+        try:
+            loaded_at = self.engine().loaded_at(source, patience)
+        except EngineError as error:
+            return Blocker(str(error))
+        scheduler.record_source(source, loaded_at, self.now())
+        return loaded_at

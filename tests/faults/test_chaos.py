@@ -25,6 +25,7 @@ def kill_and_compare(
     return series
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1001, 1002])
 def test_a_few_kills(bakery: Bakery, undisturbed: Mapping[str, str], seed: int) -> None:
     series = kill_and_compare(bakery, undisturbed, seed, 6)

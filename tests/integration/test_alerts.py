@@ -185,7 +185,7 @@ class Receiver:
     count: Callable[[], int]
 
 
-@pytest.fixture(params=["web", "mail"])
+@pytest.fixture(params=["web", pytest.param("mail", marks=pytest.mark.slow)])
 def receiver(request: pytest.FixtureRequest) -> Receiver:
     if request.param == "web":
         web: Web = request.getfixturevalue("web")

@@ -21,6 +21,7 @@ from runner.dbt.protocol import Invocation
 from runner.dbt.warm import WarmEngine
 from runner.warehouse.lock import holder
 from tests.conftest import REPOSITORY, Shop
+from tests.integration.test_engines import KINDS
 from tests.integration.test_interrupt import ENDLESS
 from tests.warm_dbt import forked_servers
 
@@ -58,7 +59,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return shop
 
 
-@pytest.fixture(scope="module", params=[WarmEngine, PlainEngine], ids=["warm", "plain"])
+@pytest.fixture(scope="module", params=KINDS)
 def engine(request: pytest.FixtureRequest, shop: Shop) -> Iterator[WarmEngine | PlainEngine]:
     kind: type[WarmEngine | PlainEngine] = request.param
     with forked_servers(), kind(shop.folder) as engine:

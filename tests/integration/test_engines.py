@@ -36,7 +36,15 @@ TWO_DAYS = Invocation(
 )
 
 
-@pytest.fixture(scope="module", params=[WarmEngine, PlainEngine], ids=["warm", "plain"])
+# Each call of the plain one takes seconds: what both owe is shown of it by one test, the rest of
+# the contract by `make test-all`.
+KINDS = (
+    pytest.param(WarmEngine, id="warm"),
+    pytest.param(PlainEngine, id="plain", marks=pytest.mark.slow),
+)
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def kind(request: pytest.FixtureRequest) -> type[WarmEngine | PlainEngine]:
     return request.param
 
@@ -89,6 +97,7 @@ def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: E
     assert described.selections["no_such_model"] == ()
 
 
+@pytest.mark.slow
 def test_what_the_warm_engine_tells_of_a_project_is_what_dbt_writes(template: Path):
     with PlainEngine(template) as plain:
         written = plain.describe([]).manifest
@@ -111,12 +120,12 @@ def as_written(value: Any) -> Any:
 
 
 def test_a_source_says_up_to_when_it_is_loaded(engine: Engine):
-    newest = engine.loaded_at("landing.transactions", timedelta(minutes=1))
+    newest = engine.loaded_at("landing.transactions", TWO_DAYS.timeout)
     assert newest is not None
     assert newest.tzinfo is UTC
-    assert engine.loaded_at("landing.products", timedelta(minutes=1)) is not None  # by its query
+    assert engine.loaded_at("landing.products", TWO_DAYS.timeout) is not None  # by its query
     with pytest.raises(EngineError, match=r"there is no source landing\.nothing"):
-        engine.loaded_at("landing.nothing", timedelta(minutes=1))
+        engine.loaded_at("landing.nothing", TWO_DAYS.timeout)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +133,9 @@ def built(engine: Engine) -> tuple[InvocationResult, dict[str, list[str]]]:
     return build(engine, TWO_DAYS)
 
 
+@pytest.mark.parametrize(
+    "kind", [WarmEngine, PlainEngine], indirect=True, scope="module", ids=["warm", "plain"]
+)
 def test_build_reports_nodes_and_publications(
     shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]
 ):

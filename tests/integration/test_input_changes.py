@@ -124,6 +124,7 @@ def a_file_that_lands_after_its_day_was_incorrect_makes_it_run_at_once(shop: Sho
     assert tick(shop) == []
 
 
+@pytest.mark.slow
 def test_what_changed_files_make_run(shop: Shop):
     a_file_that_was_only_touched_makes_nothing_run(shop)
     a_file_with_other_bytes_makes_its_day_run_again_once(shop)

@@ -113,7 +113,13 @@ def assert_resumes(shop: Shop, quarter: Shop) -> None:
         assert shop.content_hash(table) == quarter.content_hash(table, where), table
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="ctrl-c"),
+        pytest.param(signal.SIGTERM, id="sigterm", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_backfill_leaves_nothing_behind(
     shop: Shop, quarter: Shop, number: signal.Signals
 ):
@@ -134,7 +140,7 @@ def test_an_interrupted_backfill_leaves_nothing_behind(
         assert_resumes(shop, quarter)
 
 
-@pytest.mark.parametrize("engine", ["warm", "plain"])
+@pytest.mark.parametrize("engine", ["warm", pytest.param("plain", marks=pytest.mark.slow)])
 def test_a_killed_backfill_takes_its_children_along(shop: Shop, quarter: Shop, engine: str):
     revenue = shop.folder / "models" / "marts" / "sales" / "daily_revenue.sql"
     written = revenue.read_text()

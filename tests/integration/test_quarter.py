@@ -47,7 +47,10 @@ def test_lines_of_unknown_products_stay_and_are_flagged(quarter: Shop):
     assert unknown == [(1181, 12)]
 
 
-@pytest.mark.parametrize(("chunk", "last"), [("1", "2017-03-13"), ("7", "2017-03-18")])
+@pytest.mark.parametrize(
+    ("chunk", "last"),
+    [pytest.param("1", "2017-03-13", marks=pytest.mark.slow), ("7", "2017-03-18")],
+)
 def test_the_size_of_the_chunks_does_not_show_in_the_tables(
     quarter: Shop, template: Path, tmp_path: Path, chunk: str, last: str
 ):
@@ -80,6 +83,7 @@ def test_running_twice_equals_running_once(quarter: Shop, tmp_path: Path):
     assert shop.hashes() == quarter.hashes()
 
 
+@pytest.mark.slow
 def test_neither_empty_nor_a_narrow_refresh_costs_published_rows(quarter: Shop, tmp_path: Path):
     shop = clone(quarter.folder, tmp_path / "shop")
     rehearsed = shop.dbt("build", "--empty")

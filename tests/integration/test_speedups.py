@@ -145,7 +145,7 @@ def test_a_patch_that_does_not_fit_is_left_out_alone_and_said_once(
 
 
 def test_doctor_and_every_run_say_what_does_not_fit(template: Path, tmp_path: Path):
-    where = "clients/agate_helper.py", "text_columns", "text_names"
+    where = "clients/agate_helper.py", "string_null_values", "null_words"
     path = other_dbt_common(tmp_path / "dbt", *where)
     shop = clone(template, tmp_path / "shop")
     other = Shop(shop.folder, {"PYTHONPATH": path})
@@ -155,9 +155,7 @@ def test_doctor_and_every_run_say_what_does_not_fit(template: Path, tmp_path: Pa
     assert finished.err.count("dbt runs without the speedup type_testers") == 1
     doctor = other.script("doctor")
     assert doctor.code == 0, doctor.out + doctor.err
-    assert "takes (text_names, string_null_values), not (text_columns" in " ".join(
-        doctor.out.split()
-    )
+    assert "takes (text_columns, null_words), not (text_columns" in " ".join(doctor.out.split())
 
 
 @pytest.mark.parametrize("is_asked_late", [False, True])

@@ -94,7 +94,7 @@ class Town:
             engine=lambda: self.dbts[self._now],
             environment=replace(self.world.environment, is_stopping=lambda: self.is_stopping()),
             observers=self,
-            blockers=self,
+            find_blocker=self.find_blocker,
             files_now=lambda: datetime.now(UTC) + timedelta(hours=1),  # all have settled
             fetch=self.pings.append,
         )
@@ -103,7 +103,7 @@ class Town:
     def observing(self, pipeline: Pipeline) -> Iterator[Observer]:  # noqa: ARG002
         yield self.witness
 
-    def blocker(self, pipeline: Pipeline, wait: WaitFor, window: Window) -> Blocker | None:  # noqa: ARG002
+    def find_blocker(self, pipeline: Pipeline, wait: WaitFor, window: Window) -> Blocker | None:  # noqa: ARG002
         return self.blocked.get(window.label)
 
     def tick(self, at: datetime) -> dict[str, PipelinePass]:
@@ -118,7 +118,7 @@ class Town:
 
     def conditions(self, at: datetime) -> Conditions:
         """Whatever windows wait for at a time."""
-        return Conditions(Outlook(cast(Any, self), at), self)
+        return Conditions(Outlook(cast(Any, self), at), self.find_blocker)
 
     def runs(self, name: str = "shop") -> list[Run]:
         """The runs of a pipeline, in the order in which they were queued."""

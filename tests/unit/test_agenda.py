@@ -41,12 +41,12 @@ def test_nothing_told_is_the_plan_itself():
 
 def test_models_are_in_the_order_of_the_graph_whatever_the_plan_says():
     agenda = PendingWork(SHOP, [Chunk(days(SHOP, 1), ("revenue", "lines"))])
-    assert agenda.left(DAY[0].start) == BOTH
+    assert agenda.left(DAY[0]) == BOTH
 
 
 def test_windows_that_need_other_models_are_other_chunks():
     agenda = PendingWork(SHOP, [Chunk(days(SHOP, 5), BOTH)])
-    agenda.told(DAY[2].start, told(("lines", WorkResult.SUCCESS), to_build=("revenue",)))
+    agenda.told(DAY[2], told(("lines", WorkResult.SUCCESS), to_build=("revenue",)))
     assert list(agenda.chunks(ALL)) == [
         Chunk(days(SHOP, 2), BOTH),
         Chunk(days(SHOP, 1, 2), ("revenue",)),
@@ -57,7 +57,7 @@ def test_windows_that_need_other_models_are_other_chunks():
 def test_what_is_published_and_not_judged_is_only_checked():
     agenda = PendingWork(SHOP, [Chunk(days(SHOP, 1), BOTH)])
     agenda.told(
-        DAY[0].start,
+        DAY[0],
         told(("lines", WorkResult.PUBLISHED), to_build=("revenue",), to_check=("lines",)),
     )
     assert list(agenda.chunks(ALL)) == [Chunk(days(SHOP, 1), ("revenue",), ("lines",))]
@@ -67,14 +67,14 @@ def test_what_was_to_be_judged_and_must_be_built_has_its_readers_built_again():
     """They were built in the same invocation, on rows that are about to be replaced."""
     agenda = PendingWork(SHOP, [Chunk(days(SHOP, 1), ("revenue", "visits"), ("lines",))])
     done = (("revenue", WorkResult.SUCCESS), ("visits", WorkResult.SUCCESS))
-    agenda.told(DAY[0].start, told(*done, to_build=("lines",)))
+    agenda.told(DAY[0], told(*done, to_build=("lines",)))
     assert list(agenda.chunks(ALL)) == [Chunk(days(SHOP, 1), BOTH)]
 
 
 def test_what_is_held_back_is_nobodys_work():
     agenda = PendingWork(SHOP, [Chunk(days(SHOP, 1), BOTH)])
-    agenda.told(DAY[0].start, told(("lines", WorkResult.INCORRECT), held=("revenue",)))
-    assert agenda.left(DAY[0].start) == ()
+    agenda.told(DAY[0], told(("lines", WorkResult.INCORRECT), held=("revenue",)))
+    assert agenda.left(DAY[0]) == ()
 
 
 def test_what_no_test_judges_can_only_be_built_again():
@@ -84,7 +84,7 @@ def test_what_no_test_judges_can_only_be_built_again():
 
 def test_a_window_that_is_struck_is_no_more():
     agenda = PendingWork(SHOP, [Chunk(days(SHOP, 3), BOTH)])
-    agenda.strike(DAY[1].start)
+    agenda.strike(DAY[1])
     assert [chunk.span for chunk in agenda.chunks(ALL)] == [DAY[0].span, DAY[2].span]
     assert agenda.windows == [DAY[0], DAY[2]]
 

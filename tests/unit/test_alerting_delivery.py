@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.alerting.channel_test import try_channels
 from runner.alerting.channels import Channel, NextAttempt, channels_of
-from runner.alerting.delivery import OutboxSender
+from runner.alerting.delivery import OutboxSender, try_channels
 from runner.alerting.pings import Pinger
 from runner.alerting.sending import Refusal, _listening, _refusal
 from runner.core import interrupts

@@ -23,7 +23,7 @@ from runner.core.windows import Calendar, Grain
 from runner.doctor import checks
 from runner.doctor.checks import Diagnosis, Health
 from runner.ledger import Ledger, Pause
-from runner.ledger.addresses import ledger_file
+from runner.ledger.dialects import ledger_file
 from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Node, Project

@@ -787,7 +787,7 @@ def test_a_pause_between_chunks_stops_and_cancels_the_rest(open_runner: Open):
 def test_who_loses_its_windows_kills_its_child_and_records_nothing(
     open_runner: Open, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("runner.execution.heartbeat.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("runner.execution.executor.BEAT_SECONDS", 0.01)
     runner = open_runner(faults=[None, Fault(KILLED, after=1)])
 
     def cancel(invocation: Invocation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from runner.core.errors import ConfigError, EngineError
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Ledger
 from runner.project.manifest import Node, Project
-from runner.scheduling.blockers import Freshness
+from runner.scheduling.waiting import WorkspaceBlockers
 from tests.unit.scheduling import utc
 
 ZONE = ZoneInfo("UTC")
@@ -39,16 +40,17 @@ def source(name: str, *, says: bool) -> Node:
     return Node(unique_id, name, "source", None, (), says_when_loaded=says)
 
 
-def freshness(ledger: Ledger, engine: Asked | None) -> Freshness:
+def freshness(ledger: Ledger, engine: Asked | None) -> WorkspaceBlockers:
     nodes = {n.unique_id: n for n in (source("lines", says=True), source("mute", says=False))}
     project = Project(ZONE, nodes, {}, fingerprint="")
     started = None if engine is None else lambda: cast(Any, engine)
-    return Freshness(project, ledger, started, lambda: utc("2026-06-20 00:10"))
+    workspace = cast(Any, SimpleNamespace(project=lambda: project, ledger=ledger))
+    return WorkspaceBlockers(workspace, started, lambda: utc("2026-06-20 00:10"))
 
 
-def said(found: Freshness, name: str = "landing.lines") -> str | None:
-    obstacle = found.blocker(name, timedelta(hours=1), DAY, PATIENCE)
-    return obstacle.text if obstacle else None
+def said(found: WorkspaceBlockers, name: str = "landing.lines") -> str | None:
+    blocker = found.source_blocker(name, timedelta(hours=1), DAY, PATIENCE)
+    return blocker.text if blocker else None
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from runner.core.errors import LedgerError
-from runner.execution.heartbeat import BEATS_PER_LEASE, Heartbeat
+from runner.execution.heartbeat import BEATS_PER_LEASE, Heartbeat, repeating
 from runner.ledger import Leases
 from tests.unit.ledger_fixtures import (
     NOW,
@@ -46,13 +47,20 @@ class FakeLeases(Leases):
         self.extend()
 
 
+@contextmanager
+def beating(leases: Leases, on_lost: Callable[[], object]) -> Iterator[Heartbeat]:
+    heartbeat = Heartbeat(leases, PIPELINE, on_lost)
+    with repeating(heartbeat.beat, BEAT):
+        yield heartbeat
+
+
 def busy() -> bool:
     raise LedgerError("the ledger is busy")
 
 
 def test_who_holds_its_windows_is_left_alone():
     leases, killed = FakeLeases(), threading.Event()
-    with Heartbeat(leases, PIPELINE, killed.set, BEAT) as heartbeat:
+    with beating(leases, killed.set) as heartbeat:
         heartbeat.watch(7)
         wait_until(lambda: len(leases.asked) > 30)
     assert set(leases.asked) == {7}
@@ -62,7 +70,7 @@ def test_who_holds_its_windows_is_left_alone():
 def test_a_lost_lease_is_told_once():
     leases, kills = FakeLeases(), []
     leases.answer = lambda: False
-    with Heartbeat(leases, PIPELINE, lambda: kills.append(1), BEAT) as heartbeat:
+    with beating(leases, lambda: kills.append(1)) as heartbeat:
         heartbeat.watch(7)
         wait_until(lambda: len(leases.extended) > 2)  # it goes on, for what else is held
     assert kills == [1]
@@ -73,7 +81,7 @@ def test_a_lost_lease_is_told_once():
 def test_nothing_is_watched_before_and_after_an_invocation():
     leases, killed = FakeLeases(), threading.Event()
     leases.answer = lambda: False
-    with Heartbeat(leases, PIPELINE, killed.set, BEAT) as heartbeat:
+    with beating(leases, killed.set) as heartbeat:
         wait_until(lambda: len(leases.extended) > 1)
         assert leases.asked == []
         heartbeat.watch(7)
@@ -98,7 +106,7 @@ def test_a_watch_that_has_ended_kills_nothing_later():
         return False
 
     leases.answer = slow
-    with Heartbeat(leases, PIPELINE, killed.set, BEAT) as heartbeat:
+    with beating(leases, killed.set) as heartbeat:
         heartbeat.watch(7)
         wait_until(asking.is_set)
         ends = threading.Thread(target=heartbeat.watch, args=(None,))
@@ -113,7 +121,7 @@ def test_a_busy_ledger_ends_nothing():
     leases, killed = FakeLeases(), threading.Event()
     leases.answer = busy
     leases.extend = busy  # type: ignore[assignment]
-    with Heartbeat(leases, PIPELINE, killed.set, BEAT) as heartbeat:
+    with beating(leases, killed.set) as heartbeat:
         heartbeat.watch(7)
         wait_until(lambda: len(leases.asked) > 30)
         assert (killed.is_set(), heartbeat.lost) == (False, None)
@@ -123,7 +131,7 @@ def test_a_busy_ledger_ends_nothing():
 
 def test_the_lease_is_extended_now_and_then_and_soon_again_after_a_failure():
     leases = FakeLeases()
-    with Heartbeat(leases, PIPELINE, lambda: None, BEAT) as heartbeat:
+    with beating(leases, lambda: None) as heartbeat:
         heartbeat.watch(7)
         wait_until(lambda: len(leases.extended) > 3)
     gaps = [b - a for a, b in zip(leases.extended[1:], leases.extended[2:], strict=False)]
@@ -131,7 +139,7 @@ def test_the_lease_is_extended_now_and_then_and_soon_again_after_a_failure():
 
     leases = FakeLeases()
     leases.extend = busy  # type: ignore[assignment]
-    with Heartbeat(leases, PIPELINE, lambda: None, BEAT) as heartbeat:
+    with beating(leases, lambda: None) as heartbeat:
         heartbeat.watch(7)
         wait_until(lambda: len(leases.extended) > 3)
     gaps = [b - a for a, b in zip(leases.extended[1:], leases.extended[2:], strict=False)]
@@ -139,18 +147,17 @@ def test_the_lease_is_extended_now_and_then_and_soon_again_after_a_failure():
 
 
 def test_an_error_in_the_block_stops_the_beat():
-    leases = FakeLeases()
-    heartbeat = Heartbeat(leases, PIPELINE, lambda: None, BEAT)
-    with pytest.raises(KeyboardInterrupt), heartbeat:
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt), beating(FakeLeases(), lambda: None):
         raise KeyboardInterrupt
-    assert not heartbeat._thread.is_alive()
+    assert set(threading.enumerate()) <= before
 
 
 def test_what_another_cancels_in_a_real_ledger_ends_the_child(tmp_path: Path):
     killed = threading.Event()
     with opened(tmp_path / "ledger.db") as ledger, opened(tmp_path / "ledger.db") as other:
         fence = started(ledger, WEEK)
-        with Heartbeat(ledger.leases, PIPELINE, killed.set, BEAT) as heartbeat:
+        with beating(ledger.leases, killed.set) as heartbeat:
             heartbeat.watch(fence)
             other.controls.cancel_runs(PIPELINE, "cancelled by hand", NOW)
             wait_until(killed.is_set)

@@ -112,7 +112,7 @@ def judged(told: InvocationResult, chunk: Chunk = CHUNK) -> Judgement:
 
 
 def by_day(judgement: Judgement) -> list[WindowJudgement]:
-    return [judgement.windows[window.start] for window in DAY]
+    return [judgement.windows[window] for window in DAY]
 
 
 def standings(judgement: Judgement, model: str) -> list[WorkResult | None]:

@@ -14,9 +14,8 @@ import pytest
 from runner.core.errors import LedgerError, UsageError
 from runner.core.states import RunKind
 from runner.ledger import CheckFinding, Ledger, RunEntry
-from runner.ledger.addresses import dialect_of, ledger_file
 from runner.ledger.connection import Connection
-from runner.ledger.dialects import Postgres, Sqlite
+from runner.ledger.dialects import Postgres, Sqlite, dialect_of, ledger_file
 from tests.postgres import Server
 from tests.unit.ledger_fixtures import (
     NOTHING,

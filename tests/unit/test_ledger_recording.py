@@ -12,16 +12,8 @@ from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.ledger import (
-    CheckFinding,
-    IndexChange,
-    Ledger,
-    ModelRun,
-    RunEnd,
-    RunEntry,
-    Usage,
-    owners,
-)
+from runner.ledger import CheckFinding, IndexChange, Ledger, ModelRun, RunEnd, RunEntry, owners
+from runner.ledger.records import Usage
 from tests.unit.ledger_fixtures import (
     FAILED,
     NOTHING,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runner.core.spans import Span, Spans
 from runner.core.status import WorkResult
 from runner.core.windows import Calendar, Grain
-from runner.execution.failures import Failure
+from runner.execution.results import Failure
 from runner.execution.splitting import around, halves, mentioned, probes
 from tests.unit.subjects import DAYS, WEEK, day, from_to
 
