@@ -130,11 +130,9 @@ class Planner:
         if first is None and last is None:
             return complete
         zone = pipeline.calendar.zone
-        if first is None:
-            first = pipeline.first.astimezone(zone).date()
-        if last is None:
-            newest = complete.end - timedelta.resolution if complete is not None else now
-            last = max(first, newest.astimezone(zone).date())
+        newest = complete.end - timedelta.resolution if complete is not None else now
+        first = first or pipeline.first.astimezone(zone).date()
+        last = last or max(first, newest.astimezone(zone).date())
         return pipeline.span_of_dates(first, last, now)
 
     def plan(self, request: RunRequest, now: datetime, mine: Spans | None = None) -> Plan:
@@ -196,9 +194,8 @@ class Planner:
         )
         if usage is not None:
             return replace(sizing, rows_per_window=usage.rows, seconds_per_window=usage.seconds)
-        if fixed is None and self.files is not None:
-            return replace(sizing, landed_bytes=self.files.landed_bytes())
-        return sizing
+        landed = self.files.landed_bytes() if fixed is None and self.files is not None else None
+        return replace(sizing, landed_bytes=landed)
 
     def _selected(self, names: Iterable[str]) -> frozenset[str] | None:
         """Return the models that somebody named, None if none."""

@@ -109,9 +109,8 @@ def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetim
     reached("after-queue")
     held = Spans(run.span for run in queued)
     mine = _within(planner.plan(plan.request, now, held), held)
-    surplus = [run for run in queued if run.span not in mine.windows]
-    if surplus:
-        spare = [calendar.window_at(run.window_start) for run in surplus]
+    surplus = (run.window_start for run in queued if run.span not in mine.windows)
+    if spare := [calendar.window_at(start) for start in surplus]:
         ledger.leases.cancel_queued(name, spare, MEANWHILE, environment.now())
     others = plan.windows - mine.windows
     for span in others:

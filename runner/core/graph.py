@@ -34,14 +34,8 @@ def depths(parents: Mapping[str, Iterable[str]]) -> dict[str, int]:
     >>> depths({"report": ["orders", "stores"], "orders": ["lines"], "lines": [], "stores": []})
     {'stores': 0, 'lines': 0, 'orders': 1, 'report': 2}
     """
-    sorter = TopologicalSorter(
-        {name: [parent for parent in above if parent in parents] for name, above in parents.items()}
-    )
-    sorter.prepare()
+    known = {name: [one for one in above if one in parents] for name, above in parents.items()}
     found: dict[str, int] = {}
-    depth = 0
-    while ready := sorter.get_ready():
-        found |= dict.fromkeys(ready, depth)
-        sorter.done(*ready)
-        depth += 1
+    for name in TopologicalSorter(known).static_order():
+        found[name] = max((found[parent] + 1 for parent in known[name]), default=0)
     return found

@@ -266,9 +266,7 @@ def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[
         return
     edges = (*spans, *(span for span, _ in model.subject.known), *(h.span for h in model.held))
     bounds = {calendar.floor(bound) for edge in edges for bound in (edge.start, edge.end)}
-    for start, end in pairwise(sorted(bounds)):
-        if Span(start, end) in spans:
-            yield Span(start, end)
+    yield from (span for span in starmap(Span, pairwise(sorted(bounds))) if span in spans)
 
 
 def _reason(model: ModelPlan, status: WindowStatus, span: Span) -> str:

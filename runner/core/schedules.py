@@ -56,19 +56,11 @@ class Schedule:
 
     def tick_at_or_after(self, instant: datetime) -> datetime:
         """Return the first tick at or after ``instant``, in UTC."""
-        instant = as_utc(instant)
-        return min(
-            next(tick for tick in self._ticks(instant, fold, reverse=False) if tick >= instant)
-            for fold in self._folds
-        )
+        return min(self._nearest(as_utc(instant), reverse=False))
 
     def tick_at_or_before(self, instant: datetime) -> datetime:
         """Return the last tick at or before ``instant``, in UTC."""
-        instant = as_utc(instant)
-        return max(
-            next(tick for tick in self._ticks(instant, fold, reverse=True) if tick <= instant)
-            for fold in self._folds
-        )
+        return max(self._nearest(as_utc(instant), reverse=True))
 
     def due_at(self, window: Window) -> datetime:
         """Return when ``window`` may run: the first tick at or after its end."""
@@ -102,9 +94,10 @@ class Schedule:
         minute, hour, *_ = self.expression.split()
         return not minute.startswith("*") and not hour.startswith("*")
 
-    @property
-    def _folds(self) -> tuple[int, ...]:
-        return (0,) if self._fixed else (0, 1)
+    def _nearest(self, instant: datetime, *, reverse: bool) -> Iterator[datetime]:
+        for fold in (0,) if self._fixed else (0, 1):
+            ticks = self._ticks(instant, fold, reverse=reverse)
+            yield next(tick for tick in ticks if (tick <= instant if reverse else tick >= instant))
 
     def _ticks(self, instant: datetime, fold: int, *, reverse: bool) -> Iterator[datetime]:
         """Yield ticks away from ``instant``, starting a little on its other side.

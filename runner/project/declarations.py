@@ -21,7 +21,7 @@ def says_when_loaded(source: Mapping[str, Any]) -> bool:
     return any(source.get(key) or config.get(key) for key in asked)
 
 
-def location_of(raw: Mapping[str, object]) -> str | None:
+def location_of(raw: Mapping[str, Any]) -> str | None:
     """Return the path or glob of a source's files, or of a seed's one; None if it is unknown.
 
     A source says it in dbt-duckdb's ``external_location``.
@@ -30,14 +30,12 @@ def location_of(raw: Mapping[str, object]) -> str | None:
         return str(raw["original_file_path"])
     if raw.get("resource_type") != "source":
         return None
-    config = raw.get("config")
-    metas = [raw.get("meta"), config.get("meta") if isinstance(config, dict) else None]
-    for meta in (*metas, config, raw.get("source_meta")):
-        location = meta.get("external_location") if isinstance(meta, dict) else None
-        if location:
-            text = str(location).strip("'\"")
-            return None if any(mark in text for mark in ("(", "{", "://")) else text
-    return None
+    config = raw.get("config") or {}
+    places = (raw.get("meta"), config.get("meta"), config, raw.get("source_meta"))
+    said = (place.get("external_location") for place in places if place)
+    location = str(next(filter(None, said), "")).strip("'\"")
+    is_seen = location and not any(mark in location for mark in ("(", "{", "://"))
+    return location if is_seen else None
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,7 @@ def late_gates(chosen: Iterable[Node], nodes: Mapping[str, Node]) -> Iterator[La
         # dbt attaches no test to a source; one of a source reads it alone.
         judged = nodes.get(test.attached_to or next(iter(test.parents), ""))
         if judged is not None and not judged.is_windowed:
-            kind = judged.materialized if judged.kind == "model" else judged.kind
-            yield LateGate(test.name, judged.name, str(kind))
+            yield LateGate(test.name, judged.name, judged.shown_kind)
 
 
 def _refuse_strangers(gate: Node, model: Node, nodes: Mapping[str, Node]) -> None:

@@ -90,8 +90,7 @@ class Pipeline:
 
     def due(self, now: datetime) -> Span | None:
         """Return all windows that are due by schedule at ``now``; None if none is."""
-        schedule = self.schedule
-        return self._until(schedule.due_end(self.calendar, now)) if schedule else None
+        return self._until(self.schedule.due_end(self.calendar, now)) if self.schedule else None
 
     @property
     def is_awaited(self) -> bool:
@@ -190,7 +189,13 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
             f"pipeline {name} says timezone {config.timezone}, but the project's windows are cut "
             f"in {zone.key} (var timezone): make them the same"
         )
-    start = config.start or _first_begin(name, nodes)
+    begins = [node.begin for node in nodes if node.is_windowed and node.begin is not None]
+    start = config.start or min(begins, default=None)
+    if start is None:
+        raise ProjectError(
+            f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
+            "or `begin` in its models"
+        )
     first = calendar.span_of_dates(start, start).start
     last = calendar.span_of_dates(config.end, config.end).end if config.end else None
     if last is not None and last <= first:
@@ -229,7 +234,7 @@ def readers_of(project: Project) -> dict[str, frozenset[str]]:
 
 
 def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:
-    by_grain = {node.grain: node.name for node in nodes if node.grain is not None}
+    by_grain = {node.grain: node.name for node in nodes if node.grain}
     if not by_grain:
         raise ProjectError(
             f"pipeline {name} selects no windowed model: give one an event_time, a batch_size "
@@ -240,14 +245,4 @@ def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:
         models = ", ".join(f"{model} ({grain})" for grain, model in by_grain.items())
         said = f"says grain {config.grain}, but selects" if config.grain else "mixes grains:"
         raise ProjectError(f"pipeline {name} {said} {models}: one pipeline has one grain, split it")
-    return next(iter(by_grain)) or Grain.DAY
-
-
-def _first_begin(name: str, nodes: list[Node]) -> date:
-    begins = [node.begin for node in nodes if node.is_windowed and node.begin is not None]
-    if not begins:
-        raise ProjectError(
-            f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
-            "or `begin` in its models"
-        )
-    return min(begins)
+    return next(iter(by_grain))
