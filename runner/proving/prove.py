@@ -139,7 +139,7 @@ def _copied(request: ProofRequest, scope: ReplayScope, warehouse: Path, folder: 
             return contents.copy_tables(warehouse, folder.work, scope.read, models)
         except duckdb.Error as error:
             folder.work.unlink(missing_ok=True)
-            # Else somebody has taken the file since, who may be through soon.
+            # An IO error: somebody has taken the file since, and may soon be through with it.
             if is_last or not isinstance(error, duckdb.IOException):
                 reason = " ".join(str(error).split())
                 raise EngineError(
