@@ -1,5 +1,6 @@
 """After a crash the warehouse is asked, and believed: its markers were committed with the rows."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -99,8 +100,7 @@ def test_what_was_published_and_not_judged_is_only_judged(five_days: Shop):
 
 
 def test_a_lost_ledger_is_filled_from_the_markers(five_days: Shop):
-    for path in (five_days.folder / ".daybreak").iterdir():
-        path.unlink()
+    shutil.rmtree(five_days.folder / ".daybreak")
     published = five_days.query(PUBLISHED)
     again = five_days.backfill("2017-03-10", "2017-03-14")
     assert again.code == 0, again.out + again.err

@@ -164,7 +164,7 @@ def node(message: str | None, status: str = "error") -> dict[str, object]:
         "unique_id": "model.daybreak.stg_transactions",
         "status": status,
         "message": message,
-        "seconds": 0.5,
+        "execution_time": 0.5,
     }
 
 
