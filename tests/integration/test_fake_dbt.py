@@ -57,7 +57,7 @@ from generate_series(
     timestamp '2017-03-01', timestamp '2017-03-09', interval 1 day
 ) as series (moment)
 cross join range(10) as numbers (number)
-where {{ in_window('cast(moment as date)') }} and {{ is_fine('cast(moment as date)') }}
+where {{ in_window('cast(moment as date)') }} and {{ is_fine() }}
 """
 FILES = {
     "dbt_project.yml": """
@@ -74,10 +74,10 @@ models:
 """,
     "seeds/prices.csv": "id,price\n1,2\n",
     "macros/bad.sql": """
-{% macro is_fine(day) %}
-    case when not {{ in_window(day) }} then false
-    when (select count(*) from raw.bad where what = '{{ this.name }}' and day = {{ day }}) = 0
-    then true else error('Conversion Error: {{ this.name }} cannot be made') end
+{% macro is_fine() %}
+    (select case when count(*) = 0 then true
+        else error('Conversion Error: {{ this.name }} cannot be made') end
+    from raw.bad where bad.what = '{{ this.name }}' and {{ in_window('bad.day') }})
 {% endmacro %}
 {% test bad_days(model, of) %}
     select distinct cast(tested.day as timestamp) as window_start,
@@ -95,7 +95,7 @@ models:
     "models/visits.sql": _TEN_ROWS_A_DAY.replace("-- depends_on: {{ ref('prices') }}", ""),
     "models/clean.sql": "{{ config(materialized='view') }} select * from {{ ref('lines') }}",
     "models/revenue.sql": "{{ config(event_time='day') }} select * from {{ ref('clean') }}"
-    " where {{ in_window('day') }} and {{ is_fine('day') }}",
+    " where {{ in_window('day') }} and {{ is_fine() }}",
     "models/totals.sql": "{{ config(materialized='table') }} select count(*) as row_count"
     " from {{ ref('revenue') }}",
     "models/schema.yml": """
