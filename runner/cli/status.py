@@ -62,18 +62,18 @@ def show_plan(
     opened = OpenProject(project_dir)
     workspace, found = opened.workspace, {}
     for name in workspace.named(pipeline):
-        plan = opened.plan(
-            name,
-            *dates,
-            reprocess=reprocess,
+        planner, now = opened.planner(name, timestamp)
+        request = planner.request_backfill(
+            dates,
+            now,
+            reprocess,
             select=inputs.names(select),
             chunk=size,
             newest_first=newest_first,
             force=force,
-            as_of=timestamp,
         )
-        of = workspace.pipeline(name)
-        found[name] = of, plan, proofs_of(of, workspace.ledger)
+        proofs = proofs_of(planner.pipeline, workspace.ledger)
+        found[name] = planner.pipeline, planner.plan(request, now), proofs
     require_warehouse(workspace.project(), workspace.ledger)
     show(
         lambda: "\n\n".join(plan_page(*planned) for planned in found.values()),
