@@ -44,6 +44,7 @@ def assert_mended(bakery: Bakery, undisturbed: Mapping[str, str]) -> None:
     assert_undisturbed(bakery, undisturbed)
 
 
+@pytest.mark.slow
 def test_one_crash_after_another(bakery: Bakery, undisturbed: Mapping[str, str]) -> None:
     for point in ("after-claim", "before-commit", "recovery-told", "after-record:2"):
         crash(bakery, point)

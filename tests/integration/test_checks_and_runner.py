@@ -167,6 +167,7 @@ def an_unknown_source_is_a_line_and_changes_nothing(shop: Shop) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_the_checks_tell_the_runner(shop: Shop):
     late_rows_make_their_windows_stale_until_they_have_run_again(shop)
     the_newest_window_is_judged_by_its_volume(shop)

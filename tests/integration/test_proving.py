@@ -53,6 +53,7 @@ def correct(gallery: Shop, before: str) -> list[dict[str, Any]]:
     return [proved(gallery, "correct"), proved(gallery, *HOURLY)]
 
 
+@pytest.mark.slow
 def test_one_model_of_each_kind_is_proved_and_disproved(gallery: Shop, before: str):
     bad = proved(gallery, "broken", "--select", "wall_clock")
     good = proved(gallery, "correct", "--select", "sales")
@@ -262,6 +263,7 @@ def test_stopped_in_the_middle_nothing_is_left(
     assert digest(stopped) == before
 
 
+@pytest.mark.slow
 def test_what_a_killed_proof_left_is_removed_by_the_next(stopped: Bakery, before: str):
     process = stopped.start("prove", "correct", "--select", "sales")
     until(lambda: reference_of(stopped.folder), "the first scenario", process)

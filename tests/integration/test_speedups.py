@@ -144,6 +144,7 @@ def test_a_patch_that_does_not_fit_is_left_out_alone_and_said_once(
     assert [record.getMessage() for record in caplog.records] == [notice]
 
 
+@pytest.mark.slow
 def test_doctor_and_every_run_say_what_does_not_fit(template: Path, tmp_path: Path):
     where = "clients/agate_helper.py", "string_null_values", "null_words"
     path = other_dbt_common(tmp_path / "dbt", *where)
