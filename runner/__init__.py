@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from runner.core.planning import Plan, Reprocess
     from runner.core.states import RunState
     from runner.doctor.checks import Diagnosis
+    from runner.doctor.verification import Verification
     from runner.execution.context import Observer, RunResult
     from runner.explain.repair import Why
     from runner.ledger import Run, RunDetails
@@ -343,6 +344,29 @@ class OpenProject:
         from runner.workspace import EngineKind
 
         return examine(self.workspace, EngineKind(engine), before_asking)
+
+    def verify(
+        self,
+        pipeline: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        engine: EngineKind | str = "warm",
+        observer: Observer | None = None,
+    ) -> Verification:
+        """Compare the rows that stand there with those that were published, window by window.
+
+        Without dates all of them. What differs is stale from then on.
+        """
+        from runner.doctor.verification import verify
+        from runner.workspace import EngineKind
+
+        self.workspace.named(pipeline)
+        with self.workspace.start_engine(EngineKind(engine)) as running:
+            planner = self.workspace.planner(pipeline, running)
+            now = self.environment.now()
+            span = planner.dates(start_date, end_date, now) if start_date or end_date else None
+            return verify(self.workspace, planner, running, self.environment, span, observer)
 
     def metrics(self, as_of: datetime | None = None) -> Metrics:
         """Return figures of every pipeline."""

@@ -19,7 +19,7 @@ from runner.core.spans import Spans
 from runner.dbt.protocol import Engine
 from runner.execution.context import Observer, RunContext, RunResult
 from runner.execution.executor import Executor
-from runner.execution.recovery import adopt, recover
+from runner.execution.recovery import reconcile, recover
 from runner.landed.files import InputReader
 from runner.lint import models
 from runner.planner import Planner, proofs_of
@@ -60,8 +60,8 @@ class Session:
             inputs=planner.inputs(self.environment.now()),
             reader=InputReader(planner.files, ledger) if planner.files else None,
         )
-        observer.adopted(adopt(context))
         recover(context)
+        reconcile(project, ledger, lambda: context.engine, context.access, observer)
         plan = planner.plan(request, self.now)
         context = replace(context, allowed=allowances(workspace, planner, plan))
         observer.announce(plan, reaches_today=_reaches_today(context, plan))
@@ -85,10 +85,12 @@ def open_session(
     an unknown one: before dbt is started.
     """
     find_config(name, workspace.configs)
-    require_running(workspace, name)
+    if workspace.is_parsed:
+        require_running(workspace, name)
     with workspace.start_engine(kind) as engine:
         with reading or nullcontext():
             planner = workspace.planner(name, engine)
+        require_running(workspace, name)
         now = environment.instant(as_of, planner.pipeline.calendar.zone)
         yield Session(workspace, planner, engine, environment, now)
 

@@ -28,7 +28,7 @@ _COMMANDS = {  # in the order in which `runner --help` lists them
     "pause": ("pause", "resume", "cancel"),
     "backfill": ("backfill", "run", "retry"),
     "why": ("why", "dag"),
-    "doctor": ("doctor", "prune", "metrics"),
+    "doctor": ("doctor", "verify", "prune", "metrics"),
     "lint": ("lint",),
     "status": ("plan", "status", "list", "list-runs", "show-run"),
     "prove": ("prove",),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from runner.core.spans import Span, Spans
@@ -42,6 +43,7 @@ class WindowRecord:
     reason: str | None = None  # why it failed, or what has come too late for it, in one line
     inputs: str | None = None  # what it failed on; None: trying again may help
     has_rows: bool = False  # rows of this work are there to be read: published
+    published_at: datetime | None = None  # UTC; of the marker that stands; None: nobody knows
 
 
 class WindowStatus(StrEnum):

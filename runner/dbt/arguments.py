@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from runner.core.errors import UsageError
@@ -33,10 +34,19 @@ def build_arguments(invocation: Invocation) -> list[str]:
     return arguments
 
 
-def report_arguments(span: Span | None) -> list[str]:
+def report_arguments(span: Span | None, models: Collection[str] | None = None) -> list[str]:
     """Arguments of the call that asks the warehouse for its markers; None: for all."""
-    asked = ["--vars", json.dumps(_bounds(span), sort_keys=True)] if span is not None else []
-    return ["run-operation", "report_publications", *asked]
+    return _operation("report_publications", span, models=models and sorted(models))
+
+
+def survey_arguments() -> list[str]:
+    """Arguments of the call that looks what stands in the warehouse."""
+    return _operation("survey_warehouse")
+
+
+def verify_arguments(models: Collection[str], span: Span | None, *, contents: bool) -> list[str]:
+    """Arguments of the call that compares the rows of models with what was published."""
+    return _operation("verify_publications", span, models=sorted(models), contents=contents)
 
 
 def schema_arguments(source: str, *, accept: bool) -> list[str]:
@@ -44,15 +54,12 @@ def schema_arguments(source: str, *, accept: bool) -> list[str]:
 
     Raises :class:`UsageError` for a name that holds Jinja, which dbt would render.
     """
-    _refuse_jinja(source)
-    operation = "accept_schema" if accept else "report_schema"
-    return ["run-operation", operation, "--args", json.dumps({"source_name": source})]
+    return _operation("accept_schema" if accept else "report_schema", source_name=source)
 
 
 def loaded_arguments(source: str) -> list[str]:
     """Arguments of the call that asks up to when a source is loaded; raises as the one above."""
-    _refuse_jinja(source)
-    return ["run-operation", "report_loaded_at", "--args", json.dumps({"source_name": source})]
+    return _operation("report_loaded_at", source_name=source)
 
 
 def window_vars(invocation: Invocation) -> str:
@@ -70,6 +77,16 @@ def window_vars(invocation: Invocation) -> str:
         values["newest_window"] = invocation.newest.isoformat()
     _refuse_jinja(invocation.run_id, *invocation.code_hashes, *invocation.code_hashes.values())
     return json.dumps(values, sort_keys=True)
+
+
+def _operation(name: str, span: Span | None = None, **arguments: object) -> list[str]:
+    """Arguments of a call of a macro; raises :class:`UsageError` for Jinja, which dbt would run."""
+    found = ["run-operation", name]
+    if given := {key: value for key, value in arguments.items() if value is not None}:
+        text = json.dumps(given)
+        _refuse_jinja(text)
+        found += ["--args", text]
+    return found if span is None else [*found, "--vars", json.dumps(_bounds(span), sort_keys=True)]
 
 
 def _bounds(span: Span) -> dict[str, str]:

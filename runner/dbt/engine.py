@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from runner.core.spans import Span
@@ -18,6 +18,8 @@ from runner.dbt.arguments import (
     loaded_arguments,
     report_arguments,
     schema_arguments,
+    survey_arguments,
+    verify_arguments,
 )
 from runner.dbt.protocol import (
     Engine,
@@ -25,9 +27,17 @@ from runner.dbt.protocol import (
     InvocationResult,
     NodeListener,
     Publication,
+    RowDifference,
     SourceSchema,
+    Survey,
 )
-from runner.dbt.reports import loaded_told, publications_told, schema_told
+from runner.dbt.reports import (
+    differences_told,
+    loaded_told,
+    publications_told,
+    schema_told,
+    survey_told,
+)
 
 
 class DbtEngine(contextlib.AbstractContextManager[Engine]):
@@ -40,10 +50,23 @@ class DbtEngine(contextlib.AbstractContextManager[Engine]):
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
         return self._run(build_arguments(invocation), invocation.timeout, listener)
 
-    def published(self, span: Span | None, timeout: timedelta) -> tuple[Publication, ...]:
+    def published(
+        self, span: Span | None, timeout: timedelta, models: Collection[str] | None = None
+    ) -> tuple[Publication, ...]:
         """Ask the warehouse for its markers; see :class:`runner.dbt.protocol.Engine`."""
-        result = self._run(report_arguments(span), timeout, lambda *_: None)
+        result = self._run(report_arguments(span, models), timeout, lambda *_: None)
         return publications_told(result)
+
+    def survey(self, timeout: timedelta) -> Survey:
+        """Look what stands in the warehouse; see :class:`runner.dbt.protocol.Engine`."""
+        return survey_told(self._run(survey_arguments(), timeout, lambda *_: None))
+
+    def verify(
+        self, models: Collection[str], span: Span | None, timeout: timedelta, *, contents: bool
+    ) -> tuple[RowDifference, ...]:
+        """Compare rows with what was published; see :class:`runner.dbt.protocol.Engine`."""
+        arguments = verify_arguments(models, span, contents=contents)
+        return differences_told(self._run(arguments, timeout, lambda *_: None))
 
     def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:
         """Look at a source's columns; see :class:`runner.dbt.protocol.Engine`."""

@@ -25,7 +25,7 @@ from runner.dbt.reports import (
     located,
     timed_out,
 )
-from runner.dbt.target import CONNECT_ONCE, warehouse_told
+from runner.dbt.target import CONNECT_ONCE, target_told
 
 _DBT = (sys.executable, "-P", "-m", "runner.dbt.target")
 # A killed runner's dbt must not live on and keep the warehouse locked.
@@ -51,7 +51,7 @@ class PlainEngine(DbtEngine):
         # A folder of its own: in the project's another dbt may be writing now.
         with tempfile.TemporaryDirectory(prefix="daybreak-") as folder:
             target = Path(folder)
-            warehouse = warehouse_told(self._ask(["parse"], target))
+            told = target_told(self._ask(["parse"], target))
             manifest = json.loads((target / "manifest.json").read_text())
             resolved = {}
             for select in selections:
@@ -59,7 +59,7 @@ class PlainEngine(DbtEngine):
                 lines = self._ask([*arguments, "--output-keys", "unique_id"], target)
                 listed = [json.loads(line) for line in lines if line.startswith("{")]
                 resolved[select] = tuple(node["unique_id"] for node in listed)
-        return Description(manifest, resolved, warehouse)
+        return Description(manifest, resolved, told)
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener

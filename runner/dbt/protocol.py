@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -55,6 +55,43 @@ class Publication:
     run_id: str | None  # None: a plain `dbt build` published it, and nothing verifies it
     code_hash: str | None  # of the model's code that made the rows; None: not told
     published_at: datetime  # UTC; when the invocation that published it began
+    contents_since: datetime  # UTC; when its rows were first published as they are
+
+    @property
+    def is_same(self) -> bool:
+        """True if it was published with the rows that it had before."""
+        return self.contents_since < self.published_at
+
+
+@dataclass(frozen=True)
+class SurveyedModel:
+    """A windowed model's relation, as it stands in the warehouse."""
+
+    relation: str  # schema.identifier
+    row_count: int
+    published_rows: int  # that its markers speak of, all together
+    markers: str  # a digest of them
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What stands in a warehouse, in short."""
+
+    warehouse: str | None  # its id; None: no dbt of ours has written it
+    missing: frozenset[str]  # unique ids of the nodes whose relation is not there
+    models: Mapping[str, SurveyedModel]  # by unique id, the windowed ones that are there
+
+
+@dataclass(frozen=True)
+class RowDifference:
+    """A window whose rows are not those that were published."""
+
+    model: str  # unique id
+    window_start: datetime | None  # UTC; None: no window there was published
+    window_end: datetime | None  # UTC
+    window_key: str | None  # the local date, or UTC hour, of the rows that are there; None: no rows
+    published: int | None  # rows; None: never
+    found: int  # rows; as many as published: their contents differ
 
 
 @dataclass(frozen=True)
@@ -100,8 +137,20 @@ class InvocationResult:
     evidence: tuple[Evidence, ...] = ()
     schema: SourceSchema | None = None  # what it was asked of a source
     loaded_at: tuple[str | None, ...] = ()  # up to when a source is loaded, as its driver writes it
+    survey: Survey | None = None
+    differences: tuple[RowDifference, ...] | None = None
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """The database that dbt's target writes."""
+
+    name: str = ""  # of the target in profiles.yml
+    file: Path | None = None  # of DuckDB, absolute; None: something else
+    schema: str = ""
+    place: str = ""  # the file, or what else tells one database from another; no password
 
 
 @dataclass(frozen=True)
@@ -110,7 +159,7 @@ class Description:
 
     manifest: Mapping[str, Any]  # at least what the runner reads of dbt's manifest.json
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
-    warehouse: Path | None = None  # the DuckDB file that the target writes, absolute
+    target: Target = field(default_factory=lambda: Target())
 
 
 NodeListener = Callable[[str, str], None]  # unique id; 'started' or its final status
@@ -131,12 +180,26 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
 
-    def published(self, span: Span | None, timeout: timedelta) -> tuple[Publication, ...]:
+    def published(
+        self, span: Span | None, timeout: timedelta, models: Collection[str] | None = None
+    ) -> tuple[Publication, ...]:
         """Return what the warehouse says is published: markers of the project's windowed models.
 
-        Those whose window touches ``span``; None asks for all. A warehouse without markers, or
-        without a file yet, answers ``()``; DuckDB makes an empty file of it. Raises
-        :class:`runner.core.errors.EngineError` if it cannot be asked.
+        Those whose window touches ``span``, None asks for all; ``models`` are unique ids. A
+        warehouse without markers, or without a file yet, answers ``()``; DuckDB makes an empty
+        file of it. Raises :class:`runner.core.errors.EngineError` if it cannot be asked.
+        """
+
+    def survey(self, timeout: timedelta) -> Survey:
+        """Look what stands in the warehouse; raises :class:`EngineError` if it cannot be asked."""
+
+    def verify(
+        self, models: Collection[str], span: Span | None, timeout: timedelta, *, contents: bool
+    ) -> tuple[RowDifference, ...]:
+        """Compare the rows of models (unique ids) with what was published, window by window.
+
+        Their number, with ``contents`` also what they are. Raises
+        :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
         """
 
     def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:

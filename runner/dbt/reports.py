@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -20,7 +20,10 @@ from runner.dbt.protocol import (
     InvocationResult,
     NodeResult,
     Publication,
+    RowDifference,
     SourceSchema,
+    Survey,
+    SurveyedModel,
     WindowEvidence,
 )
 
@@ -83,17 +86,21 @@ def invocation_result(
         NodeResult(node["unique_id"], node["status"], node["message"] or "", node["execution_time"])
         for node in nodes
     )
-    publications: tuple[Publication, ...] = ()
     evidence = tuple(found for node in results for found in _gate_evidence(node.message))
-    schema = None
-    loaded_at: tuple[str | None, ...] = ()
-    if report is not None:
-        told = json.loads(report.removeprefix(REPORT_PREFIX))
-        publications = tuple(p for group in told["publications"] for p in _publications(group))
-        evidence += tuple(_evidence(found) for found in told["evidence"])
-        schema = _schema(told["schema"]) if "schema" in told else None
-        loaded_at = tuple(told.get("loaded_at", ()))
-    return InvocationResult(results, publications, evidence, schema, loaded_at, error, seconds)
+    told = json.loads(report.removeprefix(REPORT_PREFIX)) if report is not None else {}
+    return InvocationResult(
+        nodes=results,
+        publications=tuple(
+            p for group in told.get("publications", ()) for p in _publications(group)
+        ),
+        evidence=evidence + tuple(_evidence(found) for found in told.get("evidence", ())),
+        schema=_schema(told["schema"]) if "schema" in told else None,
+        loaded_at=tuple(told.get("loaded_at", ())),
+        survey=_survey(told["survey"]) if "survey" in told else None,
+        differences=tuple(map(_difference, told["differences"])) if "differences" in told else None,
+        error=error,
+        seconds=seconds,
+    )
 
 
 def brief(message: str) -> str:
@@ -148,6 +155,22 @@ def publications_told(result: InvocationResult) -> tuple[Publication, ...]:
     if why is not None:
         raise EngineError(f"the warehouse cannot be asked what was published: {why}")
     return result.publications
+
+
+def survey_told(result: InvocationResult) -> Survey:
+    """Return what stands in the warehouse; :class:`EngineError` if dbt did not get through."""
+    if result.survey is None:
+        why = _why_not(result) or "dbt said nothing of it; run the same command again"
+        raise EngineError(f"the warehouse cannot be asked what stands in it: {why}")
+    return result.survey
+
+
+def differences_told(result: InvocationResult) -> tuple[RowDifference, ...]:
+    """Return where rows are not what was published; :class:`EngineError` as above."""
+    if result.differences is None:
+        why = _why_not(result) or "dbt said nothing of it; run the same command again"
+        raise EngineError(f"the warehouse cannot be compared with its markers: {why}")
+    return result.differences
 
 
 def schema_told(source: str, result: InvocationResult) -> SourceSchema:
@@ -265,8 +288,20 @@ def _publications(group: list[Any]) -> Iterator[Publication]:
     """The windows of a model that one invocation has published, and judged alike."""
     model, verdict, fence, run_id, code_hash, at, windows = group
     told = verdict, fence, run_id, code_hash, _utc(at)
-    for window_start, window_end, row_count in windows:
-        yield Publication(model, _utc(window_start), _utc(window_end), row_count, *told)
+    for window_start, window_end, row_count, since in windows:
+        start, end, same_since = _utc(window_start), _utc(window_end), _utc(since or at)
+        yield Publication(model, start, end, row_count, *told, same_since)
+
+
+def _survey(told: Mapping[str, Any]) -> Survey:
+    models = {unique_id: SurveyedModel(*found) for unique_id, *found in told["models"]}
+    return Survey(told["warehouse"], frozenset(told["missing"]), models)
+
+
+def _difference(row: Sequence[Any]) -> RowDifference:
+    model, start, end, key, published, found = row
+    bounds = _utc(start) if start else None, _utc(end) if end else None
+    return RowDifference(model, *bounds, key, published, found)
 
 
 @lru_cache(2**16)  # models share their windows

@@ -27,7 +27,7 @@ from runner.dbt.arguments import QUIET
 from runner.dbt.cache import CacheFile
 from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
 from runner.dbt.speedups import SWITCH, Speedups
-from runner.dbt.target import CONNECT_ONCE, leave_warehouse, warehouse_file
+from runner.dbt.target import CONNECT_ONCE, leave_warehouse, target_in_use
 
 _PR_SET_PDEATHSIG = 1
 _NODE_EVENTS = ("NodeStart", "NodeFinished")
@@ -117,8 +117,7 @@ class DbtServer:
         self._is_fresh = False
         self._manifest.write(manifest)
         resolved = {select: self._listed(select) for select in selections}
-        file = warehouse_file()
-        return {"selections": resolved, "warehouse": str(file) if file else None}
+        return {"selections": resolved, "target": target_in_use()}
 
     def _listed(self, select: str) -> list[str]:
         """Resolve a selection; ``dbt ls`` opens no warehouse, so it may run right here."""

@@ -1,16 +1,18 @@
 """The database that dbt writes, asked of dbt in a process that has loaded its profile.
 
 Run as ``python -m runner.dbt.target parse …`` it is dbt's own command line, which at its end also
-says where the warehouse is; see :func:`warehouse_told`.
+says where the warehouse is; see :func:`target_told`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from runner.dbt.protocol import Target
 
 # The runner waits for a file that somebody holds itself, and says for whom; the dbt of an
 # invocation must not wait once more in silence. Read by profiles.yml; a parse does without it.
@@ -19,19 +21,35 @@ _PREFIX = "DAYBREAK_TARGET "
 _NO_FILE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")  # or something like md:, ducklake:
 
 
-def warehouse_file() -> Path | None:
-    """The DuckDB file that the target writes, resolved; None if it writes something else.
+def target_in_use() -> dict[str, str | None]:
+    """Return the fields of the :class:`Target` that dbt writes, paths resolved.
 
     To be called after a dbt command has loaded the profile, in the folder where it ran.
     """
     from dbt.adapters.factory import FACTORY
 
     adapters: Any = FACTORY.adapters  # whose protocol hides their configuration
-    for adapter in adapters.values():
-        credentials = adapter.config.credentials
-        if adapter.type() == "duckdb" and not getattr(credentials, "remote", None):
-            return file_of(str(getattr(credentials, "path", "")))
-    return None
+    adapter = next(iter(adapters.values()))
+    credentials, file = adapter.config.credentials, None
+    if adapter.type() == "duckdb" and not getattr(credentials, "remote", None):
+        file = file_of(str(getattr(credentials, "path", "")))
+    where = (getattr(credentials, name, None) for name in ("host", "port", "path", "database"))
+    place = str(file) if file else " ".join([adapter.type(), *(str(p) for p in where if p)])
+    return {
+        "name": adapter.config.target_name,
+        "file": str(file) if file else None,
+        "schema": credentials.schema,
+        "place": place,
+    }
+
+
+def target_of(told: Mapping[str, Any]) -> Target:
+    """Return the target whose fields :func:`target_in_use` has told.
+
+    >>> target_of({"name": "dev", "file": None, "schema": "main", "place": "postgres db"}).place
+    'postgres db'
+    """
+    return Target(**{**told, "file": Path(told["file"]) if told["file"] else None})
 
 
 def file_of(path: str) -> Path | None:
@@ -61,13 +79,10 @@ def leave_warehouse() -> None:
             close()
 
 
-def warehouse_told(lines: Iterable[str]) -> Path | None:
-    """Return the file that ``python -m runner.dbt.target`` has named among other lines."""
-    for line in lines:
-        if line.startswith(_PREFIX):
-            path = json.loads(line.removeprefix(_PREFIX))
-            return Path(path) if path else None
-    return None
+def target_told(lines: Iterable[str]) -> Target:
+    """Return the target that ``python -m runner.dbt.target`` has told of among other lines."""
+    told = next(line for line in lines if line.startswith(_PREFIX))
+    return target_of(json.loads(told.removeprefix(_PREFIX)))
 
 
 def main() -> None:
@@ -78,8 +93,7 @@ def main() -> None:
         cli()
     except SystemExit as ended:
         if not ended.code:
-            file = warehouse_file()
-            print(_PREFIX + json.dumps(str(file) if file else None))  # noqa: T201 - to our engine
+            print(_PREFIX + json.dumps(target_in_use()))  # noqa: T201 - to our engine
         raise
 
 

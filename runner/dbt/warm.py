@@ -18,6 +18,7 @@ from runner.dbt import prewarm
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
 from runner.dbt.reports import brief, invocation_result, killed, located, timed_out
+from runner.dbt.target import target_of
 
 
 def _shared_cache() -> str | None:
@@ -63,8 +64,7 @@ class WarmEngine(DbtEngine):
                 raise ProjectError(f"the dbt project does not parse: {located(answer['refused'])}")
             manifest = json.loads(Path(file.name).read_text())
         resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
-        warehouse = answer["warehouse"]
-        return Description(manifest, resolved, Path(warehouse) if warehouse else None)
+        return Description(manifest, resolved, target_of(answer["target"]))
 
     def notices(self, deadline: float | None = None) -> tuple[str, ...]:
         """Return what dbt goes without, the server's first line, and warn of it."""

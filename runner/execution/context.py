@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.core.chunks import Chunk
 from runner.core.environment import Environment
-from runner.core.errors import EngineError
 from runner.core.planning import Plan
 from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
@@ -20,9 +18,7 @@ from runner.dbt.protocol import Engine, Publication
 from runner.landed.files import InputReader
 from runner.ledger import Ledger, RunEnd
 from runner.project.pipelines import Pipeline
-from runner.warehouse.lock import Holder, wait_until_free
-
-_TIMES_ASKED = 3
+from runner.warehouse.lock import Access, Holder
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,9 @@ class Observer:
 
     def adopted(self, windows: int) -> None:
         """So many windows are known from the warehouse's markers: the ledger knew nothing."""
+
+    def noticed(self, line: str) -> None:
+        """The warehouse is not as it was left: what was found, in words."""
 
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:
         """A plan will run; snapshots with it if it ``reaches_today``."""
@@ -91,14 +90,17 @@ class RunContext:
         """Take queued windows in hand; returns the fence of whoever writes them now."""
         return self.ledger.leases.claim(self.pipeline.name, span, self.environment.now())
 
-    def wait_for_warehouse(self) -> None:
-        """Return when nobody else writes the warehouse.
-
-        Raises :class:`runner.core.errors.WarehouseLockedError` when its patience is over.
-        """
-        if self.warehouse is not None:
-            patience, tell = self.pipeline.config.lock_timeout, self.observer.waiting
-            wait_until_free(self.warehouse, patience, self.environment, tell)
+    @property
+    def access(self) -> Access:
+        """The warehouse, to be asked when nobody else writes it."""
+        config = self.pipeline.config
+        return Access(
+            self.warehouse,
+            config.lock_timeout,
+            config.timeout,
+            self.environment,
+            self.observer.waiting,
+        )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:
         """Return what the warehouse's markers say, of a range if one is given.
@@ -107,11 +109,4 @@ class RunContext:
         """
         if self.warehouse is not None and not self.warehouse.exists():
             return ()  # asking would create it
-        for attempt in range(1, _TIMES_ASKED):
-            self.wait_for_warehouse()
-            with suppress(EngineError):
-                return self.engine.published(span, self.pipeline.config.timeout)
-            # Somebody has been faster, or a dying dbt still holds the file.
-            self.environment.sleep(self.environment.random() * 2**attempt)
-        self.wait_for_warehouse()
-        return self.engine.published(span, self.pipeline.config.timeout)
+        return self.access.ask(lambda: self.engine.published(span, self.pipeline.config.timeout))

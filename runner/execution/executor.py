@@ -246,7 +246,7 @@ class Executor:
                 self._blocker = f"paused: {pause.reason}"
                 return False
             try:
-                self._context.wait_for_warehouse()
+                self._context.access.wait()
             except WarehouseLockedError as error:
                 self._blocker = str(error)
         return self._blocker is None

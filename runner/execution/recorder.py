@@ -104,13 +104,18 @@ class RunRecorder:
             for span, run in worked_on
             if run.row_count is not None and run.model in chunk.models
         )
+        changed = grouped(
+            (run.model, span)
+            for span, run in worked_on
+            if run.row_count is not None and run.model in chunk.models and not run.is_same
+        )
         behind = reads_from(self.context.pipeline, published.keys())
         tables = [node for node in self.context.pipeline.following_tables if node.name in behind]
         change = IndexChange(
             windows=_timelines((run.model, (span, _record_of(run))) for span, run in worked_on),
             # Should nobody build the tables, they lag behind what was published.
             whole=unbuilt(tables, newest, _NOT_YET) | _whole(judgement.unwindowed, newest),
-            outdated=outdated_by(self.context.pipeline, published),
+            outdated=outdated_by(self.context.pipeline, changed, published),
             late=judgement.late,
             inputs=self._made_from(entries, chunk.models),
         )
@@ -204,8 +209,8 @@ class RunRecorder:
     def _failed(self, window: Window, model: str, failure: Failure) -> ModelRun:
         before = self._accounts[window].models.get(model)
         code_hash = next(n.code_hash for n in self.context.pipeline.windowed if n.name == model)
-        rows = before.row_count if before else None
-        return ModelRun(model, failure.standing, rows, code_hash, failure.reason)
+        rows, at = (before.row_count, before.published_at) if before else (None, None)
+        return ModelRun(model, failure.standing, rows, code_hash, failure.reason, at)
 
     def _made_from(self, entries: Entries, models: Container[str]) -> FilesRead:
         """Return the files that were there for what some runs have brought of models."""
@@ -231,7 +236,12 @@ def _record_of(run: ModelRun, inputs: str | None = None) -> WindowRecord:
     """Return what the index keeps of a model's run; ``inputs`` is what it would fail on again."""
     has_rows = run.row_count is not None
     return WindowRecord(
-        run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=has_rows
+        run.standing,
+        run.code_hash,
+        reason=run.reason,
+        inputs=inputs,
+        has_rows=has_rows,
+        published_at=run.published_at,
     )
 
 
@@ -264,10 +274,17 @@ def unbuilt(
     }
 
 
-def outdated_by(pipeline: Pipeline, published: Mapping[str, Iterable[Span]]) -> dict[str, Spans]:
-    """Return the windows that become stale when others are published together, by model."""
+def outdated_by(
+    pipeline: Pipeline,
+    changed: Mapping[str, Iterable[Span]],
+    published: Mapping[str, Iterable[Span]],
+) -> dict[str, Spans]:
+    """Return the windows that become stale when others are published together, by model.
+
+    Those of ``changed`` have other rows than before; what reads the same rows again is not stale.
+    """
     outdated: dict[str, Spans] = {}
-    for model, spans in published.items():
+    for model, spans in changed.items():
         for reader in pipeline.readers.get(model, ()):
             fresh = Spans(published.get(reader, ()))
             outdated[reader] = outdated.get(reader, Spans()) | (Spans(spans) - fresh)

@@ -110,13 +110,15 @@ def _model_run(
     marker = report.published.get((node.name, window.start))
     if condemned is not None:
         rows, reason = marker.row_count if marker else None, _in_words(condemned)
-        return ModelRun(node.name, WorkResult.INCORRECT, rows, node.code_hash, reason)
+        at = marker.published_at if marker else None
+        return ModelRun(node.name, WorkResult.INCORRECT, rows, node.code_hash, reason, at)
     if marker is None:
         return None
     standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
     code_hash = marker.code_hash or node.code_hash
-    return ModelRun(node.name, standing, marker.row_count, code_hash, why)
+    at, is_same = marker.published_at, marker.is_same
+    return ModelRun(node.name, standing, marker.row_count, code_hash, why, at, is_same)
 
 
 def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:

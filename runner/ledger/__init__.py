@@ -2,9 +2,10 @@
 
 A :class:`Ledger` is composed of its parts, one module each: :mod:`leases` (who holds which
 window), :mod:`results` (how runs, models and checks ended), :mod:`runs` (what ran),
-:mod:`windows` (the index of every model's windows), :mod:`inputs` (the files they were made from),
-:mod:`controls` (pause, resume, cancel), :mod:`outbox` (what people are told), :mod:`proofs` (what
-replaying has shown), :mod:`scheduler` (its signs of life) and :mod:`maintenance` (pruning, checks).
+:mod:`windows` (the index of every model's windows), :mod:`warehouses` (what it is an index of),
+:mod:`inputs` (the files they were made from), :mod:`controls` (pause, resume, cancel),
+:mod:`outbox` (what people are told), :mod:`proofs` (what replaying has shown), :mod:`scheduler`
+(its signs of life) and :mod:`maintenance` (pruning, checks).
 
 All of them speak to one :mod:`database`, which makes every operation one transaction:
 :mod:`connection` speaks SQL, :mod:`dialects` holds all that differs between the databases and
@@ -39,6 +40,7 @@ from runner.ledger.records import (
 from runner.ledger.results import Results
 from runner.ledger.runs import Runs, RunStatistics
 from runner.ledger.scheduler import Scheduler, SchedulerHeartbeat
+from runner.ledger.warehouses import KnownRelation, KnownWarehouse, Warehouses
 from runner.ledger.windows import Windows
 
 __all__ = [
@@ -47,6 +49,8 @@ __all__ = [
     "FilesRead",
     "IndexChange",
     "InputFile",
+    "KnownRelation",
+    "KnownWarehouse",
     "Leases",
     "Ledger",
     "ModelInputs",
@@ -74,6 +78,7 @@ class Ledger:
         self.results = Results(database)
         self.runs = Runs(database)
         self.windows = Windows(database)
+        self.warehouses = Warehouses(database)
         self.inputs = Inputs(database)
         self.controls = Controls(database)
         self.outbox = Outbox(database)

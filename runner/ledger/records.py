@@ -65,6 +65,8 @@ class ModelRun:
     row_count: int | None  # rows that the window holds; None if nothing was published
     code_hash: str | None  # of the code that ran
     reason: str | None = None  # why it failed, in one line
+    published_at: datetime | None = None  # UTC; of the marker of its rows; None: nobody knows
+    is_same: bool = False  # published with the rows that the window had before
 
 
 @dataclass(frozen=True)

@@ -94,14 +94,19 @@ def _replace(
         _insert(connection, model, timeline)
 
 
+def replace_model(connection: Connection, model: str, timeline: Timeline[WindowRecord]) -> None:
+    """Let a timeline be all that is known of a model, within a transaction of the ledger."""
+    connection.change("delete from model_windows where model = :model", model=model)
+    _insert(connection, model, timeline)
+
+
 def apply_change(connection: Connection, change: IndexChange) -> None:
     """Apply a change within a transaction of the ledger."""
     for model, painted in change.windows.items():
         found = _take_out(connection, model, painted.covered)
-        _insert(connection, model, found.painted(painted))
+        _insert(connection, model, found.painted(_still_published(painted, found)))
     for model, part in change.whole.items():
-        connection.change("delete from model_windows where model = :model", model=model)
-        _insert(connection, model, Timeline([part]))
+        replace_model(connection, model, Timeline([part]))
     for model, spans in change.outdated.items():
         found = _take_out(connection, model, spans)
         _insert(connection, model, found.changed(spans, _outdated))
@@ -112,6 +117,18 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
         _insert(connection, model, found)
     for model, windows in change.inputs.items():
         write_inputs(connection, model, windows)
+
+
+def _still_published(
+    painted: Timeline[WindowRecord], before: Timeline[WindowRecord]
+) -> Timeline[WindowRecord]:
+    """Return what is painted with the publications that stand: a failure takes none away."""
+    for span, record in painted:
+        if record.published_at is None:
+            for piece, old in before.touching(span):
+                kept = partial(replace, published_at=old.published_at)
+                painted = painted.changed(Spans([piece]) & Spans([span]), kept)
+    return painted
 
 
 def _outdated(record: WindowRecord, why: str | None = None) -> WindowRecord:

@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo
 from runner.core.errors import ProjectError
 from runner.core.graph import depths, walk
 from runner.core.windows import Grain
-from runner.dbt.protocol import Description
+from runner.dbt.protocol import Description, Target
+from runner.dbt.target import target_of
 from runner.project.declarations import Declared, location_of, says_when_loaded, tested_keys
 from runner.project.files import model_text, project_zone
 from runner.project.hashes import combined_hash, own_code_hash
@@ -47,6 +48,7 @@ class Node:
     is_singular: bool = False  # of a test: a query of its own
     check: str | None = None  # of a generic test: which
     reads_windows: bool = False  # whether a windowed model is among its ancestors
+    relation: str | None = None  # of what holds rows: schema.identifier, in its database
     location: str | None = None  # of a source or seed: its files; None: not to be seen
     declared: Declared | None = None  # of a model of the project itself, not of a package
     says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
@@ -77,7 +79,7 @@ class Project:
     nodes: Mapping[str, Node]  # by unique id
     selections: Mapping[str, tuple[str, ...]]  # a selection in dbt's syntax → unique ids
     fingerprint: str  # of the files it was parsed from
-    warehouse: Path | None = None  # the DuckDB file that dbt's target writes; None: no such file
+    target: Target = field(default_factory=Target)
     # Of models as they were parsed, if they may be edited meanwhile; by path in the project.
     texts: Mapping[str, str] = field(default_factory=dict)
 
@@ -95,7 +97,7 @@ class Project:
             nodes=completed(nodes),
             selections=description.selections,
             fingerprint=fingerprint,
-            warehouse=description.warehouse,
+            target=description.target,
         )
 
     @classmethod
@@ -108,10 +110,15 @@ class Project:
                 nodes={row["unique_id"]: _node_from_row(row) for row in kept["nodes"]},
                 selections={key: tuple(ids) for key, ids in kept["selections"].items()},
                 fingerprint=kept["fingerprint"],
-                warehouse=Path(kept["warehouse"]) if kept["warehouse"] else None,
+                target=target_of(kept["target"]),
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # a cache: whatever is wrong with it, a parse makes it anew
+
+    @property
+    def warehouse(self) -> Path | None:
+        """The DuckDB file that dbt's target writes; None: no file that can be seen."""
+        return self.target.file
 
     def with_texts(self, project_dir: Path) -> Self:
         """Return the same with the models' texts, to go on with while files are edited."""
@@ -131,7 +138,7 @@ class Project:
             "nodes": [asdict(node) for node in self.nodes.values()],
             "selections": self.selections,
             "fingerprint": self.fingerprint,
-            "warehouse": self.warehouse,
+            "target": asdict(self.target),
         }
         unfinished.write_text(json.dumps(kept, default=str))
         unfinished.replace(path)
@@ -191,10 +198,18 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 is_marked_as_gate=_is_marked_as_gate(raw),
                 is_singular=kind == "test" and not raw.get("test_metadata"),
                 check=_check_name(raw),
+                relation=_relation(raw),
                 location=location_of(raw),
                 says_when_loaded=kind == "source" and says_when_loaded(raw),
                 declared=Declared.from_raw(raw, macros, keys.get(unique_id)) if is_own else None,
             )
+
+
+def _relation(raw: Mapping[str, Any]) -> str | None:
+    is_stored = raw["resource_type"] in ("model", "seed", "snapshot")
+    if not is_stored or (raw.get("config") or {}).get("materialized") == "ephemeral":
+        return None
+    return f"{raw['schema']}.{raw.get('alias') or raw['name']}"
 
 
 def _grain(raw: Mapping[str, Any]) -> Grain | None:

@@ -77,6 +77,10 @@ class ProgressDisplay(Observer):
             known = counted(windows, "published window")
             self._print(f"the ledger knew nothing: {known} taken from the warehouse's markers")
 
+    def noticed(self, line: str) -> None:
+        """Say what was changed in the warehouse behind the runner's back."""
+        self._print(f"the warehouse was changed: {line}")
+
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:
         """Say what will run, and what is left alone and why."""
         self._bar.update(self._task, total=plan.window_count, description="starting dbt")

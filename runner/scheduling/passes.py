@@ -29,6 +29,8 @@ from runner.project.pipelines import Pipeline
 from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.selection import Selection, looked_back_at, select_windows
 from runner.scheduling.waiting import Conditions, FindBlocker, Waiting, WorkspaceBlockers
+from runner.warehouse.lock import Access, holder
+from runner.warehouse.reconciliation import is_as_known
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -91,6 +93,23 @@ class SchedulerPass:
             except DaybreakError as error:
                 yield PipelinePass(name, error=error)
 
+    def _reconcile(self, planner: Planner) -> None:
+        """Ask the warehouse what it holds, if it has changed, before windows are selected.
+
+        Who holds it at the moment is not waited for: whatever runs asks again.
+        """
+        project, ledger = self.workspace.project(), self.workspace.ledger
+        file, config = project.warehouse, planner.pipeline.config
+        if is_as_known(project, ledger) or (file is not None and holder(file) is not None):
+            return
+        # Only now: most passes have nothing to do, and should be quick.
+        from runner.execution.recovery import reconcile
+
+        access = Access(file, config.lock_timeout, config.timeout, self.environment)
+        with self.observers.observing(planner.pipeline) as observer:
+            if reconcile(project, ledger, self.engine, access, observer):
+                self._outlook.renew(self._outlook.now)
+
     def watch(self, *, as_scheduler: bool) -> WatchReport:
         """Find what should be there after the pass and is not."""
         return watch_pipelines(self._conditions, as_scheduler=as_scheduler)
@@ -106,6 +125,7 @@ class SchedulerPass:
         pause = ledger.controls.get_pause(pipeline.name)
         if pause is not None:
             return replace(found, note=f"paused ({pause.reason})")
+        self._reconcile(planner)
         if changed := planner.changed_inputs(now, self._files_now()):
             self._make_stale(changed)
         choice = select_windows(planner, self._conditions)

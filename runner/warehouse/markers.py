@@ -132,12 +132,12 @@ def index_of(
 ) -> dict[str, Timeline[WindowRecord]]:
     """Make the index that markers amount to; ``readers`` are those of each windowed model.
 
-    A window that was published before something that it reads is outdated. Of what a failure was
-    about, no marker tells.
+    A window that was published before something that it reads became what it is, is outdated. Of
+    what a failure was about, no marker tells.
     """
     by_model = _by_model(markers)
     published = {
-        model: Timeline((span_of(marker), marker.published_at) for marker in found)
+        model: Timeline((span_of(marker), marker.contents_since) for marker in found)
         for model, found in by_model.items()
     }
 
@@ -148,10 +148,10 @@ def index_of(
             if marker.model in names and parent in published
             for _, at in published[parent].touching(span_of(marker))
         )
-        if marker.run_id is None:  # a plain `dbt build` leaves it unverified
-            return WindowRecord(WorkResult.UNCHECKED, None, is_outdated, has_rows=True)
-        result = RESULTS[marker.verdict]
-        return WindowRecord(result, marker.code_hash, is_outdated, has_rows=True)
+        # A plain `dbt build` leaves it unverified.
+        result = WorkResult.UNCHECKED if marker.run_id is None else RESULTS[marker.verdict]
+        code_hash, at = marker.code_hash, marker.published_at
+        return WindowRecord(result, code_hash, is_outdated, has_rows=True, published_at=at)
 
     return {
         model: Timeline((span_of(marker), record(marker)) for marker in found)

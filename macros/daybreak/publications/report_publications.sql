@@ -1,13 +1,13 @@
 {#
     A run-operation for the runner: tell what is published and how it was judged, of every windowed
-    model. After a crash it asks for a window; without its vars it is told of all markers, to rebuild
-    a ledger that was lost.
+    model or of those whose unique ids are given. After a crash it asks for a window; without its
+    vars it is told of all markers.
 #}
-{% macro report_publications() %}
+{% macro report_publications(models=none) %}
     {%- set is_asked_for = _touches_window() if _has_window_vars() else 'true' -%}
     {%- set publications = [] -%}
-    {%- for node in _windowed_models() -%}
-        {%- if load_relation(publications_relation(node.database)) is not none -%}
+    {%- for node in _windowed_models() if models is none or node.unique_id in models -%}
+        {%- if _has_markers(node.database) -%}
             {%- do publications.extend(_publications_of(node, is_asked_for)) -%}
         {%- endif -%}
     {%- endfor -%}
@@ -41,7 +41,8 @@
                 cast(published_at as varchar),
                 list(
                     json_array(
-                        cast(window_start as varchar), cast(window_end as varchar), row_count
+                        cast(window_start as varchar), cast(window_end as varchar), row_count,
+                        cast(nullif(contents_since, published_at) as varchar)
                     )
                     order by window_start
                 )

@@ -19,7 +19,7 @@
     {#- After the hooks: what is judged and counted is what is committed. -#}
     {%- if not flags.EMPTY -%}
         {%- do _tell_warnings(_judge_gates(target_relation)) -%}
-        {%- do _write_publications(target_relation) -%}
+        {%- do _write_publications(target_relation, is_new=existing is none or existing.is_view) -%}
     {%- endif -%}
     {%- do adapter.commit() -%}
 
