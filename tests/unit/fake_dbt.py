@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from graphlib import TopologicalSorter
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -27,6 +28,9 @@ from runner.dbt.protocol import (
     NodeListener,
     NodeResult,
     Publication,
+    RowDifference,
+    Survey,
+    SurveyedModel,
     WindowEvidence,
 )
 from runner.dbt.reports import killed
@@ -108,7 +112,13 @@ def days(pipeline: Pipeline, count: int, skip: int = 0) -> Span:
 
 def _data(name: str, kind: str, materialized: str, parents: tuple[str, ...]) -> Node:
     return Node(
-        f"{kind}.shop.{name}", name, kind, materialized, parents, code_hash=f"{name} as it was"
+        f"{kind}.shop.{name}",
+        name,
+        kind,
+        materialized,
+        parents,
+        code_hash=f"{name} as it was",
+        relation=None if materialized == "ephemeral" else f"main.{name}",
     )
 
 
@@ -148,6 +158,8 @@ class FakeDbt:
     tables: dict[str, str] = field(default_factory=dict)  # content of what knows no windows
     asked: list[Invocation] = field(default_factory=list)
     questions: list[Span | None] = field(default_factory=list)
+    warehouse: str = "the warehouse"  # its id
+    lost_rows: dict[tuple[str, datetime], int] = field(default_factory=dict)  # by a person's hand
     built: list[tuple[str, str]] = field(default_factory=list)  # model or table, window label
     was_killed: threading.Event = field(default_factory=threading.Event)
     is_closed: bool = False
@@ -175,12 +187,46 @@ class FakeDbt:
         self,
         span: Span | None,
         timeout: timedelta,  # noqa: ARG002 - the protocol's
+        models: Collection[str] | None = None,
     ) -> tuple[Publication, ...]:
         self.questions.append(span)
+        names = {node.name for node in self.pipeline.nodes if node.unique_id in (models or ())}
         return tuple(
             marker
             for marker in self.markers.values()
-            if span is None or (marker.window_start < span.end and marker.window_end > span.start)
+            if (span is None or (marker.window_start < span.end and marker.window_end > span.start))
+            and (models is None or marker.model in names)
+        )
+
+    def survey(self, timeout: timedelta) -> Survey:  # noqa: ARG002 - the protocol's
+        surveyed, missing = {}, set()
+        for node in self.pipeline.data_nodes:
+            markers = [m for key, m in self.markers.items() if key[0] == node.name]
+            if not markers and (node.is_windowed or node.name not in self.tables):
+                missing.add(node.unique_id)
+            elif node.is_windowed:
+                rows = sum(marker.row_count for marker in markers)
+                lost = sum(n for key, n in self.lost_rows.items() if key[0] == node.name)
+                digest = repr(sorted(markers, key=attrgetter("window_start")))
+                assert node.relation is not None
+                surveyed[node.unique_id] = SurveyedModel(node.relation, rows - lost, rows, digest)
+        return Survey(self.warehouse, frozenset(missing), surveyed)
+
+    def verify(
+        self,
+        models: Collection[str],
+        span: Span | None,
+        timeout: timedelta,  # noqa: ARG002 - the protocol's
+        *,
+        contents: bool,  # noqa: ARG002 - what is lost here are rows
+    ) -> tuple[RowDifference, ...]:
+        ids = {node.name: node.unique_id for node in self.pipeline.nodes}
+        return tuple(
+            RowDifference(ids[name], start, marker.window_end, "", rows, rows - lost)
+            for (name, start), lost in self.lost_rows.items()
+            if lost and ids[name] in models and (marker := self.markers.get((name, start)))
+            if span is None or span.start <= start < span.end
+            for rows in [marker.row_count]
         )
 
     def kill(self) -> None:
@@ -302,7 +348,12 @@ class _Running:
             return "error"
         for window in self._windows:
             key = (node.name, window.start)
-            self._dbt.rows[key] = self._dbt.content(node, window, dict(self._read(node, window)))
+            content = self._dbt.content(node, window, dict(self._read(node, window)))
+            before = self._dbt.markers.get(key)
+            # Without a content of its own it is another one each time.
+            is_same = before is not None and content != "" and self._dbt.rows.get(key) == content
+            self._dbt.rows[key] = content
+            self._dbt.lost_rows.pop(key, None)
             self._dbt.built.append((node.name, window.label))
             self._dbt.markers[key] = Publication(
                 model=node.name,
@@ -314,6 +365,7 @@ class _Running:
                 run_id=self._invocation.run_id,
                 code_hash=self._invocation.code_hashes[node.name],
                 published_at=self._at,
+                contents_since=before.contents_since if before and is_same else self._at,
             )
             self._dbt._judged.pop(key, None)
         self._published += 1

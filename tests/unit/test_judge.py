@@ -72,6 +72,7 @@ def published(
             run_id="backfill",
             code_hash=f"{model} as it was",
             published_at=datetime(2026, 1, 1, tzinfo=UTC),
+            contents_since=datetime(2026, 1, 1, tzinfo=UTC),
         )
         for model in models
         for index, window in enumerate(DAY)

@@ -32,7 +32,7 @@ def marker(
     span = day(number)
     at = MIDNIGHT + published * DAY
     code_hash = "code" if run_id else None
-    return Publication(model, span.start, span.end, 5, verdict, 7, run_id, code_hash, at)
+    return Publication(model, span.start, span.end, 5, verdict, 7, run_id, code_hash, at, at)
 
 
 def differences(

@@ -14,11 +14,11 @@ from runner.core.planning import Reprocess
 from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
 from runner.core.status import WorkResult
-from runner.execution.recovery import adopt, recover
+from runner.execution.recovery import recover
 from runner.ledger import Leases, owners
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, days, gate, shop, table, windowed
-from tests.unit.running import Runner, open_ledger
+from tests.unit.running import Runner, open_ledger, Witness
 
 # What a gate has let through is judged when it is published; the rest waits for its check.
 SHOP = shop(
@@ -253,13 +253,15 @@ def test_a_ledger_that_knows_nothing_is_filled_from_the_markers_once(
     first = open_runner()
     first.backfill(3)
     lost = open_ledger(tmp_path / "lost.db")
-    context = replace(first.context, ledger=lost)
-    assert adopt(context) == 6
+    fresh = replace(first, ledger=lost, witness=Witness())
+    fresh.reconcile()
+    assert fresh.witness.taken_over == 6
     assert (
         lost.windows.get_records()["lines"].within(Spans([days(SHOP, 3)]))
         == lost.windows.get_records()["lines"]
     )
-    assert adopt(context) == 0
+    fresh.reconcile()
+    assert (fresh.witness.taken_over, fresh.witness.changes) == (6, [])
     lost.close()
 
 

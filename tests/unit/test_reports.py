@@ -195,13 +195,13 @@ def test_the_report_gives_publications_and_what_checks_found():
                 *("daily_revenue", "correct", 7, "backfill__2017-03-12", "0123"),
                 "2026-03-08 06:00:00.25",
                 [
-                    ["2017-03-11 05:00:00", "2017-03-12 05:00:00", 18],
-                    ["2017-03-12 05:00:00", "2017-03-13 04:00:00", 17],
+                    ["2017-03-11 05:00:00", "2017-03-12 05:00:00", 18, None],
+                    ["2017-03-12 05:00:00", "2017-03-13 04:00:00", 17, "2026-03-07 06:00:00"],
                 ],
             ],
             [
                 *("daily_revenue", None, 0, None, None, "2026-03-08 06:00:00"),
-                [["2017-03-13 04:00:00", "2017-03-14 04:00:00", 0]],
+                [["2017-03-13 04:00:00", "2017-03-14 04:00:00", 0, None]],
             ],
         ],
         "evidence": [
@@ -226,6 +226,7 @@ def test_the_report_gives_publications_and_what_checks_found():
         run_id="backfill__2017-03-12",
         code_hash="0123",
         published_at=datetime(2026, 3, 8, 6, 0, 0, 250_000, tzinfo=UTC),
+        contents_since=datetime(2026, 3, 7, 6, tzinfo=UTC),
     )
     assert result.publications == (
         replace(
@@ -233,6 +234,7 @@ def test_the_report_gives_publications_and_what_checks_found():
             window_start=datetime(2017, 3, 11, 5, tzinfo=UTC),
             window_end=datetime(2017, 3, 12, 5, tzinfo=UTC),
             row_count=18,
+            contents_since=second.published_at,
         ),
         second,
         Publication(
@@ -245,6 +247,7 @@ def test_the_report_gives_publications_and_what_checks_found():
             run_id=None,
             code_hash=None,
             published_at=datetime(2026, 3, 8, 6, tzinfo=UTC),
+            contents_since=datetime(2026, 3, 8, 6, tzinfo=UTC),
         ),
     )
     (found,) = result.evidence
