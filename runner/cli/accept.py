@@ -15,8 +15,7 @@ from runner.warehouse import schemas
 from runner.workspace import EngineKind, Workspace
 
 schema_app = typer.Typer(
-    help="Look at the columns of a source, and accept that they have changed.",
-    no_args_is_help=True,
+    help="Look at the columns of a source, and accept that they have changed.", no_args_is_help=True
 )
 app.add_typer(schema_app, name="schema")
 

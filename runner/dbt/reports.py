@@ -73,10 +73,7 @@ _HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in (?P<p
 
 
 def invocation_result(
-    nodes: Iterable[Mapping[str, Any]],
-    report: str | None,
-    error: str | None,
-    seconds: float,
+    nodes: Iterable[Mapping[str, Any]], report: str | None, error: str | None, seconds: float
 ) -> InvocationResult:
     """Put a result together from dbt's node results and the report line, if it came."""
     results = tuple(

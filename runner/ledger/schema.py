@@ -34,7 +34,7 @@ def version_in(connection: Connection) -> int | None:
 
 # What turns a version into the next one. Ledgers that are older than the first are rebuilt.
 _STEPS: Mapping[int, Callable[[Connection], None]] = {
-    3: create_tables,  # 4 only adds tables; those that are there are left alone
+    3: create_tables  # 4 only adds tables; those that are there are left alone
 }
 
 
