@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, Verdict
 from runner.core.timelines import Timeline
@@ -181,10 +182,8 @@ _PUBLISHED = frozenset(
 
 
 def _by_status(subject: PlannedNode) -> dict[WindowStatus, Spans]:
-    spans: dict[WindowStatus, list[Span]] = {}
-    for span, known in subject.known:
-        spans.setdefault(_status(subject, span, known), []).append(span)
-    return {status: Spans(found) for status, found in spans.items()}
+    found = grouped((_status(subject, span, known), span) for span, known in subject.known)
+    return {status: Spans(spans) for status, spans in found.items()}
 
 
 def _status(subject: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from runner.core import retries
 from runner.core.chunks import Chunk
 from runner.core.crash_points import reached
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
 from runner.core.status import InputsOf, WindowRecord, WorkResult
@@ -32,8 +32,6 @@ _BAD = frozenset({WorkResult.FAILED, WorkResult.INCORRECT})
 _NOT_YET = "windows that it is made from were published since it was built"
 
 Entries = Mapping[Window, RunEntry]
-K = TypeVar("K")
-T = TypeVar("T")
 
 
 @dataclass
@@ -244,14 +242,6 @@ def _timelines(
 def _whole(runs: Iterable[ModelRun], window: Window) -> dict[str, tuple[Span, WindowRecord]]:
     """Return what is known of nodes without windows, in a window's name."""
     return {run.model: (window.span, _record_of(run)) for run in runs}
-
-
-def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
-    """Return the values of each key, in their order."""
-    found: dict[K, list[T]] = {}
-    for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
 
 
 def unbuilt(

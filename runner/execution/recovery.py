@@ -8,12 +8,13 @@ from datetime import datetime
 
 from runner.core.crash_points import reached
 from runner.core.errors import FencedOffError
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
 from runner.core.status import WorkResult
 from runner.dbt.protocol import Publication
 from runner.execution.context import RunContext
-from runner.execution.recorder import grouped, outdated_by, unbuilt
+from runner.execution.recorder import outdated_by, unbuilt
 from runner.ledger import IndexChange, ModelRun, Run, RunEnd, RunEntry, total_rows
 from runner.project.pipelines import Pipeline
 from runner.warehouse.markers import RESULTS, index_of, span_of

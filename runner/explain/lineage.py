@@ -5,14 +5,13 @@ It looks at the ledger, the kept project and the landed files, and changes nothi
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, groupby
 
 from runner.core.errors import UsageError, nearest
-from runner.core.graph import depths
+from runner.core.graph import depths, grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
@@ -79,11 +78,11 @@ class Tracer:
         whole = [node.name for node in ordered if not node.is_windowed]
         touched = [self._touched(node, span) for node in ordered if node.is_windowed] or [span]
         widest = Span(min(s.start for s in touched), max(s.end for s in touched))
-        results, works = self.ledger.results, defaultdict[str, list[ModelWork]](list)
-        by_windows = results.find_work(names - set(whole), widest)
-        for work in chain(results.find_last_work(whole), by_windows):
-            works[work.done.model].append(work)
-        return Lineage([self._described(node, ids, span, works[node.name]) for node in ordered])
+        results = self.ledger.results
+        works = chain(results.find_last_work(whole), results.find_work(names - set(whole), widest))
+        by_model = grouped((work.done.model, work) for work in works)
+        found = (self._described(n, ids, span, by_model.get(n.name, ())) for n in ordered)
+        return Lineage(list(found))
 
     def _described(
         self, node: Node, ids: Container[str], span: Span, works: Sequence[ModelWork]

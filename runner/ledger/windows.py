@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
 
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
@@ -75,11 +76,9 @@ class Windows:
 
     def get_accepted_changes(self) -> dict[str, list[tuple[str, str]]]:
         """Return the accepted changes by model: old and new code hash."""
-        found: dict[str, list[tuple[str, str]]] = {}
         with self.database.transaction(reads_only=True) as connection:
-            for row in connection.rows("select * from accepted_changes"):
-                found.setdefault(row["model"], []).append((row["old_hash"], row["new_hash"]))
-        return found
+            rows = connection.rows("select * from accepted_changes")
+            return grouped((row["model"], (row["old_hash"], row["new_hash"])) for row in rows)
 
 
 def _replace(
