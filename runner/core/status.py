@@ -7,7 +7,7 @@ stale; failed for a reason that still holds, it is blocked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,7 +89,7 @@ WORST_FIRST = (
 # Others may build on it.
 GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE})
 _SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
-_MOST_REASONS = 3  # that are told of one range
+_MOST_REASONS = 3  # that are told of one range, or of one window
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
 
 
@@ -124,9 +124,13 @@ def explained(subject: PlannedNode, status: WindowStatus, span: Span) -> str | N
     if status is not WindowStatus.STALE:
         return known.reason
     reasons = [_why_stale(part) for _, part in subject.known.touching(span)]
-    found = list(dict.fromkeys(reasons))
-    more = [f"{len(found) - _MOST_REASONS} more"] if len(found) > _MOST_REASONS else []
-    return "; ".join([*found[:_MOST_REASONS], *more])
+    return in_short(list(dict.fromkeys(reasons)))
+
+
+def in_short(reasons: Sequence[str]) -> str:
+    """Say the first few of some reasons, and how many more there are."""
+    more = len(reasons) - _MOST_REASONS
+    return "; ".join([*reasons[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])])
 
 
 def _why_stale(known: WindowRecord) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
 from runner.core.errors import EngineError
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
@@ -31,7 +31,6 @@ RESULTS = {
 }
 _PUBLISHED = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED})
 _MOST_NAMES = 3
-_model = attrgetter("model")
 
 Publications = Mapping[tuple[str, datetime], Publication]
 Index = Mapping[str, Timeline[WindowRecord]]  # by model
@@ -111,8 +110,7 @@ def differences(
     index: Index, markers: Iterable[Publication], models: Collection[str], unsettled: Spans
 ) -> Differences:
     """Compare; ``models`` are the windowed ones, what is ``unsettled`` may differ for a while."""
-    ordered = sorted(markers, key=_model)
-    by_model = {model: list(found) for model, found in groupby(ordered, key=_model)}
+    by_model = grouped((marker.model, marker) for marker in markers)
     lost, unknown, unverified = {}, {}, {}
     for model in models:
         records, marked = index.get(model, Timeline()), by_model.get(model, [])
