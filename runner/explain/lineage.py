@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import chain, groupby
 
 from runner.core.errors import UsageError, nearest
-from runner.core.graph import depths, grouped
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import PlannedNode, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
@@ -72,7 +72,7 @@ class Tracer:
 
     def lineage_of(self, nodes: Iterable[Node], span: Span) -> Lineage:
         """Gather what is known of some nodes for the windows that touch a span."""
-        ordered = _parents_first(nodes)
+        ordered = self.project.parents_first(nodes)
         names = {node.name for node in ordered}
         ids = {node.unique_id for node in ordered}
         whole = [node.name for node in ordered if not node.is_windowed]
@@ -199,10 +199,3 @@ def _with_work(
         code_hash=code_hash or None,
         is_older_code=bool(code_hash) and code_hash not in subject.code_hashes,
     )
-
-
-def _parents_first(nodes: Iterable[Node]) -> list[Node]:
-    """Sort nodes in the order in which they are made, by name where that leaves it open."""
-    chosen = {node.unique_id: node for node in nodes}
-    depth = depths({unique_id: node.parents for unique_id, node in chosen.items()})
-    return sorted(chosen.values(), key=lambda node: (depth[node.unique_id], node.name))

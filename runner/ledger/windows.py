@@ -23,6 +23,8 @@ _FACTS = tuple(field.name for field in fields(WindowRecord))
 _IS_EMPTY = "select not exists (select 1 from runs) and not exists (select 1 from model_windows)"
 _GOOD = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
 
+Index = Iterable[tuple[str, Timeline[WindowRecord]]]  # models, and what is known of their windows
+
 
 @dataclass
 class Windows:
@@ -37,9 +39,7 @@ class Windows:
             by_model = groupby(connection.rows(query), itemgetter("model"))
             return {model: Timeline(map(_part, rows)) for model, rows in by_model}
 
-    def replace_all(
-        self, windows: Iterable[tuple[str, Timeline[WindowRecord]]], highest_fence: int = 0
-    ) -> None:
+    def replace_all(self, windows: Index, highest_fence: int = 0) -> None:
         """Forget the index and take another in its place.
 
         No fence up to ``highest_fence``, which the warehouse has seen, is given again.
@@ -51,9 +51,7 @@ class Windows:
         """Return whether neither a run nor a model's window is known: it is new, or lost."""
         return bool(self.database.value(_IS_EMPTY))
 
-    def fill_empty_ledger(
-        self, windows: Iterable[tuple[str, Timeline[WindowRecord]]], highest_fence: int
-    ) -> bool:
+    def fill_empty_ledger(self, windows: Index, highest_fence: int) -> bool:
         """Replace the index as :meth:`replace_all`, unless somebody has written the ledger."""
         with self.database.transaction() as connection:
             is_empty = bool(connection.value(_IS_EMPTY))
@@ -81,11 +79,7 @@ class Windows:
             return grouped((row["model"], (row["old_hash"], row["new_hash"])) for row in rows)
 
 
-def _replace(
-    connection: Connection,
-    windows: Iterable[tuple[str, Timeline[WindowRecord]]],
-    highest_fence: int,
-) -> None:
+def _replace(connection: Connection, windows: Index, highest_fence: int) -> None:
     raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
     connection.change(raised, fence=highest_fence)
     connection.change("delete from model_windows")

@@ -20,7 +20,7 @@ FAMILIES = {  # by name, in words
     "windows": "Complete windows by status; a window is as good as the worst of its models.",
     "lag_seconds": (
         "Seconds since the end of the newest window that is a success, whatever is wrong before "
-        "it; without any, since the start of the first window.",
+        "it; without any, since the start of the first window."
     ),
     "last_success_timestamp_seconds": "When a run last ended as a success.",
     "runs": "Runs that the ledger remembers, by state; pruning forgets some.",
