@@ -91,6 +91,7 @@ GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STA
 _SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
 _MOST_REASONS = 3  # that are told of one range, or of one window
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
+Statuses = Mapping[WindowStatus, Spans]  # of a model's windows, each in exactly one
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,7 @@ def _why_stale(known: WindowRecord) -> str:
     return "its code has changed"
 
 
-def assess(
-    subject: PlannedNode, calendar: Calendar, in_flight: Spans
-) -> Mapping[WindowStatus, Spans]:
+def assess(subject: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
     """Give every window of a node its status, exactly one.
 
     Windows cut by an earlier grain: what is wrong with a part of a window is wrong with all of

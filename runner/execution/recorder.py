@@ -27,6 +27,7 @@ from runner.execution.verdicts import Judgement
 from runner.ledger import FilesRead, IndexChange, InputFile, ModelRun, RunEnd, RunEntry, total_rows
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
+from runner.warehouse.markers import Index
 
 _BAD = frozenset({WorkResult.FAILED, WorkResult.INCORRECT})
 _NOT_YET = "windows that it is made from were published since it was built"
@@ -131,9 +132,8 @@ class RunRecorder:
             state = worst([outcome.state, RunState.INCORRECT if is_verdict else RunState.FAILED])
             outcome = replace(outcome, state=state, reason=failure.reason)
             entries[window] = RunEntry(runs, failure.findings, outcome)
-        change = IndexChange(
-            windows=_timelines(painted), inputs=self._made_from(entries, self._seen)
-        )
+        made_from = self._made_from(entries, self._seen)
+        change = IndexChange(windows=_timelines(painted), inputs=made_from)
         self._record(fence, self._without_last(entries), change)
 
     def write_tables(
@@ -153,9 +153,8 @@ class RunRecorder:
     @property
     def _runs(self) -> list[tuple[Window, ModelRun]]:
         """What the invocations have brought so far."""
-        return [
-            (w, run) for w, account in self._accounts.items() for run in account.models.values()
-        ]
+        accounts = self._accounts.items()
+        return [(window, run) for window, one in accounts for run in one.models.values()]
 
     def _add(self, window: Window, runs: Iterable[ModelRun]) -> _Account:
         account = self._accounts[window]
@@ -233,9 +232,7 @@ def _record_of(run: ModelRun, inputs: str | None = None) -> WindowRecord:
     )
 
 
-def _timelines(
-    parts: Iterable[tuple[str, tuple[Span, WindowRecord]]],
-) -> dict[str, Timeline[WindowRecord]]:
+def _timelines(parts: Iterable[tuple[str, tuple[Span, WindowRecord]]]) -> Index:
     return {model: Timeline(found) for model, found in grouped(parts).items()}
 
 

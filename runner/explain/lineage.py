@@ -13,7 +13,7 @@ from itertools import chain, groupby
 from runner.core.errors import UsageError, nearest
 from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
-from runner.core.status import PlannedNode, WindowStatus, assess, explained
+from runner.core.status import PlannedNode, Statuses, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Window, range_label
 from runner.explain.causes import Lineage, LineageNode, WindowRange
@@ -144,7 +144,7 @@ class Tracer:
 
 
 def _windowed_parts(
-    subject: PlannedNode, statuses: Mapping[WindowStatus, Spans], calendar: Calendar, touched: Span
+    subject: PlannedNode, statuses: Statuses, calendar: Calendar, touched: Span
 ) -> Iterator[WindowRange]:
     """Yield the windows of a model in a span, neighbours of which the same is known as one."""
     inside = Spans([touched])
@@ -162,9 +162,7 @@ def _windowed_parts(
             yield WindowRange(Span(first.start, last.end), label, status, why)
 
 
-def _whole_parts(
-    subject: PlannedNode, statuses: Mapping[WindowStatus, Spans], span: Span
-) -> Iterator[WindowRange]:
+def _whole_parts(subject: PlannedNode, statuses: Statuses, span: Span) -> Iterator[WindowRange]:
     """Yield what is known of a node without windows: one thing, or what is wrong with it."""
     for status, spans in statuses.items():
         for wrong in spans:
@@ -194,8 +192,5 @@ def _with_work(
             run_id=last.run_id,
             kept_from=holds.run_id if holds and last.done.row_count is None else None,
         )
-    return replace(
-        part,
-        code_hash=code_hash or None,
-        is_older_code=bool(code_hash) and code_hash not in subject.code_hashes,
-    )
+    is_older = bool(code_hash) and code_hash not in subject.code_hashes
+    return replace(part, code_hash=code_hash or None, is_older_code=is_older)

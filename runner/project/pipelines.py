@@ -58,9 +58,7 @@ class Pipeline:
     def later_tests(self) -> Mapping[str, tuple[Node, ...]]:
         """The tests that judge each data node after it is built: its own, and singular ones."""
         tests = [node for node in self.nodes if node.kind == "test" and not node.is_gate]
-        judged = [
-            (test, [test.attached_to] if test.attached_to else test.parents) for test in tests
-        ]
+        judged = [(t, [t.attached_to] if t.attached_to else t.parents) for t in tests]
         return {
             node.name: tuple(test for test, about in judged if node.unique_id in about)
             for node in self.data_nodes

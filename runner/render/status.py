@@ -196,9 +196,8 @@ def _older(pipeline: PipelineStatus, layout: Layout) -> list[str]:
 def _legend(pipeline: PipelineStatus, layout: Layout, terminal: Terminal) -> str:
     found = {status for model in pipeline.windowed for status in _cells(model, layout)}
     found |= {next(iter(model.statuses)) for model in pipeline.others}
-    return _GAP.join(
-        f"{_run_of(status, 1, terminal)} {status}" for status in BEST_FIRST if status in found
-    )
+    shown = (status for status in BEST_FIRST if status in found)
+    return _GAP.join(f"{_run_of(status, 1, terminal)} {status}" for status in shown)
 
 
 def _wrong(pipeline: PipelineStatus) -> list[str]:
@@ -230,9 +229,8 @@ def _named(models: Sequence[str]) -> str:
 
 
 def _counts(counts: Mapping[WindowStatus, int], terminal: Terminal) -> str:
-    return ", ".join(
-        terminal.ink(f"{count:,} {status}", MARKS[status][1]) for status, count in counts.items()
-    )
+    words = ((f"{count:,} {status}", MARKS[status][1]) for status, count in counts.items())
+    return ", ".join(terminal.ink(*one) for one in words)
 
 
 def _counts_in_words(counts: Mapping[WindowStatus, int]) -> str:

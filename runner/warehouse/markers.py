@@ -57,9 +57,8 @@ def windowed_names(project: Project) -> list[str]:
 
 def believed_published(index: Index, models: Iterable[str]) -> dict[str, Spans]:
     """Return the windows of some models that the ledger believes published."""
-    return _without_empty(
-        {m: index[m].where(lambda r: r.standing in _PUBLISHED) for m in models if m in index}
-    )
+    found = {m: index[m].where(lambda r: r.standing in _PUBLISHED) for m in models if m in index}
+    return _without_empty(found)
 
 
 def require_warehouse(project: Project, ledger: Ledger) -> None:
@@ -125,9 +124,7 @@ def differences(
     return Differences(*map(_without_empty, (lost, unknown, unverified)))
 
 
-def index_of(
-    markers: Iterable[Publication], readers: Mapping[str, Collection[str]]
-) -> dict[str, Timeline[WindowRecord]]:
+def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[str]]) -> Index:
     """Make the index that markers amount to; ``readers`` are those of each windowed model.
 
     A window that was published before something that it reads is outdated. Of what a failure was
