@@ -39,20 +39,13 @@ def report_arguments(span: Span | None) -> list[str]:
     return ["run-operation", "report_publications", *asked]
 
 
-def schema_arguments(source: str, *, accept: bool) -> list[str]:
-    """Arguments of the call that looks at a source's columns, and may record them.
+def source_arguments(operation: str, source: str) -> list[str]:
+    """Arguments of the call of a macro that looks at a source, and may record what it sees.
 
     Raises :class:`UsageError` for a name that holds Jinja, which dbt would render.
     """
     _refuse_jinja(source)
-    operation = "accept_schema" if accept else "report_schema"
     return ["run-operation", operation, "--args", json.dumps({"source_name": source})]
-
-
-def loaded_arguments(source: str) -> list[str]:
-    """Arguments of the call that asks up to when a source is loaded; raises as the one above."""
-    _refuse_jinja(source)
-    return ["run-operation", "report_loaded_at", "--args", json.dumps({"source_name": source})]
 
 
 def window_vars(invocation: Invocation) -> str:

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from runner.core.crash_points import reached
 from runner.core.errors import FencedOffError
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
 from runner.core.status import WorkResult
 from runner.dbt.protocol import Publication
 from runner.execution.context import RunContext
-from runner.execution.recorder import grouped, outdated_by, unbuilt
+from runner.execution.recorder import outdated_by, unbuilt
 from runner.ledger import IndexChange, ModelRun, Run, RunEnd, RunEntry, total_rows
 from runner.project.pipelines import Pipeline
 from runner.warehouse.markers import RESULTS, index_of, span_of
@@ -32,10 +33,9 @@ def recover(context: RunContext) -> None:
     off. Raises :class:`runner.core.errors.EngineError`, and settles nothing, if it cannot be asked.
     """
     pipeline, ledger, now = context.pipeline, context.ledger, context.environment.now()
-    abandoned = [
-        run for run in ledger.leases.find_abandoned(pipeline.name) if run.state is RunState.RUNNING
-    ]
-    cut_off = [*abandoned, *ledger.runs.find_unsettled(pipeline.name)]
+    abandoned = ledger.leases.find_abandoned(pipeline.name)
+    running = (run for run in abandoned if run.state is RunState.RUNNING)
+    cut_off = [*running, *ledger.runs.find_unsettled(pipeline.name)]
     settled: list[Run] = []
     for fence, runs in sorted(grouped((run.fence or 0, run) for run in cut_off).items()):
         span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
@@ -47,13 +47,12 @@ def recover(context: RunContext) -> None:
             model: index[model].within(Spans(spans))
             for model, spans in grouped((m.model, span_of(m)) for m in told).items()
         }
+        covered = {model: records.covered for model, records in mine.items()}
         change = IndexChange(
             windows=mine,
             # No marker says whether the tables made from windows were built.
             whole=unbuilt(pipeline.following_tables, pipeline.calendar.before(span.end), _DIED),
-            outdated=outdated_by(
-                pipeline, {model: records.covered for model, records in mine.items()}
-            ),
+            outdated=outdated_by(pipeline, covered),
         )
         entries = _vouched(pipeline, runs, told)
         reached("recovery-told")
@@ -78,9 +77,8 @@ def adopt(context: RunContext) -> int:
     if not any(marker.run_id for marker in told):
         return 0
     index = index_of(told, context.pipeline.readers)
-    is_filled = context.ledger.windows.fill_empty_ledger(
-        index.items(), max(marker.fence for marker in told)
-    )
+    highest = max(marker.fence for marker in told)
+    is_filled = context.ledger.windows.fill_empty_ledger(index.items(), highest)
     return len(told) if is_filled else 0
 
 

@@ -32,10 +32,9 @@ def version_in(connection: Connection) -> int | None:
     return version
 
 
-# What turns a version into the next one. Ledgers that are older than the first are rebuilt.
-_STEPS: Mapping[int, Callable[[Connection], None]] = {
-    3: create_tables,  # 4 only adds tables; those that are there are left alone
-}
+# What turns a version into the next one; 4 only adds tables, and leaves alone those that are there.
+# Ledgers that are older than the first are rebuilt.
+_STEPS: Mapping[int, Callable[[Connection], None]] = {3: create_tables}
 
 
 def is_upgradable(version: int) -> bool:

@@ -123,10 +123,7 @@ def test_a_run_that_was_stopped_when_all_was_published_and_judged_has_not_been_c
 
 
 def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
-    first = open_runner(
-        faults=[Fault(Killed(), after=None)],
-        bad={"revenue_check": {"2017-03-02"}},
-    )
+    first = open_runner(faults=[Fault(Killed(), after=None)], bad={"revenue_check": {"2017-03-02"}})
     killed(first, 3)
     second = open_runner(dbt=first.dbt)
     recover(second.context)
