@@ -226,12 +226,8 @@ class OpenProject:
         """Say why a window is what it is: all that it is made from, the first cause, the repair."""
         from runner.explain.repair import explain
 
-        workspace = self.workspace
-        pauses = {
-            name: pause
-            for name in workspace.configs
-            if (pause := workspace.ledger.controls.get_pause(name))
-        }
+        workspace, get_pause = self.workspace, self.workspace.ledger.controls.get_pause
+        pauses = {name: pause for name in workspace.configs if (pause := get_pause(name))}
         now = self.environment.instant(as_of, workspace.zone)
         return explain(workspace.tracer(now), model, window, workspace.zone, pauses)
 

@@ -44,14 +44,6 @@ def queue_incidents(
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """The result of an attempt to send what is in the outbox."""
-
-    sent: int
-    lines: tuple[str, ...]  # for the log, one per message sent, and per attempt that failed
-
-
-@dataclass(frozen=True)
 class OutboxSender:
     """Takes messages out of the outbox and to the people they are for."""
 
@@ -61,28 +53,25 @@ class OutboxSender:
     environment: Environment
     send: Send = field(default=send_by_apprise)
 
-    def deliver(self, patience: timedelta = timedelta(0)) -> Delivery:
+    def deliver(self, patience: timedelta = timedelta(0)) -> list[str]:
         """Send every message whose time has come; never raises.
 
+        Returns lines for the log, one per message sent, and per attempt that failed.
         ``patience`` is how long to wait for a channel that is down, for who does not come back
         soon: a message that is put off for longer is left to the next who delivers.
         """
-        sent, lines = 0, []
+        lines = []
         try:
-            for was_sent, line in self._rounds(self.environment.now() + patience):
-                sent += was_sent
-                lines.append(line)
+            for line in self._rounds(self.environment.now() + patience):
+                lines.append(line)  # noqa: PERF402 - one that was sent is told whatever comes after
         except DaybreakError as error:
             lines.append(f"alerts cannot be sent: {error}")
         except Exception as error:  # alerting harms no run; words may quote a URL
             lines.append(f"alerts cannot be sent: unexpected {type(error).__name__}")
-        return Delivery(sent, tuple(lines))
+        return lines
 
-    def _rounds(self, until: datetime) -> Iterator[tuple[bool, str]]:
-        """Make rounds, with pauses between, while a message may be tried again in time.
-
-        Yield for each attempt True if it was sent, and a log line.
-        """
+    def _rounds(self, until: datetime) -> Iterator[str]:
+        """Make rounds, with pauses between, while a message may be tried again in time."""
         while True:
             for pipeline in dict.fromkeys(letter.pipeline for letter in self._waiting()):
                 yield from iter(partial(self._next, pipeline), None)
@@ -102,7 +91,7 @@ class OutboxSender:
         config = self.configs.get(pipeline)
         return channels_of(pipeline, config) if config else ()
 
-    def _next(self, pipeline: str) -> tuple[bool, str] | None:
+    def _next(self, pipeline: str) -> str | None:
         """Try the oldest message of a pipeline; None if its time has not come."""
         outbox, now = self.ledger.outbox, self.environment.now
         # An interrupt between sending and marking would send it twice.
@@ -118,11 +107,11 @@ class OutboxSender:
             if refusal is None:
                 reached("alert-sent")
                 outbox.mark_sent(letter.key, now())
-                return True, f"told: {letter.message.title}"
+                return f"told: {letter.message.title}"
             turn = turn.next(is_hopeless=refusal.is_hopeless)
             not_before = now() + turn.wait(self.environment.random)
             outbox.mark_failed(letter.key, turn.attempts, not_before, refusal.said)
-        return False, f"not told by {channel.place}: {refusal.said} ({letter.message.title})"
+        return f"not told by {channel.place}: {refusal.said} ({letter.message.title})"
 
 
 @dataclass(frozen=True)

@@ -34,25 +34,22 @@ Send = Callable[[str, Message], Refusal | None]
 UNREADABLE = Refusal("it is not a URL that Apprise knows: see docs/alerts.md", is_hopeless=True)
 
 # Words of requests, urllib3, smtplib and Apprise's plugins; the first match wins.
-_WORDS = tuple(
-    (re.compile(pattern, re.IGNORECASE), said)
-    for pattern, said in (
-        (r"\berror=(401|403)\b|authentication|\(535,", "the server refuses the credentials"),
-        (r"\berror=429\b", "the server has had too many messages"),
-        (r"\berror=(\d{3})\b", r"the server answered with status \1"),
-        (r"refused all|recipients? .*refused|\{.*: \(\d{3}, b", "the server refuses the recipient"),
-        (r"timed? ?out", "the server did not answer in time"),
-        (r"certificate|\bSSL", "the server's certificate is not trusted"),
-        (r"connection refused", "nobody listens there"),
-        (
-            r"name resolution|name or service not known|nodename nor servname|getaddrinfo",
-            "there is no such host, or no network",
-        ),
-        (r"connection (reset|aborted|unexpectedly closed)|remote end closed", "the server hung up"),
-        (r"unreachable", "there is no way to the server"),
-        (r"^\(\d{3}, b", "the server refuses the message"),
-    )
-)
+_SAID = {
+    r"\berror=(401|403)\b|authentication|\(535,": "the server refuses the credentials",
+    r"\berror=429\b": "the server has had too many messages",
+    r"\berror=(\d{3})\b": r"the server answered with status \1",
+    r"refused all|recipients? .*refused|\{.*: \(\d{3}, b": "the server refuses the recipient",
+    r"timed? ?out": "the server did not answer in time",
+    r"certificate|\bSSL": "the server's certificate is not trusted",
+    r"connection refused": "nobody listens there",
+    r"name resolution|name or service not known|nodename nor servname|getaddrinfo": (
+        "there is no such host, or no network"
+    ),
+    r"connection (reset|aborted|unexpectedly closed)|remote end closed": "the server hung up",
+    r"unreachable": "there is no way to the server",
+    r"^\(\d{3}, b": "the server refuses the message",
+}
+_WORDS = tuple((re.compile(pattern, re.IGNORECASE), said) for pattern, said in _SAID.items())
 
 
 def send_by_apprise(url: str, message: Message) -> Refusal | None:

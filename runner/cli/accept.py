@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -9,14 +10,15 @@ import typer
 
 from runner import OpenProject
 from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
-from runner.dbt.protocol import SourceSchema
+from runner.core.errors import UsageError, nearest
+from runner.dbt.protocol import Engine, SourceSchema
+from runner.project.manifest import Project
 from runner.render.schema import SCHEMA, accepted_page, schema_page
-from runner.warehouse import schemas
 from runner.workspace import EngineKind, Workspace
 
+_PATIENCE = timedelta(minutes=5)
 schema_app = typer.Typer(
-    help="Look at the columns of a source, and accept that they have changed.",
-    no_args_is_help=True,
+    help="Look at the columns of a source, and accept that they have changed.", no_args_is_help=True
 )
 app.add_typer(schema_app, name="schema")
 
@@ -64,4 +66,17 @@ def accept_schema(
 def _look(source: str, kind: EngineKind, project_dir: Path, *, accept: bool) -> SourceSchema:
     workspace = Workspace.find(project_dir)
     with workspace.start_engine(kind) as engine:
-        return schemas.look(source, workspace.project(engine), engine, accept=accept)
+        return look(source, workspace.project(engine), engine, accept=accept)
+
+
+def look(source: str, project: Project, engine: Engine, *, accept: bool = False) -> SourceSchema:
+    """Return how a source has changed since it was recorded; ``accept`` records it as it is now.
+
+    Raises :class:`UsageError` for a name that is no source's, and
+    :class:`runner.core.errors.EngineError` if the source cannot be looked at.
+    """
+    known = project.sources
+    if source not in known:
+        hint = nearest(source, known) or f" Known: {', '.join(sorted(known)) or 'none'}"
+        raise UsageError(f"the project has no source {source!r}.{hint}")
+    return engine.schema(source, _PATIENCE, accept=accept)

@@ -9,15 +9,7 @@ import typer
 from runner.alerting.delivery import try_channels
 from runner.alerting.pings import fetched
 from runner.alerting.sending import send_by_apprise
-from runner.cli.app import (
-    HERE,
-    Format,
-    OutputFormat,
-    ProjectDir,
-    SomePipeline,
-    app,
-    show,
-)
+from runner.cli.app import HERE, Format, OutputFormat, ProjectDir, SomePipeline, app, show
 from runner.core.errors import UsageError
 from runner.render.listings import CHANNEL_TESTS, UNSENT, channels_page, unsent_page
 from runner.workspace import Workspace

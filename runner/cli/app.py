@@ -52,8 +52,7 @@ EngineOption = Annotated[EngineKind, typer.Option("--engine", help="How to run d
 StartDate = Annotated[str | None, typer.Option(metavar="DATE", help="First date, inclusive.")]
 EndDate = Annotated[str | None, typer.Option(metavar="DATE", help="Last date, inclusive.")]
 ChunkSize = Annotated[
-    str,
-    typer.Option(metavar="auto|N", help="Windows in one dbt build; auto: by memory and time."),
+    str, typer.Option(metavar="auto|N", help="Windows in one dbt build; auto: by memory and time.")
 ]
 ReprocessOption = Annotated[
     Reprocess,

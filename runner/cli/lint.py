@@ -11,9 +11,7 @@ from runner.cli.app import HERE, Format, OutputFormat, ProjectDir, Select, app, 
 
 @app.command()
 def lint(
-    select: Select = None,
-    output: OutputFormat = Format.TABLE,
-    project_dir: ProjectDir = HERE,
+    select: Select = None, output: OutputFormat = Format.TABLE, project_dir: ProjectDir = HERE
 ) -> None:
     """Find what makes a model unfit for replay; exits with 1 if an error is among it."""
     # Only here: the parser of SQL takes as long to import as all other commands together.

@@ -108,9 +108,7 @@ def status(
 
 @app.command("list")
 def list_pipelines(
-    output: OutputFormat = Format.TABLE,
-    as_of: AsOf = None,
-    project_dir: ProjectDir = HERE,
+    output: OutputFormat = Format.TABLE, as_of: AsOf = None, project_dir: ProjectDir = HERE
 ) -> None:
     """List the pipelines with schedule, next due window and last verdict."""
     listed = OpenProject(project_dir).summaries(inputs.parsed_timestamp(as_of))

@@ -90,9 +90,8 @@ def record(made: type[R]) -> Reader[R]:
     needed = [name for name, one in known.items() if one.default is MISSING]
 
     def unknown(name: object) -> object:
-        raise UnknownKeyError(
-            nearest(str(name), known) or f" The keys here are: {', '.join(known)}."
-        )
+        hint = nearest(str(name), known) or f" The keys here are: {', '.join(known)}."
+        raise UnknownKeyError(hint)
 
     def read(value: object) -> R:
         values = {}

@@ -1,9 +1,13 @@
-"""Walk graphs whose nodes have names, and put them in order."""
+"""Walk graphs whose nodes have names, put them in order, and group what belongs together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
+from typing import TypeVar
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 def walk(start: Iterable[str], onward: Callable[[str], Iterable[str]]) -> Iterator[str]:
@@ -38,4 +42,12 @@ def depths(parents: Mapping[str, Iterable[str]]) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in TopologicalSorter(known).static_order():
         found[name] = max((found[parent] + 1 for parent in known[name]), default=0)
+    return found
+
+
+def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
+    """Return the values of each key, in their order."""
+    found: dict[K, list[T]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
     return found

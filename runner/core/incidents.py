@@ -72,26 +72,19 @@ def incident_changes(
         yield IncidentChange(span, now, before)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The changes to tell now, and what has been told after that."""
-
-    changes: tuple[IncidentChange, ...]
-    told: Timeline[IncidentKind]
-
-
 def compared(
     told: Timeline[IncidentKind], current: Timeline[Incident], undecided: Spans
-) -> Comparison:
-    """Compare what was told with what is; of ``undecided`` windows nobody knows yet.
+) -> tuple[tuple[IncidentChange, ...], Timeline[IncidentKind]]:
+    """Return the changes to tell now, and what has been told after that.
 
+    Compare what was told with what is; of ``undecided`` windows nobody knows yet.
     A window in flight is neither in trouble nor recovered: what was told of it stands.
     """
     known = _without(current, undecided)
     stands = told.within(undecided)
     kinds = [(span, trouble.kind) for span, trouble in known]
     found = tuple(incident_changes(_without(told, undecided), known))
-    return Comparison(found, Timeline([*stands, *kinds]))
+    return found, Timeline([*stands, *kinds])
 
 
 def _without(timeline: Timeline[T], spans: Spans) -> Timeline[T]:

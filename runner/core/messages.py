@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import partial
 from operator import is_
 
+from runner.core.graph import grouped
 from runner.core.incidents import Incident, IncidentChange, IncidentKind
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
@@ -50,20 +51,15 @@ _TONES = {
 def messages_of(
     pipeline: str,
     calendar: Calendar,
-    news: Iterable[IncidentChange],
+    news: Sequence[IncidentChange],
     open_now: Timeline[IncidentKind],
 ) -> tuple[Message, ...]:
     """Write the news of a pipeline: one message per kind of trouble, one of what recovered.
 
     ``open_now`` is everything that is in trouble now, told before or just now.
     """
-    opened: dict[IncidentKind, list[tuple[IncidentChange, Incident]]] = {}
-    closed = []
-    for item in news:
-        if item.trouble is None:
-            closed.append(item)
-        else:
-            opened.setdefault(item.trouble.kind, []).append((item, item.trouble))
+    opened = grouped((item.trouble.kind, (item, item.trouble)) for item in news if item.trouble)
+    closed = [item for item in news if item.trouble is None]
     kinds = (kind for kind in IncidentKind if kind in opened)
     messages = [_opening(pipeline, calendar, kind, opened[kind]) for kind in kinds]
     if closed:
@@ -77,9 +73,7 @@ def _opening(
     kind: IncidentKind,
     items: Sequence[tuple[IncidentChange, Incident]],
 ) -> Message:
-    by_trouble: dict[Incident, list[Span]] = {}
-    for item, trouble in items:
-        by_trouble.setdefault(trouble, []).append(item.span)
+    by_trouble = grouped((trouble, item.span) for item, trouble in items)
     parts = [
         f"{ranges_in_words(calendar, Spans(spans))}\n"
         f"why: {_one_line(trouble.reason)}\n"
@@ -121,10 +115,7 @@ def _closing(
 
 
 def _told_before(items: Iterable[IncidentChange]) -> Iterator[tuple[IncidentKind, Spans]]:
-    found: dict[IncidentKind, list[Span]] = {}
-    for item in items:
-        if item.before is not None:
-            found.setdefault(item.before, []).append(item.span)
+    found = grouped((item.before, item.span) for item in items if item.before is not None)
     return ((kind, Spans(found[kind])) for kind in IncidentKind if kind in found)
 
 

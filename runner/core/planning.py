@@ -14,7 +14,7 @@ from itertools import pairwise, product, starmap
 from runner.core.chunks import Chunk, Sizing, cut
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
-from runner.core.status import GOOD, PlannedNode, WindowStatus, assess, explained
+from runner.core.status import GOOD, PlannedNode, Statuses, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 
@@ -74,7 +74,7 @@ class ModelPlan:
     """One model of a plan."""
 
     subject: PlannedNode
-    statuses: Mapping[WindowStatus, Spans]  # of the windows asked for, each in exactly one
+    statuses: Statuses  # of the windows asked for
     runs: Spans  # built
     checks: Spans  # only judged
     held: tuple[Held, ...]
@@ -199,7 +199,7 @@ class Draft:
 def drafted(
     calendar: Calendar,
     subject: PlannedNode,
-    statuses: Mapping[WindowStatus, Spans],
+    statuses: Statuses,
     parents: Sequence[Draft],
     request: RunRequest,
 ) -> Draft:
@@ -217,9 +217,7 @@ def drafted(
         todo |= flows & may_follow
     # Several ways through views may lead to the same parent.
     upstream = list(dict.fromkeys(held for parent in parents for held in parent.bad))
-    held = [
-        Held(span, bad.parent, bad.status) for bad in upstream for span in todo.inside(bad.span)
-    ]
+    held = [Held(span, by.parent, by.status) for by in upstream for span in todo.inside(by.span)]
     todo -= Spans(found.span for found in held)
     # Who asks for what is done already asks to have it built again, not judged.
     rebuilds = WindowStatus.SUCCESS in request.takes

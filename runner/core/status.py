@@ -7,11 +7,12 @@ stale; failed for a reason that still holds, it is blocked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, Verdict
 from runner.core.timelines import Timeline
@@ -90,8 +91,9 @@ WORST_FIRST = (
 # Others may build on it.
 GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE})
 _SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
-_MOST_REASONS = 3  # that are told of one range
+_MOST_REASONS = 3  # that are told of one range, or of one window
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
+Statuses = Mapping[WindowStatus, Spans]  # of a model's windows, each in exactly one
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,13 @@ def explained(subject: PlannedNode, status: WindowStatus, span: Span) -> str | N
     if status is not WindowStatus.STALE:
         return known.reason
     reasons = [_why_stale(part) for _, part in subject.known.touching(span)]
-    found = list(dict.fromkeys(reasons))
-    more = [f"{len(found) - _MOST_REASONS} more"] if len(found) > _MOST_REASONS else []
-    return "; ".join([*found[:_MOST_REASONS], *more])
+    return in_short(list(dict.fromkeys(reasons)))
+
+
+def in_short(reasons: Sequence[str]) -> str:
+    """Say the first few of some reasons, and how many more there are."""
+    more = len(reasons) - _MOST_REASONS
+    return "; ".join([*reasons[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])])
 
 
 def _why_stale(known: WindowRecord) -> str:
@@ -136,9 +142,7 @@ def _why_stale(known: WindowRecord) -> str:
     return "its code has changed"
 
 
-def assess(
-    subject: PlannedNode, calendar: Calendar, in_flight: Spans
-) -> Mapping[WindowStatus, Spans]:
+def assess(subject: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
     """Give every window of a node its status, exactly one.
 
     Windows cut by an earlier grain: what is wrong with a part of a window is wrong with all of
@@ -183,10 +187,8 @@ _PUBLISHED = frozenset(
 
 
 def _by_status(subject: PlannedNode) -> dict[WindowStatus, Spans]:
-    spans: dict[WindowStatus, list[Span]] = {}
-    for span, known in subject.known:
-        spans.setdefault(_status(subject, span, known), []).append(span)
-    return {status: Spans(found) for status, found in spans.items()}
+    found = grouped((_status(subject, span, known), span) for span, known in subject.known)
+    return {status: Spans(spans) for status, spans in found.items()}
 
 
 def _status(subject: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:

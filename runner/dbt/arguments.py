@@ -49,17 +49,12 @@ def verify_arguments(models: Collection[str], span: Span | None, *, contents: bo
     return _operation("verify_publications", span, models=sorted(models), contents=contents)
 
 
-def schema_arguments(source: str, *, accept: bool) -> list[str]:
-    """Arguments of the call that looks at a source's columns, and may record them.
+def source_arguments(operation: str, source: str) -> list[str]:
+    """Arguments of the call of a macro that looks at a source, and may record what it sees.
 
     Raises :class:`UsageError` for a name that holds Jinja, which dbt would render.
     """
-    return _operation("accept_schema" if accept else "report_schema", source_name=source)
-
-
-def loaded_arguments(source: str) -> list[str]:
-    """Arguments of the call that asks up to when a source is loaded; raises as the one above."""
-    return _operation("report_loaded_at", source_name=source)
+    return _operation(operation, source_name=source)
 
 
 def window_vars(invocation: Invocation) -> str:

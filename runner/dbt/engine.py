@@ -15,9 +15,8 @@ from datetime import datetime, timedelta
 from runner.core.spans import Span
 from runner.dbt.arguments import (
     build_arguments,
-    loaded_arguments,
     report_arguments,
-    schema_arguments,
+    source_arguments,
     survey_arguments,
     verify_arguments,
 )
@@ -40,7 +39,7 @@ from runner.dbt.reports import (
 )
 
 
-class DbtEngine(contextlib.AbstractContextManager[Engine]):
+class DbtEngine(Engine):
     """The half of :class:`runner.dbt.protocol.Engine` that does not depend on how dbt runs."""
 
     def __init__(self) -> None:
@@ -54,29 +53,28 @@ class DbtEngine(contextlib.AbstractContextManager[Engine]):
         self, span: Span | None, timeout: timedelta, models: Collection[str] | None = None
     ) -> tuple[Publication, ...]:
         """Ask the warehouse for its markers; see :class:`runner.dbt.protocol.Engine`."""
-        result = self._run(report_arguments(span, models), timeout, lambda *_: None)
-        return publications_told(result)
+        return publications_told(self._run(report_arguments(span, models), timeout))
 
     def survey(self, timeout: timedelta) -> Survey:
         """Look what stands in the warehouse; see :class:`runner.dbt.protocol.Engine`."""
-        return survey_told(self._run(survey_arguments(), timeout, lambda *_: None))
+        return survey_told(self._run(survey_arguments(), timeout))
 
     def verify(
         self, models: Collection[str], span: Span | None, timeout: timedelta, *, contents: bool
     ) -> tuple[RowDifference, ...]:
         """Compare rows with what was published; see :class:`runner.dbt.protocol.Engine`."""
         arguments = verify_arguments(models, span, contents=contents)
-        return differences_told(self._run(arguments, timeout, lambda *_: None))
+        return differences_told(self._run(arguments, timeout))
 
     def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:
         """Look at a source's columns; see :class:`runner.dbt.protocol.Engine`."""
-        arguments = schema_arguments(source, accept=accept)
-        return schema_told(source, self._run(arguments, timeout, lambda *_: None))
+        operation = "accept_schema" if accept else "report_schema"
+        return schema_told(source, self._run(source_arguments(operation, source), timeout))
 
     def loaded_at(self, source: str, timeout: timedelta) -> datetime | None:
         """Ask up to when a source is loaded; see :class:`runner.dbt.protocol.Engine`."""
-        result = self._run(loaded_arguments(source), timeout, lambda *_: None)
-        return loaded_told(source, result)
+        arguments = source_arguments("report_loaded_at", source)
+        return loaded_told(source, self._run(arguments, timeout))
 
     def notices(self) -> tuple[str, ...]:
         """Return nothing: a dbt that is not patched goes without nothing."""
@@ -87,7 +85,7 @@ class DbtEngine(contextlib.AbstractContextManager[Engine]):
         self._group.kill()
 
     def _run(
-        self, arguments: list[str], timeout: timedelta, listener: NodeListener
+        self, arguments: list[str], timeout: timedelta, listener: NodeListener = lambda *_: None
     ) -> InvocationResult:
         with self._group.invocation():
             return self._invoke(arguments, timeout, listener)
@@ -100,10 +98,6 @@ class DbtEngine(contextlib.AbstractContextManager[Engine]):
 
         Tells the group of its process; has ended it when it returns or raises.
         """
-
-    @abstractmethod
-    def close(self) -> None:
-        """End whatever still runs."""
 
     def __exit__(self, *_: object) -> None:
         self.close()

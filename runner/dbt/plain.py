@@ -84,9 +84,8 @@ class PlainEngine(DbtEngine):
         if nodes is None and "error" not in told:
             said = brief(told.get("last", "")) if code >= 0 else ""
             told["error"] = said or killed(code)
-        return invocation_result(
-            nodes or (), told.get("report"), told.get("error"), time.monotonic() - started
-        )
+        seconds = time.monotonic() - started
+        return invocation_result(nodes or (), told.get("report"), told.get("error"), seconds)
 
     def close(self) -> None:
         """Kill what still runs."""
@@ -105,9 +104,8 @@ class PlainEngine(DbtEngine):
         )
         if finished.returncode != 0:
             said = finished.stdout.rsplit("Encountered an error:\n", 1)[-1]
-            raise ProjectError(
-                f"the dbt project does not parse: {located(said or finished.stderr)}"
-            )
+            why = located(said or finished.stderr)
+            raise ProjectError(f"the dbt project does not parse: {why}")
         return finished.stdout.splitlines()
 
     def _start(self, arguments: Sequence[str], target: Path) -> subprocess.Popen[bytes]:

@@ -38,37 +38,28 @@ _ABOUT_SIZE = ("timed out", "dbt ended without a result")
 # from somebody's data.
 _HEADS = r"^(?:(?:[A-Z][\w ]*Error|Encountered an error): )*"
 # What an engine says of something that a person can mend, and how we say it.
-_IN_OUR_WORDS = tuple(
-    (re.compile(_HEADS + pattern), words)
-    for pattern, words in (
-        (
-            r'Could not set lock on file "([^"]+)": Conflicting lock is held in (.*?)'
-            r" \(PID (\d+)\).*",
-            r"\1 is locked: \2 (pid \3) holds it; wait for it or end it, "
-            r"then run the same command again",
-        ),
-        (
-            r'Could not set lock on file "([^"]+)".*',
-            r"\1 is locked by another process: end it, then run the same command again",
-        ),
-        (
-            r"No magic bytes found at end of file '([^']+)'.*",
-            r"\1 was cut off or is no Parquet file (no magic bytes at its end): land it again",
-        ),
-        (
-            r"File '([^']+)' too small to be a Parquet file.*",
-            r"\1 is empty or was cut off (too small for a Parquet file): land it again",
-        ),
-        (
-            r'No files found that match the pattern "([^"]+)".*',
-            r"no file matches \1: land it, or set DAYBREAK_LANDING",
-        ),
-        (
-            r"NOT NULL constraint failed: ([\w.]+).*",
-            r"\1 is NULL in a row, which its contract forbids: filter such rows out or mend them",
-        ),
-    )
-)
+_WORDS = {
+    r'Could not set lock on file "([^"]+)": Conflicting lock is held in (.*?) \(PID (\d+)\).*': (
+        r"\1 is locked: \2 (pid \3) holds it; wait for it or end it, "
+        r"then run the same command again"
+    ),
+    r'Could not set lock on file "([^"]+)".*': (
+        r"\1 is locked by another process: end it, then run the same command again"
+    ),
+    r"No magic bytes found at end of file '([^']+)'.*": (
+        r"\1 was cut off or is no Parquet file (no magic bytes at its end): land it again"
+    ),
+    r"File '([^']+)' too small to be a Parquet file.*": (
+        r"\1 is empty or was cut off (too small for a Parquet file): land it again"
+    ),
+    r'No files found that match the pattern "([^"]+)".*': (
+        r"no file matches \1: land it, or set DAYBREAK_LANDING"
+    ),
+    r"NOT NULL constraint failed: ([\w.]+).*": (
+        r"\1 is NULL in a row, which its contract forbids: filter such rows out or mend them"
+    ),
+}
+_IN_OUR_WORDS = tuple((re.compile(_HEADS + pattern), words) for pattern, words in _WORDS.items())
 _LOCK = re.compile(r"^\s*(?:[A-Z][\w ]*Error: )*Could not set lock on file", re.MULTILINE)
 _LINE = re.compile(r" LINE \d+: ")  # from here on the database quotes the SQL
 _FRAME = re.compile(r"^\s*> (in|called by) ")
@@ -76,10 +67,7 @@ _HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in (?P<p
 
 
 def invocation_result(
-    nodes: Iterable[Mapping[str, Any]],
-    report: str | None,
-    error: str | None,
-    seconds: float,
+    nodes: Iterable[Mapping[str, Any]], report: str | None, error: str | None, seconds: float
 ) -> InvocationResult:
     """Put a result together from dbt's node results and the report line, if it came."""
     results = tuple(
@@ -271,17 +259,12 @@ def _loaded_at(text: str | None) -> datetime | None:
 
 def _rows_in_words(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return up to five rows, a line each that a person can read to its end."""
-    lines = (
-        ", ".join(f"{name} {_value_in_words(value)}" for name, value in row.items()) for row in rows
-    )
-    return tuple(
-        line if len(line) <= _WIDEST_ROW else line[: _WIDEST_ROW - 1] + "…"
-        for line in islice(lines, _SAMPLE_ROWS)
-    )
-
-
-def _value_in_words(value: object) -> str:
-    return "NULL" if value is None else str(value)
+    found = []
+    for row in islice(rows, _SAMPLE_ROWS):
+        values = (f"{name} {'NULL' if value is None else value}" for name, value in row.items())
+        line = ", ".join(values)
+        found.append(line if len(line) <= _WIDEST_ROW else line[: _WIDEST_ROW - 1] + "…")
+    return tuple(found)
 
 
 def _publications(group: list[Any]) -> Iterator[Publication]:

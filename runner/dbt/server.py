@@ -213,22 +213,18 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
 
     runner = dbtRunner(manifest=manifest, callbacks=[listen])
     outcome = runner.invoke([*arguments, *QUIET, "--log-level", "none"])
-    results = getattr(outcome.result, "results", None) or []
-    send(
+    results = [
         {
-            "results": [
-                {
-                    "unique_id": _unique_id(result),
-                    "status": str(result.status),
-                    "message": result.message,
-                    "execution_time": result.execution_time,
-                }
-                for result in results
-            ],
-            # An interrupt has no text of its own.
-            "exception": outcome.exception and (str(outcome.exception) or repr(outcome.exception)),
+            "unique_id": _unique_id(result),
+            "status": str(result.status),
+            "message": result.message,
+            "execution_time": result.execution_time,
         }
-    )
+        for result in getattr(outcome.result, "results", None) or []
+    ]
+    # An interrupt has no text of its own.
+    exception = outcome.exception and (str(outcome.exception) or repr(outcome.exception))
+    send({"results": results, "exception": exception})
 
 
 def _unique_id(result: Any) -> str:

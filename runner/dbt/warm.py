@@ -94,12 +94,8 @@ class WarmEngine(DbtEngine):
             if self._group.is_led:  # else there is a server to end, and nothing to wait for
                 self._stop()
             raise
-        return invocation_result(
-            told.get("results", ()),
-            told.get("report"),
-            _why_it_failed(told),
-            time.monotonic() - started,
-        )
+        why, seconds = _why_it_failed(told), time.monotonic() - started
+        return invocation_result(told.get("results", ()), told.get("report"), why, seconds)
 
     def close(self) -> None:
         """Kill a running invocation and end the server."""

@@ -83,10 +83,8 @@ class Invoker:
     def _with_markers(self, result: InvocationResult, chunk: Chunk, fence: int) -> InvocationResult:
         """Add what the markers say was published and judged: what died could not report."""
         with suppress(EngineError):
-            markers = self._context.published(chunk.span)
+            told = self._context.published(chunk.span)
             # What it was to judge only, others have published.
-            mine = (
-                m for m in markers if m.fence == fence or (m.model in chunk.checks and m.run_id)
-            )
+            mine = (m for m in told if m.fence == fence or (m.model in chunk.checks and m.run_id))
             return replace(result, publications=tuple(mine))
         return result

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from runner.core import retries
 from runner.core.chunks import Chunk
 from runner.core.crash_points import reached
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
 from runner.core.status import InputsOf, WindowRecord, WorkResult
@@ -27,13 +27,12 @@ from runner.execution.verdicts import Judgement
 from runner.ledger import FilesRead, IndexChange, InputFile, ModelRun, RunEnd, RunEntry, total_rows
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
+from runner.warehouse.markers import Index
 
 _BAD = frozenset({WorkResult.FAILED, WorkResult.INCORRECT})
 _NOT_YET = "windows that it is made from were published since it was built"
 
 Entries = Mapping[Window, RunEntry]
-K = TypeVar("K")
-T = TypeVar("T")
 
 
 @dataclass
@@ -138,9 +137,8 @@ class RunRecorder:
             state = worst([outcome.state, RunState.INCORRECT if is_verdict else RunState.FAILED])
             outcome = replace(outcome, state=state, reason=failure.reason)
             entries[window] = RunEntry(runs, failure.findings, outcome)
-        change = IndexChange(
-            windows=_timelines(painted), inputs=self._made_from(entries, self._seen)
-        )
+        made_from = self._made_from(entries, self._seen)
+        change = IndexChange(windows=_timelines(painted), inputs=made_from)
         self._record(fence, self._without_last(entries), change)
 
     def write_tables(
@@ -160,9 +158,8 @@ class RunRecorder:
     @property
     def _runs(self) -> list[tuple[Window, ModelRun]]:
         """What the invocations have brought so far."""
-        return [
-            (w, run) for w, account in self._accounts.items() for run in account.models.values()
-        ]
+        accounts = self._accounts.items()
+        return [(window, run) for window, one in accounts for run in one.models.values()]
 
     def _add(self, window: Window, runs: Iterable[ModelRun]) -> _Account:
         account = self._accounts[window]
@@ -245,23 +242,13 @@ def _record_of(run: ModelRun, inputs: str | None = None) -> WindowRecord:
     )
 
 
-def _timelines(
-    parts: Iterable[tuple[str, tuple[Span, WindowRecord]]],
-) -> dict[str, Timeline[WindowRecord]]:
+def _timelines(parts: Iterable[tuple[str, tuple[Span, WindowRecord]]]) -> Index:
     return {model: Timeline(found) for model, found in grouped(parts).items()}
 
 
 def _whole(runs: Iterable[ModelRun], window: Window) -> dict[str, tuple[Span, WindowRecord]]:
     """Return what is known of nodes without windows, in a window's name."""
     return {run.model: (window.span, _record_of(run)) for run in runs}
-
-
-def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
-    """Return the values of each key, in their order."""
-    found: dict[K, list[T]] = {}
-    for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return found
 
 
 def unbuilt(

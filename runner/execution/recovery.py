@@ -8,12 +8,13 @@ from datetime import datetime
 
 from runner.core.crash_points import reached
 from runner.core.errors import FencedOffError
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
 from runner.core.status import WorkResult
 from runner.dbt.protocol import Engine, Publication
 from runner.execution.context import Observer, RunContext
-from runner.execution.recorder import grouped, outdated_by, unbuilt
+from runner.execution.recorder import outdated_by, unbuilt
 from runner.ledger import IndexChange, Ledger, ModelRun, Run, RunEnd, RunEntry, total_rows
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
@@ -57,10 +58,9 @@ def recover(context: RunContext) -> None:
     off. Raises :class:`runner.core.errors.EngineError`, and settles nothing, if it cannot be asked.
     """
     pipeline, ledger, now = context.pipeline, context.ledger, context.environment.now()
-    abandoned = [
-        run for run in ledger.leases.find_abandoned(pipeline.name) if run.state is RunState.RUNNING
-    ]
-    cut_off = [*abandoned, *ledger.runs.find_unsettled(pipeline.name)]
+    abandoned = ledger.leases.find_abandoned(pipeline.name)
+    running = (run for run in abandoned if run.state is RunState.RUNNING)
+    cut_off = [*running, *ledger.runs.find_unsettled(pipeline.name)]
     settled: list[Run] = []
     for fence, runs in sorted(grouped((run.fence or 0, run) for run in cut_off).items()):
         span = Span(min(run.window_start for run in runs), max(run.window_end for run in runs))
@@ -72,14 +72,13 @@ def recover(context: RunContext) -> None:
             model: index[model].within(Spans(spans))
             for model, spans in grouped((m.model, span_of(m)) for m in told).items()
         }
+        covered = {model: records.covered for model, records in mine.items()}
         change = IndexChange(
             windows=mine,
             # No marker says whether the tables made from windows were built.
             whole=unbuilt(pipeline.following_tables, pipeline.calendar.before(span.end), _DIED),
             outdated=outdated_by(
-                pipeline,
-                grouped((m.model, span_of(m)) for m in told if not m.is_same),
-                {model: records.covered for model, records in mine.items()},
+                pipeline, grouped((m.model, span_of(m)) for m in told if not m.is_same), covered
             ),
         )
         entries = _vouched(pipeline, runs, told)

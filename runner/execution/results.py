@@ -91,10 +91,9 @@ class InvocationReport:
             if not windows and found.check in speaking:
                 start = self.windows[0].start
                 windows = (WindowEvidence(start, NO_ROWS, _actual(found), found.sample),)
+            about = model, found.check, found.severity
             for w in windows:
-                finding = CheckFinding(
-                    model, found.check, found.severity, w.expected, w.actual, w.sample
-                )
+                finding = CheckFinding(*about, w.expected, w.actual, w.sample)
                 named.setdefault(w.window_start, []).append(finding)
         return named
 
@@ -112,11 +111,9 @@ class InvocationReport:
     @cached_property
     def _unnamed(self) -> tuple[CheckFinding, ...]:
         return tuple(
-            CheckFinding(
-                found.model, found.check, found.severity, None, _actual(found), found.sample
-            )
-            for found in self.result.evidence
-            if not found.windows
+            CheckFinding(one.model, one.check, one.severity, None, _actual(one), one.sample)
+            for one in self.result.evidence
+            if not one.windows
         )
 
     @cached_property

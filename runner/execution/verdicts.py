@@ -82,10 +82,7 @@ def _judged(report: InvocationReport, window: Window) -> WindowJudgement:
     named = report.named.get(window.start, ())
     # Of several findings against a model the first is the reason.
     condemned = {f.model: f for f in reversed(named) if f.severity == "error"}
-    found = {
-        node.name: _model_run(report, node, window, condemned.get(node.name))
-        for node in report.models
-    }
+    found = {n.name: _model_run(report, n, window, condemned.get(n.name)) for n in report.models}
     runs = [run for run in found.values() if run is not None]
     wrong = {run.model for run in runs if run.standing is WorkResult.INCORRECT}
     published = [run.model for run in runs if run.standing is WorkResult.PUBLISHED]

@@ -5,16 +5,15 @@ It looks at the ledger, the kept project and the landed files, and changes nothi
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, groupby
 
 from runner.core.errors import UsageError, nearest
-from runner.core.graph import depths
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
-from runner.core.status import PlannedNode, WindowStatus, assess, explained
+from runner.core.status import PlannedNode, Statuses, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Window, range_label
 from runner.explain.causes import Lineage, LineageNode, WindowRange
@@ -73,17 +72,17 @@ class Tracer:
 
     def lineage_of(self, nodes: Iterable[Node], span: Span) -> Lineage:
         """Gather what is known of some nodes for the windows that touch a span."""
-        ordered = _parents_first(nodes)
+        ordered = self.project.parents_first(nodes)
         names = {node.name for node in ordered}
         ids = {node.unique_id for node in ordered}
         whole = [node.name for node in ordered if not node.is_windowed]
         touched = [self._touched(node, span) for node in ordered if node.is_windowed] or [span]
         widest = Span(min(s.start for s in touched), max(s.end for s in touched))
-        results, works = self.ledger.results, defaultdict[str, list[ModelWork]](list)
-        by_windows = results.find_work(names - set(whole), widest)
-        for work in chain(results.find_last_work(whole), by_windows):
-            works[work.done.model].append(work)
-        return Lineage([self._described(node, ids, span, works[node.name]) for node in ordered])
+        results = self.ledger.results
+        works = chain(results.find_last_work(whole), results.find_work(names - set(whole), widest))
+        by_model = grouped((work.done.model, work) for work in works)
+        found = (self._described(n, ids, span, by_model.get(n.name, ())) for n in ordered)
+        return Lineage(list(found))
 
     def _described(
         self, node: Node, ids: Container[str], span: Span, works: Sequence[ModelWork]
@@ -145,7 +144,7 @@ class Tracer:
 
 
 def _windowed_parts(
-    subject: PlannedNode, statuses: Mapping[WindowStatus, Spans], calendar: Calendar, touched: Span
+    subject: PlannedNode, statuses: Statuses, calendar: Calendar, touched: Span
 ) -> Iterator[WindowRange]:
     """Yield the windows of a model in a span, neighbours of which the same is known as one."""
     inside = Spans([touched])
@@ -163,9 +162,7 @@ def _windowed_parts(
             yield WindowRange(Span(first.start, last.end), label, status, why)
 
 
-def _whole_parts(
-    subject: PlannedNode, statuses: Mapping[WindowStatus, Spans], span: Span
-) -> Iterator[WindowRange]:
+def _whole_parts(subject: PlannedNode, statuses: Statuses, span: Span) -> Iterator[WindowRange]:
     """Yield what is known of a node without windows: one thing, or what is wrong with it."""
     for status, spans in statuses.items():
         for wrong in spans:
@@ -195,15 +192,5 @@ def _with_work(
             run_id=last.run_id,
             kept_from=holds.run_id if holds and last.done.row_count is None else None,
         )
-    return replace(
-        part,
-        code_hash=code_hash or None,
-        is_older_code=bool(code_hash) and code_hash not in subject.code_hashes,
-    )
-
-
-def _parents_first(nodes: Iterable[Node]) -> list[Node]:
-    """Sort nodes in the order in which they are made, by name where that leaves it open."""
-    chosen = {node.unique_id: node for node in nodes}
-    depth = depths({unique_id: node.parents for unique_id, node in chosen.items()})
-    return sorted(chosen.values(), key=lambda node: (depth[node.unique_id], node.name))
+    is_older = bool(code_hash) and code_hash not in subject.code_hashes
+    return replace(part, code_hash=code_hash or None, is_older_code=is_older)

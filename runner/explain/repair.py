@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import chain
 from zoneinfo import ZoneInfo
 
+from runner.core.graph import grouped
 from runner.core.spans import Span
 from runner.core.status import WindowStatus
 from runner.core.windows import Window
@@ -47,10 +48,8 @@ def repair_commands(
 
     ``pauses`` are those of paused pipelines, ``target`` is the node that was asked about.
     """
-    by_pipeline: dict[str, list[LineageNode]] = {}
-    for node in chain.from_iterable(_to_run(found, cause) for cause in found.causes):
-        if node.pipeline is not None:
-            by_pipeline.setdefault(node.pipeline, []).append(node)
+    to_run = chain.from_iterable(_to_run(found, cause) for cause in found.causes)
+    by_pipeline = grouped((node.pipeline, node) for node in to_run if node.pipeline is not None)
     commands = [f"runner resume {name}" for name in by_pipeline if name in pauses]
     commands += [_command(name, nodes, window, zone) for name, nodes in by_pipeline.items()]
     # What another pipeline builds from it does not run along.

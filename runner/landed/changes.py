@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from runner.core.spans import Span, Spans
+from runner.core.status import in_short
 from runner.core.timelines import Timeline
 from runner.landed.files import FileListing, InputFiles, LandedFile
 from runner.ledger import InputFile, Ledger, ModelInputs
 from runner.project.pipelines import Pipeline
-
-_MOST_FILES = 3  # that are told of one window
 
 
 def changed_inputs(
@@ -40,7 +39,7 @@ def changed_inputs(
                 for window in pipeline.calendar.chunks(span, 1):
                     reasons.setdefault(window, []).append(reason)
         if reasons:
-            changed[node.name] = Timeline((w, _joined(found)) for w, found in reasons.items())
+            changed[node.name] = Timeline((w, in_short(found)) for w, found in reasons.items())
     ledger.inputs.update_mtimes(comparison.touched)
     return changed
 
@@ -92,8 +91,3 @@ def _is_as_recorded(recorded: Timeline[InputFile], file: LandedFile, windows: Sp
 
 def _is_same(before: InputFile, file: LandedFile) -> bool:
     return (before.size, before.mtime_ns) == (file.size, file.mtime_ns)
-
-
-def _joined(reasons: list[str]) -> str:
-    more = len(reasons) - _MOST_FILES
-    return "; ".join([*reasons[:_MOST_FILES], *([f"{more} more"] if more > 0 else [])])

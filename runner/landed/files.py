@@ -17,6 +17,7 @@ from functools import cache, partial
 from itertools import chain
 from pathlib import Path, PurePath
 
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.landed.completeness import unfinished
 from runner.landed.names import Template
@@ -119,9 +120,7 @@ class FileListing:
             if landed_on in by_date:
                 yield path, by_date[landed_on]
         for template in self._files.templates():
-            by_key: dict[tuple[str, ...], list[Span]] = {}
-            for span, start in enumerated:
-                by_key.setdefault(template.key(start), []).append(span)
+            by_key = grouped((template.key(start), span) for span, start in enumerated)
             paths = self._list(template.listing(enumerated[0][1]))
             yield from template.owners(paths, by_key)
 

@@ -71,11 +71,9 @@ class Database:
         if version is None or is_upgradable(version):
             version = database._prepare(is_new=version is None)
         if version != VERSION:
-            raise LedgerError(
-                f"the ledger {database.dialect.name} has version {version}, "
-                f"this Daybreak knows {VERSION}: "
-                + ("upgrade Daybreak" if version > VERSION else _REBUILD)
-            )
+            what = f"the ledger {database.dialect.name} has version {version}"
+            remedy = "upgrade Daybreak" if version > VERSION else _REBUILD
+            raise LedgerError(f"{what}, this Daybreak knows {VERSION}: {remedy}")
         return database
 
     def close(self) -> None:

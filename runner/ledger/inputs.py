@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
 from runner.ledger.connection import Connection
@@ -30,17 +30,17 @@ class Inputs:
     def get_files(self, models: Iterable[str]) -> dict[str, ModelInputs]:
         """Return what some models have read, by model."""
         names = list(models)
-        spans: dict[str, list[Span]] = {name: [] for name in names}
-        parts = {name: defaultdict[str, list[tuple[Span, InputFile]]](list) for name in names}
         looks = "select * from input_looks where model in :models"
         facts = "select * from input_files where model in :models"
         with self.database.transaction(reads_only=True) as connection:
-            for row in connection.rows(looks, models=names):
-                spans[row["model"]].append(span_of(row))
-            for row in connection.rows(facts, models=names):
-                parts[row["model"]][row["path"]].append((span_of(row), record_of(InputFile, row)))
-        files = {name: {p: Timeline(found) for p, found in parts[name].items()} for name in names}
-        return {name: ModelInputs(Spans(spans[name]), files[name]) for name in names}
+            looked_at = connection.rows(looks, models=names)
+            found = connection.rows(facts, models=names)
+        spans = grouped((row["model"], span_of(row)) for row in looked_at)
+        files: dict[str, dict[str, Timeline[InputFile]]] = {name: {} for name in names}
+        parts = (((r["model"], r["path"]), (span_of(r), record_of(InputFile, r))) for r in found)
+        for (name, path), read in grouped(parts).items():
+            files[name][path] = Timeline(read)
+        return {name: ModelInputs(Spans(spans.get(name, ())), files[name]) for name in names}
 
     def update_mtimes(self, touched: Mapping[str, Iterable[InputFile]]) -> None:
         """Remember when files, by model, were written again with the same bytes."""
@@ -67,17 +67,14 @@ def write_inputs(
     earlier = Spans(map(span_of, take_ranges(connection, "input_looks", model, spans)))
     looks = [{"model": model, **columns_of(span)} for span in earlier | spans]
     connection.insert("input_looks", looks)
-    parts = defaultdict[str, list[tuple[Span, InputFile]]](list)  # by path
-    for row in take_ranges(connection, "input_files", model, spans):
-        file = record_of(InputFile, row)
-        for rest in spans.outside(span_of(row)):
-            parts[file.path].append((rest, file))
-    for span, files in windows.items():
-        for file in files:
-            parts[file.path].append((span, file))
+    taken = take_ranges(connection, "input_files", model, spans)
+    before = ((span_of(row), record_of(InputFile, row)) for row in taken)
+    parts = [(rest, file) for span, file in before for rest in spans.outside(span)]
+    parts += ((span, file) for span, files in windows.items() for file in files)
+    by_path = grouped((file.path, (span, file)) for span, file in parts)
     rows = [
         {"model": model, **columns_of(span), **asdict(file)}
-        for found in parts.values()
+        for found in by_path.values()
         for span, file in Timeline(found)
     ]
     connection.insert("input_files", rows)

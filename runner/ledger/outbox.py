@@ -61,17 +61,18 @@ class Outbox:
         ``current`` is all of its trouble; of ``undecided`` windows what was told stands.
         ``compose`` makes messages of what is new and of everything that is in trouble then.
         """
-        if not compared(self.get_announced(pipeline), current, undecided).changes:
+        changes, _ = compared(self.get_announced(pipeline), current, undecided)
+        if not changes:
             return ()  # as nearly always: nobody is kept from writing
         with self.database.transaction() as connection:
             before = _announced(connection, pipeline)  # another process may have told it meanwhile
-            found = compared(before, current, undecided)
-            if not found.changes:
+            changes, told = compared(before, current, undecided)
+            if not changes:
                 return ()
-            messages = tuple(compose(found.changes, found.told))
+            messages = tuple(compose(changes, told))
             mine = {"pipeline": pipeline}
-            told = [{**mine, **columns_of(span), "kind": kind} for span, kind in found.told]
-            connection.replace("told", told, **mine)
+            rows = [{**mine, **columns_of(span), "kind": kind} for span, kind in told]
+            connection.replace("told", rows, **mine)
             new = {**mine, "created_at": now, "attempts": 0}
             connection.insert("outbox", [{**new, **asdict(message)} for message in messages])
             return messages

@@ -132,9 +132,7 @@ class Runs:
 
     def get_statistics(self, pipeline: str) -> RunStatistics:
         """Return the runs of a pipeline, counted; zeros for one that never ran."""
-        states = (
-            "select state, count(*) as runs from runs where pipeline = :pipeline group by state"
-        )
+        states = "select state, count(*) as n from runs where pipeline = :pipeline group by state"
         figures = f"""
             with mine as (select * from runs where pipeline = :pipeline),
                 timed as (
@@ -148,9 +146,8 @@ class Runs:
                 coalesce((select count from retries where pipeline = :pipeline), 0) as retries
         """
         with self.database.transaction(reads_only=True) as connection:
-            found = {
-                row["state"]: row["runs"] for row in connection.rows(states, pipeline=pipeline)
-            }
+            rows = connection.rows(states, pipeline=pipeline)
+            found = {row["state"]: row["n"] for row in rows}
             counts = {state: found.get(state, 0) for state in RunState}
             (row,) = connection.rows(figures, pipeline=pipeline)
             return record_of(RunStatistics, {**row, "runs": counts})

@@ -39,12 +39,8 @@ class Scheduler:
         self, kind: str, interval: timedelta | None, now: datetime, *, is_stopped: bool = False
     ) -> None:
         """Give a sign of life; the next is to come within ``interval``."""
-        sign = {
-            "kind": kind,
-            "owner": owners.this_process(),
-            "seen_at": now,
-            "is_stopped": is_stopped,
-        }
+        owner = owners.this_process()
+        sign = {"kind": kind, "owner": owner, "seen_at": now, "is_stopped": is_stopped}
         seconds = None if interval is None else interval.total_seconds()
         row = {"name": _NAME, **sign, "interval_seconds": seconds}
         with self.database.transaction() as connection:
@@ -52,9 +48,8 @@ class Scheduler:
 
     def get_heartbeat(self) -> SchedulerHeartbeat | None:
         """Return the last sign of life; None if there never was one."""
-        return next(
-            iter(self.database.select(SchedulerHeartbeat, "select * from heartbeats")), None
-        )
+        found = self.database.select(SchedulerHeartbeat, "select * from heartbeats")
+        return next(iter(found), None)
 
     def record_source(self, source: str, loaded_at: datetime | None, now: datetime) -> None:
         """Remember up to when a source was loaded when it was asked; None: it had no rows."""

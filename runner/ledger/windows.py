@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
 
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
@@ -21,6 +22,8 @@ _KINDS = 2**12  # rows are many, and of few kinds
 _FACTS = tuple(field.name for field in fields(WindowRecord))
 _IS_EMPTY = "select not exists (select 1 from runs) and not exists (select 1 from model_windows)"
 _GOOD = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
+
+Index = Iterable[tuple[str, Timeline[WindowRecord]]]  # models, and what is known of their windows
 
 
 @dataclass
@@ -36,9 +39,7 @@ class Windows:
             by_model = groupby(connection.rows(query), itemgetter("model"))
             return {model: Timeline(map(_part, rows)) for model, rows in by_model}
 
-    def replace_all(
-        self, windows: Iterable[tuple[str, Timeline[WindowRecord]]], highest_fence: int = 0
-    ) -> None:
+    def replace_all(self, windows: Index, highest_fence: int = 0) -> None:
         """Forget the index and take another in its place.
 
         No fence up to ``highest_fence``, which the warehouse has seen, is given again.
@@ -50,9 +51,7 @@ class Windows:
         """Return whether neither a run nor a model's window is known: it is new, or lost."""
         return bool(self.database.value(_IS_EMPTY))
 
-    def fill_empty_ledger(
-        self, windows: Iterable[tuple[str, Timeline[WindowRecord]]], highest_fence: int
-    ) -> bool:
+    def fill_empty_ledger(self, windows: Index, highest_fence: int) -> bool:
         """Replace the index as :meth:`replace_all`, unless somebody has written the ledger."""
         with self.database.transaction() as connection:
             is_empty = bool(connection.value(_IS_EMPTY))
@@ -75,18 +74,12 @@ class Windows:
 
     def get_accepted_changes(self) -> dict[str, list[tuple[str, str]]]:
         """Return the accepted changes by model: old and new code hash."""
-        found: dict[str, list[tuple[str, str]]] = {}
         with self.database.transaction(reads_only=True) as connection:
-            for row in connection.rows("select * from accepted_changes"):
-                found.setdefault(row["model"], []).append((row["old_hash"], row["new_hash"]))
-        return found
+            rows = connection.rows("select * from accepted_changes")
+            return grouped((row["model"], (row["old_hash"], row["new_hash"])) for row in rows)
 
 
-def _replace(
-    connection: Connection,
-    windows: Iterable[tuple[str, Timeline[WindowRecord]]],
-    highest_fence: int,
-) -> None:
+def _replace(connection: Connection, windows: Index, highest_fence: int) -> None:
     raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
     connection.change(raised, fence=highest_fence)
     connection.change("delete from model_windows")

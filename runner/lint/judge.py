@@ -6,19 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from runner.lint import ordering, texts, windows
 from runner.lint.facts import Facts
-from runner.lint.ordering import chance_among_equals
 from runner.lint.rules import RULES, LintFinding, Severity, Spot
 from runner.lint.source import Source
-from runner.lint.texts import (
-    appended,
-    clock_or_chance,
-    merged_blindly,
-    not_understood,
-    own_table,
-    unwindowed,
-)
-from runner.lint.windows import closed_window, parent_without_window
 
 # A comment that asks for silence: `-- noqa: DB06 one row per day`. Without codes it means all.
 _NOQA = re.compile(
@@ -29,17 +20,21 @@ _NOQA = re.compile(
 )
 
 _Check = Callable[[Source, Facts], Iterable[Spot]]
-_OF_QUERIES: tuple[_Check, ...] = (clock_or_chance, chance_among_equals, not_understood)
+_OF_QUERIES: tuple[_Check, ...] = (
+    texts.clock_or_chance,
+    ordering.chance_among_equals,
+    texts.not_understood,
+)
 _ALL: tuple[_Check, ...] = (
-    clock_or_chance,
-    own_table,
-    appended,
-    unwindowed,
-    merged_blindly,
-    chance_among_equals,
-    closed_window,
-    parent_without_window,
-    not_understood,
+    texts.clock_or_chance,
+    texts.own_table,
+    texts.appended,
+    texts.unwindowed,
+    texts.merged_blindly,
+    ordering.chance_among_equals,
+    windows.closed_window,
+    windows.parent_without_window,
+    texts.not_understood,
 )
 
 

@@ -79,6 +79,5 @@ def _keys_handed_on(body: exp.Select) -> Keys:
         # An expression is as good a key as the columns that it was grouped by.
         for column in columns_of([inside]) if not inside.find(exp.AggFunc) else ():
             names.setdefault(column, item.alias_or_name.lower())
-    return tuple(
-        frozenset(names[name] for name in key) for key in keys_of_rows(body) if key <= names.keys()
-    )
+    keys = (key for key in keys_of_rows(body) if key <= names.keys())
+    return tuple(frozenset(names[name] for name in key) for key in keys)

@@ -167,9 +167,8 @@ def _is_harmless(query: exp.Query, limit: exp.Expr) -> bool:
         return True
     if query.expressions and all(isinstance(e, exp.Literal) for e in query.expressions):
         return True
-    return not query.args.get("group") and any(
-        isinstance(e.unalias(), exp.AggFunc) for e in query.expressions
-    )
+    sums_up = any(isinstance(e.unalias(), exp.AggFunc) for e in query.expressions)
+    return sums_up and not query.args.get("group")
 
 
 def _is_lookup(query: exp.Query, limit: exp.Expr) -> bool:

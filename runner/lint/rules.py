@@ -25,7 +25,7 @@ class Rule:
     remedy: str  # what to write instead
 
 
-_ALL = (
+_RULES = (
     Rule("DB00", "noqa without a reason", Severity.WARN,
          "nobody will know whether it is still right to look away",
          "write why, `-- noqa: DB06 one row per day`; without a reason nothing is silenced"),
@@ -58,7 +58,7 @@ _ALL = (
          "replay it with runner prove"),
 )  # fmt: skip
 
-RULES: Mapping[str, Rule] = {rule.code: rule for rule in _ALL}
+RULES: Mapping[str, Rule] = {rule.code: rule for rule in _RULES}
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,8 @@ _BOUNDS = frozenset({"window_start", "window_end", "start_date", "end_date"})
 
 def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB07: find predicates whose bounds come from the window's vars and both belong to it."""
-    event_times = {
-        name.lower() for name in (facts.event_time, *facts.windowed_parents.values()) if name
-    }
+    columns = (facts.event_time, *facts.windowed_parents.values())
+    event_times = {column.lower() for column in columns if column}
     for tree in source.trees:
         for between in tree.find_all(exp.Between):
             bounds = [between.args["low"], between.args["high"]]

@@ -153,6 +153,12 @@ class Project:
         read = walk(node.parents, onward)
         return (self.nodes[unique_id] for unique_id in read if unique_id in self.nodes)
 
+    @cached_property
+    def sources(self) -> Mapping[str, Node]:
+        """The sources as a person names them: source.shop.landing.lines is landing.lines."""
+        sources = (node for node in self.nodes.values() if node.kind == "source")
+        return {node.unique_id.split(".", 2)[2]: node for node in sources}
+
     def upstream(self, unique_ids: Iterable[str]) -> Iterator[str]:
         """Yield some nodes and everything above them, each once, in no certain order."""
         return walk(unique_ids, lambda name: self.nodes[name].parents if name in self.nodes else ())

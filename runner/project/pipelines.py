@@ -9,6 +9,7 @@ from functools import cached_property
 
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
+from runner.core.graph import grouped
 from runner.core.schedules import Schedule
 from runner.core.spans import Span
 from runner.core.windows import Calendar, Grain, Window
@@ -57,9 +58,7 @@ class Pipeline:
     def later_tests(self) -> Mapping[str, tuple[Node, ...]]:
         """The tests that judge each data node after it is built: its own, and singular ones."""
         tests = [node for node in self.nodes if node.kind == "test" and not node.is_gate]
-        judged = [
-            (test, [test.attached_to] if test.attached_to else test.parents) for test in tests
-        ]
+        judged = [(t, [t.attached_to] if t.attached_to else t.parents) for t in tests]
         return {
             node.name: tuple(test for test, about in judged if node.unique_id in about)
             for node in self.data_nodes
@@ -224,12 +223,9 @@ def _buildable(nodes: list[Node], project: Project) -> list[Node]:
 
 def readers_of(project: Project) -> dict[str, frozenset[str]]:
     """Return the readers of each windowed model, direct ones or through what has no windows."""
-    found: dict[str, set[str]] = {}
-    for node in project.nodes.values():
-        if node.is_windowed:
-            for parent in project.read_by(node):
-                if parent.is_windowed:
-                    found.setdefault(parent.name, set()).add(node.name)
+    windowed = [node for node in project.nodes.values() if node.is_windowed]
+    read = ((parent, node) for node in windowed for parent in project.read_by(node))
+    found = grouped((parent.name, node.name) for parent, node in read if parent.is_windowed)
     return {name: frozenset(readers) for name, readers in found.items()}
 
 

@@ -120,9 +120,8 @@ def reorder(file: Path, relations: Iterable[Relation] | None, seed: int) -> None
     with opened(file) as connection:
         present = _tables(connection)
         for relation in sorted(present if relations is None else present.intersection(relations)):
-            connection.execute(
-                f"create temp table reordered as from {relation} order by hash(rowid + {seed + 1})"
-            )
+            order = f"order by hash(rowid + {seed + 1})"
+            connection.execute(f"create temp table reordered as from {relation} {order}")
             # Two transactions: in one, a key that is deleted cannot be inserted again.
             connection.execute(f"delete from {relation}")  # noqa: S608
             connection.execute(f"insert into {relation} from reordered")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.core.errors import UsageError
-from runner.core.graph import walk
+from runner.core.graph import grouped, walk
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import DATA_KINDS, Pipeline
 
@@ -210,13 +210,11 @@ def _target(node: Node, lineage: _Lineage) -> Target:
 
 def _levels(lineage: _Lineage, made: Sequence[Node]) -> tuple[tuple[str, ...], ...]:
     level: dict[str, int] = {}
-    names: dict[int, list[str]] = {}
     for node in made:
         above = [level[found] for found in lineage.ancestors(node.unique_id) if found in level]
         # What is only a query, and a level of its own would cost a build, goes with its readers.
-        depth = level[node.unique_id] = max(above, default=-1) + (1 if node.is_stored else 0)
-        if _is_built(node):
-            names.setdefault(max(depth, 0), []).append(node.name)
+        level[node.unique_id] = max(above, default=-1) + (1 if node.is_stored else 0)
+    names = grouped((max(level[n.unique_id], 0), n.name) for n in made if _is_built(n))
     return tuple(tuple(names[index]) for index in sorted(names))
 
 

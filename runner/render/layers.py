@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from runner.core.graph import depths
+from runner.core.graph import depths, grouped
 
 _SWEEPS = 12  # at most; a graph of a hundred nodes is still after four or five
 
@@ -73,12 +73,8 @@ def _columns(parents: Mapping[str, Sequence[str]]) -> dict[str, int]:
 
 def _untangled(columns: list[list[Place]], routes: Iterable[Sequence[Place]]) -> list[list[Place]]:
     """Order the columns back and forth until nothing moves."""
-    left: dict[Place, list[Place]] = {}
-    right: dict[Place, list[Place]] = {}
-    for route in routes:
-        for parent, child in pairwise(route):  # from a column to the next
-            left.setdefault(child, []).append(parent)
-            right.setdefault(parent, []).append(child)
+    steps = [step for route in routes for step in pairwise(route)]  # from a column to the next
+    left, right = grouped((child, parent) for parent, child in steps), grouped(steps)
     for sweep in range(_SWEEPS):
         before = [list(column) for column in columns]
         forth = sweep % 2 == 0

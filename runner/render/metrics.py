@@ -13,36 +13,25 @@ from collections.abc import Iterator
 from runner.overview.metrics import MeteredPipeline, Metrics
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
-FAMILIES = {  # by name: kind and help
-    "up": ("gauge", "Whether the pipeline can be read: configuration, project and selection."),
-    "paused": ("gauge", "Whether the pipeline starts nothing until somebody resumes it."),
-    "windows": (
-        "gauge",
-        "Complete windows by status; a window is as good as the worst of its models.",
-    ),
+_KINDS = {"retries_total": "counter", "run_duration_seconds": "summary"}  # the others: gauges
+FAMILIES = {  # by name, in words
+    "up": "Whether the pipeline can be read: configuration, project and selection.",
+    "paused": "Whether the pipeline starts nothing until somebody resumes it.",
+    "windows": "Complete windows by status; a window is as good as the worst of its models.",
     "lag_seconds": (
-        "gauge",
         "Seconds since the end of the newest window that is a success, whatever is wrong before "
-        "it; without any, since the start of the first window.",
+        "it; without any, since the start of the first window."
     ),
-    "last_success_timestamp_seconds": ("gauge", "When a run last ended as a success."),
-    "runs": ("gauge", "Runs that the ledger remembers, by state; pruning forgets some."),
-    "retries_total": (
-        "counter",
-        "Invocations that came after a failure that might pass by itself.",
-    ),
+    "last_success_timestamp_seconds": "When a run last ended as a success.",
+    "runs": "Runs that the ledger remembers, by state; pruning forgets some.",
+    "retries_total": "Invocations that came after a failure that might pass by itself.",
     "run_duration_seconds": (
-        "summary",
-        "What finished runs took that the ledger remembers: the share of each in its invocation.",
+        "What finished runs took that the ledger remembers: the share of each in its invocation."
     ),
-    "newest_run_duration_seconds": ("gauge", "What the run took that finished last."),
-    "scheduler_last_seen_timestamp_seconds": (
-        "gauge",
-        "When the scheduler last gave a sign of life.",
-    ),
+    "newest_run_duration_seconds": "What the run took that finished last.",
+    "scheduler_last_seen_timestamp_seconds": "When the scheduler last gave a sign of life.",
     "scheduler_alive": (
-        "gauge",
-        "Whether the scheduler has come when it said it would; 0 also if there never was one.",
+        "Whether the scheduler has come when it said it would; 0 also if there never was one."
     ),
 }
 Sample = tuple[str, dict[str, str], float | None]  # name, labels, value; None: there is none
@@ -57,11 +46,11 @@ def metrics_text(metrics: Metrics) -> str:
             lines[family].append(f"daybreak_{sample}{_braced(labels)} {_number(value)}")
     return "\n".join(
         line
-        for name, (kind, explanation) in FAMILIES.items()
+        for name, explanation in FAMILIES.items()
         if lines[name]
         for line in (
             f"# HELP daybreak_{name} {explanation}",
-            f"# TYPE daybreak_{name} {kind}",
+            f"# TYPE daybreak_{name} {_KINDS.get(name, 'gauge')}",
             *lines[name],
         )
     )

@@ -176,9 +176,8 @@ class ProgressDisplay(Observer):
     def abandoned(self, span: Span) -> None:
         """Say what was stopped in the middle."""
         self._bar.stop()
-        self._print(
-            f"{self._where(span)} abandoned: every table has either its old or its new rows"
-        )
+        what_is_left = "every table has either its old or its new rows"
+        self._print(f"{self._where(span)} abandoned: {what_is_left}")
 
     def not_tried(self, span: Span, reason: str) -> None:
         """Say that a chunk was left out."""

@@ -145,15 +145,10 @@ def _finding_page(finding: ReplayFinding) -> str:
 
 def _difference(found: Difference) -> str:
     where = f"window {found.where}" if found.where is not None else "the table"
-    lines = [
-        f"{where} holds {counted(found.found_rows, 'row')}"
-        + (
-            f" and not {found.expected_rows:,}"
-            if found.found_rows != found.expected_rows
-            else ", but not the same"
-        )
-        + (f" (and so {counted(found.others, 'other window')})" if found.others else "")
-    ]
+    is_other_count = found.found_rows != found.expected_rows
+    instead = f" and not {found.expected_rows:,}" if is_other_count else ", but not the same"
+    others = f" (and so {counted(found.others, 'other window')})" if found.others else ""
+    lines = [f"{where} holds {counted(found.found_rows, 'row')}{instead}{others}"]
     if found.columns:
         lines.append(f"     columns that differ: {', '.join(found.columns)}")
     if found.sample:

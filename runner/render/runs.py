@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -92,16 +93,15 @@ def done_record(pipeline: Pipeline, done: RunResult) -> dict[str, Any]:
     return {
         "pipeline": pipeline.name,
         "plan": plan_record(pipeline, done.plan),
-        "runs": [
-            {
-                "run_id": done.run_ids[window],
-                "window": window.label,
-                "state": state,
-                "ran": state.verdict.ran,
-                "correct": state.verdict.correct,
-            }
-            for window, state in sorted(done.states.items())
-        ],
+        "runs": window_records(done),
         "counts": Counter(done.states.values()),
         "seconds": done.seconds,
     }
+
+
+def window_records(done: RunResult) -> list[dict[str, Any]]:
+    """Return how each window that was run has ended, for JSON."""
+    return [
+        {"run_id": done.run_ids[w], "window": w.label, "state": state, **asdict(state.verdict)}
+        for w, state in sorted(done.states.items())
+    ]

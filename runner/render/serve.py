@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from runner.core.errors import DaybreakError
 from runner.core.windows import Calendar
 from runner.execution.context import Observer
 from runner.project.pipelines import Pipeline
+from runner.render.runs import window_records
 from runner.render.words import counted, minute
 from runner.scheduling.passes import PipelinePass
 from runner.scheduling.serving import Reporter
@@ -56,7 +58,7 @@ def _waiting_lines(found: PipelinePass, calendar: Calendar) -> list[str]:
 
 def pass_record(found: PipelinePass) -> dict[str, Any]:
     """Return a pipeline's turn for JSON."""
-    record: dict[str, Any] = {
+    return {
         "pipeline": found.pipeline,
         "error": str(found.error) if found.error else None,
         "note": found.note,
@@ -66,20 +68,8 @@ def pass_record(found: PipelinePass) -> dict[str, Any]:
         ],
         "next": found.next_at,
         "unheard": list(found.unheard),
-        "runs": [],
+        "runs": window_records(found.done) if found.done else [],
     }
-    if found.done is not None:
-        record["runs"] = [
-            {
-                "window": window.label,
-                "run_id": found.done.run_ids.get(window),
-                "state": state,
-                "ran": state.verdict.ran,
-                "correct": state.verdict.correct,
-            }
-            for window, state in sorted(found.done.states.items())
-        ]
-    return record
 
 
 def _next_in_words(found: PipelinePass, zone: ZoneInfo) -> str:
@@ -231,8 +221,7 @@ class _Witness(Observer):
             "window",
             window=window.label,
             state=outcome.state,
-            ran=outcome.state.verdict.ran,
-            correct=outcome.state.verdict.correct,
+            **asdict(outcome.state.verdict),
             rows=outcome.row_count,
             checks=outcome.check_count,
             seconds=round(outcome.seconds, 3),

@@ -22,25 +22,18 @@ from runner.render.plan import range_table, ranges_of, span_columns
 from runner.render.terminal import Terminal
 from runner.render.words import counted
 
-
-@dataclass(frozen=True)
-class Mark:
-    """The look of a status in the map."""
-
-    character: str  # its own, so that nothing is lost without colours
-    codes: str  # ANSI
-
-
-MARKS: Mapping[WindowStatus, Mark] = {
-    WindowStatus.FAILED: Mark("x", "1;31"),
-    WindowStatus.BLOCKED: Mark("#", "1;31"),
-    WindowStatus.INCORRECT: Mark("!", "1;33"),
-    WindowStatus.MISSING: Mark("_", "1"),
-    WindowStatus.PUBLISHED: Mark("p", "33"),
-    WindowStatus.STALE: Mark("~", "33"),
-    WindowStatus.UNCHECKED: Mark("u", "33"),
-    WindowStatus.IN_FLIGHT: Mark(">", "36"),
-    WindowStatus.SUCCESS: Mark(".", "32"),
+# How a status looks in the map: a character of its own, so that nothing is lost without colours,
+# and ANSI codes.
+MARKS: Mapping[WindowStatus, tuple[str, str]] = {
+    WindowStatus.FAILED: ("x", "1;31"),
+    WindowStatus.BLOCKED: ("#", "1;31"),
+    WindowStatus.INCORRECT: ("!", "1;33"),
+    WindowStatus.MISSING: ("_", "1"),
+    WindowStatus.PUBLISHED: ("p", "33"),
+    WindowStatus.STALE: ("~", "33"),
+    WindowStatus.UNCHECKED: ("u", "33"),
+    WindowStatus.IN_FLIGHT: (">", "36"),
+    WindowStatus.SUCCESS: (".", "32"),
 }
 _WRONG_LINES = 6  # ranges that are spelled out below the map
 _FEWEST_CELLS = 20  # rather than fewer, the counts go below the map's lines
@@ -168,8 +161,8 @@ def _cells(model: ModelPlan, layout: Layout) -> list[WindowStatus | None]:
 
 
 def _run_of(status: WindowStatus, count: int, terminal: Terminal) -> str:
-    mark = MARKS[status]
-    return terminal.ink(mark.character * count, mark.codes)
+    character, codes = MARKS[status]
+    return terminal.ink(character * count, codes)
 
 
 def _older(pipeline: PipelineStatus, layout: Layout) -> list[str]:
@@ -203,9 +196,8 @@ def _older(pipeline: PipelineStatus, layout: Layout) -> list[str]:
 def _legend(pipeline: PipelineStatus, layout: Layout, terminal: Terminal) -> str:
     found = {status for model in pipeline.windowed for status in _cells(model, layout)}
     found |= {next(iter(model.statuses)) for model in pipeline.others}
-    return _GAP.join(
-        f"{_run_of(status, 1, terminal)} {status}" for status in BEST_FIRST if status in found
-    )
+    shown = (status for status in BEST_FIRST if status in found)
+    return _GAP.join(f"{_run_of(status, 1, terminal)} {status}" for status in shown)
 
 
 def _wrong(pipeline: PipelineStatus) -> list[str]:
@@ -237,9 +229,8 @@ def _named(models: Sequence[str]) -> str:
 
 
 def _counts(counts: Mapping[WindowStatus, int], terminal: Terminal) -> str:
-    return ", ".join(
-        terminal.ink(f"{count:,} {status}", MARKS[status].codes) for status, count in counts.items()
-    )
+    words = ((f"{count:,} {status}", MARKS[status][1]) for status, count in counts.items())
+    return ", ".join(terminal.ink(*one) for one in words)
 
 
 def _counts_in_words(counts: Mapping[WindowStatus, int]) -> str:

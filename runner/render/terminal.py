@@ -20,9 +20,8 @@ class Terminal:
     @classmethod
     def behind(cls, stream: TextIO, environ: Mapping[str, str]) -> Self:
         """Describe where a stream leads; into a pipe, 80 columns unless COLUMNS says otherwise."""
-        is_colored = (
-            stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-        )
+        is_plain = environ.get("NO_COLOR") or environ.get("TERM") == "dumb"
+        is_colored = stream.isatty() and not is_plain
         return cls(shutil.get_terminal_size((80, 24)).columns, is_colored)
 
     def ink(self, text: str, codes: str) -> str:

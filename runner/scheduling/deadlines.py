@@ -113,9 +113,8 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     running = having(plan, (WindowStatus.IN_FLIGHT,))
     absent = having(plan, (WindowStatus.MISSING, WindowStatus.PUBLISHED)) - wrong.covered - running
     expected_still = expected(pipeline, awaited)
-    candidates = (
-        absent & expected_still if pipeline.config.wait_for or pipeline.config.after else ()
-    )
+    waits = pipeline.config.wait_for or pipeline.config.after
+    candidates = absent & expected_still if waits else Spans()
     windows = [window for span in candidates for window in pipeline.calendar.windows(span)]
     # Nobody asks what windows of a long past wait for.
     newest = Spans(window.span for window in windows[-_MOST_WINDOWS:])
@@ -153,9 +152,8 @@ def _gone_wrong(pipeline: Pipeline, plan: Plan) -> Timeline[Incident]:
             told = ((span, f"{name}: {value.reason}") for span, value in known if value.reason)
             reasons = Timeline((span, f"{name} is {kind}") for span in wrong).painted(told)
             remedy = f"runner retry {pipeline.name}"
-            incidents = incidents.painted(
-                (span, Incident(kind, reason, remedy)) for span, reason in reasons
-            )
+            found = ((span, Incident(kind, reason, remedy)) for span, reason in reasons)
+            incidents = incidents.painted(found)
     return incidents
 
 

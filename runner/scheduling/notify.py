@@ -41,7 +41,7 @@ def notify_all(
             current = Timeline([(_ALWAYS, incident)] if incident else ())
             ledger.outbox.announce(name, current, Spans(), partial(_messages, name), report.at)
             configs[name] = PipelineConfig(select=name, alerts=alerts)
-    return list(OutboxSender(ledger, configs, os.environ, environment).deliver(patience).lines)
+    return OutboxSender(ledger, configs, os.environ, environment).deliver(patience)
 
 
 def _without_windows(

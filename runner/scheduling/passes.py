@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from runner.alerting.pings import Fetch, Pinger
 from runner.core.environment import Clock, Environment
@@ -37,11 +37,8 @@ if TYPE_CHECKING:
     from runner.execution.context import Observer, RunResult
 
 
-class Observers(Protocol):
-    """Gives an observer to each pipeline that runs."""
-
-    def observing(self, pipeline: Pipeline) -> AbstractContextManager[Observer]:
-        """Return who is told what happens to a pipeline's windows."""
+# Gives an observer to each pipeline that runs: who is told what happens to its windows.
+Observing = Callable[[Pipeline], AbstractContextManager["Observer"]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class SchedulerPass:
     workspace: Workspace
     engine: Callable[[], Engine]  # started when something runs
     environment: Environment
-    observers: Observers
+    observing: Observing
     as_of: datetime | None = None  # to look from instead of now: no dead-man's switch is told
     files_now: Clock | None = None  # of the machine that files land on; None: of this one
     find_blocker: FindBlocker | None = None  # None: by the files and sources of the workspace
@@ -158,7 +155,7 @@ class SchedulerPass:
 
         workspace, environment, now = self.workspace, self.environment, self._outlook.now
         try:
-            with self.observers.observing(planner.pipeline) as observer:
+            with self.observing(planner.pipeline) as observer:
                 session = Session(workspace, planner, self.engine(), environment, now)
                 return session.run(choice.request, observer)
         finally:

@@ -73,7 +73,7 @@ def tick(
     if every is not None and as_of is None:  # a tick by hand is no scheduler
         beating = heartbeat(workspace.ledger, TICK, every, environment)
     with beating, workspace.engine_on_demand(kind) as running:
-        one_pass = SchedulerPass(workspace, running, environment, reporter, as_of=as_of)
+        one_pass = SchedulerPass(workspace, running, environment, reporter.observing, as_of)
         for turn in one_pass.run():
             found.append(turn)
             reporter.turned(turn)
@@ -147,7 +147,9 @@ class SchedulerLoop:
     def _pass(self, loaded: Loaded) -> None:
         """Make one pass, and sleep after it."""
         workspace, environment = loaded.workspace, self.environment
-        scheduler_pass = SchedulerPass(workspace, loaded.engine, environment, self.reporter)
+        scheduler_pass = SchedulerPass(
+            workspace, loaded.engine, environment, self.reporter.observing
+        )
         wake_at = environment.now() + self.poll
         for found in scheduler_pass.run():
             self.reporter.turned(found)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 
 from runner.core.config import WaitFor
 from runner.core.environment import Clock
@@ -23,7 +22,6 @@ from runner.dbt.protocol import Engine
 from runner.landed.completeness import Blocker, file_blocker
 from runner.overview.outlook import Outlook
 from runner.planner import Planner
-from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.workspace import Workspace
 
@@ -146,18 +144,12 @@ class WorkspaceBlockers:
         # The same words for all windows: then they are one range wherever they are told.
         return Blocker(f"{source} is loaded only up to {loaded_at:%Y-%m-%d %H:%M} UTC")
 
-    @cached_property
-    def _sources(self) -> dict[str, Node]:
-        """The sources of the project by name, such as ``landing.lines``."""
-        nodes = self.workspace.project().nodes.values()
-        return {node.unique_id.split(".", 2)[2]: node for node in nodes if node.kind == "source"}
-
     def _require_known(self, source: str) -> None:
-        node = self._sources.get(source)
-        if node is None:
-            hint = nearest(source, self._sources) or f" Known: {', '.join(sorted(self._sources))}"
+        known = self.workspace.project().sources
+        if source not in known:
+            hint = nearest(source, known) or f" Known: {', '.join(sorted(known))}"
             raise ConfigError(f"wait_for: the project has no source {source!r}.{hint}")
-        if not node.says_when_loaded:
+        if not known[source].says_when_loaded:
             raise ConfigError(
                 f"wait_for: {source} does not say up to when it is loaded: give it a "
                 "`loaded_at_field` or a `loaded_at_query`, as for dbt source freshness"

@@ -1,1 +1,1 @@
-"""The warehouse: its lock, its markers, the schemas of its sources."""
+"""The warehouse: its lock and its markers."""

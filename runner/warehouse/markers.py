@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
 from runner.core.errors import EngineError
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
@@ -31,7 +31,6 @@ RESULTS = {
 }
 _PUBLISHED = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED})
 _MOST_NAMES = 3
-_model = attrgetter("model")
 
 Publications = Mapping[tuple[str, datetime], Publication]
 Index = Mapping[str, Timeline[WindowRecord]]  # by model
@@ -58,9 +57,8 @@ def windowed_names(project: Project) -> list[str]:
 
 def believed_published(index: Index, models: Iterable[str]) -> dict[str, Spans]:
     """Return the windows of some models that the ledger believes published."""
-    return _without_empty(
-        {m: index[m].where(lambda r: r.standing in _PUBLISHED) for m in models if m in index}
-    )
+    found = {m: index[m].where(lambda r: r.standing in _PUBLISHED) for m in models if m in index}
+    return _without_empty(found)
 
 
 def require_warehouse(project: Project, ledger: Ledger) -> None:
@@ -111,8 +109,7 @@ def differences(
     index: Index, markers: Iterable[Publication], models: Collection[str], unsettled: Spans
 ) -> Differences:
     """Compare; ``models`` are the windowed ones, what is ``unsettled`` may differ for a while."""
-    ordered = sorted(markers, key=_model)
-    by_model = {model: list(found) for model, found in groupby(ordered, key=_model)}
+    by_model = grouped((marker.model, marker) for marker in markers)
     lost, unknown, unverified = {}, {}, {}
     for model in models:
         records, marked = index.get(model, Timeline()), by_model.get(model, [])
@@ -127,9 +124,7 @@ def differences(
     return Differences(*map(_without_empty, (lost, unknown, unverified)))
 
 
-def index_of(
-    markers: Iterable[Publication], readers: Mapping[str, Collection[str]]
-) -> dict[str, Timeline[WindowRecord]]:
+def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[str]]) -> Index:
     """Make the index that markers amount to; ``readers`` are those of each windowed model.
 
     A window that was published before something that it reads became what it is, is outdated. Of

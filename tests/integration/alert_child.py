@@ -39,14 +39,14 @@ def pipeline_telling(*urls: str) -> Pipeline:
     )
 
 
-def one_pass(location: Path, failed: Timeline[Incident], *urls: str) -> tuple[str, ...]:
+def one_pass(location: Path, failed: Timeline[Incident], *urls: str) -> list[str]:
     """Tell what is new, deliver what is unsent; returns the lines for the log."""
     pipeline = pipeline_telling(*urls)
     ledger = Ledger.open(location)
     try:
         world = Environment(lambda: datetime.now(UTC), time.monotonic, time.sleep, random.random)
         queue_incidents(ledger, pipeline, failed, Spans(), world.now())
-        return OutboxSender(ledger, {"orders": pipeline.config}, os.environ, world).deliver().lines
+        return OutboxSender(ledger, {"orders": pipeline.config}, os.environ, world).deliver()
     finally:
         ledger.close()
 

@@ -80,8 +80,8 @@ class Runner:
         queue_incidents(ledger, pipeline, current, Spans(), self.now)
         delivery = OutboxSender(ledger, {"orders": pipeline.config}, named, world).deliver(patience)
         ledger.close()
-        self.lines += delivery.lines
-        return delivery.sent
+        self.lines += delivery
+        return sum(line.startswith("told: ") for line in delivery)
 
     def _sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)

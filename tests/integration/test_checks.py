@@ -191,11 +191,7 @@ def test_conservation_counts_what_the_model_says_and_tolerates(trial: Trial):
     sell(trial, MONDAY + 2 * DAY, 5, "case when n < 2 then -1 else 1 end")
     run = range_of_days(trial, "counted", MONDAY, MONDAY + 3 * DAY)
     assert said(run) == [
-        (
-            "2026-03-03 05",
-            "5 rows of the source = 5 published + 0 rejected",
-            "3 published, 2 lost",
-        ),
+        ("2026-03-03 05", "5 rows of the source = 5 published + 0 rejected", "3 published, 2 lost"),
         (
             "2026-03-04 05",
             "5 rows of the source = 3 published + 2 rejected",
@@ -400,11 +396,7 @@ def test_a_window_says_which_of_its_columns_are_null(trial: Trial):
     # What was found incorrect is no history.
     sell(trial, days[4], 10, "case when n < 3 then null else 1 end", "null")
     assert said(morning(trial, "filled_later", days[4])) == [
-        (
-            "2026-03-30 04",
-            f'amount 20.0%, "kind" {usual}',
-            'amount 30.0%, "kind" 100.0% NULL',
-        )
+        ("2026-03-30 04", f'amount 20.0%, "kind" {usual}', 'amount 30.0%, "kind" 100.0% NULL')
     ]
     # A window without rows is left to rows_in_every_window.
     sell(trial, days[4], 0)

@@ -169,11 +169,7 @@ SCENARIOS = {
     ],
     "what was published is only judged": [
         Step({"revenue_adds_up": (0,)}),
-        Step(
-            {},
-            nodes=(),
-            checks=("revenue_check", "revenue_adds_up", "visits_fit_revenue"),
-        ),
+        Step({}, nodes=(), checks=("revenue_check", "revenue_adds_up", "visits_fit_revenue")),
     ],
     "some of the checks leave it unjudged": [
         Step({"revenue_adds_up": (0,)}),

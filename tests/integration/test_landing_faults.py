@@ -81,7 +81,7 @@ DOUBLED = {
     "reconciles_with_control_totals": (
         "line_count {lines}, sales_value {sales}",
         "line_count 5908, sales_value 17030.08",
-    ),
+    )
 }
 STRANGERS = {
     "reconciles_with_control_totals": (
@@ -126,11 +126,7 @@ class Morning:
 def control_totals(shop: Shop, day: date) -> dict[str, str]:
     with (shop.landing / "control_totals.csv").open() as file:
         row = next(row for row in csv.DictReader(file) if row["business_date"] == str(day))
-    return {
-        "lines": row["line_count"],
-        "baskets": row["basket_count"],
-        "sales": row["sales_value"],
-    }
+    return {"lines": row["line_count"], "baskets": row["basket_count"], "sales": row["sales_value"]}
 
 
 def newest_runs(shop: Shop) -> dict[str, dict[str, Any]]:

@@ -235,10 +235,7 @@ def test_an_older_version_never_wins_and_an_equal_one_replaces(trial: Trial):
     )
     assert trial.build("merged").success
     assert trial.rows("merged", "id, kind") == [(1, "a"), (2, "equal"), (3, "new")]
-    trial.events(
-        "1, 'none', 7, null, '2026-03-01'",
-        "3, 'newer', 7, 1, '2026-03-01'",
-    )
+    trial.events("1, 'none', 7, null, '2026-03-01'", "3, 'newer', 7, 1, '2026-03-01'")
     assert trial.build("merged").success
     # Order 2 has left the source and stays: merge never deletes.
     assert trial.rows("merged", "id, kind") == [(1, "a"), (2, "equal"), (3, "newer")]

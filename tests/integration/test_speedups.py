@@ -127,10 +127,7 @@ def other_dbt_common(folder: Path, path: str, name: str, other: str) -> str:
 
 
 def test_a_patch_that_does_not_fit_is_left_out_alone_and_said_once(
-    patched: Came,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    patched: Came, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     where = "clients/agate_helper.py", "build_type_tester", "make_type_tester"
     monkeypatch.setenv("PYTHONPATH", other_dbt_common(tmp_path / "dbt", *where))

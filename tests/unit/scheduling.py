@@ -93,7 +93,7 @@ class Town:
             workspace=cast(Any, self),
             engine=lambda: self.dbts[self._now],
             environment=replace(self.world.environment, is_stopping=lambda: self.is_stopping()),
-            observers=self,
+            observing=self.observing,
             find_blocker=self.find_blocker,
             files_now=lambda: datetime.now(UTC) + timedelta(hours=1),  # all have settled
             fetch=self.pings.append,

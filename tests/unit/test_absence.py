@@ -66,9 +66,7 @@ def test_a_long_absence_is_one_range(ledger: Ledger):
     found = town(ledger, chain()).look("shop", utc("2017-06-01 12:00"))
     assert [row[:2] for row in seen(found)] == [("2017-03-01 … 2017-05-31", "missed")]
     assert found.incidents.at(utc("2017-04-01 12:00")) == Incident(
-        IncidentKind.MISSED,
-        "not started: no scheduler has ever been seen",
-        "runner run shop",
+        IncidentKind.MISSED, "not started: no scheduler has ever been seen", "runner run shop"
     )
 
 

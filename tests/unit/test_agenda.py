@@ -57,8 +57,7 @@ def test_windows_that_need_other_models_are_other_chunks():
 def test_what_is_published_and_not_judged_is_only_checked():
     agenda = PendingWork(SHOP, [Chunk(days(SHOP, 1), BOTH)])
     agenda.told(
-        DAY[0],
-        told(("lines", WorkResult.PUBLISHED), to_build=("revenue",), to_check=("lines",)),
+        DAY[0], told(("lines", WorkResult.PUBLISHED), to_build=("revenue",), to_check=("lines",))
     )
     assert list(agenda.chunks(ALL)) == [Chunk(days(SHOP, 1), ("revenue",), ("lines",))]
 

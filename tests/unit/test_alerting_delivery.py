@@ -85,13 +85,17 @@ def write(ledger: Ledger, *titles: str, pipeline: str = "orders") -> None:
         )
 
 
+def count_sent(lines: list[str]) -> int:
+    return sum(line.startswith("told: ") for line in lines)
+
+
 def test_what_is_new_is_sent_once_and_in_order(ledger: Ledger):
     network = Network()
     write(ledger, "failed", "recovered")
     delivery = network.post(ledger, FIRST).deliver()
-    assert delivery.sent == 2
-    assert delivery.lines == ("told: failed", "told: recovered")
-    assert network.post(ledger, FIRST).deliver().lines == ()
+    assert count_sent(delivery) == 2
+    assert delivery == ["told: failed", "told: recovered"]
+    assert network.post(ledger, FIRST).deliver() == []
     assert network.titles == ["failed", "recovered"]
 
 
@@ -100,13 +104,11 @@ def test_a_channel_that_is_down_is_tried_again_later(ledger: Ledger):
     write(ledger, "failed", "recovered")
     post = network.post(ledger, FIRST)
     delivery = post.deliver()
-    assert delivery.lines == (
-        "not told by alerts[0] of pipeline 'orders': nobody listens there (failed)",
-    )
-    assert post.deliver().lines == ()  # it is too early
+    assert delivery == ["not told by alerts[0] of pipeline 'orders': nobody listens there (failed)"]
+    assert post.deliver() == []  # it is too early
     network.down.clear()
     network.now += timedelta(seconds=20)
-    assert post.deliver().sent == 2
+    assert count_sent(post.deliver()) == 2
     assert network.titles == ["failed", "recovered"]
 
 
@@ -114,7 +116,7 @@ def test_the_second_channel_is_used_when_the_first_keeps_failing(ledger: Ledger)
     network = Network(down={FIRST})
     write(ledger, "failed")
     post = network.post(ledger, FIRST, SECOND)
-    assert post.deliver(patience=timedelta(minutes=1)).sent == 1
+    assert count_sent(post.deliver(patience=timedelta(minutes=1))) == 1
     assert network.tried == [FIRST, FIRST, FIRST, SECOND]
     assert network.slept == [20, 40]
     write(ledger, "another")  # begins with the first channel again
@@ -141,7 +143,7 @@ def test_the_pauses_grow_to_a_quarter_of_an_hour_and_no_message_is_given_up(ledg
     assert {url: network.tried.count(url) for url in (FIRST, SECOND)}.keys() == network.down
     network.down.clear()
     network.now += timedelta(minutes=15)
-    assert post.deliver().sent == 1
+    assert count_sent(post.deliver()) == 1
 
 
 def test_one_pipeline_does_not_wait_for_the_channel_of_another(ledger: Ledger):
@@ -151,18 +153,16 @@ def test_one_pipeline_does_not_wait_for_the_channel_of_another(ledger: Ledger):
     post = network.post(ledger, FIRST)
     both = {**post.configs, "returns": config(SECOND)}
     delivery = OutboxSender(ledger, both, {}, post.environment, network.send).deliver()
-    assert delivery.sent == 1
+    assert count_sent(delivery) == 1
     assert network.sent == [(SECOND, "returns failed")]
 
 
 def test_a_pipeline_that_is_gone_or_tells_nobody_is_left_alone(ledger: Ledger):
     network = Network()
     write(ledger, "failed")
-    assert network.post(ledger).deliver().lines == ()
-    assert (
-        OutboxSender(ledger, {}, {}, network.post(ledger).environment, network.send).deliver().lines
-        == ()
-    )
+    assert network.post(ledger).deliver() == []
+    nobody = OutboxSender(ledger, {}, {}, network.post(ledger).environment, network.send)
+    assert nobody.deliver() == []
     assert len(ledger.outbox.get_unsent()) == 1
 
 
@@ -171,12 +171,12 @@ def test_a_variable_that_is_not_set_is_named_and_the_next_channel_used(ledger: L
     write(ledger, "failed")
     post = network.post(ledger, "json://${TOKEN}@host", SECOND, environment={"TOKEN": ""})
     delivery = post.deliver()
-    assert delivery.lines == (
+    assert delivery == [
         "not told by alerts[0] of pipeline 'orders': pipelines.yml: alerts[0] of pipeline 'orders' "
         "needs the environment variable TOKEN, which is not set: set it where the runner runs, or "
         "take the entry out. (failed)",
         "told: failed",
-    )
+    ]
     assert network.tried == [SECOND]
 
 
@@ -198,9 +198,9 @@ def test_a_ledger_that_fails_is_a_line(ledger: Ledger, monkeypatch: pytest.Monke
     network = Network()
     monkeypatch.setattr(ledger.outbox, "get_unsent", broken)
     delivery = network.post(ledger, FIRST).deliver()
-    assert delivery.lines == (
-        "alerts cannot be sent: the ledger x cannot be used (disk is full): make room",
-    )
+    assert delivery == [
+        "alerts cannot be sent: the ledger x cannot be used (disk is full): make room"
+    ]
 
 
 def test_a_mistake_of_ours_is_a_line_that_tells_no_secret(ledger: Ledger):
@@ -210,7 +210,7 @@ def test_a_mistake_of_ours_is_a_line_that_tells_no_secret(ledger: Ledger):
     write(ledger, "failed")
     world = Network().post(ledger).environment
     post = OutboxSender(ledger, {"orders": config("json://secret@host")}, {}, world, broken)
-    assert post.deliver().lines == ("alerts cannot be sent: unexpected RuntimeError",)
+    assert post.deliver() == ["alerts cannot be sent: unexpected RuntimeError"]
     assert len(ledger.outbox.get_unsent()) == 1
 
 
@@ -231,7 +231,7 @@ def test_who_dies_while_sending_is_followed_by_the_next(tmp_path: Path, ledger: 
 
     in_child(dies)
     network = Network()
-    assert network.post(ledger, FIRST).deliver().sent == 1
+    assert count_sent(network.post(ledger, FIRST).deliver()) == 1
 
 
 def test_an_interrupt_waits_until_the_message_is_marked(ledger: Ledger):

@@ -35,8 +35,8 @@ def told_of(
     undecided: Spans = NOWHERE,
     calendar: Calendar = DAYS,
 ) -> tuple[Message, ...]:
-    found = compared(before or Timeline(), current, undecided)
-    return messages_of("orders", calendar, found.changes, found.told)
+    changes, told = compared(before or Timeline(), current, undecided)
+    return messages_of("orders", calendar, changes, told)
 
 
 def known(parts: Iterable[tuple[Span, IncidentKind]]) -> Timeline[IncidentKind]:
@@ -140,14 +140,14 @@ def test_what_is_in_flight_is_neither_in_trouble_nor_recovered():
     before = known([(days("2026-06-01", "2026-06-03"), IncidentKind.FAILED)])
     in_flight = Spans([days("2026-06-02", "2026-06-04")])
     now = Timeline([(days("2026-06-03", "2026-06-05"), MISSED)])
-    found = compared(before, now, in_flight)
-    assert found.told == known(
+    changes, told = compared(before, now, in_flight)
+    assert told == known(
         [
             (days("2026-06-02", "2026-06-03"), IncidentKind.FAILED),
             (days("2026-06-05"), IncidentKind.MISSED),
         ]
     )
-    assert [item.span for item in found.changes] == [days("2026-06-01"), days("2026-06-05")]
+    assert [item.span for item in changes] == [days("2026-06-01"), days("2026-06-05")]
 
 
 def test_a_long_reason_of_several_lines_is_one_short_line():
@@ -191,14 +191,13 @@ def test_every_change_of_a_window_is_told_once(
             for window, trouble in zip(JUNE, troubles, strict=True)
             if trouble is not None
         )
-        found = compared(told, current, Spans(window.span for window in in_flight))
-        for item in found.changes:
+        changes, told = compared(told, current, Spans(window.span for window in in_flight))
+        for item in changes:
             for window in DAYS.windows(item.span):
                 kind = item.trouble.kind if item.trouble else None
                 assert words.get(window.span) is item.before
                 assert kind is not item.before
                 words[window.span] = kind
-        told = found.told
         for window in JUNE:
             assert told.at(window.start) is words.get(window.span)
             if window not in in_flight:

@@ -6,7 +6,7 @@ import pytest
 
 from runner.core.errors import UsageError
 from runner.core.spans import Span
-from runner.dbt.arguments import build_arguments, report_arguments, schema_arguments, window_vars
+from runner.dbt.arguments import build_arguments, report_arguments, source_arguments, window_vars
 from runner.dbt.protocol import Invocation
 
 INVOCATION = Invocation(
@@ -38,13 +38,12 @@ def test_the_newest_window_travels_if_it_is_known():
     assert told["newest_window"] == "2026-03-09T04:00:00+00:00"
 
 
-def test_a_source_is_looked_at_or_accepted():
+def test_a_source_is_looked_at():
     name = json.dumps({"source_name": "landing.lines"})
-    shown = schema_arguments("landing.lines", accept=False)
+    shown = source_arguments("report_schema", "landing.lines")
     assert shown == ["run-operation", "report_schema", "--args", name]
-    assert schema_arguments("landing.lines", accept=True)[1] == "accept_schema"
     with pytest.raises(UsageError, match="holds Jinja"):
-        schema_arguments("landing.{{ lines }}", accept=True)
+        source_arguments("accept_schema", "landing.{{ lines }}")
 
 
 @pytest.mark.parametrize("jinja", ["{{ env_var('SECRET') }}", "{% do x() %}", "{# note #}"])

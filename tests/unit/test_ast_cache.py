@@ -68,10 +68,7 @@ def test_what_jinja_can_say_comes_back_as_it_was(parts: list[str]):
 
 @pytest.mark.parametrize(
     "tree",
-    [
-        nodes.Template([nodes.Const(object())]),
-        nodes.Template([nodes.For(lineno=1)]),
-    ],
+    [nodes.Template([nodes.Const(object())]), nodes.Template([nodes.For(lineno=1)])],
     ids=["a value without bytes", "a node without its fields"],
 )
 def test_what_cannot_be_kept_is_refused(tree: nodes.Template):

@@ -65,11 +65,7 @@ def planned(plan: Plan) -> list[str]:
 
 # Airflow
 
-POLICIES = {
-    "none": Reprocess.MISSING,
-    "failed": Reprocess.FAILED,
-    "completed": Reprocess.ALL,
-}
+POLICIES = {"none": Reprocess.MISSING, "failed": Reprocess.FAILED, "completed": Reprocess.ALL}
 # Airflow says that a run exists; Daybreak says in which state its window is.
 REASONS = {
     "already exists": {"already success", "already failed", "already incorrect"},

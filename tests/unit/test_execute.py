@@ -413,9 +413,7 @@ def test_what_failed_for_the_sake_of_another_is_tried_again_when_that_is_mended(
     assert runner.backfill(3).states == [RunState.UNCHECKED] * 3
 
 
-def test_a_table_is_made_again_after_a_pause_cut_off_the_chunk_that_should_have(
-    open_runner: Open,
-):
+def test_a_table_is_made_again_after_a_pause_cut_off_the_chunk_that_should_have(open_runner: Open):
     runner = open_runner()
     runner.backfill(4)
     runner.dbt.before = lambda _: runner.ledger.controls.pause("shop", "by hand", runner.world.at)
@@ -473,11 +471,7 @@ def test_a_window_that_runs_for_a_table_alone_is_tried_again_if_dbt_is_killed(op
     runner.dbt.broken.clear()
     runner.dbt.faults = [Fault(KILLED)]
     done = runner.backfill(4)
-    assert [i.nodes for i in done.asked] == [
-        ("prices",),
-        ("prices",),
-        ("totals", "lines"),
-    ]
+    assert [i.nodes for i in done.asked] == [("prices",), ("prices",), ("totals", "lines")]
     assert done.states == [RunState.SUCCESS] + [RunState.UNCHECKED] * 2
     assert len(runner.witness.waits) == 1
 

@@ -58,10 +58,7 @@ def said(found: WorkspaceBlockers, name: str = "landing.lines") -> str | None:
     [
         (utc("2026-06-20 00:00"), None),
         (utc("2026-06-19 23:00"), None),  # it is allowed a lag of an hour
-        (
-            utc("2026-06-19 22:59"),
-            "landing.lines is loaded only up to 2026-06-19 22:59 UTC",
-        ),
+        (utc("2026-06-19 22:59"), "landing.lines is loaded only up to 2026-06-19 22:59 UTC"),
         (None, "landing.lines has no rows"),
         (
             EngineError("landing.lines cannot be asked: it is gone"),

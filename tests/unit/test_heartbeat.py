@@ -12,14 +12,7 @@ import pytest
 from runner.core.errors import LedgerError
 from runner.execution.heartbeat import BEATS_PER_LEASE, Heartbeat, repeating
 from runner.ledger import Leases
-from tests.unit.ledger_fixtures import (
-    NOW,
-    PIPELINE,
-    WEEK,
-    opened,
-    started,
-    wait_until,
-)
+from tests.unit.ledger_fixtures import NOW, PIPELINE, WEEK, opened, started, wait_until
 
 BEAT = 0.0005
 

@@ -10,13 +10,7 @@ import pytest
 from runner.core.chunks import Chunk
 from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
-from runner.dbt.protocol import (
-    Evidence,
-    InvocationResult,
-    NodeResult,
-    Publication,
-    WindowEvidence,
-)
+from runner.dbt.protocol import Evidence, InvocationResult, NodeResult, Publication, WindowEvidence
 from runner.dbt.reports import killed
 from runner.execution.verdicts import Judgement, WindowJudgement, judge
 from runner.ledger import CheckFinding, ModelRun

@@ -84,11 +84,7 @@ def test_a_day_without_trade_lands_no_file_and_is_a_zero_at_the_source(tmp_path:
     with (tmp_path / "control_totals.csv").open() as file:
         totals = {row.pop("business_date"): row for row in csv.DictReader(file)}
     assert len(totals) == 365
-    assert totals["2017-12-25"] == {
-        "line_count": "0",
-        "basket_count": "0",
-        "sales_value": "0.00",
-    }
+    assert totals["2017-12-25"] == {"line_count": "0", "basket_count": "0", "sales_value": "0.00"}
 
 
 @pytest.mark.parametrize(

@@ -290,12 +290,7 @@ def test_a_writer_that_never_ends_is_waited_for_and_named(
 
 @pytest.mark.parametrize(
     "url",
-    [
-        "/var/lib/ledger.db",
-        "oracle9://host/db",
-        "mysql://host/db",
-        "postgresql+nodriver://host/db",
-    ],
+    ["/var/lib/ledger.db", "oracle9://host/db", "mysql://host/db", "postgresql+nodriver://host/db"],
 )
 def test_a_url_that_opens_nothing(url: str):
     assert "write DAYBREAK_LEDGER like" in error_of(url, UsageError)

@@ -303,10 +303,7 @@ def test_the_work_on_a_model_is_told_by_window_and_run(ledger: Ledger):
     ]
     assert [
         w.run_id for w in ledger.results.find_work(["daily_revenue", "report"], span(WEEK[1:3]))
-    ] == [
-        *["backfill__2026-06-02"] * 2,
-        *["backfill__2026-06-02.2"] * 2,
-    ]
+    ] == [*["backfill__2026-06-02"] * 2, *["backfill__2026-06-02.2"] * 2]
     assert ledger.results.find_work(["daily_revenue"], WEEK[2].span) == []
     (last,) = ledger.results.find_last_work(["report", "unknown"])
     assert (last.done, last.run_id) == (other, "backfill__2026-06-02.2")

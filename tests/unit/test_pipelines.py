@@ -17,10 +17,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 def model(
-    name: str,
-    *parents: str,
-    grain: Grain | None = Grain.DAY,
-    begin: date | None = date(2026, 3, 1),
+    name: str, *parents: str, grain: Grain | None = Grain.DAY, begin: date | None = date(2026, 3, 1)
 ) -> Node:
     ids = tuple(f"model.shop.{parent}" for parent in parents)
     return Node(f"model.shop.{name}", name, "model", "incremental", ids, grain, begin)
@@ -62,11 +59,7 @@ def test_what_the_config_repeats_may_be_repeated():
     ("nodes", "config", "said"),
     [
         ([model("a")], {"grain": "hour"}, r"says grain hour, but selects a \(day\)"),
-        (
-            [model("a"), model("b", grain=Grain.HOUR)],
-            {},
-            r"mixes grains: a \(day\), b \(hour\)",
-        ),
+        ([model("a"), model("b", grain=Grain.HOUR)], {}, r"mixes grains: a \(day\), b \(hour\)"),
         (
             [model("a"), model("b", grain=Grain.HOUR)],
             {"grain": "day"},

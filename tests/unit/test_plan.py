@@ -253,11 +253,7 @@ def test_what_reads_a_window_that_runs_runs_too():
         subject("shares", "suscss.", "totals"),
         subject("weather", "sssssss"),
     ]
-    assert runs(plan_of(found)) == {
-        "orders": "xxx...x",
-        "totals": "xxx...x",
-        "shares": "xxx...x",
-    }
+    assert runs(plan_of(found)) == {"orders": "xxx...x", "totals": "xxx...x", "shares": "xxx...x"}
     assert runs(plan_of(found, Reprocess.STALE)) == {
         "orders": "xxx.x.x",
         "totals": "xxx.x.x",

@@ -48,12 +48,7 @@ def node(name: str, *parents: str, kind: str = "model", **said: Any) -> Node:
 
 def windowed(name: str, *parents: str, begin: date | None = None, code: str = "now") -> Node:
     return node(
-        name,
-        *parents,
-        materialized="incremental",
-        grain=Grain.DAY,
-        begin=begin,
-        code_hash=code,
+        name, *parents, materialized="incremental", grain=Grain.DAY, begin=begin, code_hash=code
     )
 
 

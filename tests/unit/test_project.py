@@ -207,12 +207,7 @@ def test_what_is_built_from_windows_knows_it_however_far_away(folder: Path):
     }
     project = project_of(folder, nodes)
     reading = {unique_id for unique_id, node in project.nodes.items() if node.reads_windows}
-    assert reading == {
-        "model.shop.table",
-        "model.shop.view",
-        "test.shop.g",
-        "exposure.shop.report",
-    }
+    assert reading == {"model.shop.table", "model.shop.view", "test.shop.g", "exposure.shop.report"}
 
 
 def test_a_selection_of_nothing_that_can_be_built_is_refused(folder: Path):
@@ -461,8 +456,7 @@ def test_a_file_that_is_removed_or_renamed_changes_the_fingerprint(folder: Path)
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["target/manifest.json", "logs/dbt.log", "data/a.parquet", ".daybreak/x", "README.md"],
+    "path", ["target/manifest.json", "logs/dbt.log", "data/a.parquet", ".daybreak/x", "README.md"]
 )
 def test_what_dbt_does_not_parse_leaves_the_fingerprint(folder: Path, path: str):
     before = fingerprint(folder)
@@ -508,8 +502,7 @@ def test_profiles_are_where_dbt_looks_for_them(
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"),
-    [("DBT_TARGET", True), ("DAYBREAK_WAREHOUSE", True), ("EDITOR", False)],
+    ("name", "changes"), [("DBT_TARGET", True), ("DAYBREAK_WAREHOUSE", True), ("EDITOR", False)]
 )
 def test_the_environment_that_dbt_and_daybreak_read_counts(
     folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, changes: bool

@@ -18,7 +18,7 @@ from runner.execution.recovery import recover
 from runner.ledger import Leases, owners
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, days, gate, shop, table, windowed
-from tests.unit.running import Runner, open_ledger, Witness
+from tests.unit.running import Runner, Witness, open_ledger
 
 # What a gate has let through is judged when it is published; the rest waits for its check.
 SHOP = shop(
@@ -123,10 +123,7 @@ def test_a_run_that_was_stopped_when_all_was_published_and_judged_has_not_been_c
 
 
 def test_what_a_check_had_condemned_stays_condemned(open_runner: Open):
-    first = open_runner(
-        faults=[Fault(Killed(), after=None)],
-        bad={"revenue_check": {"2017-03-02"}},
-    )
+    first = open_runner(faults=[Fault(Killed(), after=None)], bad={"revenue_check": {"2017-03-02"}})
     killed(first, 3)
     second = open_runner(dbt=first.dbt)
     recover(second.context)

@@ -49,10 +49,7 @@ def test_the_first_objection_is_said_in_one_line_and_the_other_models_are_named(
 
 def test_who_is_allowed_is_kept_with_every_reason():
     found = refuse_unsafe({"orders"}, [CLOCK, DISPROVED, CLOCK, APPEND], allowed=("orders",))
-    assert found == (
-        Allowance("orders", "DB01 clock or chance"),
-        Allowance("orders", "disproved"),
-    )
+    assert found == (Allowance("orders", "DB01 clock or chance"), Allowance("orders", "disproved"))
 
 
 def test_what_is_disproved_is_objected_to():

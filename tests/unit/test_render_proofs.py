@@ -8,12 +8,7 @@ from zoneinfo import ZoneInfo
 from runner.core.proofs import Proof, ProofVerdict, Property, PropertyResult, Result
 from runner.core.windows import Calendar, Grain
 from runner.proving.results import Difference, ProofReport, ReplayFinding
-from runner.render.proofs import (
-    proof_page,
-    proof_record,
-    proofs_in_words,
-    proofs_record,
-)
+from runner.render.proofs import proof_page, proof_record, proofs_in_words, proofs_record
 
 CALENDAR = Calendar(Grain.DAY, ZoneInfo("UTC"))
 DAYS = tuple(CALENDAR.windows(CALENDAR.span_of_dates(date(2026, 3, 4), date(2026, 3, 6))))

@@ -278,8 +278,7 @@ def test_what_is_told_of_a_source_is_read():
     }
     report = {"publications": [], "evidence": [], "schema": told}
     schema = schema_told(
-        "landing.lines",
-        invocation_result([], f"{REPORT_PREFIX}{json.dumps(report)}", None, 1.0),
+        "landing.lines", invocation_result([], f"{REPORT_PREFIX}{json.dumps(report)}", None, 1.0)
     )
     assert schema == SourceSchema(
         source="landing.lines",

@@ -162,10 +162,7 @@ def test_a_weekly_tick_makes_a_week_of_days_due_at_once():
     assert mondays.due_end(days, before) == utc("2026-06-15")
     assert mondays.next_due(days, before) == (days.labelled("2026-06-15"), after)
     assert mondays.due_end(days, after) == utc("2026-06-22")
-    assert mondays.next_due(days, after) == (
-        days.labelled("2026-06-22"),
-        utc("2026-06-29T05:00"),
-    )
+    assert mondays.next_due(days, after) == (days.labelled("2026-06-22"), utc("2026-06-29T05:00"))
 
 
 def test_a_window_is_due_at_a_tick_at_its_very_end():

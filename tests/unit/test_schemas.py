@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from runner.cli import accept as schemas
 from runner.core.errors import UsageError
 from runner.dbt.protocol import SourceSchema
 from runner.project.manifest import Node, Project
 from runner.render.schema import SCHEMA, accepted_page, schema_page
-from runner.warehouse import schemas
 
 SOURCES = ("landing.transactions", "landing.products", "raw.control.totals")
 PROJECT = Project(

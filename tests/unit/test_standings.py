@@ -65,10 +65,7 @@ def status_of(known: WindowRecord) -> WindowStatus:
 
 def test_what_is_desired_and_unknown_is_missing():
     assert statuses(subject("orders", ".......")) == {"missing": "xxxxxxx"}
-    assert statuses(subject("orders", "s..s...")) == {
-        "success": "x..x...",
-        "missing": ".xx.xxx",
-    }
+    assert statuses(subject("orders", "s..s...")) == {"success": "x..x...", "missing": ".xx.xxx"}
 
 
 def test_what_is_not_desired_has_no_status_whatever_is_known_of_it():
@@ -212,9 +209,7 @@ def test_each_range_that_failed_is_asked_for_its_own_inputs():
         asked.append(span)
         return SAME if span == from_to(1, 2) else "mended"
 
-    known = Timeline(
-        [(from_to(1, 2), BLOCKED), (from_to(4, 5), BLOCKED), (day(6), LETTERS["s"])],
-    )
+    known = Timeline([(from_to(1, 2), BLOCKED), (from_to(4, 5), BLOCKED), (day(6), LETTERS["s"])])
     model = replace(subject("orders", "......"), known=known, inputs=inputs)
     assert statuses(model) == {
         "blocked": "xx.....",

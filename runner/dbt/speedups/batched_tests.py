@@ -161,9 +161,8 @@ def _ask(runners: list[OneOfMany], manifest: Any) -> None:
         began = time.monotonic()
         context = generate_runtime_model_context(tests[0], first.config, manifest)
         counts = (_count(place, test, context) for place, test in enumerate(tests))
-        response, table = first.adapter.execute(
-            "\nunion all\n".join(counts), auto_begin=True, fetch=True
-        )
+        statement = "\nunion all\n".join(counts)
+        response, table = first.adapter.execute(statement, auto_begin=True, fetch=True)
         share = (time.monotonic() - began) / len(tests)
     said = response.to_dict(omit_none=True)
     for place, *counted in table.rows:

@@ -20,26 +20,10 @@ from runner.dbt.speedups import UnexpectedDbtError, expect
 
 _GROUPS = ("nodes", "sources", "exposures", "unit_tests")
 _OF_NODES = (
-    "name",
-    "resource_type",
-    "package_name",
-    "original_file_path",
-    "database",
-    "schema",
-    "alias",
-    "identifier",
-    "raw_code",
-    "depends_on",
-    "config",
-    "unrendered_config",
-    "meta",
-    "source_meta",
-    "attached_node",
-    "test_metadata",
-    "freshness",
-    "loaded_at_field",
-    "loaded_at_query",
-)
+    "name", "resource_type", "package_name", "original_file_path", "database", "schema", "alias",
+    "identifier", "raw_code", "depends_on", "config", "unrendered_config", "meta", "source_meta",
+    "attached_node", "test_metadata", "freshness", "loaded_at_field", "loaded_at_query",
+)  # fmt: skip
 _OF_MACROS = ("package_name", "original_file_path", "macro_sql", "depends_on")
 
 
