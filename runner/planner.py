@@ -175,7 +175,7 @@ class Planner:
                 parents=tuple(sorted(self.pipeline.parents[node.name])),
                 desired=self._desired(node, now) if node.is_windowed else None,
                 code_hashes=equal_hashes(node.code_hash, record.accepted.get(node.name, ())),
-                known=record.known.get(node.name, Timeline()),
+                records=record.known.get(node.name, Timeline()),
                 inputs=self.inputs_of(node),
                 newest=self._newest(node, now),
                 follows=node in self.pipeline.following_tables,

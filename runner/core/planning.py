@@ -73,7 +73,7 @@ class Held:
 class ModelPlan:
     """One model of a plan."""
 
-    subject: PlannedNode
+    node: PlannedNode
     statuses: Statuses  # of the windows asked for
     runs: Spans  # built
     checks: Spans  # only judged
@@ -86,7 +86,7 @@ class ModelPlan:
 
     def why(self, status: WindowStatus, span: Span) -> str | None:
         """More about the status of some windows."""
-        return explained(self.subject, status, span)
+        return explained(self.node, status, span)
 
 
 @dataclass(frozen=True)
@@ -136,18 +136,18 @@ class Plan:
 
 
 def make_plan(
-    calendar: Calendar, subjects: Sequence[PlannedNode], in_flight: Spans, request: RunRequest
+    calendar: Calendar, nodes: Sequence[PlannedNode], in_flight: Spans, request: RunRequest
 ) -> Plan:
-    """Subtract what is done from what should exist; ``subjects`` come parents first."""
+    """Subtract what is done from what should exist; ``nodes`` come parents first."""
     drafts: dict[str, Draft] = {}
-    for subject in subjects:
+    for node in nodes:
         statuses = {
             status: inside
-            for status, spans in assess(subject, calendar, in_flight).items()
+            for status, spans in assess(node, calendar, in_flight).items()
             if (inside := spans & request.windows)
         }
-        parents = [drafts[name] for name in subject.parents if name in drafts]
-        drafts[subject.name] = drafted(calendar, subject, statuses, parents, request)
+        parents = [drafts[name] for name in node.parents if name in drafts]
+        drafts[node.name] = drafted(calendar, node, statuses, parents, request)
     models = tuple(draft.plan for draft in drafts.values() if draft.plan.statuses)
     pieces = tuple(_pieces(models))
     busy = Spans(piece.span for piece in pieces)
@@ -160,14 +160,14 @@ def _pieces(models: Sequence[ModelPlan]) -> Iterator[Chunk]:
 
     What knows no windows is built with whatever runs; alone only where nothing else does.
     """
-    busy = Spans(span for m in models if m.subject.is_windowed for span in m.todo)
-    runs = {m.subject.name: m.runs if m.subject.is_windowed else m.runs - busy for m in models}
-    todo = [span for m in models for spans in (runs[m.subject.name], m.checks) for span in spans]
+    busy = Spans(span for m in models if m.node.is_windowed for span in m.todo)
+    runs = {m.node.name: m.runs if m.node.is_windowed else m.runs - busy for m in models}
+    todo = [span for m in models for spans in (runs[m.node.name], m.checks) for span in spans]
     bounds = sorted({bound for span in todo for bound in (span.start, span.end)})
     parts = []
     for span in starmap(Span, pairwise(bounds)):
-        built = tuple(m.subject.name for m in models if span in runs[m.subject.name])
-        judged = tuple(m.subject.name for m in models if span in m.checks)
+        built = tuple(m.node.name for m in models if span in runs[m.node.name])
+        judged = tuple(m.node.name for m in models if span in m.checks)
         parts.append((span, (built, judged)))
     for span, (built, judged) in Timeline(parts):
         if built or judged:
@@ -179,7 +179,7 @@ def _with_reasons(chunk: Chunk, models: Sequence[ModelPlan]) -> Chunk:
     found = {
         status
         for model in models
-        if model.subject.name in names
+        if model.node.name in names
         for status, spans in model.statuses.items()
         if spans.meets(chunk.span)
     }
@@ -198,22 +198,22 @@ class Draft:
 
 def drafted(
     calendar: Calendar,
-    subject: PlannedNode,
+    node: PlannedNode,
     statuses: Statuses,
     parents: Sequence[Draft],
     request: RunRequest,
 ) -> Draft:
     """A model's draft; ``statuses`` are those of the windows asked for, ``parents`` its own."""
-    is_selected = request.select is None or subject.name in request.select
+    is_selected = request.select is None or node.name in request.select
     taken = request.takes | ({WindowStatus.BLOCKED} if request.force else set())
     todo = _union(spans for status, spans in statuses.items() if status in taken)
     if request.outdated:
-        todo |= statuses.get(WindowStatus.STALE, _NONE) & subject.outdated(calendar)
+        todo |= statuses.get(WindowStatus.STALE, _NONE) & node.outdated(calendar)
     flows = _union(parent.flows for parent in parents)
     may_follow = _union(s for status, s in statuses.items() if status is not WindowStatus.IN_FLIGHT)
     if not is_selected:
         todo = _NONE
-    elif subject.is_windowed:
+    elif node.is_windowed:
         todo |= flows & may_follow
     # Several ways through views may lead to the same parent.
     upstream = list(dict.fromkeys(held for parent in parents for held in parent.bad))
@@ -222,17 +222,17 @@ def drafted(
     # Who asks for what is done already asks to have it built again, not judged.
     rebuilds = WindowStatus.SUCCESS in request.takes
     checks = _NONE if rebuilds else (todo & statuses.get(WindowStatus.PUBLISHED, _NONE)) - flows
-    plan = ModelPlan(subject, statuses, todo - checks, checks, tuple(held))
+    plan = ModelPlan(node, statuses, todo - checks, checks, tuple(held))
     bad = [
-        Held(span, subject.name, status)
+        Held(span, node.name, status)
         for status, spans in statuses.items()
         if status not in GOOD
         for span in spans - todo
     ]
-    if subject.is_windowed:
+    if node.is_windowed:
         return Draft(plan, plan.runs, tuple(bad))
     # What reads a view reads on. What was only not built yet does not make its readers wrong.
-    unfit = (*_BROKEN, WindowStatus.IN_FLIGHT) if subject.follows else _BROKEN
+    unfit = (*_BROKEN, WindowStatus.IN_FLIGHT) if node.follows else _BROKEN
     broken = [held for held in bad if held.status in unfit]
     mended = plan.runs & _union(statuses.get(status, _NONE) for status in _BROKEN)
     return Draft(plan, flows | mended, (*broken, *upstream))
@@ -247,7 +247,7 @@ def skipped(
 ) -> Iterator[Skipped]:
     """The windows of which nothing runs, each with the worst that is true of it."""
     left = request.windows - busy
-    asked = [m for m in models if request.select is None or m.subject.name in request.select]
+    asked = [m for m in models if request.select is None or m.node.name in request.select]
     found: list[tuple[Span, tuple[WindowStatus, str]]] = []
     for status, model in product(WindowStatus, asked):
         spans = left & model.statuses.get(status, _NONE)
@@ -262,7 +262,7 @@ def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[
     """Spans cut where something else is known of a model, or another parent holds it back."""
     if not spans:
         return
-    edges = (*spans, *(span for span, _ in model.subject.known), *(h.span for h in model.held))
+    edges = (*spans, *(span for span, _ in model.node.records), *(h.span for h in model.held))
     bounds = {calendar.floor(bound) for edge in edges for bound in (edge.start, edge.end)}
     yield from (span for span in starmap(Span, pairwise(sorted(bounds))) if span in spans)
 
@@ -270,7 +270,7 @@ def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[
 def _reason(model: ModelPlan, status: WindowStatus, span: Span) -> str:
     if status is WindowStatus.IN_FLIGHT:
         return "in flight"
-    name = model.subject.name
+    name = model.node.name
     for held in model.held:
         if held.span.start <= span.start < held.span.end:
             return f"{name} waits: {held.parent} is {held.status}"

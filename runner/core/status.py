@@ -102,7 +102,7 @@ class PlannedNode:
     parents: tuple[str, ...]  # names of the pipeline's nodes that it reads, directly
     desired: Spans | None  # every window it should have; None: it knows no windows
     code_hashes: frozenset[str]  # of its code now, and of code accepted as equal to it
-    known: Timeline[WindowRecord]
+    records: Timeline[WindowRecord]
     inputs: InputsOf
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
     follows: bool = False  # a table made from windows: built once all that run are done
@@ -114,17 +114,17 @@ class PlannedNode:
 
     def outdated(self, calendar: Calendar) -> Spans:
         """The windows that something has happened to since they were worked on: not to the code."""
-        return _touched_windows(calendar, self.known.where(lambda known: known.is_outdated))
+        return _touched_windows(calendar, self.records.where(lambda known: known.is_outdated))
 
 
-def explained(subject: PlannedNode, status: WindowStatus, span: Span) -> str | None:
+def explained(node: PlannedNode, status: WindowStatus, span: Span) -> str | None:
     """Explain the status of the windows at the start of ``span``, if there is more to say."""
-    known = subject.known.at(span.start)
+    known = node.records.at(span.start)
     if known is None or status in _SELF_EXPLAINING:
         return None
     if status is not WindowStatus.STALE:
         return known.reason
-    reasons = [_why_stale(part) for _, part in subject.known.touching(span)]
+    reasons = [_why_stale(part) for _, part in node.records.touching(span)]
     return in_short(list(dict.fromkeys(reasons)))
 
 
@@ -140,21 +140,21 @@ def _why_stale(known: WindowRecord) -> str:
     return "its code has changed"
 
 
-def assess(subject: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
+def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
     """Give every window of a node its status, exactly one.
 
     Windows cut by an earlier grain: what is wrong with a part of a window is wrong with all of
     it, and it is published only if the whole of it is.
     """
-    known = _by_status(subject)
+    known = _by_status(node)
     known[WindowStatus.IN_FLIGHT] = in_flight
-    if subject.desired is not None:
-        left = subject.desired
-        covered = _whole_windows(calendar, subject.known.covered)
+    if node.desired is not None:
+        left = node.desired
+        covered = _whole_windows(calendar, node.records.covered)
     else:  # without windows: it has failed in the name of one, or is right as a whole
-        wrong = subject.known.where(lambda known: known.standing.state is not RunState.SUCCESS)
+        wrong = node.records.where(lambda known: known.standing.state is not RunState.SUCCESS)
         left = covered = _touched_windows(calendar, wrong)
-        if in_flight and subject.follows:  # whoever works on windows builds it after the last
+        if in_flight and node.follows:  # whoever works on windows builds it after the last
             known[WindowStatus.IN_FLIGHT] = covered
     found: dict[WindowStatus, Spans] = {}
     for status in WindowStatus:
@@ -163,20 +163,20 @@ def assess(subject: PlannedNode, calendar: Calendar, in_flight: Spans) -> Status
             spans &= covered
         left -= spans
         found[status] = spans
-    if subject.is_windowed:
+    if node.is_windowed:
         found[WindowStatus.MISSING] = left
-    elif not covered and subject.newest is not None and not in_flight:
-        found |= _as_a_whole(subject, subject.newest)
+    elif not covered and node.newest is not None and not in_flight:
+        found |= _as_a_whole(node, node.newest)
     return {status: spans for status, spans in found.items() if spans}
 
 
-def _as_a_whole(subject: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
+def _as_a_whole(node: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
     """Assess something without windows that has not failed: never built, or outdated."""
-    known = [value for _, value in subject.known]
+    known = [value for _, value in node.records]
     if not known:
         return {WindowStatus.MISSING: Spans([newest])}
     hashes = {value.code_hash for value in known if value.code_hash is not None}
-    return {} if hashes <= subject.code_hashes else {WindowStatus.STALE: Spans([newest])}
+    return {} if hashes <= node.code_hashes else {WindowStatus.STALE: Spans([newest])}
 
 
 _PUBLISHED = frozenset(
@@ -184,20 +184,20 @@ _PUBLISHED = frozenset(
 )
 
 
-def _by_status(subject: PlannedNode) -> dict[WindowStatus, Spans]:
-    found = grouped((_status(subject, span, known), span) for span, known in subject.known)
+def _by_status(node: PlannedNode) -> dict[WindowStatus, Spans]:
+    found = grouped((_status(node, span, known), span) for span, known in node.records)
     return {status: Spans(spans) for status, spans in found.items()}
 
 
-def _status(subject: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
-    is_other_code = known.code_hash is not None and known.code_hash not in subject.code_hashes
+def _status(node: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
+    is_other_code = known.code_hash is not None and known.code_hash not in node.code_hashes
     is_stale = is_other_code or known.is_outdated
     if known.standing is WorkResult.FAILED:
-        is_same = not is_stale and known.inputs is not None and subject.inputs(span) == known.inputs
+        is_same = not is_stale and known.inputs is not None and node.inputs(span) == known.inputs
         return WindowStatus.BLOCKED if is_same else WindowStatus.FAILED
     if is_stale and known.standing is WorkResult.PUBLISHED:
         return WindowStatus.FAILED  # to judge what will be replaced is in vain
-    if is_stale and subject.is_windowed and known.standing is not WorkResult.INCORRECT:
+    if is_stale and node.is_windowed and known.standing is not WorkResult.INCORRECT:
         return WindowStatus.STALE
     return WindowStatus(known.standing.value)
 

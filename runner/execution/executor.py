@@ -277,9 +277,9 @@ class Executor:
 def _bad_rows(plan: Plan) -> dict[str, Spans]:
     """Return the windows of published rows that a check has condemned, by model."""
     return {
-        model.subject.name: model.subject.known.where(
+        model.node.name: model.node.records.where(
             lambda known: known.standing is WorkResult.INCORRECT and known.has_rows
         )
         for model in plan.models
-        if model.subject.is_windowed
+        if model.node.is_windowed
     }

@@ -103,22 +103,22 @@ class Tracer:
                 return replace(found, remark="cannot be seen from here")
             landed = "landed" if count else "nothing landed"
             return replace(found, remark=landed, is_absent=not count, location=node.location)
-        subject = self._subject(node, home, span)
+        planned = self._planned(node, home, span)
         calendar = home.pipeline.calendar if home else self._calendar(node)
         in_flight = home.in_flight() if home else Spans()
         if calendar is None:
             return replace(found, remark="built by no pipeline")
-        statuses = assess(subject, calendar, in_flight)
+        statuses = assess(planned, calendar, in_flight)
         if node.is_windowed:
-            parts = tuple(_windowed_parts(subject, statuses, calendar, self._touched(node, span)))
+            parts = tuple(_windowed_parts(planned, statuses, calendar, self._touched(node, span)))
             remark = None if parts else "has no such window"
         else:
-            parts = tuple(_whole_parts(subject, statuses, span))
+            parts = tuple(_whole_parts(planned, statuses, span))
             remark = "text only" if node.materialized == "ephemeral" else "not built yet"
-        parts = tuple(_with_work(part, works, subject, node) for part in parts)
+        parts = tuple(_with_work(part, works, planned, node) for part in parts)
         return replace(found, parts=parts, remark=remark)
 
-    def _subject(self, node: Node, home: Planner | None, span: Span) -> PlannedNode:
+    def _planned(self, node: Node, home: Planner | None, span: Span) -> PlannedNode:
         if home is not None:
             name = home.pipeline.name
             if name not in self._subjects:
@@ -130,7 +130,7 @@ class Tracer:
             parents=(),
             desired=Spans([self._touched(node, span)]) if node.is_windowed else None,
             code_hashes=equal_hashes(node.code_hash, accepted),
-            known=self.ledger.windows.get_records().get(node.name, Timeline()),
+            records=self.ledger.windows.get_records().get(node.name, Timeline()),
             inputs=lambda _: None,
         )
 
@@ -144,7 +144,7 @@ class Tracer:
 
 
 def _windowed_parts(
-    subject: PlannedNode, statuses: Statuses, calendar: Calendar, touched: Span
+    planned: PlannedNode, statuses: Statuses, calendar: Calendar, touched: Span
 ) -> Iterator[WindowRange]:
     """Yield the windows of a model in a span, neighbours of which the same is known as one."""
     inside = Spans([touched])
@@ -152,7 +152,7 @@ def _windowed_parts(
 
     def known(window: Window) -> tuple[WindowStatus | None, str | None]:
         status = timeline.at(window.start)
-        return status, explained(subject, status, window.span) if status else None
+        return status, explained(planned, status, window.span) if status else None
 
     for (status, why), same in groupby(calendar.windows(touched), known):
         windows = list(same)
@@ -162,21 +162,21 @@ def _windowed_parts(
             yield WindowRange(Span(first.start, last.end), label, status, why)
 
 
-def _whole_parts(subject: PlannedNode, statuses: Statuses, span: Span) -> Iterator[WindowRange]:
+def _whole_parts(planned: PlannedNode, statuses: Statuses, span: Span) -> Iterator[WindowRange]:
     """Yield what is known of a node without windows: one thing, or what is wrong with it."""
     for status, spans in statuses.items():
         for wrong in spans:
-            yield WindowRange(wrong, "", status, explained(subject, status, wrong))
+            yield WindowRange(wrong, "", status, explained(planned, status, wrong))
             return
-    if subject.known.covered:
+    if planned.records.covered:
         yield WindowRange(span, "", WindowStatus.SUCCESS)
 
 
 def _with_work(
-    part: WindowRange, works: Sequence[ModelWork], subject: PlannedNode, node: Node
+    part: WindowRange, works: Sequence[ModelWork], planned: PlannedNode, node: Node
 ) -> WindowRange:
     """Add to a part which run has made it, when, and how many rows there are."""
-    known = subject.known.at(part.span.start)
+    known = planned.records.at(part.span.start)
     code_hash = known.code_hash if known else None
     mine = [w for w in works if not node.is_windowed or Spans([w.span]).meets(part.span)]
     if mine:
@@ -192,5 +192,5 @@ def _with_work(
             run_id=last.run_id,
             kept_from=holds.run_id if holds and last.done.row_count is None else None,
         )
-    is_older = bool(code_hash) and code_hash not in subject.code_hashes
+    is_older = bool(code_hash) and code_hash not in planned.code_hashes
     return replace(part, code_hash=code_hash or None, is_older_code=is_older)

@@ -83,7 +83,7 @@ def stand_of(plan: Plan, now: datetime) -> PipelineFigures:
         found = left & Spans(
             span
             for model in plan.models
-            if model.subject.is_windowed
+            if model.node.is_windowed
             for span in model.statuses.get(status, ())
         )
         windows[status] = sum(plan.calendar.count(span) for span in found)

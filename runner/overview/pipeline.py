@@ -68,12 +68,12 @@ class PipelineStatus:
     @property
     def windowed(self) -> list[ModelPlan]:
         """The models that have windows, in the order of the graph."""
-        return [model for model in self.plan.models if model.subject.is_windowed]
+        return [model for model in self.plan.models if model.node.is_windowed]
 
     @property
     def others(self) -> list[ModelPlan]:
         """The nodes without windows that are not as they should be."""
-        whole = (model for model in self.plan.models if not model.subject.is_windowed)
+        whole = (model for model in self.plan.models if not model.node.is_windowed)
         return [model for model in whole if not model.statuses.keys().isdisjoint(WRONG)]
 
     def counts(self, model: ModelPlan) -> dict[WindowStatus, int]:

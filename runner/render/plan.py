@@ -69,7 +69,7 @@ def ranges_of(model: ModelPlan) -> Iterator[ModelRange]:
     for status, spans in model.statuses.items():
         for span in spans:
             why = model.why(status, span)
-            yield ModelRange(model.subject.name, span, status, status.verdict, why)
+            yield ModelRange(model.node.name, span, status, status.verdict, why)
 
 
 def plan_page(pipeline: Pipeline, plan: Plan, proofs: Mapping[str, Proof | None]) -> str:
@@ -97,7 +97,7 @@ def plan_record(
     record: dict[str, Any] = {
         "models": [
             {
-                "model": model.subject.name,
+                "model": model.node.name,
                 "windows": ranges.records(ranges_of(model)),
                 "held": held.records(model.held),
             }
@@ -115,7 +115,7 @@ def _wrong_ranges(model: ModelPlan) -> Iterator[ModelRange]:
     yield from (found for found in ranges_of(model) if found.status not in _AS_IT_SHOULD_BE)
     for held in model.held:
         why = held_in_words(held)
-        yield ModelRange(model.subject.name, held.span, "held back", _UNKNOWN, why)
+        yield ModelRange(model.node.name, held.span, "held back", _UNKNOWN, why)
 
 
 def _work(plan: Plan) -> str:
@@ -149,7 +149,7 @@ def _skip_table(plan: Plan) -> Table:
 
 def _models_in_words(chunk: Chunk, plan: Plan) -> str:
     """Name the models of a chunk; those that are only judged are said to be."""
-    windowed = [model.subject.name for model in plan.models if model.subject.is_windowed]
+    windowed = [model.node.name for model in plan.models if model.node.is_windowed]
     built = "all" if list(chunk.models) == windowed else ", ".join(chunk.models)
     judged = f"checks of {', '.join(chunk.checks)}" if chunk.checks else ""
     return "; ".join(words for words in (built, judged) if words)

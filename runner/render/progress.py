@@ -89,7 +89,7 @@ class ProgressDisplay(Observer):
             for held in model.held:
                 for span in plan.windows.inside(held.span):
                     where, why = self._where(span), held_in_words(held)
-                    self._print(f"{model.subject.name} held back {where}: {why}")
+                    self._print(f"{model.node.name} held back {where}: {why}")
         if plan.span is None:
             self._print(f"0 runs queued: nothing to do{self._hint(plan)}")
             return

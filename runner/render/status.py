@@ -69,9 +69,9 @@ def status_record(pipeline: PipelineStatus) -> dict[str, Any]:
         "paused": pipeline.pause.reason if pipeline.pause else None,
         "models": [
             {
-                "model": model.subject.name,
-                "is_windowed": model.subject.is_windowed,
-                "counts": pipeline.counts(model) if model.subject.is_windowed else {},
+                "model": model.node.name,
+                "is_windowed": model.node.is_windowed,
+                "counts": pipeline.counts(model) if model.node.is_windowed else {},
                 "ranges": ranges.records(ranges_of(model)),
             }
             for model in pipeline.plan.models
@@ -93,7 +93,7 @@ class Layout:
     def fitting(cls, pipeline: PipelineStatus, terminal: Terminal, newest: int | None) -> Layout:
         """Show as many windows as fit beside the names, and the counts if enough are left."""
         models = [*pipeline.windowed, *pipeline.others]
-        longest = max((len(model.subject.name) for model in models), default=0)
+        longest = max((len(model.node.name) for model in models), default=0)
         name_width = min(longest, max(20, terminal.width // 3))
         counts = [_counts_in_words(pipeline.counts(model)) for model in pipeline.windowed]
         room = terminal.width - name_width - len(_GAP)
@@ -107,7 +107,7 @@ class Layout:
 
     def name(self, model: ModelPlan) -> str:
         """Return a model's name and the gap after it."""
-        return _cut(model.subject.name, self.name_width).ljust(self.name_width) + _GAP
+        return _cut(model.node.name, self.name_width).ljust(self.name_width) + _GAP
 
 
 def _headline(pipeline: PipelineStatus, terminal: Terminal) -> str:
@@ -179,7 +179,7 @@ def _older(pipeline: PipelineStatus, layout: Layout) -> list[str]:
         }
         if counts:
             words = f"all {next(iter(counts))}" if len(counts) == 1 else _counts_in_words(counts)
-            by_words.setdefault(words, []).append(model.subject.name)
+            by_words.setdefault(words, []).append(model.node.name)
     older = f"… {pipeline.grid.count(left):,} older: "
     if len(by_words) == 1:
         return [older + next(iter(by_words))]
@@ -207,7 +207,7 @@ def _wrong(pipeline: PipelineStatus) -> list[str]:
         for status in WRONG:
             for span in model.statuses.get(status, ()):
                 key = (status, span, model.why(status, span))
-                by_range.setdefault(key, []).append(model.subject.name)
+                by_range.setdefault(key, []).append(model.node.name)
     worst = sorted(by_range, key=lambda key: key[1].start, reverse=True)
     worst.sort(key=lambda key: WRONG.index(key[0]))  # stable: of the same the newest first
     calendar = pipeline.plan.calendar

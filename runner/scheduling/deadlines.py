@@ -148,7 +148,7 @@ def _gone_wrong(pipeline: Pipeline, plan: Plan) -> Timeline[Incident]:
     for kind, statuses in _WRONG.items():
         for model in reversed(plan.models):  # what is painted last is said: parents
             wrong = Spans(s for status in statuses for s in model.statuses.get(status, Spans()))
-            name, known = model.subject.name, model.subject.known.within(wrong)
+            name, known = model.node.name, model.node.records.within(wrong)
             told = ((span, f"{name}: {value.reason}") for span, value in known if value.reason)
             reasons = Timeline((span, f"{name} is {kind}") for span in wrong).painted(told)
             remedy = f"runner retry {pipeline.name}"
@@ -200,7 +200,7 @@ def _running_too_long(planner: Planner, late: Spans, now: datetime) -> Timeline[
 
 def _was_good(plan: Plan) -> Spans:
     """Return the windows of which the last that is known is good, of every model."""
-    windowed = [model.subject.known for model in plan.models if model.subject.is_windowed]
+    windowed = [model.node.records for model in plan.models if model.node.is_windowed]
     good = [known.where(lambda record: record.standing in _GOOD) for known in windowed]
     return reduce(and_, good) if good else Spans()
 

@@ -47,7 +47,7 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
         caught_up -= Spans([overdue])
     note = _too_many(pipeline, sum(pipeline.calendar.count(span) for span in caught_up))
     # Windows of which something was read that has changed since.
-    changed = Spans(span for model in plan.models for span in model.subject.outdated(plan.calendar))
+    changed = Spans(span for model in plan.models for span in model.node.outdated(plan.calendar))
     again = tried - (_tried_already(planner, now) - changed)
     windows = (plan.windows - missing - tried) | again | (Spans() if note else caught_up)
     waiting = conditions.waiting(pipeline, windows)
@@ -55,11 +55,11 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
     is_scheduled = pipeline.schedule and ready & (missing | (tried - changed))
     kind = RunKind.SCHEDULED if is_scheduled else RunKind.EVENT
     sizing = planner.sizing(None) if ready else plan.request.sizing
-    windowed = [model.subject for model in plan.models if model.subject.is_windowed]
+    windowed = [model.node for model in plan.models if model.node.is_windowed]
     return Selection(
         request=replace(plan.request, windows=ready, sizing=sizing, kind=kind),
         waiting=waiting,
-        new=ready - Spans(span for subject in windowed for span, _ in subject.known),
+        new=ready - Spans(span for node in windowed for span, _ in node.records),
         note=note,
     )
 

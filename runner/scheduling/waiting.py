@@ -103,7 +103,7 @@ def _lacking(outlook: Outlook, pipeline: Pipeline) -> Spans:
         span
         for model in outlook.plan(pipeline.name, complete).models
         for status, spans in model.statuses.items()
-        if status is not WindowStatus.SUCCESS and (model.subject.is_windowed or status in broken)
+        if status is not WindowStatus.SUCCESS and (model.node.is_windowed or status in broken)
         for span in spans
     )
 

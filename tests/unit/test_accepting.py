@@ -19,7 +19,7 @@ from runner.ledger import IndexChange, Ledger
 from runner.project.acceptance import accept_code, equal_hashes
 from runner.project.manifest import Node, Project
 from tests.unit.ledger_fixtures import change_index
-from tests.unit.subjects import DAYS, NONE, day, from_to, marked, subject
+from tests.unit.planned_nodes import DAYS, NONE, day, from_to, marked, planned
 
 NOW = datetime(2026, 6, 19, 5, tzinfo=UTC)
 
@@ -55,8 +55,8 @@ def published(
 def statuses(ledger: Ledger, code_hash: str) -> dict[WindowStatus, str]:
     """What the first days of orders are, with some code."""
     found = replace(
-        subject("orders", "....."),
-        known=ledger.windows.get_records()["orders"],
+        planned("orders", "....."),
+        records=ledger.windows.get_records()["orders"],
         code_hashes=equal_hashes(
             code_hash, ledger.windows.get_accepted_changes().get("orders", ())
         ),

@@ -10,7 +10,7 @@ from runner.core.status import WindowStatus
 from runner.explain.causes import Blame, Lineage, LineageNode, WindowRange
 from runner.explain.repair import first_step, repair_commands
 from runner.ledger import Pause
-from tests.unit.subjects import DAYS, WEEK, from_to
+from tests.unit.planned_nodes import DAYS, WEEK, from_to
 
 DAY = WEEK[0]
 

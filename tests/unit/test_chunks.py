@@ -20,7 +20,7 @@ from runner.core.chunks import (
 )
 from runner.core.spans import Span
 from runner.planner import memory
-from tests.unit.subjects import DAYS, WEEK, from_to
+from tests.unit.planned_nodes import DAYS, WEEK, from_to
 
 CHUNK = Chunk(from_to(1, 7), ("orders", "totals"), ("tax",), ("failed", "missing"))
 sizes = st.integers(1, 10)

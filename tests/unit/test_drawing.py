@@ -13,7 +13,7 @@ from runner.core.status import WindowStatus
 from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.render.dag_svg import dag_svg
 from runner.render.layers import Bend, layered
-from tests.unit.subjects import WEEK
+from tests.unit.planned_nodes import WEEK
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -14,15 +14,15 @@ from runner.core.planning import RETRIED, TAKEN, Plan, Reprocess, RunRequest, ma
 from runner.core.spans import Span, Spans
 from runner.core.status import GOOD, PlannedNode, WindowRecord, WindowStatus, WorkResult
 from runner.core.windows import Window
-from tests.unit.subjects import (
+from tests.unit.planned_nodes import (
     DAYS,
     LETTERS,
     NONE,
     NOW,
     STATUS_OF,
     WEEK,
+    planned,
     spans,
-    subject,
     without_windows,
 )
 
@@ -69,7 +69,7 @@ def graphs(draw: st.DrawFn) -> tuple[PlannedNode, ...]:
             wrong = draw(st.sampled_from(["", "......f", "......b", "..i....", "....p..", "s"]))
             subjects.append(without_windows(name, wrong, parents))
         else:
-            subjects.append(subject(name, draw(models), parents))
+            subjects.append(planned(name, draw(models), parents))
     return tuple(subjects)
 
 
@@ -93,17 +93,17 @@ def situations(
     return Situation(subjects, spans(draw(st.just("") | marks)), asked)
 
 
-def windowed_parents(subject: PlannedNode, graph: Mapping[str, PlannedNode]) -> set[str]:
+def windowed_parents(node: PlannedNode, graph: Mapping[str, PlannedNode]) -> set[str]:
     """Those that it reads directly, or through what knows no windows; written anew here."""
     found = set()
-    for name in subject.parents:
+    for name in node.parents:
         parent = graph[name]
         found |= {name} if parent.is_windowed else windowed_parents(parent, graph)
     return found
 
 
 def todo(plan: Plan) -> dict[str, Spans]:
-    return {model.subject.name: model.todo for model in plan.models}
+    return {model.node.name: model.todo for model in plan.models}
 
 
 def windows_of(found: Spans) -> list[Window]:
@@ -120,10 +120,11 @@ def painted(situation: Situation) -> Situation:
     }
     # What knows no windows is built with whatever runs in the same windows.
     for model in plan.models:
-        if not model.subject.is_windowed:
-            by_model[model.subject.name] = [(span, done) for span in model.todo]
+        if not model.node.is_windowed:
+            by_model[model.node.name] = [(span, done) for span in model.todo]
     subjects = tuple(
-        replace(node, known=node.known.painted(by_model[node.name])) for node in situation.subjects
+        replace(node, records=node.records.painted(by_model[node.name]))
+        for node in situation.subjects
     )
     return replace(situation, subjects=subjects)
 
@@ -131,12 +132,12 @@ def painted(situation: Situation) -> Situation:
 @given(situations())
 def test_every_window_asked_for_has_one_status_and_it_is_the_right_one(situation: Situation):
     for model in situation.plan.models:
-        if not model.subject.is_windowed:
+        if not model.node.is_windowed:
             continue
-        asked = (model.subject.desired or NONE) & situation.request.windows
+        asked = (model.node.desired or NONE) & situation.request.windows
         for window in windows_of(asked):
             found = [s for s, inside in model.statuses.items() if inside.meets(window.span)]
-            known = model.subject.known.at(window.start)
+            known = model.node.records.at(window.start)
             (letter,) = [x for x, value in LETTERS.items() if value == known] or ["."]
             is_busy = window.span in situation.in_flight
             assert found == [WindowStatus.IN_FLIGHT if is_busy else STATUS_OF[letter]]
@@ -146,7 +147,7 @@ def test_every_window_asked_for_has_one_status_and_it_is_the_right_one(situation
 
 @given(situations())
 def test_a_model_without_any_status_is_left_out_of_the_plan(situation: Situation):
-    named = {model.subject.name for model in situation.plan.models}
+    named = {model.node.name for model in situation.plan.models}
     for node in situation.subjects:
         asked = (node.desired or NONE) & situation.request.windows
         if node.is_windowed:
@@ -164,15 +165,15 @@ def test_a_window_is_built_or_judged_or_neither_and_only_if_it_was_asked_for(sit
         assert not model.checks - model.statuses.get(WindowStatus.PUBLISHED, NONE)
         assert not model.todo & Spans(held.span for held in model.held)
         if situation.request.select is not None:
-            assert model.subject.name in situation.request.select or not model.todo
+            assert model.node.name in situation.request.select or not model.todo
 
 
 @given(situations())
 def test_nothing_runs_over_what_is_wrong_upstream_and_does_not_run(situation: Situation):
     plan, graph = situation.plan, situation.by_name
-    statuses = {model.subject.name: model.statuses for model in plan.models}
+    statuses = {model.node.name: model.statuses for model in plan.models}
     for model in plan.models:
-        for parent in windowed_parents(model.subject, graph):
+        for parent in windowed_parents(model.node, graph):
             for status, inside in statuses.get(parent, {}).items():
                 if status not in GOOD:
                     assert not model.todo & (inside - todo(plan)[parent])
@@ -181,7 +182,7 @@ def test_nothing_runs_over_what_is_wrong_upstream_and_does_not_run(situation: Si
 @given(situations())
 def test_only_what_is_wrong_upstream_and_does_not_run_holds_back(situation: Situation):
     plan = situation.plan
-    statuses = {model.subject.name: model.statuses for model in plan.models}
+    statuses = {model.node.name: model.statuses for model in plan.models}
     for model in plan.models:
         for held in model.held:
             assert held.status not in GOOD
@@ -194,27 +195,27 @@ def test_what_was_taken_runs_or_is_held_back(situation: Situation):
     asked = situation.request
     takes = asked.takes | ({WindowStatus.BLOCKED} if asked.force else set())
     for model in situation.plan.models:
-        if asked.select is not None and model.subject.name not in asked.select:
+        if asked.select is not None and model.node.name not in asked.select:
             assert (model.todo, model.held) == (NONE, ())
             continue
         wanted = Spans(s for status in takes for s in model.statuses.get(status, NONE))
         done = model.todo | Spans(held.span for held in model.held)
         assert not wanted - done
-        if not model.subject.parents:
+        if not model.node.parents:
             assert done == wanted
 
 
 @given(situations())
 def test_whatever_runs_makes_its_readers_run_or_holds_them_back(situation: Situation):
     plan, graph = situation.plan, situation.by_name
-    built = {model.subject.name: model.runs for model in plan.models}
+    built = {model.node.name: model.runs for model in plan.models}
     for model in plan.models:
         select = situation.request.select
-        if not model.subject.is_windowed or (select and model.subject.name not in select):
+        if not model.node.is_windowed or (select and model.node.name not in select):
             continue
-        upstream = windowed_parents(model.subject, graph)
+        upstream = windowed_parents(model.node, graph)
         flows = Spans(span for name in upstream for span in built.get(name, NONE))
-        mine = (model.subject.desired or NONE) - situation.in_flight
+        mine = (model.node.desired or NONE) - situation.in_flight
         assert not (flows & mine) - (model.runs | Spans(held.span for held in model.held))
 
 
@@ -243,10 +244,10 @@ def test_pieces_hold_every_window_of_every_model_once(situation: Situation):
     plan = situation.plan
     for pieces in (plan.pieces, plan.chunks):
         for model in plan.models:
-            name = model.subject.name
+            name = model.node.name
             built = [w for p in pieces if name in p.models for w in DAYS.windows(p.span)]
             judged = [w for p in pieces if name in p.checks for w in DAYS.windows(p.span)]
-            if not model.subject.is_windowed:  # it is built with whatever runs
+            if not model.node.is_windowed:  # it is built with whatever runs
                 assert set(built) <= set(windows_of(model.runs))
                 continue
             assert sorted(built) == windows_of(model.runs)
@@ -281,7 +282,7 @@ def test_a_window_runs_or_is_skipped_never_both(situation: Situation):
     statuses = Spans(
         span
         for model in plan.models
-        if asked.select is None or model.subject.name in asked.select
+        if asked.select is None or model.node.name in asked.select
         for inside in model.statuses.values()
         for span in inside
     )
@@ -305,8 +306,8 @@ def test_what_nothing_connects_is_planned_apart(situation: Situation, data: st.D
             kept.update(node.parents)
     assume(len(kept) < len(situation.subjects))
     apart = replace(situation, subjects=tuple(s for s in situation.subjects if s.name in kept)).plan
-    whole = [model for model in situation.plan.models if model.subject.name in kept]
-    assert [m.subject.name for m in apart.models] == [m.subject.name for m in whole]
+    whole = [model for model in situation.plan.models if model.node.name in kept]
+    assert [m.node.name for m in apart.models] == [m.node.name for m in whole]
     for alone, together in zip(apart.models, whole, strict=True):
         assert (alone.runs, alone.checks, alone.held) == (
             together.runs,

@@ -21,7 +21,7 @@ from runner.lint.models import ModelFinding, allow, lint
 from runner.project.declarations import Declared
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
-from tests.unit.subjects import DAYS, day, plan_of, subject
+from tests.unit.planned_nodes import DAYS, day, plan_of, planned
 
 NOW = datetime(2026, 3, 12, tzinfo=UTC)
 CLOCK = Objection("orders", "DB01 clock or chance", "models/orders.sql:7: now: mend it")
@@ -168,7 +168,7 @@ def test_a_clock_in_a_view_stops_who_reads_it_with_its_windows(tmp_path: Path):
         last=None,
         readers={},
     )
-    both = plan_of([subject("traffic", "..."), subject("sales", "...", "traffic")])
+    both = plan_of([planned("traffic", "..."), planned("sales", "...", "traffic")])
     with pytest.raises(UsageError) as refused:
         allow(both, pipeline, project, tmp_path, ())
     assert str(refused.value).startswith(
@@ -181,7 +181,7 @@ def test_a_clock_in_a_view_stops_who_reads_it_with_its_windows(tmp_path: Path):
     assert allow(both, pipeline, project, tmp_path, ("sales",)) == (
         Allowance("sales", "DB01 clock or chance"),
     )
-    assert allow(plan_of([subject("traffic", "...")]), pipeline, project, tmp_path, ()) == ()
+    assert allow(plan_of([planned("traffic", "...")]), pipeline, project, tmp_path, ()) == ()
 
 
 def test_of_models_in_python_it_is_said_that_nobody_judges_them(tmp_path: Path):

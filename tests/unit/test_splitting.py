@@ -15,7 +15,7 @@ from runner.core.status import WorkResult
 from runner.core.windows import Calendar, Grain
 from runner.execution.results import Failure
 from runner.execution.splitting import around, halves, mentioned, probes
-from tests.unit.subjects import DAYS, WEEK, day, from_to
+from tests.unit.planned_nodes import DAYS, WEEK, day, from_to
 
 HOURS = Calendar(Grain.HOUR, ZoneInfo("UTC"))
 TWO_HUNDRED = list(

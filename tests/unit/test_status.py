@@ -43,7 +43,7 @@ def spans_of(count: int, calendar: Calendar = DAYS, first: datetime = FIRST) -> 
     return [Span(start, end) for start, end in pairwise(bounds)]
 
 
-def subject(name: str, cells: str, *parents: str, known: WindowRecord | None = None) -> PlannedNode:
+def planned(name: str, cells: str, *parents: str, known: WindowRecord | None = None) -> PlannedNode:
     """A model whose windows are as drawn; a space lies before its first."""
     spans = spans_of(len(cells))
     parts = [(span, KNOWN[cell]) for span, cell in zip(spans, cells, strict=True) if cell in KNOWN]
@@ -53,7 +53,7 @@ def subject(name: str, cells: str, *parents: str, known: WindowRecord | None = N
         parents=parents,
         desired=None if known else desired,
         code_hashes=frozenset({"now"}),
-        known=Timeline([(spans[-1], known)] if known else parts),
+        records=Timeline([(spans[-1], known)] if known else parts),
         inputs=lambda _: "same",
     )
 
@@ -71,7 +71,7 @@ def page(**cells: str) -> str:
 
 
 def drawn(**cells: str) -> PipelineStatus:
-    subjects = [subject(name, line) for name, line in cells.items()]
+    subjects = [planned(name, line) for name, line in cells.items()]
     return picture_of(*subjects, count=len(next(iter(cells.values()))))
 
 
@@ -82,9 +82,9 @@ def test_a_quarter_with_everything_in_it():
     good = "." * 92
     cells = good[:40] + "~~~" + good[43:60] + "!" + good[61:80] + "x#pu" + good[84:90] + "__"
     picture = picture_of(
-        subject("stg_orders", good),
-        subject("daily_revenue", cells, "stg_orders"),
-        subject("dim_products", good, known=KNOWN["x"]),
+        planned("stg_orders", good),
+        planned("daily_revenue", cells, "stg_orders"),
+        planned("dim_products", good, known=KNOWN["x"]),
         count=92,
     )
     assert status_page(picture, Terminal(80)).splitlines() == [
@@ -236,7 +236,7 @@ def test_the_last_line_says_what_to_type(cells: str, told: str):
 
 def test_a_paused_pipeline_is_resumed_first():
     pause = Pause("late files", datetime(2026, 3, 1, tzinfo=UTC))
-    text = status_page(picture_of(subject("a", "._"), count=2, pause=pause), Terminal())
+    text = status_page(picture_of(planned("a", "._"), count=2, pause=pause), Terminal())
     assert "PAUSED (late files)" in text
     assert text.splitlines()[-1].startswith("next: runner resume orders ")
 
@@ -244,7 +244,7 @@ def test_a_paused_pipeline_is_resumed_first():
 def test_what_runs_needs_nothing():
     windows = Spans(spans_of(3))
     picture = PipelineStatus(
-        "orders", make_plan(DAYS, [subject("a", "...")], windows, RunRequest(windows))
+        "orders", make_plan(DAYS, [planned("a", "...")], windows, RunRequest(windows))
     )
     text = status_page(picture, Terminal())
     assert "a  >>>  3 in flight" in text
@@ -286,13 +286,13 @@ def test_the_map_is_what_the_windows_are(
     picture = drawn(**lines)
     text = status_page(picture, Terminal(width), newest).splitlines()
     for model in picture.plan.models:
-        expected = lines[model.subject.name]
+        expected = lines[model.node.name]
         counts = picture.counts(model)
         assert sum(counts.values()) == count
         assert {MARKS[s][0]: n for s, n in counts.items()} == {
             character: expected.count(character) for character in set(expected)
         }
-        line = next(line for line in text if line.startswith(f"{model.subject.name}  "))
+        line = next(line for line in text if line.startswith(f"{model.node.name}  "))
         shown = line[3:].split("  ")[0]
         assert shown == expected[-len(shown) :]
         assert len(shown) <= (newest or count)

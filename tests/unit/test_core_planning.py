@@ -15,7 +15,7 @@ from runner.core.planning import RETRIED, TAKEN, Held, Reprocess, RunRequest, Sk
 from runner.core.spans import Spans
 from runner.core.status import WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
-from tests.unit.subjects import (
+from tests.unit.planned_nodes import (
     DAYS,
     LETTERS,
     NONE,
@@ -31,9 +31,9 @@ from tests.unit.subjects import (
     marked,
     model,
     plan_of,
+    planned,
     runs,
     skipped,
-    subject,
     without_windows,
 )
 
@@ -57,26 +57,26 @@ def in_chunks_of(size: int, **wishes: object) -> RunRequest:
 
 
 def test_nothing_done_is_one_piece():
-    plan = plan_of([subject("orders", ".......")])
+    plan = plan_of([planned("orders", ".......")])
     assert plan.pieces == (Chunk(WHOLE, ("orders",), (), ("missing",)),)
     assert (plan.chunks, plan.skipped) == (plan.pieces, ())
     assert (plan.window_count, plan.span, plan.windows) == (7, WHOLE, Spans([WHOLE]))
 
 
 def test_nothing_asked_for_is_an_empty_plan():
-    plan = plan_of([subject("orders", ".......")], Reprocess.ALL, request=request(windows=NONE))
+    plan = plan_of([planned("orders", ".......")], Reprocess.ALL, request=request(windows=NONE))
     assert (plan.models, plan.pieces, plan.chunks, plan.skipped) == ((), (), (), ())
     assert (plan.window_count, plan.span, plan.windows) == (0, None, NONE)
 
 
 def test_everything_done_is_skipped_as_one_range():
-    plan = plan_of([subject("orders", "sssssss")])
+    plan = plan_of([planned("orders", "sssssss")])
     assert plan.pieces == ()
     assert plan.skipped == (Skipped(WHOLE, WindowStatus.SUCCESS, "already success"),)
 
 
 def test_what_is_known_outside_the_windows_asked_for_is_not_mentioned():
-    plan = plan_of([subject("orders", "fcsibp.")], request=request(windows=Spans([day(3)])))
+    plan = plan_of([planned("orders", "fcsibp.")], request=request(windows=Spans([day(3)])))
     assert plan.skipped == (Skipped(day(3), WindowStatus.SUCCESS, "already success"),)
     assert model(plan, "orders").statuses == {WindowStatus.SUCCESS: Spans([day(3)])}
     assert plan.pieces == ()
@@ -96,7 +96,7 @@ def test_what_is_known_outside_the_windows_asked_for_is_not_mentioned():
 def test_each_policy_takes_what_it_says(
     policy: Reprocess | frozenset[WindowStatus], taken: str, letter: str
 ):
-    plan = plan_of([subject("orders", letter)], policy)
+    plan = plan_of([planned("orders", letter)], policy)
     is_judged = letter == "p" and policy is not Reprocess.ALL  # who asks for all has all built
     if letter in taken:
         assert runs(plan) == ({} if is_judged else {"orders": "x......"})
@@ -122,7 +122,7 @@ def test_without_a_policy_what_is_missing_or_not_right_runs():
 
 @pytest.mark.parametrize("policy", [*Reprocess, RETRIED])
 def test_nothing_in_flight_ever_runs(policy: Reprocess | frozenset[WindowStatus]):
-    plan = plan_of([subject("orders", ".sfibpc")], policy, in_flight="xxxxxxx")
+    plan = plan_of([planned("orders", ".sfibpc")], policy, in_flight="xxxxxxx")
     assert plan.pieces == ()
     assert plan.skipped == (Skipped(WHOLE, WindowStatus.IN_FLIGHT, "in flight"),)
 
@@ -144,12 +144,12 @@ def test_nothing_in_flight_ever_runs(policy: Reprocess | frozenset[WindowStatus]
     ],
 )
 def test_what_is_left_alone_says_why(letter: str, reason: str):
-    plan = plan_of([subject("orders", letter * 7)], Reprocess.MISSING)
+    plan = plan_of([planned("orders", letter * 7)], Reprocess.MISSING)
     assert skipped(plan) == [("xxxxxxx", reason)]
 
 
 def test_a_retry_leaves_what_never_ran_alone():
-    plan = plan_of([subject("orders", ".f....s")], RETRIED)
+    plan = plan_of([planned("orders", ".f....s")], RETRIED)
     assert runs(plan) == {"orders": ".x....."}
     assert skipped(plan) == [
         ("x......", "orders is missing"),
@@ -159,7 +159,7 @@ def test_a_retry_leaves_what_never_ran_alone():
 
 
 def test_force_runs_what_would_fail_again_and_nothing_else():
-    found = [subject("orders", "bs.cfui")]
+    found = [planned("orders", "bs.cfui")]
     assert runs(plan_of(found)) == {"orders": "..x.x.x"}
     assert runs(plan_of(found, request=request(force=True))) == {"orders": "x.x.x.x"}
     missing = plan_of(found, Reprocess.MISSING, request=request(force=True))
@@ -174,7 +174,7 @@ def test_ranges_are_told_apart_by_why_they_are_left_alone():
         (day(5), LETTERS["c"]),
         (from_to(6, 7), LETTERS["o"]),
     ]
-    found = replace(subject("orders", "......."), known=Timeline(known))
+    found = replace(planned("orders", "......."), records=Timeline(known))
     assert skipped(plan_of([found])) == [
         ("xx.....", "blocked: no such column (--force tries again)"),
         ("..xx...", "blocked: no such file (--force tries again)"),
@@ -192,12 +192,12 @@ def test_what_is_left_alone_for_one_reason_is_one_range_whatever_is_known_of_it(
         (from_to(1, 3), WindowRecord(WorkResult.SUCCESS, NOW)),
         (from_to(4, 7), WindowRecord(WorkResult.SUCCESS, None)),
     ]
-    found = replace(subject("orders", "......."), known=Timeline(known))
+    found = replace(planned("orders", "......."), records=Timeline(known))
     assert skipped(plan_of([found])) == [("xxxxxxx", "already success")]
 
 
 def test_a_skipped_window_names_the_worst_of_its_models():
-    found = [subject("orders", "sssssss"), subject("items", "ssusscs"), subject("tax", "sssbsss")]
+    found = [planned("orders", "sssssss"), planned("items", "ssusscs"), planned("tax", "sssbsss")]
     assert skipped(plan_of(found)) == [
         ("xx.....", "already success"),
         ("..x....", "already unchecked"),
@@ -212,14 +212,14 @@ def test_a_skipped_window_names_the_worst_of_its_models():
 
 
 def test_a_model_added_today_is_missing_since_the_start_and_others_are_untouched():
-    plan = plan_of([subject("orders", "sssssss"), subject("added", ".......", "orders")])
+    plan = plan_of([planned("orders", "sssssss"), planned("added", ".......", "orders")])
     assert runs(plan) == {"added": "xxxxxxx"}
     assert plan.pieces == (Chunk(WHOLE, ("added",), (), ("missing",)),)
     assert plan.skipped == ()
 
 
 def test_a_model_with_its_own_begin_is_missing_since_then():
-    plan = plan_of([subject("orders", "sssssss"), subject("added", "   ....", "orders")])
+    plan = plan_of([planned("orders", "sssssss"), planned("added", "   ....", "orders")])
     assert runs(plan) == {"added": "...xxxx"}
     assert skipped(plan) == [("xxx....", "already success")]
     assert WindowStatus.MISSING not in model(plan, "orders").statuses
@@ -227,18 +227,18 @@ def test_a_model_with_its_own_begin_is_missing_since_then():
 
 def test_the_readers_of_an_added_model_that_are_missing_run_with_it():
     found = [
-        subject("orders", "sssssss"),
-        subject("added", ".......", "orders"),
-        subject("reader", ".......", "added"),
+        planned("orders", "sssssss"),
+        planned("added", ".......", "orders"),
+        planned("reader", ".......", "added"),
     ]
     plan = plan_of(found)
     assert [chunk.models for chunk in plan.pieces] == [("added", "reader")]
 
 
 def test_code_that_has_changed_makes_only_its_own_model_stale():
-    plan = plan_of([subject("orders", "ccccccc"), subject("totals", "sssssss", "orders")])
+    plan = plan_of([planned("orders", "ccccccc"), planned("totals", "sssssss", "orders")])
     assert runs(plan) == {}
-    assert {m.subject.name: set(m.statuses) for m in plan.models} == {
+    assert {m.node.name: set(m.statuses) for m in plan.models} == {
         "orders": {WindowStatus.STALE},
         "totals": {WindowStatus.SUCCESS},
     }
@@ -248,10 +248,10 @@ def test_code_that_has_changed_makes_only_its_own_model_stale():
 
 def test_what_reads_a_window_that_runs_runs_too():
     found = [
-        subject("orders", "..fscs."),
-        subject("totals", "ssssss.", "orders"),
-        subject("shares", "suscss.", "totals"),
-        subject("weather", "sssssss"),
+        planned("orders", "..fscs."),
+        planned("totals", "ssssss.", "orders"),
+        planned("shares", "suscss.", "totals"),
+        planned("weather", "sssssss"),
     ]
     assert runs(plan_of(found)) == {"orders": "xxx...x", "totals": "xxx...x", "shares": "xxx...x"}
     assert runs(plan_of(found, Reprocess.STALE)) == {
@@ -263,25 +263,25 @@ def test_what_reads_a_window_that_runs_runs_too():
 
 @pytest.mark.parametrize("letter", "suicobf")
 def test_whatever_a_reader_is_it_follows(letter: str):
-    plan = plan_of([subject("orders", "i"), subject("totals", letter, "orders")])
+    plan = plan_of([planned("orders", "i"), planned("totals", letter, "orders")])
     assert runs(plan) == {"orders": "x......", "totals": "x......"}
 
 
 def test_what_runs_upstream_flows_through_views_and_tables():
     found = [
-        subject("orders", "f......"),
+        planned("orders", "f......"),
         without_windows("view", reads="orders"),
         without_windows("table", "s......", reads="view"),
-        subject("totals", "sssssss", "table"),
+        planned("totals", "sssssss", "table"),
     ]
     assert runs(plan_of(found)) == {"orders": "xxxxxxx", "totals": "xxxxxxx"}
 
 
 def test_a_view_that_failed_runs_and_so_does_what_reads_it():
     found = [
-        subject("orders", "sssssss"),
+        planned("orders", "sssssss"),
         without_windows("view", "......f", reads="orders"),
-        subject("totals", "sssssss", "view"),
+        planned("totals", "sssssss", "view"),
     ]
     assert runs(plan_of(found)) == {"view": "......x", "totals": "......x"}
 
@@ -289,18 +289,18 @@ def test_a_view_that_failed_runs_and_so_does_what_reads_it():
 def test_what_does_not_run_passes_nothing_on():
     """A model that begins later has no window there to be made anew."""
     found = [
-        subject("orders", "fffffff"),
-        subject("late", "   ssss", "orders"),
-        subject("totals", "sssssss", "late"),
+        planned("orders", "fffffff"),
+        planned("late", "   ssss", "orders"),
+        planned("totals", "sssssss", "late"),
     ]
     assert runs(plan_of(found)) == {"orders": "xxxxxxx", "late": "...xxxx", "totals": "...xxxx"}
 
 
 def test_what_is_selected_runs_alone():
     found = [
-        subject("orders", "ffsssss"),
-        subject("totals", "ss.ffss", "orders"),
-        subject("shares", "sss....", "totals"),
+        planned("orders", "ffsssss"),
+        planned("totals", "ss.ffss", "orders"),
+        planned("shares", "sss....", "totals"),
     ]
     assert runs(plan_of(found, request=only("orders"))) == {"orders": "xx....."}
     assert runs(plan_of(found, request=only("totals"))) == {"totals": "..xxx.."}
@@ -309,7 +309,7 @@ def test_what_is_selected_runs_alone():
 
 
 def test_what_is_left_alone_is_told_of_the_selected_models_only():
-    found = [subject("orders", "bbbbbbb"), subject("totals", "sssssss", "orders")]
+    found = [planned("orders", "bbbbbbb"), planned("totals", "sssssss", "orders")]
     plan = plan_of(found, request=only("totals"))
     assert skipped(plan) == [("xxxxxxx", "already success")]
 
@@ -325,7 +325,7 @@ def test_what_reads_a_window_that_is_wrong_and_does_not_run_is_held_back(
     letter: str, policy: Reprocess | frozenset[WindowStatus]
 ):
     reader = "f" if policy is RETRIED else "."
-    found = [subject("orders", f"s{letter}"), subject("totals", 2 * reader, "orders")]
+    found = [planned("orders", f"s{letter}"), planned("totals", 2 * reader, "orders")]
     plan = plan_of(found, policy)
     status = STATUS_OF[letter]
     assert runs(plan) == {"totals": "x......"}
@@ -334,7 +334,7 @@ def test_what_reads_a_window_that_is_wrong_and_does_not_run_is_held_back(
 
 @pytest.mark.parametrize("letter", ".fibp")
 def test_a_selection_does_not_run_over_what_is_wrong_upstream(letter: str):
-    found = [subject("orders", f"s{letter}"), subject("totals", "..", "orders")]
+    found = [planned("orders", f"s{letter}"), planned("totals", "..", "orders")]
     plan = plan_of(found, request=only("totals"))
     status = STATUS_OF[letter]
     assert runs(plan) == {"totals": "x......"}
@@ -344,7 +344,7 @@ def test_a_selection_does_not_run_over_what_is_wrong_upstream(letter: str):
 
 @pytest.mark.parametrize("letter", "suco")
 def test_what_is_done_or_stale_upstream_holds_nothing_back(letter: str):
-    found = [subject("orders", letter), subject("totals", ".", "orders")]
+    found = [planned("orders", letter), planned("totals", ".", "orders")]
     for asked in (None, only("totals")):
         plan = plan_of(found, request=asked)
         assert runs(plan) == {"totals": "x......"}
@@ -352,15 +352,15 @@ def test_what_is_done_or_stale_upstream_holds_nothing_back(letter: str):
 
 
 def test_what_is_not_judged_yet_holds_nothing_back_when_it_is_judged_in_the_same_plan():
-    plan = plan_of([subject("orders", "p"), subject("totals", ".", "orders")])
+    plan = plan_of([planned("orders", "p"), planned("totals", ".", "orders")])
     assert (checks(plan), runs(plan)) == ({"orders": "x......"}, {"totals": "x......"})
 
 
 def test_it_is_held_back_two_levels_down():
     found = [
-        subject("orders", "b"),
-        subject("totals", ".", "orders"),
-        subject("shares", ".", "totals"),
+        planned("orders", "b"),
+        planned("totals", ".", "orders"),
+        planned("shares", ".", "totals"),
     ]
     plan = plan_of(found)
     assert runs(plan) == {}
@@ -373,19 +373,19 @@ def test_it_is_held_back_two_levels_down():
 def test_what_is_good_between_holds_nothing_back():
     """The shares read only the totals, and those are there."""
     found = [
-        subject("orders", "b"),
-        subject("totals", "s", "orders"),
-        subject("shares", ".", "totals"),
+        planned("orders", "b"),
+        planned("totals", "s", "orders"),
+        planned("shares", ".", "totals"),
     ]
     assert runs(plan_of(found)) == {"shares": "x......"}
 
 
 def test_it_is_held_back_through_views_and_tables():
     found = [
-        subject("orders", "sb."),
+        planned("orders", "sb."),
         without_windows("view", reads="orders"),
         without_windows("table", "s", reads="view"),
-        subject("totals", "...", "table"),
+        planned("totals", "...", "table"),
     ]
     plan = plan_of(found)
     assert runs(plan) == {"orders": "..x....", "totals": "x.x...."}
@@ -393,7 +393,7 @@ def test_it_is_held_back_through_views_and_tables():
 
 
 def test_a_view_that_would_fail_again_holds_back_what_reads_it():
-    found = [without_windows("view", "..b"), subject("totals", "...", "view")]
+    found = [without_windows("view", "..b"), planned("totals", "...", "view")]
     plan = plan_of(found)
     assert runs(plan) == {"totals": "xx....."}
     assert held(plan) == {"totals": [("..x....", "view", "blocked")]}
@@ -401,19 +401,19 @@ def test_a_view_that_would_fail_again_holds_back_what_reads_it():
 
 def test_several_ways_to_one_parent_are_one_reason():
     found = [
-        subject("orders", "b"),
+        planned("orders", "b"),
         without_windows("left", reads="orders"),
         without_windows("right", reads="orders"),
-        subject("totals", ".", "left right orders"),
+        planned("totals", ".", "left right orders"),
     ]
     assert held(plan_of(found)) == {"totals": [("x......", "orders", "blocked")]}
 
 
 def test_each_parent_that_is_wrong_is_named():
     found = [
-        subject("orders", "bs"),
-        subject("items", "ib"),
-        subject("totals", "..", "orders items"),
+        planned("orders", "bs"),
+        planned("items", "ib"),
+        planned("totals", "..", "orders items"),
     ]
     plan = plan_of(found, Reprocess.MISSING)
     assert sorted(held(plan)["totals"]) == [
@@ -426,7 +426,7 @@ def test_each_parent_that_is_wrong_is_named():
 @pytest.mark.parametrize("letter", "fip")
 def test_what_waits_says_so_whatever_it_is_itself(letter: str):
     """It was asked for: that it is there already is not why it does not run."""
-    found = [subject("orders", "bb."), subject("totals", letter * 3, "orders")]
+    found = [planned("orders", "bb."), planned("totals", letter * 3, "orders")]
     plan = plan_of(found, request=only("totals"))
     assert skipped(plan) == [
         ("xx.....", "totals waits: orders is blocked"),
@@ -437,9 +437,9 @@ def test_what_waits_says_so_whatever_it_is_itself(letter: str):
 def test_what_is_done_is_held_back_too_if_something_else_upstream_runs():
     """Half of its inputs would be new, and the other half wrong."""
     found = [
-        subject("orders", "ff"),
-        subject("items", "bs"),
-        subject("totals", "ss", "orders items"),
+        planned("orders", "ff"),
+        planned("items", "bs"),
+        planned("totals", "ss", "orders items"),
     ]
     plan = plan_of(found)
     assert runs(plan) == {"orders": "xx.....", "totals": ".x....."}
@@ -447,12 +447,12 @@ def test_what_is_done_is_held_back_too_if_something_else_upstream_runs():
 
 
 def test_a_parent_that_begins_later_holds_nothing_back():
-    found = [subject("late", "  ..."), subject("totals", ".....", "late")]
+    found = [planned("late", "  ..."), planned("totals", ".....", "late")]
     assert runs(plan_of(found)) == {"late": "..xxx..", "totals": "xxxxx.."}
 
 
 def test_what_is_in_flight_upstream_of_a_view_holds_its_day_back():
-    found = [without_windows("view", "ff"), subject("totals", "....", "view")]
+    found = [without_windows("view", "ff"), planned("totals", "....", "view")]
     plan = plan_of(found, in_flight="x")
     assert runs(plan) == {"view": ".x.....", "totals": ".xxx..."}
 
@@ -460,16 +460,16 @@ def test_what_is_in_flight_upstream_of_a_view_holds_its_day_back():
 @pytest.mark.parametrize("days", ["", "...f", "f"], ids=["never built", "lags", "failed"])
 def test_a_table_is_left_to_whoever_works_on_its_windows(days: str):
     """Who has windows in flight builds it after the last; alone it would be done twice."""
-    found = [subject("orders", "sssssss"), following("report", days, "orders")]
+    found = [planned("orders", "sssssss"), following("report", days, "orders")]
     assert runs(plan_of(found))["report"].count("x") == 1
     assert runs(plan_of(found, in_flight=".x")) == {}
 
 
 def test_what_reads_a_table_that_another_runner_builds_waits_for_it():
     found = [
-        subject("orders", "sssssss"),
+        planned("orders", "sssssss"),
         following("report", "......f", "orders"),
-        subject("totals", "sssssss", "report"),
+        planned("totals", "sssssss", "report"),
     ]
     assert runs(plan_of(found)) == {"report": "......x", "totals": "......x"}
     assert runs(plan_of(found, in_flight="x")) == {}
@@ -482,7 +482,7 @@ def test_what_reads_a_table_that_another_runner_builds_waits_for_it():
 
 
 def test_what_is_published_is_only_judged():
-    plan = plan_of([subject("orders", "pp.s")])
+    plan = plan_of([planned("orders", "pp.s")])
     assert (checks(plan), runs(plan)) == ({"orders": "xx....."}, {"orders": "..x...."})
     assert [(marked(Spans([p.span])), p.models, p.checks, p.reasons) for p in plan.pieces] == [
         ("xx.....", (), ("orders",), ("published",)),
@@ -491,7 +491,7 @@ def test_what_is_published_is_only_judged():
 
 
 def test_what_is_published_is_built_again_when_upstream_runs():
-    found = [subject("orders", "fss"), subject("totals", "ppp", "orders")]
+    found = [planned("orders", "fss"), planned("totals", "ppp", "orders")]
     for asked in (None, only("orders", "totals")):
         plan = plan_of(found, request=asked)
         assert runs(plan) == {"orders": "x......", "totals": "x......"}
@@ -499,7 +499,7 @@ def test_what_is_published_is_built_again_when_upstream_runs():
 
 
 def test_what_is_published_is_only_judged_when_upstream_is_only_judged():
-    plan = plan_of([subject("orders", "p"), subject("totals", "p", "orders")])
+    plan = plan_of([planned("orders", "p"), planned("totals", "p", "orders")])
     assert (checks(plan), runs(plan)) == ({"orders": "x......", "totals": "x......"}, {})
     assert plan.window_count == 1
 
@@ -513,7 +513,7 @@ def test_what_is_published_is_only_judged_when_upstream_is_only_judged():
     ids=["other code", "outdated"],
 )
 def test_what_would_be_replaced_is_built_and_not_judged(known: WindowRecord):
-    found = replace(subject("orders", "."), known=Timeline([(day(1), known)]))
+    found = replace(planned("orders", "."), records=Timeline([(day(1), known)]))
     plan = plan_of([found])
     assert (runs(plan), checks(plan)) == ({"orders": "x......"}, {})
     kept = plan_of([found], Reprocess.MISSING)
@@ -524,16 +524,16 @@ def test_what_would_be_replaced_is_built_and_not_judged(known: WindowRecord):
 
 
 def test_a_range_in_which_the_same_models_run_is_one_piece():
-    found = [subject("orders", "ff....."), subject("totals", "fs...i.", "orders")]
+    found = [planned("orders", "ff....."), planned("totals", "fs...i.", "orders")]
     (piece,) = plan_of(found).pieces
     assert (piece.span, piece.models) == (WHOLE, ("orders", "totals"))
 
 
 def test_pieces_are_cut_where_other_models_run():
     found = [
-        subject("orders", "..sss.."),
-        subject("totals", "....sf.", "orders"),
-        subject("weather", "..sssss"),
+        planned("orders", "..sss.."),
+        planned("totals", "....sf.", "orders"),
+        planned("weather", "..sssss"),
     ]
     plan = plan_of(found)
     assert [(marked(Spans([p.span])), p.models) for p in plan.pieces] == [
@@ -546,12 +546,12 @@ def test_pieces_are_cut_where_other_models_run():
 
 
 def test_models_stand_in_the_order_of_the_graph():
-    found = [subject(name, ".......") for name in ("zoo", "middle", "ant")]
+    found = [planned(name, ".......") for name in ("zoo", "middle", "ant")]
     assert plan_of(found).pieces[0].models == ("zoo", "middle", "ant")
 
 
 def test_chunks_are_cut_where_windows_are_skipped_and_run_oldest_first():
-    plan = plan_of([subject("orders", "...sf..")], request=in_chunks_of(2))
+    plan = plan_of([planned("orders", "...sf..")], request=in_chunks_of(2))
     assert [(labels(DAYS.windows(c.span)), c.reasons) for c in plan.chunks] == [
         (["2026-03-05", "2026-03-06"], ("missing",)),
         (["2026-03-07"], ("missing",)),
@@ -563,7 +563,7 @@ def test_chunks_are_cut_where_windows_are_skipped_and_run_oldest_first():
 
 
 def test_newest_first_turns_the_order_of_chunks_around():
-    found = [subject("orders", "...sf..")]
+    found = [planned("orders", "...sf..")]
     plan = plan_of(found, request=in_chunks_of(2, newest_first=True))
     assert [labels(DAYS.windows(chunk.span)) for chunk in plan.chunks] == [
         ["2026-03-10", "2026-03-11"],
@@ -575,7 +575,7 @@ def test_newest_first_turns_the_order_of_chunks_around():
 
 
 def test_a_chunk_says_what_its_own_windows_are():
-    found = [subject("orders", "sucibf.")]
+    found = [planned("orders", "sucibf.")]
     (chunk,) = plan_of(found, Reprocess.ALL).chunks
     everything = ("blocked", "failed", "incorrect", "stale", "unchecked", "success", "missing")
     assert chunk.reasons == everything
@@ -586,13 +586,13 @@ def test_a_chunk_says_what_its_own_windows_are():
 
 
 def test_a_chunk_says_what_the_windows_of_its_models_are_and_no_others():
-    found = [subject("orders", "."), subject("weather", "s"), subject("tax", "i")]
+    found = [planned("orders", "."), planned("weather", "s"), planned("tax", "i")]
     (chunk,) = plan_of(found).chunks
     assert (chunk.models, chunk.reasons) == (("orders", "tax"), ("incorrect", "missing"))
 
 
 def test_a_window_of_several_models_counts_once():
-    found = [subject("orders", "...s..."), subject("totals", "s......"), subject("tax", "sspssss")]
+    found = [planned("orders", "...s..."), planned("totals", "s......"), planned("tax", "sspssss")]
     plan = plan_of(found)
     assert plan.window_count == 7
     assert plan.windows == Spans([WHOLE])
@@ -600,7 +600,7 @@ def test_a_window_of_several_models_counts_once():
 
 @given(st.integers(-3, 0))
 def test_a_chunk_of_no_windows_is_our_bug(size: int):
-    plan = plan_of([subject("orders", ".")], request=in_chunks_of(size))
+    plan = plan_of([planned("orders", ".")], request=in_chunks_of(size))
     with pytest.raises(ValueError, match="pass 1 or more"):
         _ = plan.chunks
 
@@ -608,7 +608,7 @@ def test_a_chunk_of_no_windows_is_our_bug(size: int):
 def test_ten_years_of_days_are_few_ranges():
     span = DAYS.span_of_dates(date(2016, 1, 1), date(2025, 12, 31))
     found = [
-        replace(subject(name, reads=reads), desired=Spans([span]))
+        replace(planned(name, reads=reads), desired=Spans([span]))
         for name, reads in (("orders", ""), ("totals", "orders"))
     ]
     plan = make_plan(DAYS, found, NONE, RunRequest(Spans([span]), TAKEN[Reprocess.MISSING]))

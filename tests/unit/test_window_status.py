@@ -23,7 +23,7 @@ from runner.core.status import (
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
 from runner.project.acceptance import equal_hashes
-from tests.unit.subjects import (
+from tests.unit.planned_nodes import (
     DAYS,
     LETTERS,
     NONE,
@@ -34,8 +34,8 @@ from tests.unit.subjects import (
     day,
     from_to,
     marked,
+    planned,
     spans,
-    subject,
     without_windows,
 )
 
@@ -44,14 +44,14 @@ TWO_WEEKS = Span(WEEKS.floor(day(1).start), WEEKS.ceiling(day(7).end))
 DAYS_OF_TWO_WEEKS = list(DAYS.windows(TWO_WEEKS))
 
 
-def statuses(subject: PlannedNode, in_flight: str = "") -> dict[str, str]:
-    found = assess(subject, DAYS, spans(in_flight))
+def statuses(node: PlannedNode, in_flight: str = "") -> dict[str, str]:
+    found = assess(node, DAYS, spans(in_flight))
     return {str(status): marked(windows) for status, windows in found.items()}
 
 
 def known_as(known: WindowRecord) -> PlannedNode:
     """A model with one day of which something is known."""
-    return replace(subject("orders", "."), known=Timeline([(day(1), known)]))
+    return replace(planned("orders", "."), records=Timeline([(day(1), known)]))
 
 
 def status_of(known: WindowRecord) -> WindowStatus:
@@ -64,18 +64,18 @@ def status_of(known: WindowRecord) -> WindowStatus:
 
 
 def test_what_is_desired_and_unknown_is_missing():
-    assert statuses(subject("orders", ".......")) == {"missing": "xxxxxxx"}
-    assert statuses(subject("orders", "s..s...")) == {"success": "x..x...", "missing": ".xx.xxx"}
+    assert statuses(planned("orders", ".......")) == {"missing": "xxxxxxx"}
+    assert statuses(planned("orders", "s..s...")) == {"success": "x..x...", "missing": ".xx.xxx"}
 
 
 def test_what_is_not_desired_has_no_status_whatever_is_known_of_it():
-    trimmed = replace(subject("orders", "sfcsssf"), desired=spans("..x"))
+    trimmed = replace(planned("orders", "sfcsssf"), desired=spans("..x"))
     assert statuses(trimmed) == {"stale": "..x...."}
     assert statuses(replace(trimmed, desired=NONE)) == {}
 
 
 def test_what_is_in_flight_is_nothing_else():
-    assert statuses(subject("orders", ".sfibpc"), "xxxxxx.") == {
+    assert statuses(planned("orders", ".sfibpc"), "xxxxxx.") == {
         "in flight": "xxxxxx.",
         "stale": "......x",
     }
@@ -83,12 +83,12 @@ def test_what_is_in_flight_is_nothing_else():
 
 @pytest.mark.parametrize("letter", sorted(STATUS_OF))
 def test_each_record_has_its_status(letter: str):
-    assert statuses(subject("orders", letter)) == {str(STATUS_OF[letter]): "x......"}
+    assert statuses(planned("orders", letter)) == {str(STATUS_OF[letter]): "x......"}
 
 
 @given(st.text("." + "".join(LETTERS), min_size=7, max_size=7), st.text(".x", max_size=7))
 def test_every_window_has_exactly_one_status(days: str, in_flight: str):
-    found = assess(subject("orders", days), DAYS, spans(in_flight))
+    found = assess(planned("orders", days), DAYS, spans(in_flight))
     expected: dict[WindowStatus, set[str]] = {}
     for letter, busy, window in zip(days, in_flight.ljust(7, "."), WEEK, strict=True):
         status = WindowStatus.IN_FLIGHT if busy == "x" else STATUS_OF[letter]
@@ -110,7 +110,7 @@ def test_what_other_code_published_is_stale(standing: WorkResult):
 
 
 def test_a_changed_code_hash_makes_everything_published_before_stale_and_nothing_else():
-    changed = replace(subject("orders", "su.ifbp"), code_hashes=frozenset({"after"}))
+    changed = replace(planned("orders", "su.ifbp"), code_hashes=frozenset({"after"}))
     assert statuses(changed) == {
         "stale": "xx.....",
         "missing": "..x....",
@@ -122,9 +122,9 @@ def test_a_changed_code_hash_makes_everything_published_before_stale_and_nothing
 def test_accepted_code_is_as_good_as_todays_also_through_a_chain():
     accepted = [("first", "second"), ("second", "third"), ("elsewhere", "nowhere")]
     model = replace(
-        subject("orders", "...."),
+        planned("orders", "...."),
         code_hashes=equal_hashes("third", accepted),
-        known=Timeline(
+        records=Timeline(
             (day(number), WindowRecord(WorkResult.SUCCESS, code_hash))
             for number, code_hash in enumerate(("first", "second", "third", "elsewhere"), start=1)
         ),
@@ -160,7 +160,7 @@ def test_of_what_is_wrong_the_code_says_nothing():
 
 
 def test_what_was_published_before_what_it_reads_is_stale_and_nothing_else_is():
-    assert statuses(subject("orders", "sos.ou.")) == {
+    assert statuses(planned("orders", "sos.ou.")) == {
         "stale": ".x..x..",
         "success": "x.x....",
         "unchecked": ".....x.",
@@ -210,7 +210,7 @@ def test_each_range_that_failed_is_asked_for_its_own_inputs():
         return SAME if span == from_to(1, 2) else "mended"
 
     known = Timeline([(from_to(1, 2), BLOCKED), (from_to(4, 5), BLOCKED), (day(6), LETTERS["s"])])
-    model = replace(subject("orders", "......"), known=known, inputs=inputs)
+    model = replace(planned("orders", "......"), records=known, inputs=inputs)
     assert statuses(model) == {
         "blocked": "xx.....",
         "failed": "...xx..",
@@ -249,9 +249,9 @@ def weekly(letters: str) -> dict[str, list[str]]:
     """Two weeks of which something is known day by day."""
     recorded = zip(letters, DAYS_OF_TWO_WEEKS, strict=True)
     model = replace(
-        subject("orders"),
+        planned("orders"),
         desired=Spans([TWO_WEEKS]),
-        known=Timeline((w.span, LETTERS[letter]) for letter, w in recorded if letter in LETTERS),
+        records=Timeline((w.span, LETTERS[letter]) for letter, w in recorded if letter in LETTERS),
     )
     return {
         str(status): [w.label for span in windows for w in WEEKS.windows(span)]
@@ -285,7 +285,7 @@ def test_a_week_that_is_done_is_the_worst_of_its_days(some: str, worse: str):
 
 def test_an_hour_is_what_its_day_was():
     hours = Calendar(Grain.HOUR, DAYS.zone)
-    found = assess(subject("orders", "sf"), hours, NONE)
+    found = assess(planned("orders", "sf"), hours, NONE)
     assert found == {WindowStatus.SUCCESS: Spans([day(1)]), WindowStatus.FAILED: Spans([day(2)])}
 
 
@@ -293,7 +293,7 @@ def test_an_hour_is_what_its_day_was():
 
 
 def test_a_status_is_explained_if_there_is_more_to_say():
-    model = subject("orders", "suipbfco.")
+    model = planned("orders", "suipbfco.")
     found = {
         letter: explained(model, STATUS_OF[letter], day(number))
         for number, letter in enumerate("suipbfc", start=1)
@@ -310,7 +310,7 @@ def test_a_status_is_explained_if_there_is_more_to_say():
 
 
 def test_what_is_outdated_says_so_even_if_the_code_has_changed_too():
-    model = subject("orders", "o")
+    model = planned("orders", "o")
     said = "something that it reads was published again"
     assert explained(model, WindowStatus.STALE, day(1)) == said
     both = replace(model, code_hashes=frozenset({"after"}))
@@ -318,12 +318,12 @@ def test_what_is_outdated_says_so_even_if_the_code_has_changed_too():
 
 
 def test_a_range_tells_all_that_its_windows_are_stale_for():
-    outdated = subject("orders", "o").known.at(day(1).start)
+    outdated = planned("orders", "o").records.at(day(1).start)
     assert outdated is not None
     whys = [*(f"late rows: {n}" for n in (17, 3, 3, 1, 2)), None]
     model = replace(
-        subject("orders", "o"),
-        known=Timeline((day(n), replace(outdated, reason=why)) for n, why in enumerate(whys, 1)),
+        planned("orders", "o"),
+        records=Timeline((day(n), replace(outdated, reason=why)) for n, why in enumerate(whys, 1)),
     )
 
     def told(first: int, last: int) -> str | None:
@@ -335,8 +335,8 @@ def test_a_range_tells_all_that_its_windows_are_stale_for():
 
 
 def test_what_is_missing_or_in_flight_has_no_history_to_tell():
-    assert explained(subject("orders", "."), WindowStatus.MISSING, day(1)) is None
-    assert explained(subject("orders", "f"), WindowStatus.IN_FLIGHT, day(1)) is None
+    assert explained(planned("orders", "."), WindowStatus.MISSING, day(1)) is None
+    assert explained(planned("orders", "f"), WindowStatus.IN_FLIGHT, day(1)) is None
 
 
 def test_a_run_ends_as_its_models_stand_and_what_was_not_judged_is_unchecked():

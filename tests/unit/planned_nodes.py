@@ -1,6 +1,6 @@
 """Small graphs of models over a few days, written as strings: one letter per day.
 
->>> marked(subject("orders", "s.f").known.where(lambda known: True))
+>>> marked(planned("orders", "s.f").records.where(lambda known: True))
 'x.x....'
 """
 
@@ -48,7 +48,7 @@ STATUS_OF = {
 }
 
 
-def subject(name: str, days: str = "", reads: str = "", start: int = 0) -> PlannedNode:
+def planned(name: str, days: str = "", reads: str = "", start: int = 0) -> PlannedNode:
     """A windowed model; ``reads`` are its parents, with blanks between."""
     letters = list(zip(days, WEEK[start:], strict=False))
     return PlannedNode(
@@ -56,7 +56,7 @@ def subject(name: str, days: str = "", reads: str = "", start: int = 0) -> Plann
         parents=tuple(reads.split()),
         desired=Spans(window.span for letter, window in letters if letter != " "),
         code_hashes=frozenset({NOW}),
-        known=Timeline(
+        records=Timeline(
             (window.span, LETTERS[letter]) for letter, window in letters if letter in LETTERS
         ),
         inputs=lambda _: SAME,
@@ -65,7 +65,7 @@ def subject(name: str, days: str = "", reads: str = "", start: int = 0) -> Plann
 
 def without_windows(name: str, days: str = "", reads: str = "") -> PlannedNode:
     """A view or a table: it knows no windows."""
-    return replace(subject(name, days, reads), desired=None)
+    return replace(planned(name, days, reads), desired=None)
 
 
 def following(name: str, days: str, reads: str) -> PlannedNode:
@@ -108,24 +108,24 @@ def plan_of(
 
 def model(plan: Plan, name: str) -> ModelPlan:
     """One model of a plan."""
-    (found,) = (model for model in plan.models if model.subject.name == name)
+    (found,) = (model for model in plan.models if model.node.name == name)
     return found
 
 
 def runs(plan: Plan) -> dict[str, str]:
     """Which days of which models are built; models without any are left out."""
-    return {m.subject.name: marked(m.runs) for m in plan.models if m.runs}
+    return {m.node.name: marked(m.runs) for m in plan.models if m.runs}
 
 
 def checks(plan: Plan) -> dict[str, str]:
     """Which days of which models are only judged."""
-    return {m.subject.name: marked(m.checks) for m in plan.models if m.checks}
+    return {m.node.name: marked(m.checks) for m in plan.models if m.checks}
 
 
 def held(plan: Plan) -> dict[str, list[tuple[str, str, str]]]:
     """Which days of which models are held back: by which parent, and what is wrong with it."""
     return {
-        m.subject.name: [(marked(Spans([h.span])), h.parent, str(h.status)) for h in m.held]
+        m.node.name: [(marked(Spans([h.span])), h.parent, str(h.status)) for h in m.held]
         for m in plan.models
         if m.held
     }

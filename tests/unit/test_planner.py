@@ -88,22 +88,22 @@ def plan(ledger: Ledger, *nodes: Node, now: datetime = NOW, **config: Any) -> Pl
 
 
 def built(plan: Plan) -> dict[str, Spans]:
-    return {m.subject.name: m.runs for m in by_window(plan) if m.runs}
+    return {m.node.name: m.runs for m in by_window(plan) if m.runs}
 
 
 def statuses(plan: Plan) -> dict[str, Mapping[WindowStatus, Spans]]:
-    return {m.subject.name: m.statuses for m in by_window(plan)}
+    return {m.node.name: m.statuses for m in by_window(plan)}
 
 
 def by_window(plan: Plan) -> list[ModelPlan]:
     """Without the views, which nobody has built in these ledgers."""
-    return [model for model in plan.models if model.subject.is_windowed]
+    return [model for model in plan.models if model.node.is_windowed]
 
 
 def test_what_knows_no_windows_and_was_never_built_is_missing_in_the_newest(ledger: Ledger):
     know(ledger, "orders", (days(5, 11), DONE))
     found = plan(ledger, ORDERS, VIEW)
-    (view,) = [model for model in found.models if not model.subject.is_windowed]
+    (view,) = [model for model in found.models if not model.node.is_windowed]
     assert view.statuses == {WindowStatus.MISSING: Spans([days(11, 11)])}
     assert [(piece.span, piece.models) for piece in found.pieces] == [(days(11, 11), ("view",))]
 
@@ -190,7 +190,7 @@ def test_every_subject_has_what_the_ledger_knows_of_it(ledger: Ledger):
     )
     know(ledger, "orders", (days(5, 8), DONE), (days(9, 9), failed))
     know(ledger, "elsewhere", (days(5, 11), DONE))
-    known = {subject.name: subject.known for subject in planner_of(ledger, *SHOP).nodes(NOW)}
+    known = {node.name: node.records for node in planner_of(ledger, *SHOP).nodes(NOW)}
     assert known == {
         "orders": Timeline([(days(5, 8), DONE), (days(9, 9), failed)]),
         "view": Timeline(),
