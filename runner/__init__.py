@@ -27,6 +27,7 @@ from runner.core.errors import (
     ProjectError,
     UsageError,
     WarehouseLockedError,
+    one_of,
 )
 
 # What methods need is imported when they are called: who only looks pays for neither dbt nor
@@ -100,8 +101,18 @@ class OpenProject:
         """Open the project in a folder; ``environment`` is the clock, patience and chance."""
         from runner.workspace import Workspace, real_environment
 
-        self.workspace: Workspace = Workspace.find(project_dir)
+        self._workspace: Workspace = Workspace.find(project_dir)
         self.environment = environment or real_environment()
+
+    @property
+    def workspace(self) -> Workspace:
+        """The project as it is now: read anew once a file of it has been edited."""
+        from runner.workspace import Workspace
+
+        found = Workspace.find(self._workspace.project_dir)
+        if found.version != self._workspace.version:
+            self._workspace = found
+        return self._workspace
 
     @property
     def pipelines(self) -> tuple[str, ...]:
@@ -172,7 +183,7 @@ class OpenProject:
         from runner.run import open_session
         from runner.workspace import EngineKind
 
-        kind = EngineKind(engine)
+        kind = one_of(EngineKind, engine)
         return open_session(self.workspace, pipeline, self.environment, kind, as_of, reading)
 
     def plan(
@@ -212,14 +223,21 @@ class OpenProject:
             found.append(PipelineSummary(pipeline, now, last, pause, proofs))
         return found
 
-    def runs(self, pipeline: str, limit: int = 20, state: RunState | None = None) -> list[Run]:
+    def runs(
+        self, pipeline: str, limit: int = 20, state: RunState | str | None = None
+    ) -> list[Run]:
         """Return the runs of a pipeline, the newest window first."""
-        (name,) = self.workspace.named(pipeline)
-        return self.workspace.ledger.runs.find(name, limit, state)
+        from runner.core.states import RunState
+
+        if limit < 1:
+            raise UsageError(f"{limit} runs are none: give 1 or more")
+        name = self.workspace.require(pipeline)
+        wanted = None if state is None else one_of(RunState, state)
+        return self.workspace.ledger.runs.find(name, limit, wanted)
 
     def show_run(self, pipeline: str, run_id: str) -> RunDetails:
         """Return one run: its models, and the evidence of the checks that did not pass."""
-        (name,) = self.workspace.named(pipeline)
+        name = self.workspace.require(pipeline)
         return self.workspace.ledger.get_details(name, run_id)
 
     def why(self, model: str, window: str | None = None, as_of: datetime | None = None) -> Why:
@@ -234,9 +252,10 @@ class OpenProject:
     def lint(self, select: Iterable[str] = ()) -> tuple[ModelFinding, ...]:
         """Find what makes a model unfit for replay."""
         from runner.lint import models
+        from runner.planner import names_of
 
         workspace = self.workspace
-        return models.lint(workspace.project(), workspace.project_dir, tuple(select))
+        return models.lint(workspace.project(), workspace.project_dir, names_of(select))
 
     def prove(
         self,
@@ -257,7 +276,7 @@ class OpenProject:
         from runner.proving.prove import ProofRequest, models_to_prove, prove
         from runner.workspace import EngineKind
 
-        workspace, kind = self.workspace, EngineKind(engine)
+        workspace, kind = self.workspace, one_of(EngineKind, engine)
         found = workspace.pipeline(pipeline)
         report = prove(
             ProofRequest(
@@ -286,17 +305,17 @@ class OpenProject:
 
     def pause(self, pipeline: str, reason: str = "by hand") -> None:
         """Start nothing more of a pipeline; what runs now ends its chunk."""
-        (name,) = self.workspace.named(pipeline)
+        name = self.workspace.require(pipeline)
         self.workspace.ledger.controls.pause(name, reason, self.environment.now())
 
     def resume(self, pipeline: str) -> bool:
         """Let a paused pipeline start again; False if it was not paused."""
-        (name,) = self.workspace.named(pipeline)
+        name = self.workspace.require(pipeline)
         return self.workspace.ledger.controls.resume(name)
 
     def cancel(self, pipeline: str) -> int:
         """Stop what runs of a pipeline, wherever, and return how many runs; published rows stay."""
-        (name,) = self.workspace.named(pipeline)
+        name = self.workspace.require(pipeline)
         controls, now = self.workspace.ledger.controls, self.environment.now()
         return controls.cancel_runs(name, "cancelled by hand", now)
 
@@ -316,7 +335,7 @@ class OpenProject:
         from runner.workspace import EngineKind
 
         now = as_of and self.environment.instant(as_of, self.workspace.zone)
-        kind = EngineKind(engine)
+        kind = one_of(EngineKind, engine)
         return tick(self.workspace, kind, self.environment, reporter or Reporter(), every, now)
 
     def watch(self, as_of: datetime | None = None) -> WatchReport:
@@ -339,7 +358,7 @@ class OpenProject:
         from runner.doctor.examine import examine
         from runner.workspace import EngineKind
 
-        return examine(self.workspace, EngineKind(engine), before_asking)
+        return examine(self.workspace, one_of(EngineKind, engine), before_asking)
 
     def verify(
         self,

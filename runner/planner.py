@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self, TypedDict, Unpack
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
-from runner.core.errors import UsageError, nearest
+from runner.core.errors import UsageError, nearest, one_of
 from runner.core.planning import RETRIED, TAKEN, Plan, Reprocess, RunRequest, make_plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
@@ -69,21 +69,28 @@ class Planner:
         takes: frozenset[WindowStatus] = TAKEN[Reprocess.FAILED],
         *,
         kind: RunKind = RunKind.BACKFILL,
-        **options: Unpack[RequestOptions],
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+        newest_first: bool = False,
+        force: bool = False,
+        allow_unsafe: Iterable[str] = (),
     ) -> RunRequest:
         """Resolve what somebody asked for.
 
-        Raises :class:`UsageError` for a model that the pipeline does not have or cannot replay.
+        Raises :class:`UsageError` for a model that the pipeline does not have or cannot replay, and
+        for chunks of no windows.
         """
+        if chunk is not None and chunk < 1:
+            raise UsageError(f"chunks of {chunk} windows run nothing: give 1 or more")
         return RunRequest(
             windows=Spans([span] if span else []),
             takes=takes,
             kind=kind,
-            select=self._selected(options.get("select", ())),
-            force=options.get("force", False),
-            newest_first=options.get("newest_first", False),
-            sizing=self.sizing(options.get("chunk")),
-            allow_unsafe=tuple(options.get("allow_unsafe", ())),
+            select=self._selected(select),
+            force=force,
+            newest_first=newest_first,
+            sizing=self.sizing(chunk),
+            allow_unsafe=names_of(allow_unsafe),
         )
 
     def request_backfill(
@@ -94,7 +101,7 @@ class Planner:
         **options: Unpack[RequestOptions],
     ) -> RunRequest:
         """Ask for the windows of some dates, as far as ``reprocess`` takes them."""
-        return self.request(self.dates(*dates, now), TAKEN[Reprocess(reprocess)], **options)
+        return self.request(self.dates(*dates, now), TAKEN[one_of(Reprocess, reprocess)], **options)
 
     def request_retry(
         self, dates: Dates, now: datetime, allow_unsafe: Iterable[str] = ()
@@ -127,6 +134,9 @@ class Planner:
         """
         pipeline = self.pipeline
         complete = pipeline.complete(now)
+        for given in (first, last):
+            if given is not None and not isinstance(given, date):
+                raise UsageError(f"{given!r} is no date: give a datetime.date")
         if first is None and last is None:
             return complete
         zone = pipeline.calendar.zone
@@ -244,9 +254,14 @@ def memory() -> int:
     return total
 
 
-def known_models(pipeline: Pipeline, names: Iterable[str]) -> list[str]:
+def names_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Return some names; a single one may come as it is."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def known_models(pipeline: Pipeline, names: Iterable[str]) -> tuple[str, ...]:
     """Return names of models; :class:`UsageError` for one that the pipeline does not have."""
-    chosen = list(names)
+    chosen = names_of(names)
     known = {node.name for node in pipeline.data_nodes}
     for name in chosen:
         if name not in known:

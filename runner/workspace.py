@@ -80,6 +80,8 @@ class Workspace:
             return parse_pipelines(path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
             raise ConfigError("this is not UTF-8 text: save it as UTF-8", path.name) from error
+        except OSError as error:
+            raise ConfigError(f"it cannot be read ({error.strerror})", path.name) from error
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -167,12 +169,16 @@ class Workspace:
         landings = Landings(project, self.project_dir)
         return Tracer(project, planners, self.ledger, landings.landed, now)
 
+    def require(self, pipeline: str) -> str:
+        """Return the name of a pipeline; :class:`UsageError` if there is none of it."""
+        find_config(pipeline, self.configs)
+        return pipeline
+
     def named(self, pipeline: str | None) -> tuple[str, ...]:
         """Return the name of one pipeline, or all names; :class:`UsageError` if it is unknown."""
         if pipeline is None:
             return tuple(self.configs)
-        find_config(pipeline, self.configs)
-        return (pipeline,)
+        return (self.require(pipeline),)
 
     @cached_property
     def ledger_location(self) -> Path | str:

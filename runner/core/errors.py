@@ -21,6 +21,10 @@ A broken promise between functions (a naive datetime, a span that is not aligned
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from enum import StrEnum
+from typing import TypeVar
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class DaybreakError(Exception):
@@ -70,6 +74,19 @@ class LedgerError(DaybreakError):
 
 class FencedOffError(LedgerError):
     """Another process has taken these windows over; nothing was recorded."""
+
+
+def one_of(kind: type[E], value: str) -> E:
+    """Return the member of an enumeration that a text names; :class:`UsageError` if none.
+
+    >>> from runner.core.states import RunState
+    >>> one_of(RunState, "failed").value
+    'failed'
+    """
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise UsageError(f"{value!r} is none of {', '.join(map(str, kind))}") from error
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

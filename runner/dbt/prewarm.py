@@ -56,7 +56,9 @@ class ServerProcess:
         self.output.truncate()
 
     def last_lines(self) -> list[str]:
-        """Return the last that it has written, once it has ended."""
+        """Return the last that it has written, once it has ended; nothing if we have ended it."""
+        if self.output.closed:
+            return []
         self.output.seek(max(0, self.output.seek(0, os.SEEK_END) - _LAST_BYTES))
         lines = self.output.read().decode(errors="replace").splitlines()
         return [line for line in lines if line.strip()][-_LAST_LINES:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -58,6 +59,9 @@ def ledger_on_disk(file: Path) -> Diagnosis:
     """Check that an SQLite ledger is there, sound and of this version."""
     if not file.exists():
         return Diagnosis("ledger", Health.OK, f"there is none yet ({file}): the first run makes it")
+    if not os.access(file, os.R_OK | os.W_OK):
+        text = f"{file} cannot be opened: it is not ours to read and write"
+        return Diagnosis("ledger", Health.WRONG, text, "give the user of the runner that right")
     problems = file_problems(file)
     if problems:
         text = f"{file} is damaged ({'; '.join(problems)})"

@@ -80,7 +80,7 @@ class Executor:
                     self._build_tables(stage)
             return self._recorder.states | self._left_out()
         except BaseException:
-            self._context.engine.close()
+            self._context.engine.kill()  # others may go on with it
             if self._invoker.running is not None:
                 self._observer.abandoned(self._invoker.running)
             # The ledger itself may be what is broken: then the leases run out by themselves.

@@ -168,9 +168,10 @@ class Pipeline:
 
 def find_config(name: str, configs: Mapping[str, PipelineConfig]) -> PipelineConfig:
     """Return a pipeline's settings; :class:`UsageError` with the nearest name if unknown."""
-    if name not in configs:
+    if not isinstance(name, str) or name not in configs:
         known = ", ".join(sorted(configs))
-        raise UsageError(f"there is no pipeline {name!r}.{nearest(name, configs)} Known: {known}")
+        hint = nearest(str(name), configs)
+        raise UsageError(f"there is no pipeline {name!r}.{hint} Known: {known}")
     return configs[name]
 
 

@@ -51,6 +51,8 @@ def prove(request: ProofRequest) -> ProofReport:
     Raises :class:`UsageError` for what cannot be replayed safely, :class:`EngineError` if dbt
     fails before there is anything to compare.
     """
+    if request.window_count < 1:
+        raise UsageError(f"{request.window_count} windows prove nothing: replay 1 or more")
     started = request.environment.monotonic()
     warehouse = _warehouse(request)
     with (

@@ -31,9 +31,9 @@ from tests.unit.planned_nodes import (
     marked,
     model,
     plan_of,
+    planned,
     runs,
     skipped,
-    planned,
     without_windows,
 )
 

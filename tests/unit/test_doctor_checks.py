@@ -88,6 +88,15 @@ def test_a_damaged_ledger_is_wrong(file: Path, damage: str):
     assert line.remedy == "runner doctor --rebuild makes it anew"
 
 
+def test_a_ledger_that_we_may_not_open_is_not_called_damaged(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(checks.os, "access", lambda *_: False)  # root may open everything
+    line = checks.ledger_on_disk(file)
+    assert line.verdict is Health.WRONG
+    assert line.text == f"{file} cannot be opened: it is not ours to read and write"
+
+
 @pytest.mark.parametrize(
     ("version", "remedy"), [(VERSION + 1, "upgrade Daybreak"), (2, "--rebuild")]
 )

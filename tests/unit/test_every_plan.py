@@ -21,8 +21,8 @@ from tests.unit.planned_nodes import (
     NOW,
     STATUS_OF,
     WEEK,
-    spans,
     planned,
+    spans,
     without_windows,
 )
 
@@ -123,7 +123,8 @@ def painted(situation: Situation) -> Situation:
         if not model.node.is_windowed:
             by_model[model.node.name] = [(span, done) for span in model.todo]
     subjects = tuple(
-        replace(node, records=node.records.painted(by_model[node.name])) for node in situation.subjects
+        replace(node, records=node.records.painted(by_model[node.name]))
+        for node in situation.subjects
     )
     return replace(situation, subjects=subjects)
 

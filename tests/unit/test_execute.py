@@ -832,7 +832,7 @@ def test_an_interrupt_closes_the_engine_and_cancels_what_is_left(open_runner: Op
     runner = open_runner(faults=[None, Fault(Interrupted(), after=1)])
     with pytest.raises(Interrupted):
         runner.backfill(6, chunk=2)
-    assert runner.dbt.is_closed
+    assert runner.dbt.was_killed.is_set()
     assert runner.witness.stopped == [days(SHOP, 2, 2)]
     runs = runner.runs()
     assert [run.state for run in runs] == [RunState.SUCCESS] * 2 + [RunState.CANCELLED] * 4

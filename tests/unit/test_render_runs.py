@@ -23,7 +23,7 @@ from runner.render.listings import PIPELINES
 from runner.render.plan import plan_page, plan_record
 from runner.render.progress import ProgressDisplay
 from runner.render.runs import RUNS, run_page, run_record
-from tests.unit import subjects
+from tests.unit import planned_nodes
 from tests.unit.fake_dbt import check, shop, table, windowed
 from tests.unit.planned_nodes import DAYS, day, from_to
 
@@ -32,7 +32,7 @@ LATE = "gate totals_key judges totals after it is built: a table has no window t
 
 
 def run_in(state: RunState) -> Run:
-    window = subjects.WEEK[0]
+    window = planned_nodes.WEEK[0]
     return Run(
         key=1,
         pipeline="orders",
@@ -118,7 +118,7 @@ def test_sample_rows_are_shown_with_their_check():
 
 
 def test_every_status_of_a_plan_has_both_verdicts():
-    plan = subjects.plan_of([subjects.node("a", "sif.pcu")])
+    plan = planned_nodes.plan_of([planned_nodes.planned("a", "sif.pcu")])
     page = plan_page(orders(), plan, {})
     rows = [[cell.strip() for cell in line.split(" | ")][1:4] for line in page.splitlines()]
     assert rows[4:9] == [
@@ -153,7 +153,7 @@ def test_a_gate_that_cannot_hold_back_is_said_in_a_plan():
 
 def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():
     written = io.StringIO()
-    plan = subjects.plan_of([subjects.node("lines", "...")])
+    plan = planned_nodes.plan_of([planned_nodes.planned("lines", "...")])
     assert plan.span == from_to(1, 3)
     ProgressDisplay(Console(file=written, width=200), "backfill", orders()).announce(
         plan, reaches_today=True

@@ -84,7 +84,7 @@ def test_a_quarter_with_everything_in_it():
     picture = picture_of(
         planned("stg_orders", good),
         planned("daily_revenue", cells, "stg_orders"),
-        planned("dim_products", good, records=KNOWN["x"]),
+        planned("dim_products", good, known=KNOWN["x"]),
         count=92,
     )
     assert status_page(picture, Terminal(80)).splitlines() == [

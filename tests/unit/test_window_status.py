@@ -34,8 +34,8 @@ from tests.unit.planned_nodes import (
     day,
     from_to,
     marked,
-    spans,
     planned,
+    spans,
     without_windows,
 )
 
