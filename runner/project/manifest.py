@@ -215,7 +215,7 @@ def _relation(raw: Mapping[str, Any]) -> str | None:
     is_stored = raw["resource_type"] in ("model", "seed", "snapshot")
     if not is_stored or (raw.get("config") or {}).get("materialized") == "ephemeral":
         return None
-    return f"{raw['schema']}.{raw.get('alias') or raw['name']}"
+    return f"{raw.get('schema')}.{raw.get('alias') or raw['name']}"
 
 
 def _grain(raw: Mapping[str, Any]) -> Grain | None:

@@ -103,7 +103,7 @@ class SchedulerPass:
         from runner.execution.recovery import reconcile
 
         access = Access(file, config.lock_timeout, config.timeout, self.environment)
-        with self.observers.observing(planner.pipeline) as observer:
+        with self.observing(planner.pipeline) as observer:
             if reconcile(project, ledger, self.engine, access, observer):
                 self._outlook.renew(self._outlook.now)
 
