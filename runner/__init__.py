@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from runner.lint.models import ModelFinding
     from runner.overview.metrics import Metrics
     from runner.overview.pipeline import PipelineStatus, PipelineSummary
+    from runner.overview.target import TargetInUse
     from runner.planner import Planner, RequestOptions
     from runner.proving.results import ProofReport
     from runner.run import Session
@@ -200,6 +201,12 @@ class OpenProject:
         planner, now = self.planner(pipeline, as_of)
         request = planner.request_backfill((start_date, end_date), now, reprocess, **options)
         return planner.plan(request, now)
+
+    def target(self) -> TargetInUse:
+        """Return the database that everything is about, and whether others have written it."""
+        from runner.overview.target import target_in_use
+
+        return target_in_use(self.workspace)
 
     def status(self, pipeline: str, as_of: datetime | None = None) -> PipelineStatus:
         """Return the status of every window of every model."""

@@ -25,6 +25,7 @@ from runner.lint import models
 from runner.planner import Planner, proofs_of
 from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
+from runner.warehouse.reconciliation import stamp_of
 from runner.workspace import EngineKind, Workspace
 
 MEANWHILE = "another runner has taken it over or done it meanwhile"
@@ -65,7 +66,10 @@ class Session:
         plan = planner.plan(request, self.now)
         context = replace(context, allowed=allowances(workspace, planner, plan))
         observer.announce(plan, reaches_today=_reaches_today(context, plan))
-        result = execute_plan(context, planner, plan, self.now)
+        try:
+            result = execute_plan(context, planner, plan, self.now)
+        finally:
+            ledger.warehouses.leave(stamp_of(project.warehouse))
         observer.finished(result)
         return result
 

@@ -21,6 +21,7 @@ class KnownWarehouse:
     warehouse_id: str | None  # its own; None: it had none yet
     stamp: str | None  # of its file before it was looked at; None: no file, or never looked at
     seen_at: datetime | None  # UTC
+    left_as: str | None = None  # the stamp when a run of ours last ended
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,15 @@ class Warehouses:
             if found is None:
                 connection.insert("warehouses", [{"place": place}])
             return found or place
+
+    def learn_id(self, warehouse_id: str) -> None:
+        """Remember which warehouse was written, unless its id is known."""
+        learned = "update warehouses set warehouse_id = :id where warehouse_id is null"
+        self.database.change(learned, id=warehouse_id)
+
+    def leave(self, stamp: str | None) -> None:
+        """Remember how a run of ours has left the warehouse's file."""
+        self.database.change("update warehouses set left_as = :stamp", stamp=stamp)
 
     def record_survey(
         self,

@@ -110,6 +110,11 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
         _insert(connection, model, found)
     for model, windows in change.inputs.items():
         write_inputs(connection, model, windows)
+    for model, relation in change.relations.items():
+        # What was read of its markers before no longer tells what they are.
+        connection.change("delete from relations where model = :model", model=model)
+        published = {"model": model, "relation": relation, "markers": ""}
+        connection.insert("relations", [published])
 
 
 def _still_published(

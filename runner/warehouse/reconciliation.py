@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.dbt.protocol import Engine, Publication, RowDifference, Survey
+from runner.dbt.protocol import Engine, Publication, RowDifference, Survey, Target
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import readers_of
@@ -47,9 +47,11 @@ def stamp_of(file: Path | None) -> str | None:
     return " ".join(found) or None
 
 
-def place_of(project: Project) -> str:
-    """Return what tells the warehouse of a project's target from every other."""
-    return f"{project.target.place} {project.target.schema}".strip()
+def place_of(target: Target, project_dir: Path) -> str:
+    """Return where a target's database is; a file within the project moves along with it."""
+    if target.file is not None and target.file.is_relative_to(project_dir):
+        return str(target.file.relative_to(project_dir))
+    return target.place
 
 
 def is_as_known(project: Project, ledger: Ledger) -> bool:
@@ -65,6 +67,15 @@ def is_as_known(project: Project, ledger: Ledger) -> bool:
         and known.stamp == stamp
         and all(_is_same(node, relations.get(node.name)) for node in _windowed(project))
     )
+
+
+def has_changed(project: Project, ledger: Ledger) -> bool:
+    """Return whether somebody has written the warehouse's file since we left it.
+
+    Only for those who look: who leaves first may be overtaken, so it decides nothing.
+    """
+    known, stamp = ledger.warehouses.get(), stamp_of(project.warehouse)
+    return known is not None and stamp is not None and stamp not in (known.stamp, known.left_as)
 
 
 @dataclass(frozen=True)
@@ -87,16 +98,20 @@ class Reconciliation:
         relations = {} if is_other else warehouses.get_relations()
         index = self.ledger.windows.get_records()
         found = {node.name: self._found(node, survey) for node in _windowed(self.project)}
-        changed = {name for name, relation in found.items() if relation != relations.get(name)}
+        # What is not there and was never seen may have been recorded since, by its markers.
+        changed = {
+            name
+            for name, relation in found.items()
+            if relation != relations.get(name) or relation is None
+        }
         told = self._told(engine, timeout, {n for n in changed if found[n] is not None})
         news = _news(index, told)
         fresh = self._fresh(index, changed, told)
         gone = self._gone(survey, index)
         fresh |= dict.fromkeys(gone, _UNKNOWN)
         late = self._late(engine, survey, timeout)
-        place = place_of(self.project)
         warehouses.record_survey(
-            KnownWarehouse(place, survey.warehouse, stamp, now),
+            KnownWarehouse(known.place if known else "", survey.warehouse, stamp, now, stamp),
             {name: found[name] for name in changed},
             {name: timeline for name, timeline in fresh.items() if timeline != index.get(name)},
             late,
