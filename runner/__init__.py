@@ -356,16 +356,21 @@ class OpenProject:
         return watch_pipelines(Conditions(outlook, blockers.find))
 
     def doctor(
-        self, engine: EngineKind | str = "warm", before_asking: Callable[[], None] = lambda: None
+        self,
+        engine: EngineKind | str = "warm",
+        before_asking: Callable[[], None] = lambda: None,
+        *,
+        deep: bool = False,
     ) -> list[Diagnosis]:
         """Look whether ledger, warehouse, versions and disks are sound, and say what to do.
 
+        Rows are counted; ``deep`` compares their contents with what was published too.
         ``before_asking`` is called before the warehouse is asked, which takes seconds.
         """
         from runner.doctor.examine import examine
         from runner.workspace import EngineKind
 
-        return examine(self.workspace, one_of(EngineKind, engine), before_asking)
+        return examine(self.workspace, one_of(EngineKind, engine), before_asking, is_deep=deep)
 
     def verify(
         self,

@@ -80,7 +80,7 @@ WINDOWED = {
 }
 MEDDLING = {
     "rows deleted": "delete from {model} where {day} = '2017-03-11'",
-    "a row inserted": "insert into {model} select * from {model} where {day} = '2017-03-11' limit 1",
+    "a row inserted": "insert into {model} from {model} where {day} = '2017-03-11' limit 1",
     "the table emptied": "delete from {model}",
     "the table made again with less": "create or replace table {model} as "
     "select * from {model} where {day} < '2017-03-12'",
