@@ -75,7 +75,8 @@ def has_changed(project: Project, ledger: Ledger) -> bool:
     Only for those who look: who leaves first may be overtaken, so it decides nothing.
     """
     known, stamp = ledger.warehouses.get(), stamp_of(project.warehouse)
-    return known is not None and stamp is not None and stamp not in (known.stamp, known.left_as)
+    seen = {known.stamp, known.left_as} - {None} if known else set()
+    return stamp is not None and bool(seen) and stamp not in seen
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ class Reconciliation:
         # Before it is asked: what changes meanwhile will be seen the next time.
         stamp = stamp_of(self.project.warehouse)
         warehouses, is_new = self.ledger.warehouses, self.ledger.windows.is_ledger_empty()
+        before, index = warehouses.get_relations(), self.ledger.windows.get_records()
         survey, known = engine.survey(timeout), warehouses.get()
         is_other = known is not None and known.warehouse_id not in (None, survey.warehouse)
-        relations = {} if is_other else warehouses.get_relations()
-        index = self.ledger.windows.get_records()
+        relations = {} if is_other else before
         found = {node.name: self._found(node, survey) for node in _windowed(self.project)}
         # What is not there and was never seen may have been recorded since, by its markers.
         changed = {
@@ -110,18 +111,24 @@ class Reconciliation:
         gone = self._gone(survey, index)
         fresh |= dict.fromkeys(gone, _UNKNOWN)
         late = self._late(engine, survey, timeout)
-        warehouses.record_survey(
+        # Of what is being written now its own runner will tell.
+        busy = Spans(run.span for run in self.ledger.runs.find_open())
+        is_recorded = warehouses.record_survey(
+            before,
             KnownWarehouse(known.place if known else "", survey.warehouse, stamp, now, stamp),
             {name: found[name] for name in changed},
             {name: timeline for name, timeline in fresh.items() if timeline != index.get(name)},
             late,
             max((marker.fence for marker in told), default=0),
         )
+        if not is_recorded:  # another runner has recorded something since: look again
+            return self.run(engine, timeout, now)
         if is_new:
             adopted = sum(1 for marker in told if marker.run_id is not None)
             return Reconciled(adopted)
         lines = [_OTHER_WAREHOUSE] if is_other else []
-        lines += self._changes(index, fresh, survey, news)
+        unknown = {model: left for model, spans in news.items() if (left := spans - busy)}
+        lines += self._changes(index, fresh, survey, unknown)
         lines += (f"{model}: {words}" for model, words in _reasons(late, index))
         return Reconciled(lines=tuple(lines))
 
