@@ -207,7 +207,10 @@ class RunRecorder:
         before = self._accounts[window].models.get(model)
         code_hash = next(n.code_hash for n in self.context.pipeline.windowed if n.name == model)
         rows, at = (before.row_count, before.published_at) if before else (None, None)
-        return ModelRun(model, failure.standing, rows, code_hash, failure.reason, at)
+        standing = failure.standing
+        if before and before.standing is WorkResult.PUBLISHED and failure.blamed is None:
+            standing = before.standing  # its rows are there; what failed is not about them
+        return ModelRun(model, standing, rows, code_hash, failure.reason, at)
 
     def _made_from(self, entries: Entries, models: Container[str]) -> FilesRead:
         """Return the files that were there for what some runs have brought of models."""
