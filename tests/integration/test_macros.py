@@ -349,16 +349,35 @@ def test_hooks_run_and_what_they_change_is_judged(trial: Trial):
     trial.events("1, 'a', 1, 1, '2026-03-01'")
     assert trial.build("hooked").success
     assert trial.rows("hooked", "amount") == [(2,)]
-    assert trial.sql("from raw.log") == [("before",), ("inside",), ("after",)]
-    # The hook adds one to a hundred, and the gate on the result rolls back what is inside.
+    assert trial.sql("from raw.log") == [("inside; -- commit",)]
+    # The hook adds one to a hundred, and the gate on the result rolls back all of it.
     trial.events("1, 'a', 100, 1, '2026-03-01'")
     assert "withheld hooked" in trial.build("hooked").error("hooked")
     assert trial.rows("hooked", "amount") == [(2,)]
-    assert trial.sql("select entry, count(*) from raw.log group by all order by 1") == [
-        ("after", 1),
-        ("before", 2),
-        ("inside", 1),
-    ]
+    assert trial.sql("from raw.log") == [("inside; -- commit",)]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("hooked_before", "has a hook outside its transaction"),
+        ("hooked_after", "or in on-run-start or on-run-end"),
+        ("hook_commits", "has a hook with 'Commit'"),
+        ("hook_calls_commit", "has a hook with 'commit'"),
+    ],
+)
+def test_a_hook_that_could_leave_rows_unjudged_is_refused(trial: Trial, model: str, said: str):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert said in trial.build(model).daybreak_error(model)
+    assert not trial.has(model)
+    assert trial.rows("raw.log") == []
+
+
+def test_a_hook_that_commits_behind_our_back_is_an_error(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    failed = trial.build("hook_commits_unseen")
+    assert "has ended the transaction" in failed.daybreak_error("hook_commits_unseen")
+    assert trial.markers("hook_commits_unseen") == []
 
 
 # Gates

@@ -3,9 +3,8 @@
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
 
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {%- do _begin_transaction() -%}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- do _run_hooks_inside(pre_hooks) -%}
 
     {%- do _refuse_lower_fence() -%}
     {%- if existing is none or existing.is_view or should_full_refresh() -%}
@@ -14,7 +13,7 @@
         {%- do _replace_window(existing, target_relation) -%}
     {%- endif -%}
     {%- do persist_docs(target_relation, model) -%}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do _run_hooks_inside(post_hooks) -%}
 
     {#- After the hooks: what is judged and counted is what is committed. -#}
     {%- if not flags.EMPTY -%}
@@ -22,8 +21,6 @@
         {%- do _write_publications(target_relation, is_new=existing is none or existing.is_view) -%}
     {%- endif -%}
     {%- do adapter.commit() -%}
-
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{- return({'relations': [target_relation]}) -}}
 {% endmacro %}
 
