@@ -135,8 +135,8 @@ MODELS = {
         "{{ config(event_time='day', incremental_strategy='merge', unique_key='id') }} " + _EVENTS
     ),
     "hooked_before": (
-        "{{ config(event_time='day', pre_hook=before_begin(\"insert into raw.log values ('x')\")) }} "
-        + _EVENTS
+        "{{ config(event_time='day',"
+        " pre_hook=before_begin(\"insert into raw.log values ('x')\")) }} " + _EVENTS
     ),
     "hooked_after": (
         "{{ config(event_time='day', post_hook={'sql': \"insert into raw.log values ('x')\","
