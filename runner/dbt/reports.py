@@ -86,6 +86,7 @@ def invocation_result(
         publications=tuple(
             p for group in told.get("publications", ()) for p in _publications(group)
         ),
+        touched=tuple(p for group in told.get("touched", ()) for p in _publications(group)),
         evidence=evidence + tuple(_evidence(found) for found in told.get("evidence", ())),
         schema=_schema(told["schema"]) if "schema" in told else None,
         loaded_at=tuple(told.get("loaded_at", ())),

@@ -117,6 +117,80 @@ def test_hours_are_replaced_across_the_clock_change(trial: Trial):
     assert counts == [(1,)] * 23
 
 
+# Merges that take rows over from other windows
+
+
+def marked(trial: Trial, model: str) -> list[tuple[Any, ...]]:
+    """Of each of the first windows: rows, verdict, whether the rows are newer than the marker."""
+    found = trial.markers(model, "row_count, verdict, contents_since > published_at")
+    return found[:4]
+
+
+def test_a_window_that_loses_a_row_to_a_merge_is_marked_so(trial: Trial):
+    rows = [
+        "1, 'a', 1, 1, '2026-03-01'",
+        "2, 'a', 1, 1, '2026-03-01'",
+        "3, 'a', 1, 1, '2026-03-02'",
+    ]
+    trial.events(*rows)
+    assert trial.run("merged", MARCH_1, "2026-03-04").success
+    assert marked(trial, "merged") == [(n, "unchecked", False) for n in (2, 1, 0, 0)]
+    identity = "run_id, fence, code_hash, published_at"
+    before = trial.markers("merged", identity)
+    # Row 2 moves from the 1st to the 3rd, row 3 as an older version: that stays.
+    trial.events("2, 'a', 1, 2, '2026-03-03'", "3, 'a', 1, 0, '2026-03-03'")
+    moved = trial.run("merged", MARCH_3, MARCH_3, run_id="mover", fence=2)
+    assert moved.success
+    assert marked(trial, "merged") == [
+        (1, None, True),
+        (1, "unchecked", False),
+        (1, "unchecked", False),
+        (0, "unchecked", False),
+    ]
+    after = trial.markers("merged", identity)
+    assert (after[:2], after[3]) == (before[:2], before[3])
+    told = invocation_result([], told_line(moved), None, 0).touched
+    assert [(one.model, one.window_start.day, one.row_count, one.is_same) for one in told] == [
+        ("merged", 1, 1, False)
+    ]
+    assert told[0].stands_since > told[0].published_at
+    # What the markers say is what is there, to the last value.
+    assert differing(trial, "merged") == []
+
+
+def test_a_window_that_loses_all_rows_to_a_merge_has_none(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("merged", MARCH_1, MARCH_2).success
+    trial.events("1, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("merged", MARCH_2, MARCH_2).success
+    assert trial.markers("merged", "row_count") == [(0,), (2,)]
+    assert differing(trial, "merged") == []
+
+
+def test_a_move_within_the_windows_of_an_invocation_touches_no_other(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.run("merged", MARCH_1, MARCH_2).success
+    trial.events("1, 'a', 1, 2, '2026-03-02'")
+    moved = trial.run("merged", MARCH_1, MARCH_2)
+    assert invocation_result([], told_line(moved), None, 0).touched == ()
+    assert marked(trial, "merged") == [(0, "unchecked", False), (1, "unchecked", False)]
+
+
+def told_line(invocation: Any) -> str:
+    (line,) = [text for text in invocation.told if text.startswith("DAYBREAK_REPORT ")]
+    return line
+
+
+def differing(trial: Trial, model: str) -> list[Any]:
+    """Where the rows of a model are not what its markers say."""
+    arguments = f'{{"models": ["model.daybreak.{model}"], "contents": true}}'
+    asked = trial.project.invoke(
+        trial.folder, "run-operation", "verify_publications", "--args", arguments
+    )
+    found: list[Any] = asked.told_json("DAYBREAK_REPORT ")["differences"]
+    return found
+
+
 # What is refused, with nothing written
 
 

@@ -1,7 +1,8 @@
 {#
     A row replaces another of its unique_key only if its version is not older (>=, or corrected
     code could not replace equal versions), so an old window replayed after a new one never
-    wins. Merge never deletes: a row that has left the source stays.
+    wins. Merge never deletes: a row that has left the source stays. Returns the keys of the other
+    windows from which it has taken rows over.
 #}
 {% macro merge_window(target_relation, columns) %}
     {{- return(adapter.dispatch('merge_window', 'daybreak')(target_relation, columns)) -}}
@@ -18,6 +19,7 @@
     {%- do run_query(create_table_as(True, new_rows, compiled_code)) -%}
     {%- do _refuse_bad_merge_keys(new_rows) -%}
     {%- do _refuse_rows_outside_window(new_rows) -%}
+    {%- set touched = _windows_to_touch(target_relation, new_rows, _merge_keys(), version) -%}
     {%- call statement('main') -%}
         merge into {{ target_relation }} as t
         using {{ new_rows }} as s
@@ -31,6 +33,7 @@
             values (s.{{ columns | join(', s.') }})
     {%- endcall -%}
     {%- do run_query('drop table ' ~ new_rows) -%}
+    {{- return(touched) -}}
 {% endmacro %}
 
 {# The columns of unique_key, quoted. #}
