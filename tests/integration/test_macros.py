@@ -191,6 +191,73 @@ def differing(trial: Trial, model: str) -> list[Any]:
     return found
 
 
+# Overwritten windows whose rows have a key
+
+
+def test_a_key_that_another_window_holds_is_withheld(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("overwritten_by_key", MARCH_1, MARCH_2).success
+    before = trial.rows("overwritten_by_key"), trial.markers("overwritten_by_key", "*")
+    # Event 1 is now of the 3rd, and the 1st has not been asked again.
+    trial.events("1, 'a', 1, 1, '2026-03-03'", "4, 'a', 1, 1, '2026-03-04'")
+    withheld = trial.run("overwritten_by_key", MARCH_3, "2026-03-04")
+    error = withheld.error("overwritten_by_key")
+    assert "withheld overwritten_by_key, its published rows stay as they were" in error
+    (found,) = evidence_of(error)
+    assert (found.model, found.check) == ("overwritten_by_key", "unique_key")
+    (window,) = found.windows
+    assert (window.window_start.day, window.expected) == (3, "each unique_key (id) once")
+    assert window.actual == (
+        "1 rows of other windows have one too, such as id 1 in 2026-03-01: run these windows in"
+        " one chunk, or use merge"
+    )
+    assert (trial.rows("overwritten_by_key"), trial.markers("overwritten_by_key", "*")) == before
+    # Together they are right.
+    assert trial.run("overwritten_by_key", MARCH_1, "2026-03-04").success
+    assert trial.rows("overwritten_by_key", "id") == [(1,), (4,)]
+
+
+@pytest.mark.parametrize("is_first_build", [True, False])
+@pytest.mark.parametrize(
+    ("model", "rows", "said"),
+    [
+        (
+            "overwritten_by_key",
+            ["1, 'a', 1, 1, '2026-03-01'", "1, 'b', 1, 1, '2026-03-02'"],
+            ["1 rows share one, such as id 1", "1 rows share one, such as id 1"],
+        ),
+        (
+            "overwritten_by_key",
+            ["null, 'a', 1, 1, '2026-03-01'", "null, 'b', 1, 1, '2026-03-01'"],
+            ["2 rows have a NULL in it"],
+        ),
+        ("overwritten_by_two", ["1, 'a', 1, 1, '2026-03-01'", "1, 'b', 1, 1, '2026-03-01'"], []),
+        (
+            "overwritten_by_two",
+            [
+                "1, 'a', 1, 1, '2026-03-01'",
+                "1, 'a', 2, 1, '2026-03-01'",
+                "1, null, 1, 1, '2026-03-02'",
+            ],
+            ["2 rows share one, such as id 1, kind a", "1 rows have a NULL in it"],
+        ),
+    ],
+)
+def test_new_rows_have_each_key_once(
+    trial: Trial, model: str, rows: list[str], said: list[str], *, is_first_build: bool
+):
+    if not is_first_build:
+        assert trial.run(model, MARCH_1, MARCH_1).success
+    trial.events(*rows)
+    built = trial.run(model, MARCH_1, MARCH_2)
+    if not said:
+        assert built.success
+    else:
+        (found,) = evidence_of(built.error(model))
+        assert [window.actual for window in found.windows] == said
+        assert trial.has(model) != is_first_build
+
+
 # What is refused, with nothing written
 
 

@@ -8,10 +8,6 @@
     literals. To be asked before it: afterwards their event times are the new ones.
 #}
 {% macro _windows_to_touch(target_relation, new_rows, keys, version) %}
-    {%- set on_key = [] -%}
-    {%- for key in keys -%}
-        {%- do on_key.append('t.' ~ key ~ ' = s.' ~ key) -%}
-    {%- endfor -%}
     {%- set touched -%}
         select distinct cast(t.daybreak_window_key as varchar) as window_key
         from (
@@ -22,7 +18,7 @@
             from {{ target_relation }}
             where not {{ _in_window_of(model) }}
         ) as t
-        inner join {{ new_rows }} as s on {{ on_key | join(' and ') }}
+        inner join {{ new_rows }} as s on {{ _on_keys(keys, 't', 's') }}
         where t.{{ version }} is null or s.{{ version }} >= t.{{ version }}
         order by 1
     {%- endset -%}
