@@ -86,7 +86,7 @@ MODELS = {
         ' select id as "order", day as "Sold on", version as "group" from'
         " {{ source('raw', 'events') }} where {{ in_window('day') }}"
     ),
-    "keyed": "{{ config(event_time='day') }} select id, day from"
+    "keyed": "{{ config(event_time='day', unique_key='id') }} select id, day from"
     " {{ source('raw', 'events') }} where {{ in_window('day') }}",
     "documented": (
         "{{ config(event_time='day', persist_docs={'relation': true, 'columns': true}) }} "

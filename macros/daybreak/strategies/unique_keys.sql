@@ -8,10 +8,19 @@
     {%- if config.get('incremental_strategy') == 'merge' or not config.get('unique_key') -%}
         {{- return([]) -}}
     {%- endif -%}
+    {%- set keys = _unique_keys() -%}
+    {%- set window_key = _window_key_of(model) ~ ' as daybreak_window_key' -%}
+    {#- A table, because its size is known: else the whole table is hashed to look for a day. -#}
+    {%- set new_keys = make_temp_relation(relation, '__new_keys') -%}
+    {%- do run_query(
+        'create temporary table ' ~ new_keys ~ ' as select ' ~ keys | join(', ') ~ ', ' ~ window_key
+        ~ ' from ' ~ relation ~ ' where ' ~ _in_window_of(model)
+    ) -%}
     {%- set rows = [] -%}
-    {%- for row in run_query(_bad_keys(relation, _unique_keys())).rows -%}
+    {%- for row in run_query(_bad_keys(relation, new_keys, keys, window_key)).rows -%}
         {%- do rows.append(_as_texts(row)) -%}
     {%- endfor -%}
+    {%- do run_query('drop table ' ~ new_keys) -%}
     {%- set evidence = {
         'model': model.name, 'check': 'unique_key', 'failures': rows | length,
         'names_windows': true, 'makes_stale': false, 'rows': rows,
@@ -38,7 +47,7 @@
     {{- return(equal | join(' and ')) -}}
 {% endmacro %}
 
-{% macro _bad_keys(relation, keys) %}
+{% macro _bad_keys(relation, new_keys, keys, window_key) %}
     {%- set columns = keys | join(', ') -%}
     {%- set in_words = [] -%}
     {%- for key in keys -%}
@@ -46,20 +55,9 @@
             _literal(key | replace('"', '') ~ ' ') ~ ' || cast(mine.' ~ key ~ ' as varchar)'
         ) -%}
     {%- endfor -%}
-    {%- set label = in_words | join(" || ', ' || ") -%}
-    {%- set window_key = _window_key_of(model) ~ ' as daybreak_window_key' %}
-    with mine as (
-        select {{ columns }}, {{ window_key }} from {{ relation }} where {{ _in_window_of(model) }}
-    ),
-
-    others as (
-        select {{ columns }}, {{ window_key }}
-        from {{ relation }}
-        where not {{ _in_window_of(model) }}
-    ),
-
-    repeated as (
-        select {{ columns }} from mine group by {{ columns }} having count(*) > 1
+    {%- set label = in_words | join(" || ', ' || ") %}
+    with repeated as (
+        select {{ columns }} from {{ new_keys }} group by {{ columns }} having count(*) > 1
     ),
 
     found as (
@@ -67,7 +65,7 @@
             daybreak_window_key,
             1 as place,
             count(*) || ' rows have a NULL in it' as what
-        from mine
+        from {{ new_keys }} as mine
         where {{ keys | join(' is null or ') }} is null
         group by daybreak_window_key
 
@@ -77,7 +75,7 @@
             mine.daybreak_window_key,
             2 as place,
             count(*) || ' rows share one, such as ' || min({{ label }}) as what
-        from mine
+        from {{ new_keys }} as mine
         inner join repeated on {{ _on_keys(keys, 'mine', 'repeated') }}
         group by mine.daybreak_window_key
 
@@ -89,8 +87,12 @@
             count(*) || ' rows of other windows have one too, such as '
             || min({{ label }} || ' in ' || cast(others.daybreak_window_key as varchar))
             || ': run these windows in one chunk, or use merge' as what
-        from mine
-        inner join others on {{ _on_keys(keys, 'mine', 'others') }}
+        from {{ new_keys }} as mine
+        inner join (
+            select {{ columns }}, {{ window_key }}
+            from {{ relation }}
+            where not {{ _in_window_of(model) }}
+        ) as others on {{ _on_keys(keys, 'mine', 'others') }}
         group by mine.daybreak_window_key
     )
 
