@@ -379,12 +379,13 @@ class _Running:
     def _take_over(self, node: Node) -> None:
         """Take rows of other windows over, as touched_windows.sql has it."""
         moves = self._dbt.takes_over.get(node.name, {})
+        starts = {window.start for window in self._windows}
+        window_at = self._dbt.pipeline.calendar.window_at
         for window in self._windows:
             source = moves.pop(window.label, None)
             for key, marker in list(self._dbt.markers.items()):
-                start = marker.window_start.astimezone(ZONE)
-                is_source = key[0] == node.name and f"{start:%Y-%m-%d}" == source
-                if is_source and not any(w.start == marker.window_start for w in self._windows):
+                name, start = key
+                if name == node.name and start not in starts and window_at(start).label == source:
                     touched = replace(
                         marker,
                         row_count=marker.row_count - 1,
