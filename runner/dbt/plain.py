@@ -37,7 +37,7 @@ _MORTAL_DBT = (
     "from runner.dbt.server import die_with_parent, stop_at_failed_start; die_with_parent(); "
     "from dbt.cli.main import cli; stop_at_failed_start(); cli()",
 )
-_ENDED = (0, 1)  # exit codes of a dbt that has got through; 1: something in it failed
+_UNHANDLED = 2  # the exit code of a dbt that did not get through; 1: something in it failed
 
 
 class PlainEngine(DbtEngine):
@@ -84,7 +84,7 @@ class PlainEngine(DbtEngine):
             written = Path(target) / "run_results.json"
             nodes = json.loads(written.read_text())["results"] if written.exists() else None
         # What has ended before its end may have written results all the same.
-        if (nodes is None or code not in _ENDED) and "error" not in told:
+        if (nodes is None or code == _UNHANDLED) and "error" not in told:
             said = invocation_error(told.get("last", "")) if code >= 0 else ""
             told["error"] = said or killed(code)
         seconds = time.monotonic() - started

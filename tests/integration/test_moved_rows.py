@@ -76,6 +76,7 @@ def known(bakery: Bakery) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.slow
 def test_a_moved_order_is_counted_once(bakery: Bakery):
     land(bakery, (1, 4, 1, "2026-03-01"), (2, 3, 1, "2026-03-01"), (3, 5, 1, "2026-03-02"))
     assert bakery.bake().code == 0
