@@ -44,7 +44,8 @@ class WindowRecord:
     reason: str | None = None  # why it failed, or what has come too late for it, in one line
     inputs: str | None = None  # what it failed on; None: trying again may help
     has_rows: bool = False  # rows of this work are there to be read: published
-    published_at: datetime | None = None  # UTC; of the marker that stands; None: nobody knows
+    # UTC; since when the marker that stands says what it says; None: nobody knows.
+    published_at: datetime | None = None
 
 
 class WindowStatus(StrEnum):

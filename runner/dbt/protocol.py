@@ -62,6 +62,14 @@ class Publication:
         """True if it was published with the rows that it had before."""
         return self.contents_since < self.published_at
 
+    @property
+    def stands_since(self) -> datetime:
+        """When it became what it says: published, or a merge of another window took rows from it.
+
+        UTC; tells it from every other state of its window.
+        """
+        return max(self.published_at, self.contents_since)
+
 
 @dataclass(frozen=True)
 class SurveyedModel:
@@ -134,6 +142,7 @@ class InvocationResult:
 
     nodes: tuple[NodeResult, ...]
     publications: tuple[Publication, ...] = ()  # those it wrote, judged, or could not judge
+    touched: tuple[Publication, ...] = ()  # of other windows, which have lost rows to a merge
     evidence: tuple[Evidence, ...] = ()
     schema: SourceSchema | None = None  # what it was asked of a source
     loaded_at: tuple[str | None, ...] = ()  # up to when a source is loaded, as its driver writes it

@@ -30,6 +30,7 @@ from runner.project.pipelines import Pipeline
 from runner.warehouse.markers import Index
 
 _BAD = frozenset({WorkResult.FAILED, WorkResult.INCORRECT})
+_AGAIN = "they are judged again next time, and what reads them is stale now"
 _NOT_YET = "windows that it is made from were published since it was built"
 
 Entries = Mapping[Window, RunEntry]
@@ -108,6 +109,8 @@ class RunRecorder:
             for span, run in worked_on
             if run.row_count is not None and run.model in chunk.models and not run.is_same
         )
+        for model, touched in judgement.touched.items():
+            changed[model] = [*changed.get(model, ()), *touched.covered]
         behind = reads_from(self.context.pipeline, published.keys())
         tables = [node for node in self.context.pipeline.following_tables if node.name in behind]
         change = IndexChange(
@@ -116,10 +119,13 @@ class RunRecorder:
             whole=unbuilt(tables, newest, _NOT_YET) | _whole(judgement.unwindowed, newest),
             outdated=outdated_by(self.context.pipeline, changed, published),
             late=judgement.late,
+            touched=judgement.touched,
             inputs=self._made_from(entries, chunk.models),
             relations=self._relations({run.model for _, run in worked_on}),
         )
         self._record(fence, self._without_last(entries), change)
+        for model, touched in judgement.touched.items():
+            self.context.observer.noticed(self._loss(model, touched.covered))
 
     def fail(self, fence: int, span: Span, failure: Failure) -> None:
         """Let a failure be the last word on what is left of some windows."""
@@ -167,6 +173,14 @@ class RunRecorder:
         accounts = self._accounts.items()
         return [(window, run) for window, one in accounts for run in one.models.values()]
 
+    def _loss(self, model: str, spans: Spans) -> str:
+        """Say from which windows a merge has taken rows over."""
+        calendar = self.context.pipeline.calendar
+        count = sum(map(calendar.count, spans))
+        dates = calendar.label(Span(min(spans).start, max(spans).end))
+        windows = "1 window" if count == 1 else f"{count:,} windows"
+        return f"{model} has taken rows over from {windows}, {dates}: {_AGAIN}"
+
     def _add(self, window: Window, runs: Iterable[ModelRun]) -> _Account:
         account = self._accounts[window]
         account.models.update({run.model: run for run in runs})
@@ -213,7 +227,10 @@ class RunRecorder:
         before = self._accounts[window].models.get(model)
         code_hash = next(n.code_hash for n in self.context.pipeline.windowed if n.name == model)
         rows, at = (before.row_count, before.published_at) if before else (None, None)
-        return ModelRun(model, failure.standing, rows, code_hash, failure.reason, at)
+        standing = failure.standing
+        if before and before.standing is WorkResult.PUBLISHED and failure.blamed is None:
+            standing = before.standing  # its rows are there; what failed is not about them
+        return ModelRun(model, standing, rows, code_hash, failure.reason, at)
 
     def _made_from(self, entries: Entries, models: Container[str]) -> FilesRead:
         """Return the files that were there for what some runs have brought of models."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from runner.core.chunks import Chunk
+from runner.core.graph import grouped
 from runner.core.spans import Span
 from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
@@ -20,7 +22,7 @@ from runner.execution.results import NO_ROWS, Failure, InvocationReport, cause, 
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.markers import RESULTS
+from runner.warehouse.markers import RESULTS, span_of
 
 _ANSWERS = frozenset({"pass", "warn", "fail"})
 
@@ -51,6 +53,7 @@ class Judgement:
     failure: Failure | None  # why something is left to do, if no check has named a window
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
     late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
+    touched: Mapping[str, Timeline[datetime]]  # by model, that lost rows to a merge; since when
     error: str | None  # why dbt itself did not get through
     seconds: float
 
@@ -73,6 +76,7 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         failure=failure,
         checks=_checks(report),
         late=_late(report),
+        touched=_touched(result),
         error=result.error,
         seconds=result.seconds,
     )
@@ -107,14 +111,14 @@ def _model_run(
     marker = report.published.get((node.name, window.start))
     if condemned is not None:
         rows, reason = marker.row_count if marker else None, _in_words(condemned)
-        at = marker.published_at if marker else None
+        at = marker.stands_since if marker else None
         return ModelRun(node.name, WorkResult.INCORRECT, rows, node.code_hash, reason, at)
     if marker is None:
         return None
     standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
     code_hash = marker.code_hash or node.code_hash
-    at, is_same = marker.published_at, marker.is_same
+    at, is_same = marker.stands_since, marker.is_same
     return ModelRun(node.name, standing, marker.row_count, code_hash, why, at, is_same)
 
 
@@ -173,6 +177,12 @@ def _late(report: InvocationReport) -> dict[str, Timeline[str]]:
                 span = report.pipeline.calendar.window_at(window.window_start).span
                 found.setdefault(evidence.model, {})[span] = window.actual
     return {model: Timeline(spans.items()) for model, spans in found.items()}
+
+
+def _touched(result: InvocationResult) -> dict[str, Timeline[datetime]]:
+    """Return the windows, not of the chunk, that no longer hold what was published in them."""
+    found = grouped((m.model, (span_of(m), m.stands_since)) for m in result.touched)
+    return {model: Timeline(parts) for model, parts in found.items()}
 
 
 def _in_words(finding: CheckFinding) -> str:

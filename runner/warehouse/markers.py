@@ -145,7 +145,7 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
         )
         # A plain `dbt build` leaves it unverified.
         result = WorkResult.UNCHECKED if marker.run_id is None else RESULTS[marker.verdict]
-        code_hash, at = marker.code_hash, marker.published_at
+        code_hash, at = marker.code_hash, marker.stands_since
         return WindowRecord(result, code_hash, is_outdated, has_rows=True, published_at=at)
 
     return {

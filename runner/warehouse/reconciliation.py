@@ -259,7 +259,7 @@ def _reasons(late: Mapping[str, Timeline[str]], index: Index) -> Iterator[tuple[
 def _is_known(index: Index, marker: Publication) -> bool:
     """Return whether a marker is of a publication that the index is about."""
     record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
-    return record is not None and record.published_at == marker.published_at
+    return record is not None and record.published_at == marker.stands_since
 
 
 def _news(index: Index, told: Iterable[Publication]) -> dict[str, Spans]:

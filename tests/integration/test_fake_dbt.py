@@ -38,6 +38,7 @@ PIPELINE = shop(
     view("clean", "lines"),
     windowed("revenue", "clean"),
     windowed("visits"),
+    windowed("orders"),
     table("totals", "revenue"),
     gate("lines_gate", "lines"),
     check("lines_check", "lines"),
@@ -59,6 +60,15 @@ from generate_series(
 cross join range(10) as numbers (number)
 where {{ in_window('cast(moment as date)') }} and {{ is_fine() }}
 """
+_MERGED = (
+    "event_time='day', incremental_strategy='merge', unique_key='id', version_column='version'"
+)
+_ORDERS = """case
+        when number = 9 and cast(moment as date) in (select day from raw.bad where what = 'moves')
+            then 109
+        else day(moment) * 100 + number
+    end as id,
+    day(moment) as version"""
 FILES = {
     "dbt_project.yml": """
 name: shop
@@ -93,6 +103,10 @@ models:
 """,
     "models/lines.sql": _TEN_ROWS_A_DAY,
     "models/visits.sql": _TEN_ROWS_A_DAY.replace("-- depends_on: {{ ref('prices') }}", ""),
+    # Ten a day; that of a bad day takes number nine of the first day over.
+    "models/orders.sql": _TEN_ROWS_A_DAY.replace("-- depends_on: {{ ref('prices') }}", "")
+    .replace("event_time='day'", _MERGED)
+    .replace("number as id", _ORDERS),
     "models/clean.sql": "{{ config(materialized='view') }} select * from {{ ref('lines') }}",
     "models/revenue.sql": "{{ config(event_time='day') }} select * from {{ ref('clean') }}"
     " where {{ in_window('day') }} and {{ is_fine() }}",
@@ -181,6 +195,10 @@ SCENARIOS = {
         Step({}, fence=6),
         Step({}, count=2, fence=6),
     ],
+    "a merge takes a row over": [
+        Step({}, nodes=("orders",), count=2),
+        Step({"moves": (2,)}, nodes=("orders",), count=1, skip=2),
+    ],
 }
 
 
@@ -227,6 +245,7 @@ class Came:
     heard: dict[str, list[str]]
     messages: dict[str, bool]  # whether there are words, of what failed
     publications: set[Publication]
+    touched: set[Publication]
     evidence: list[Any]
     error: str | None
     markers: set[Publication]  # what the warehouse says then
@@ -254,6 +273,7 @@ def came(engine: Engine, asked: Invocation) -> Came:
             if node.status in ("error", "fail", "warn")
         },
         publications=set(timeless(result.publications)),
+        touched=set(timeless(result.touched)),
         evidence=sorted((without_rows(found) for found in result.evidence), key=repr),
         error=result.error,
         markers=set(timeless(published)),
@@ -267,10 +287,11 @@ def assert_began_once(result: InvocationResult, asked: Invocation) -> None:
 
 
 def timeless(found: tuple[Publication, ...]) -> Iterator[Publication]:
-    return (
-        replace(publication, published_at=BEGINNING_OF_TIME, contents_since=BEGINNING_OF_TIME)
-        for publication in found
-    )
+    """As of one time, but for whether the rows are older than the marker, or newer."""
+    for one in found:
+        order = (one.contents_since > one.published_at) - (one.contents_since < one.published_at)
+        since = BEGINNING_OF_TIME + timedelta(seconds=order)
+        yield replace(one, published_at=BEGINNING_OF_TIME, contents_since=since)
 
 
 def without_rows(found: Any) -> Any:
@@ -300,11 +321,17 @@ def start_anew(project: Path) -> Callable[[Step], None]:
 def test_the_fake_does_what_dbt_does(project: Path, real: Engine, name: str):
     tell = start_anew(project)
     fake = FakeDbt(
-        PIPELINE, nameless=NAMELESS, warning={"lines_hint"}, unit_tests={"adds_up": "totals"}
+        PIPELINE,
+        nameless=NAMELESS,
+        warning={"lines_hint"},
+        unit_tests={"adds_up": "totals"},
+        content=lambda *_: "the same rows",
     )
     labels = [window.label for window in PIPELINE.calendar.windows(days(PIPELINE, 9))]
     for number, step in enumerate(SCENARIOS[name], start=1):
         tell(step)
         fake.bad = {what: {labels[day] for day in found} for what, found in step.bad.items()}
+        taken = {labels[day]: labels[0] for day in step.bad.get("moves", ())}
+        fake.takes_over = {"orders": taken}
         asked = invocation(step, number)
         assert came(fake, asked) == came(real, asked), (number, step)

@@ -160,6 +160,8 @@ class FakeDbt:
     questions: list[Span | None] = field(default_factory=list)
     warehouse: str = "the warehouse"  # its id
     dropped: set[str] = field(default_factory=set)  # models whose table a person has dropped
+    # By model: the window whose merge takes a row over, and the one that it takes it from; once.
+    takes_over: dict[str, dict[str, str]] = field(default_factory=dict)
     lost_rows: dict[tuple[str, datetime], int] = field(default_factory=dict)  # by a person's hand
     built: list[tuple[str, str]] = field(default_factory=list)  # model or table, window label
     was_killed: threading.Event = field(default_factory=threading.Event)
@@ -277,6 +279,7 @@ class _Running:
         self._evidence: list[Evidence] = []
         self._named: dict[str, list[datetime]] = {}  # by a test's unique id
         self._confirmed: set[tuple[str, datetime]] = set()
+        self._touched: dict[tuple[str, datetime], Publication] = {}
 
     def run(self) -> bool:
         """Run every node that is selected; False if the invocation dies in the middle."""
@@ -299,6 +302,7 @@ class _Running:
                 for unique_id, status in self._statuses.items()
             ),
             publications=tuple(self._told()),
+            touched=tuple(self._touched.values()),
             evidence=tuple(self._evidence),
             seconds=self._dbt.seconds,
         )
@@ -376,7 +380,27 @@ class _Running:
             )
             self._dbt._judged.pop(key, None)
         self._published += 1
+        self._take_over(node)
         return "success"
+
+    def _take_over(self, node: Node) -> None:
+        """Take rows of other windows over, as touched_windows.sql has it."""
+        moves = self._dbt.takes_over.get(node.name, {})
+        starts = {window.start for window in self._windows}
+        window_at = self._dbt.pipeline.calendar.window_at
+        for window in self._windows:
+            source = moves.pop(window.label, None)
+            for key, marker in list(self._dbt.markers.items()):
+                name, start = key
+                if name == node.name and start not in starts and window_at(start).label == source:
+                    touched = replace(
+                        marker,
+                        row_count=marker.row_count - 1,
+                        verdict=None,
+                        contents_since=self._at,
+                    )
+                    self._dbt.markers[key] = self._touched[key] = touched
+                    self._dbt._judged.pop(key, None)
 
     def _error(self, node: Node) -> str | None:
         """Why nothing of a model is published."""

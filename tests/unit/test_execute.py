@@ -875,6 +875,32 @@ def test_readers_of_what_was_published_again_become_stale(open_runner: Open):
     assert not outdated(runner, "revenue")
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_window_that_loses_a_row_to_a_merge_is_judged_again_and_its_readers_are_stale(
+    open_runner: Open, *, is_told: bool
+):
+    runner = open_runner()
+    assert runner.backfill(3).of(RunState.SUCCESS) == {0, 1, 2}
+    runner.dbt.takes_over = {"lines": {runner.label(3): runner.label(0)}}
+    if not is_told:  # it dies when all is done, before it could tell; the markers say it
+        runner.dbt.faults = [Fault(TIMED_OUT, after=None)]
+    runner.backfill(1, skip=3)
+    runner.reconcile()
+    assert runner.standings("lines", 3) == [WorkResult.PUBLISHED, *[WorkResult.SUCCESS] * 2]
+    revenue = runner.ledger.windows.get_records()["revenue"]
+    assert revenue.where(lambda known: known.is_outdated) == Spans([days(SHOP, 1)])
+    if is_told:
+        (words,) = runner.witness.changes
+        assert words.startswith("lines has taken rows over from 1 window, 2017-03-01: ")
+    done = runner.backfill(4, reprocess=Reprocess.STALE)
+    assert set(done.states) == {RunState.SUCCESS}
+    assert done.times_built("lines") == 0
+    assert [i.span for i in done.asked if "revenue" in i.nodes] == [days(SHOP, 1)]
+    assert runner.standings("lines", 4) == [WorkResult.SUCCESS] * 4
+    assert not any(r.is_outdated for _, r in runner.ledger.windows.get_records()["revenue"])
+    assert runner.backfill(4, reprocess=Reprocess.STALE).states == []
+
+
 def test_what_was_published_in_the_same_invocation_is_not_stale(open_runner: Open):
     runner = open_runner()
     runner.backfill(6)

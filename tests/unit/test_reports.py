@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from runner.core import retries
 from runner.core.errors import EngineError
 from runner.dbt.protocol import Evidence, Publication, SourceSchema, WindowEvidence
 from runner.dbt.reports import (
@@ -186,6 +187,32 @@ def test_gate_evidence_is_read_from_the_message_of_its_model():
         sample=(),
     )
     assert (result.error, result.seconds, result.publications) == (None, 1.5, ())
+
+
+def test_a_hook_of_the_run_that_failed_is_the_error_of_the_invocation():
+    hook = {
+        **node("shop.on-run-end.1 failed, error:\n Catalog Error: no table rates"),
+        "unique_id": "operation.shop.shop-on-run-end-1",
+    }
+    passed = {**hook, "status": "success", "message": "shop.on-run-end.1 passed"}
+    assert invocation_result([node(None, "success"), passed], None, None, 1.0).error is None
+    failed = invocation_result([node(None, "success"), hook, passed], None, None, 1.0)
+    assert failed.error == "hook shop.on-run-end.1 failed: Catalog Error: no table rates"
+    assert invocation_result([hook], None, killed(-9), 1.0).error == killed(-9)
+    # What the runner itself asks of dbt is no hook.
+    asked = {**hook, "unique_id": "operation.shop.report_publications", "message": None}
+    assert invocation_result([asked], None, None, 1.0).error is None
+
+
+def test_a_hook_that_fails_for_a_reason_that_may_pass_is_known_by_it():
+    said = ' Database Error\n  IO Error: Could not set lock on file "a.duckdb": Conflicting lock'
+    hook = {
+        **node(f"shop.on-run-start.0 failed, error:\n{said}"),
+        "unique_id": "operation.shop.shop-on-run-start-0",
+    }
+    error = invocation_result([hook], None, None, 1.0).error
+    assert error is not None
+    assert retries.classify(error).name == "lock"
 
 
 def test_the_report_gives_publications_and_what_checks_found():

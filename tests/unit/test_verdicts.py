@@ -420,3 +420,11 @@ def test_windows_that_miss_late_rows_are_told_whichever_they_are():
     )
     # Another warning makes nothing stale.
     assert judged(result(found=(replace(late, makes_stale=False),))).late == {}
+
+
+def test_a_hook_of_the_run_that_failed_is_a_failure_although_all_is_published_and_judged():
+    told = judged(result(error="hook shop.on-run-end.1 failed: no rates"))
+    assert told.failure is not None
+    assert told.failure.reason == "hook shop.on-run-end.1 failed: no rates"
+    assert told.failure.is_systematic
+    assert standings(told, "lines") == [WorkResult.SUCCESS] * 4

@@ -10,14 +10,16 @@
         and _has_window_vars() and var('run_id', none) is not none -%}
         {%- set evidence = _failed_checks(results) -%}
         {%- set publications = [] -%}
+        {%- set touched = [] -%}
         {%- for node in _windowed_models() if _is_to_judge(node, results) -%}
             {%- set is_confirmed = _judge_model(node, results, evidence) -%}
             {%- set is_ours = _inside_window() ~ ' and (published_at = ' ~ _this_invocation()
                 ~ ' or judged_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict()
                 ~ ' or ' ~ is_confirmed ~ ')' -%}
             {%- do publications.extend(_publications_of(node, is_ours)) -%}
+            {%- do touched.extend(_touched_of(node)) -%}
         {%- endfor -%}
-        {%- do _report(publications, evidence) -%}
+        {%- do _report(publications, evidence, touched) -%}
     {%- endif -%}
     {%- if execute and not flags.EMPTY -%}
         {%- do _record_first_sights(results) -%}

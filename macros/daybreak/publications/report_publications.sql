@@ -18,10 +18,11 @@
     The one line that the runner reads. The publications are JSON already: a lost ledger asks for
     thousands.
 #}
-{% macro _report(publications, evidence) %}
+{% macro _report(publications, evidence, touched=[]) %}
     {%- do log(
-        'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "evidence": '
-        ~ tojson(evidence) ~ ', "warehouse": ' ~ tojson(_warehouse_id()) ~ '}'
+        'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "touched": ['
+        ~ touched | join(', ') ~ '], "evidence": ' ~ tojson(evidence) ~ ', "warehouse": '
+        ~ tojson(_warehouse_id()) ~ '}'
     ) -%}
 {% endmacro %}
 

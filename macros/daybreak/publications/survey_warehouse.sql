@@ -68,15 +68,12 @@
 {% endmacro %}
 
 {% macro _differences_of(node, contents) %}
-    {%- set grain = node.config.batch_size -%}
-    {%- set marker_key = 'window_start' if grain == 'hour'
-        else 'cast(' ~ utc_to_local('window_start') ~ ' as date)' -%}
     {%- set asked = _in_window_of(node) if _has_window_vars() else 'true' %}
     with found as ({{ _contents_by_window(node, _api_relation(node), asked) }}),
 
     published as (
         select
-            {{ marker_key }} as window_key,
+            {{ _window_key_of_marker(node) }} as window_key,
             window_start,
             window_end,
             row_count,

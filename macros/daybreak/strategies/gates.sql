@@ -4,7 +4,7 @@
     and then as one line of JSON for the runner. Returns the evidence of gates that only warn.
 #}
 {% macro _judge_gates(relation) %}
-    {%- set failed = [] -%}
+    {%- set failed = _key_evidence(relation) -%}
     {%- set warned = [] -%}
     {%- for gate in _gates_of(model) -%}
         {%- set sql = _gate_sql(gate, relation) -%}
