@@ -22,7 +22,7 @@ class Invocation:
 
     nodes: tuple[str, ...]  # to build, with their tests; names, as dbt's --select takes them
     checks: tuple[str, ...]  # names of tests to run although their models are not built
-    exclude: tuple[str, ...]  # names of tests that the gates have judged already
+    exclude: tuple[str, ...]  # names of tests that the gates have judged already, of no others
     with_unit_tests: bool  # dbt's unit tests know no window: once is enough
     span: Span  # the range of windows
     run_id: str  # written into the markers
@@ -99,7 +99,8 @@ class Evidence:
     """The findings of a check that did not pass."""
 
     model: str | None  # the model it is attached to
-    check: str  # the test's name
+    test: str  # its unique id
+    check: str  # its name, which another may have too
     severity: str  # error or warn
     failures: int
     windows: tuple[WindowEvidence, ...]  # empty if the check names no window

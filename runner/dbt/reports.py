@@ -234,6 +234,7 @@ def _evidence(found: Mapping[str, Any]) -> Evidence:
         sample = _rows_in_words(found["rows"])
     return Evidence(
         model=found["model"],
+        test=found["test"],
         check=found["check"],
         severity=found.get("severity", "error"),
         failures=found["failures"],

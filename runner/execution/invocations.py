@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,6 +17,16 @@ from runner.execution.heartbeat import Heartbeat
 from runner.execution.unwindowed import UnwindowedNodes
 from runner.execution.verdicts import Judgement, judge
 from runner.project.manifest import Node
+from runner.project.pipelines import Pipeline
+
+
+def _names_of_gates_alone(pipeline: Pipeline) -> Iterable[str]:
+    """Return the names of gates that nothing else has: dbt leaves out whatever has a name.
+
+    A gate that shares its name with a later test is asked once more as a test.
+    """
+    others = {node.name for node in pipeline.nodes if not node.is_gate}
+    return (n.name for n in pipeline.nodes if n.is_gate and n.name not in others)
 
 
 class Invoker:
@@ -48,7 +58,7 @@ class Invoker:
         invocation = Invocation(
             nodes=nodes,
             checks=tuple(self._unwindowed.checks(chunk, unwindowed)),
-            exclude=tuple(node.name for node in pipeline.nodes if node.is_gate),
+            exclude=tuple(_names_of_gates_alone(pipeline)),
             with_unit_tests=self._unwindowed.needs_unit_tests(nodes),
             span=span,
             run_id="__".join(dict.fromkeys((self._kind, *(window.label for window in ends)))),

@@ -121,6 +121,8 @@ MODELS = {
     "judged": "{{ config(event_time='day') }} " + _EVENTS,
     "unjudged": "{{ config(event_time='day') }} " + _EVENTS,
     "halved": "{{ config(event_time='day') }} " + _EVENTS,
+    "twin_of_all": "{{ config(event_time='day') }} " + _EVENTS,
+    "twin_of_positive": "{{ config(event_time='day') }} " + _EVENTS + " and amount > 0",
     "left_side": "{{ config(event_time='day') }} " + _EVENTS,
     "right_side": "{{ config(event_time='day') }} " + _EVENTS,
     "tells_without_tests": _TELLING + _EVENTS,
@@ -289,6 +291,12 @@ models:
     columns:
       - name: id
         data_tests: [not_null]
+  - name: twin_of_all
+    data_tests:
+      - rows_in_every_window: {name: twin_has_rows}
+  - name: twin_of_positive
+    data_tests:
+      - rows_in_every_window: {name: twin_has_rows}
   - name: left_side
     columns:
       - name: id

@@ -27,7 +27,7 @@ def told(run: Invocation) -> list[list[Any]]:
     groups: list[list[Any]] = run.told_json("DAYBREAK_REPORT ")["publications"]
     assert all(at.startswith("20") for *_, at, _ in groups)
     return sorted(
-        [model, *window, *judged] for model, *judged, _, windows in groups for window in windows
+        [model, *window, *judged] for model, *judged, _, windows in groups for *window, _ in windows
     )
 
 
@@ -136,6 +136,20 @@ def test_what_a_check_names_is_condemned_though_another_names_nothing(trial: Tri
     publish(trial, "left_side", MARCH_1, MARCH_3)
     trial.run("left_is_known left_has_rows", MARCH_1, MARCH_3)
     assert trial.markers("left_side") == [(None,), ("incorrect",), (None,)]
+
+
+def test_two_checks_of_one_name_each_condemn_their_own_model(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', -1, 1, '2026-03-02'")
+    run = trial.run("twin_of_all twin_of_positive", MARCH_1, MARCH_3)
+    assert trial.markers("twin_of_all") == [("correct",), ("correct",), ("incorrect",)]
+    assert trial.markers("twin_of_positive") == [("correct",), ("incorrect",), ("incorrect",)]
+    evidence = run.told_json("DAYBREAK_REPORT ")["evidence"]
+    assert sorted((found["model"], found["failures"]) for found in evidence) == [
+        ("twin_of_all", 1),
+        ("twin_of_positive", 2),
+    ]
+    assert {found["check"] for found in evidence} == {"twin_has_rows"}
+    assert len({found["test"] for found in evidence}) == 2
 
 
 def test_a_shared_test_does_not_speak_for_all_tests_of_a_model(trial: Trial):

@@ -410,6 +410,7 @@ class _Running:
         self._evidence.append(
             Evidence(
                 model=model,
+                test=test.unique_id,
                 check=test.name,
                 severity=severity,
                 failures=len(bad),

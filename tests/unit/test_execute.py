@@ -157,6 +157,19 @@ def test_gates_are_never_run_again_as_tests(open_runner: Open):
     assert {invocation.exclude for invocation in done.asked} == {("lines_gate",)}
 
 
+def test_a_gate_that_shares_its_name_leaves_nothing_else_out(open_runner: Open):
+    shared = [
+        gate("has_rows", "lines"),
+        check("has_rows", "revenue"),
+        gate("revenue_gate", "revenue"),
+    ]
+    twins = [replace(node, unique_id=f"{node.unique_id}.{i}") for i, node in enumerate(shared)]
+    pipeline = shop(windowed("lines"), windowed("revenue", "lines"), *twins)
+    done = open_runner(pipeline, bad={"has_rows": labels(pipeline, {3})}).backfill(6)
+    assert {invocation.exclude for invocation in done.asked} == {("revenue_gate",)}
+    assert done.of(RunState.INCORRECT) == {3}
+
+
 def test_dbt_is_told_the_newest_window_whichever_it_runs(open_runner: Open):
     done = open_runner(bad={"lines": labels(SHOP, {4})}).backfill(9)
     assert len(done.asked) > 1

@@ -28,6 +28,7 @@ FRAMES = (
 GATE_FOUND = [
     {
         "model": "stg_transactions",
+        "test": "test.shop.stg_transactions_belong_to_their_file.1a",
         "check": "stg_transactions_belong_to_their_file",
         "failures": 1,
         "names_windows": True,
@@ -173,6 +174,7 @@ def test_gate_evidence_is_read_from_the_message_of_its_model():
     (found,) = result.evidence
     assert found == Evidence(
         model="stg_transactions",
+        test="test.shop.stg_transactions_belong_to_their_file.1a",
         check="stg_transactions_belong_to_their_file",
         severity="error",
         failures=1,
@@ -207,6 +209,7 @@ def test_the_report_gives_publications_and_what_checks_found():
         "evidence": [
             {
                 "model": None,
+                "test": "test.shop.revenue_is_positive",
                 "check": "revenue_is_positive",
                 "severity": "warn",
                 "failures": 7,
@@ -298,7 +301,8 @@ def test_a_source_that_cannot_be_looked_at_is_an_error(error: str | None):
 
 def test_evidence_that_makes_windows_stale_is_told_from_other():
     row = {"window_start": "2026-03-08 05:00:00", "expected": "none", "actual": "late rows: 1"}
-    found = {"model": "lines", "check": "late", "failures": 1, "names_windows": True, "rows": [row]}
+    found = {"model": "lines", "test": "test.shop.late", "check": "late", "failures": 1}
+    found |= {"names_windows": True, "rows": [row]}
     told = [found | {"makes_stale": True}, found | {"makes_stale": False}, found]
     report = json.dumps({"publications": [], "evidence": told})
     result = invocation_result([], f"{REPORT_PREFIX}{report}", None, 1.0)

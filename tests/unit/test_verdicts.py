@@ -45,8 +45,9 @@ BELOW_LINES = dict.fromkeys(
     ("lines_volume", "revenue", "recent", "revenue_volume", "revenue_is_positive"), "skipped"
 )
 BELOW_CHECK = {name: "skipped" for name in BELOW_LINES if name != "lines_volume"}
-GOOD_LINES = ModelRun("lines", WorkResult.SUCCESS, 10, "lines as it was")
-LINES_PUBLISHED = ModelRun("lines", WorkResult.PUBLISHED, 10, "lines as it was")
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD_LINES = ModelRun("lines", WorkResult.SUCCESS, 10, "lines as it was", published_at=AT)
+LINES_PUBLISHED = replace(GOOD_LINES, standing=WorkResult.PUBLISHED)
 
 
 def published(
@@ -65,8 +66,8 @@ def published(
             fence=1,
             run_id="backfill",
             code_hash=f"{model} as it was",
-            published_at=datetime(2026, 1, 1, tzinfo=UTC),
-            contents_since=datetime(2026, 1, 1, tzinfo=UTC),
+            published_at=AT,
+            contents_since=AT,
         )
         for model in models
         for index, window in enumerate(DAY)
@@ -78,7 +79,7 @@ def evidence(
 ) -> Evidence:
     windows = tuple(WindowEvidence(DAY[index].start, "5 rows", "no rows") for index in indexes)
     samples = (sample,) if sample else ()
-    return Evidence(model, found_by, severity, len(indexes) or 1, windows, samples)
+    return Evidence(model, IDS.get(found_by, found_by), found_by, severity, len(indexes) or 1, windows, samples)
 
 
 def result(
@@ -129,8 +130,8 @@ def test_all_published_and_judged_is_settled_window_by_window():
     second = by_day(judgement)[1]
     assert second == WindowJudgement(
         models=(
-            ModelRun("lines", WorkResult.SUCCESS, 20, "lines as it was"),
-            ModelRun("revenue", WorkResult.SUCCESS, 20, "revenue as it was"),
+            replace(GOOD_LINES, row_count=20),
+            replace(GOOD_LINES, model="revenue", row_count=20, code_hash="revenue as it was"),
         ),
         findings=(),
         to_build=(),
@@ -352,7 +353,7 @@ def test_published_but_not_judged_is_never_success():
 
 def test_evidence_of_another_day_settles_nothing_here():
     elsewhere = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=5)
-    found = Evidence("lines", "c", "error", 1, (WindowEvidence(elsewhere, "a", "b"),), ())
+    found = Evidence("lines", "c", "c", "error", 1, (WindowEvidence(elsewhere, "a", "b"),), ())
     judgement = judged(result({"lines": "error", **BELOW_LINES}, (), (found,)))
     assert settled(judgement) == [False] * 4
     assert judgement.failure is not None

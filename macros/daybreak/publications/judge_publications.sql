@@ -55,7 +55,7 @@
     ) -%}
     {%- for result in tested -%}
         {%- if result.status == 'fail' -%}
-            {%- set found = evidence | selectattr('check', 'equalto', result.node.name) | first -%}
+            {%- set found = evidence | selectattr('test', 'equalto', result.node.unique_id) | first -%}
             {%- if found and found.names_windows -%}
                 {%- set named = found.rows | map(attribute='window_start') | list -%}
                 {%- do state.bad_windows.extend(named) -%}

@@ -25,6 +25,7 @@
     {%- endfor -%}
     {{- return({
         'model': attached_to.split('.')[-1] if attached_to else none,
+        'test': test.unique_id,
         'check': test.name,
         'failures': failures | int,
         'names_windows': names_windows,
