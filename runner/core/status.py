@@ -154,7 +154,7 @@ def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
         left = node.desired
         covered = _whole_windows(calendar, node.records.covered)
     else:  # without windows: it has failed in the name of one, or is right as a whole
-        wrong = node.records.where(lambda known: known.standing.state is not RunState.SUCCESS)
+        wrong = node.records.where(lambda known: known.standing.state not in _BUILT)
         left = covered = _touched_windows(calendar, wrong)
         if in_flight and node.follows:  # whoever works on windows builds it after the last
             known[WindowStatus.IN_FLIGHT] = covered
@@ -173,14 +173,18 @@ def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
 
 
 def _as_a_whole(node: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
-    """Assess something without windows that has not failed: never built, or outdated."""
+    """Assess something without windows that has not failed: never built, outdated, unchecked."""
     known = [value for _, value in node.records]
     if not known:
         return {WindowStatus.MISSING: Spans([newest])}
     hashes = {value.code_hash for value in known if value.code_hash is not None}
-    return {} if hashes <= node.code_hashes else {WindowStatus.STALE: Spans([newest])}
+    if not hashes <= node.code_hashes:
+        return {WindowStatus.STALE: Spans([newest])}
+    is_unchecked = any(value.standing is WorkResult.UNCHECKED for value in known)
+    return {WindowStatus.UNCHECKED: Spans([newest])} if is_unchecked else {}
 
 
+_BUILT = (RunState.SUCCESS, RunState.UNCHECKED)
 _PUBLISHED = frozenset(
     {WindowStatus.PUBLISHED, WindowStatus.STALE, WindowStatus.UNCHECKED, WindowStatus.SUCCESS}
 )

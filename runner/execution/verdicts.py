@@ -129,7 +129,18 @@ def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:
         if failure is not None:
             yield ModelRun(node.name, failure.standing, None, node.code_hash, failure.reason)
         elif statuses[node.unique_id] == "success":
-            yield ModelRun(node.name, WorkResult.SUCCESS, None, node.code_hash)
+            yield ModelRun(node.name, _unfailed(report.pipeline, node), None, node.code_hash)
+
+
+def _unfailed(pipeline: Pipeline, node: Node) -> WorkResult:
+    """Return what something without windows is of which no check has failed.
+
+    As of a model's window, without any check nothing says that its rows are right. A view has no
+    rows of its own, and a seed's are read by people.
+    """
+    if node.kind == "seed" or not node.is_stored or pipeline.later_tests[node.name]:
+        return WorkResult.SUCCESS
+    return WorkResult.UNCHECKED
 
 
 def _unwindowed_findings(report: InvocationReport) -> Iterator[CheckFinding]:

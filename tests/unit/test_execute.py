@@ -26,6 +26,7 @@ from runner.core.status import WindowRecord, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
 from runner.ledger import Ledger
+from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.run import MEANWHILE
 from tests.conftest import of_hundred
@@ -64,6 +65,7 @@ NODES = (
     windowed("revenue", "lines"),
     view("recent", "revenue"),
     table("report", "revenue"),
+    check("report_check", "report"),
     gate("lines_gate", "lines"),
     check("lines_check", "lines"),
     check("revenue_check", "revenue"),
@@ -145,8 +147,8 @@ def test_a_chunk_without_poison_is_one_invocation_and_one_run_per_window(open_ru
     runs = runner.runs()
     assert len({run.run_id for run in runs}) == len(runs) == 92
     assert {(run.state, run.row_count) for run in runs} == {(RunState.SUCCESS, 20)}
-    # A gate and two checks; each has its share of the second that the invocation took.
-    assert {run.check_count for run in runs} == {3}
+    # A gate and three checks; each has its share of the second that the invocation took.
+    assert {run.check_count for run in runs} == {4}
     assert sum(run.seconds or 0 for run in runs) == pytest.approx(1.0)
     assert runner.standings("revenue", 92) == [WorkResult.SUCCESS] * 92
     assert runner.backfill(92).asked == []
@@ -497,7 +499,7 @@ def test_who_is_killed_each_time_for_a_table_alone_has_failed(open_runner: Open)
     done = runner.backfill(2)
     assert (done.states, done.reasons) == ([RunState.FAILED], {KILLED})
     assert len(done.asked) == 2
-    assert runner.backfill(2).states == [RunState.SUCCESS]
+    assert runner.backfill(2).states == [RunState.UNCHECKED]  # of a table without any check
 
 
 # What may pass by itself
@@ -706,6 +708,7 @@ STAGED = shop(
     table("totals", "lines"),
     windowed("shares", "totals", "lines"),
     check("lines_check", "lines"),
+    check("totals_check", "totals"),
     check("shares_check", "shares"),
 )
 
@@ -734,6 +737,20 @@ def test_after_a_failure_in_the_first_stage_the_second_runs_for_the_others(open_
     built = [label for model, label in runner.dbt.built if model == "shares"]
     assert sorted(built) == sorted(labels(STAGED, without(8, {4})))
     assert runner.dbt.built.count(("totals", "")) == 1
+
+
+@pytest.mark.parametrize("node", [table("totals"), table("totals", "lines"), snapshot("totals")])
+def test_without_any_check_nothing_is_right(open_runner: Open, node: Node):
+    lines = windowed("lines"), check("lines_check", "lines"), seed("prices"), view("seen", "lines")
+    pipeline = shop(*lines, node, end=FIRST + timedelta(days=5))
+    runner = open_runner(pipeline)
+    done = runner.backfill(6)
+    # It is built in the name of the newest window.
+    assert done.of(RunState.UNCHECKED) == {5}
+    assert done.of(RunState.SUCCESS) == set(range(5))
+    assert runner.backfill(6).asked == []
+    checked = open_runner(shop(*lines, node, check("total_check", "totals")))
+    assert set(checked.backfill(6).states) == {RunState.SUCCESS}
 
 
 def test_a_snapshot_is_taken_only_of_today(open_runner: Open):

@@ -32,6 +32,7 @@ from tests.unit.planned_nodes import (
     STATUS_OF,
     WEEK,
     day,
+    following,
     from_to,
     marked,
     planned,
@@ -228,6 +229,14 @@ def test_what_knows_no_windows_is_never_missing_or_stale():
     assert statuses(without_windows("total", "s")) == {}
     assert statuses(without_windows("total", "c")) == {}
     assert statuses(without_windows("total", "o")) == {}
+
+
+def test_what_knows_no_windows_and_no_check_is_unchecked_as_a_whole():
+    total = following("total", ".u", "")
+    assert statuses(total) == {WindowStatus.UNCHECKED: "......x"}
+    assert statuses(replace(total, code_hashes=frozenset({"new"}))) == {
+        WindowStatus.STALE: "......x"
+    }
 
 
 @pytest.mark.parametrize("letter", "fbi")
