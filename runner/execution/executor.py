@@ -7,7 +7,7 @@ runs again: the failed and skipped models of the windows that need them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -87,6 +87,11 @@ class Executor:
             with suppress(LedgerError):
                 self._give_up("stopped before it was done; run the same command again")
             raise
+
+    @property
+    def condemned(self) -> Mapping[str, Spans]:
+        """The published windows, by model, that did not run and that a check has condemned."""
+        return self._recorder.condemned
 
     @property
     def _last_stage(self) -> int:

@@ -53,6 +53,7 @@ class RunRecorder:
     unwindowed: UnwindowedNodes
     bad_before: Mapping[str, Spans]  # windows whose bad rows were there already, by model
     states: dict[Window, RunState] = field(default_factory=dict)
+    condemned: dict[str, Spans] = field(default_factory=dict)  # windows that did not run, by model
     held_back: Window | None = None  # whose run waits for the tables at the end
     _last_words: RunEnd | None = None  # of the run that was held back
     _accounts: dict[Window, _Account] = field(default_factory=lambda: defaultdict(_Account))
@@ -108,10 +109,14 @@ class RunRecorder:
             for span, run in worked_on
             if run.row_count is not None and run.model in chunk.models and not run.is_same
         )
+        self._keep_condemned(judgement, published)
         behind = reads_from(self.context.pipeline, published.keys())
         tables = [node for node in self.context.pipeline.following_tables if node.name in behind]
         change = IndexChange(
-            windows=_timelines((run.model, (span, _record_of(run))) for span, run in worked_on),
+            windows=_timelines(
+                (run.model, (span, _record_of(run)))
+                for span, run in (*worked_on, *judgement.elsewhere)
+            ),
             # Should nobody build the tables, they lag behind what was published.
             whole=unbuilt(tables, newest, _NOT_YET) | _whole(judgement.unwindowed, newest),
             outdated=outdated_by(self.context.pipeline, changed, published),
@@ -160,6 +165,14 @@ class RunRecorder:
         """What the invocations have brought so far."""
         accounts = self._accounts.items()
         return [(window, run) for window, one in accounts for run in one.models.values()]
+
+    def _keep_condemned(self, judgement: Judgement, published: Mapping[str, list[Span]]) -> None:
+        """Keep which windows are condemned and did not run; what has run since is not of them."""
+        condemned = {m: spans - Spans(published.get(m, ())) for m, spans in self.condemned.items()}
+        for span, run in judgement.elsewhere:
+            condemned[run.model] = condemned.get(run.model, Spans()) | Spans([span])
+            self.context.observer.condemned(run.model, span, run.reason)
+        self.condemned = {model: spans for model, spans in condemned.items() if spans}
 
     def _add(self, window: Window, runs: Iterable[ModelRun]) -> _Account:
         account = self._accounts[window]

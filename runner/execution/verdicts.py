@@ -15,12 +15,12 @@ from runner.core.spans import Span
 from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
-from runner.dbt.protocol import InvocationResult
+from runner.dbt.protocol import InvocationResult, Publication
 from runner.execution.results import NO_ROWS, Failure, InvocationReport, cause, is_test, reads_from
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.markers import RESULTS
+from runner.warehouse.markers import RESULTS, span_of
 
 _ANSWERS = frozenset({"pass", "warn", "fail"})
 
@@ -49,6 +49,7 @@ class Judgement:
     unwindowed: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
     unwindowed_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
     failure: Failure | None  # why something is left to do, if no check has named a window
+    elsewhere: tuple[tuple[Span, ModelRun], ...]  # condemned windows that this was not about
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
     late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
     error: str | None  # why dbt itself did not get through
@@ -60,7 +61,8 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
     report = InvocationReport(pipeline, chunk, result, tuple(pipeline.calendar.windows(chunk.span)))
     windows = {window: _judged(report, window) for window in report.windows}
     undone = {m for w in windows.values() for m in (*w.to_build, *w.to_check)}
-    has_condemned = any(window.condemned for window in windows.values())
+    elsewhere = tuple(_condemned_elsewhere(report))
+    has_condemned = bool(elsewhere) or any(window.condemned for window in windows.values())
     failure = cause(report, undone) if undone or result.error else None
     is_done = bool(report.models) and not undone
     if failure is not None and not failure.is_systematic and (has_condemned or is_done):
@@ -71,6 +73,7 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         unwindowed=tuple(_unwindowed_runs(report)),
         unwindowed_findings=tuple(_unwindowed_findings(report)),
         failure=failure,
+        elsewhere=elsewhere,
         checks=_checks(report),
         late=_late(report),
         error=result.error,
@@ -113,9 +116,27 @@ def _model_run(
         return None
     standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
-    code_hash = marker.code_hash or node.code_hash
+    return _run_of(marker, standing, marker.code_hash or node.code_hash, why)
+
+
+def _condemned_elsewhere(report: InvocationReport) -> Iterator[tuple[Span, ModelRun]]:
+    """Yield the published windows that a check has condemned and the invocation was not about."""
+    inside = {window.start for window in report.windows}
+    for (model, start), marker in report.published.items():
+        if start in inside or RESULTS[marker.verdict] is not WorkResult.INCORRECT:
+            continue
+        found = (f for f in report.named.get(start, ()) if f.severity == "error")
+        about = sorted(found, key=lambda finding: finding.model != model)
+        reason = _in_words(about[0]) if about else None
+        yield span_of(marker), _run_of(marker, WorkResult.INCORRECT, marker.code_hash, reason)
+
+
+def _run_of(
+    marker: Publication, standing: WorkResult, code_hash: str | None, reason: str | None = None
+) -> ModelRun:
+    """Return the result of a window that is published."""
     at, is_same = marker.published_at, marker.is_same
-    return ModelRun(node.name, standing, marker.row_count, code_hash, why, at, is_same)
+    return ModelRun(marker.model, standing, marker.row_count, code_hash, reason, at, is_same)
 
 
 def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:

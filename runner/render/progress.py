@@ -160,6 +160,12 @@ class ProgressDisplay(Observer):
         self._settled += 1
         self._bar.update(self._task, completed=self._settled)
 
+    def condemned(self, model: str, span: Span, reason: str | None) -> None:
+        """Say that a window is wrong that does not run."""
+        line = f"{self._where(span)} ... incorrect, though it does not run: {model}"
+        self._print(line, _STYLES[RunState.INCORRECT])
+        self._print(f"{' ' * len(self._where(span))}     {reason}")
+
     def splitting(self, span: Span, reason: str) -> None:
         """Say that a chunk failed and is narrowed down."""
         self._print(f"{self._where(span)} failed, finding out which: {reason}")

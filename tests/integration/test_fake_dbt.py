@@ -42,6 +42,7 @@ PIPELINE = shop(
     gate("lines_gate", "lines"),
     check("lines_check", "lines"),
     check("lines_hint", "lines"),
+    check("lines_far", "lines"),
     check("revenue_check", "revenue"),
     check("revenue_adds_up", "revenue"),
     singular("visits_fit_revenue", "visits", "revenue"),
@@ -86,6 +87,13 @@ models:
     from (select * from {{ model }}) as tested inner join raw.bad on tested.day = bad.day
     where bad.what = '{{ of }}'
 {% endtest %}
+{% test bad_days_of_all(model, of) %}
+    select distinct tested.window_start, tested.window_end,
+        '100 rows' as expected, '7 rows' as actual
+    from {{ publications_relation() }} as tested
+    inner join raw.bad on tested.window_start = cast(bad.day as timestamp)
+    where tested.model = 'lines' and bad.what = '{{ of }}'
+{% endtest %}
 {% test bad_rows(model, of) %}
     select 7 as id from (select * from {{ model }}) as tested
     inner join raw.bad on tested.day = bad.day where bad.what = '{{ of }}' and tested.id = 7
@@ -105,6 +113,7 @@ models:
     data_tests:
       - bad_days: {name: lines_gate, arguments: {of: lines_gate}, config: {meta: {gate: true}}}
       - bad_days: {name: lines_check, arguments: {of: lines_check}}
+      - bad_days_of_all: {name: lines_far, arguments: {of: lines_far}}
       - bad_days: {name: lines_hint, arguments: {of: lines_hint}, config: {severity: warn}}
   - name: revenue
     data_tests:
@@ -152,6 +161,15 @@ SCENARIOS = {
     "a gate that is left out": [Step({"lines_gate": (1,)}, exclude=("lines_gate",))],
     "a later check names windows": [Step({"lines_check": (0, 2)}), Step({}, count=1, skip=1)],
     "the check of a leaf names a window": [Step({"revenue_check": (1,)})],
+    "a check names a window of another day": [
+        Step({}),
+        Step({"lines_far": (0, 2)}, count=3, skip=2),
+        Step({}, count=1),
+    ],
+    "a check names a window that a newer run has published": [
+        Step({}, count=1, fence=7),
+        Step({"lines_far": (0,)}, skip=1, fence=6),
+    ],
     "a check only warns": [Step({"lines_hint": (1,)})],
     "a check names nothing": [
         Step({"revenue_adds_up": (1,)}),
@@ -267,13 +285,18 @@ def assert_began_once(result: InvocationResult, asked: Invocation) -> None:
 
 
 def timeless(found: tuple[Publication, ...]) -> Iterator[Publication]:
-    return (replace(publication, published_at=BEGINNING_OF_TIME) for publication in found)
+    """Without the instants, but for which of the two is the earlier."""
+    for marker in found:
+        since = BEGINNING_OF_TIME - timedelta(days=marker.is_same)
+        yield replace(marker, published_at=BEGINNING_OF_TIME, contents_since=since)
 
 
 def without_rows(found: Any) -> Any:
     """Without the rows behind what a check says, which the fake does not have."""
     return replace(
-        found, windows=tuple(replace(w, sample=()) for w in sorted(found.windows, key=str))
+        found,
+        test=name_of(found.test),
+        windows=tuple(replace(w, sample=()) for w in sorted(found.windows, key=str)),
     )
 
 
@@ -297,7 +320,12 @@ def start_anew(project: Path) -> Callable[[Step], None]:
 def test_the_fake_does_what_dbt_does(project: Path, real: Engine, name: str):
     tell = start_anew(project)
     fake = FakeDbt(
-        PIPELINE, nameless=NAMELESS, warning={"lines_hint"}, unit_tests={"adds_up": "totals"}
+        PIPELINE,
+        nameless=NAMELESS,
+        warning={"lines_hint"},
+        far={"lines_far"},
+        content=lambda *_: "the same ten rows",
+        unit_tests={"adds_up": "totals"},
     )
     labels = [window.label for window in PIPELINE.calendar.windows(days(PIPELINE, 9))]
     for number, step in enumerate(SCENARIOS[name], start=1):

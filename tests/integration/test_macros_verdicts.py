@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tests.integration.macros_project import Invocation, Project, Trial, window_
 
 MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
 STARTS = tuple(f"2026-03-0{day} 05:00:00" for day in (1, 2, 3, 4))
+PLAIN_DAY_1 = ("--vars", '{"start_date": "2026-03-01", "end_date": "2026-03-02"}')
 CHECKS_OF_HALVED = "not_null_halved_id halved_amounts"
 
 
@@ -150,6 +152,72 @@ def test_two_checks_of_one_name_each_condemn_their_own_model(trial: Trial):
     ]
     assert {found["check"] for found in evidence} == {"twin_has_rows"}
     assert len({found["test"] for found in evidence}) == 2
+
+
+def test_a_check_condemns_windows_that_it_names_and_that_did_not_run(trial: Trial):
+    trial.events(*(f"{day}, 'a', 1, 1, '2026-03-0{day}'" for day in (1, 2, 3)))
+    plain = trial.project.invoke(trial.folder, "build", "--select", "looks_far", *PLAIN_DAY_1)
+    assert plain.success, plain.nodes
+    assert trial.run("looks_far", MARCH_2, MARCH_2).success
+    assert trial.markers("looks_far")[:2] == [(None,), ("correct",)]
+    trial.sql("update looks_far set amount = -1 where id < 3")
+    run = trial.run("looks_far", MARCH_3, MARCH_3, fence=2)
+    assert run.nodes["looks_at_all"]["status"] == "fail"
+    assert trial.markers("looks_far")[:3] == [("incorrect",), ("incorrect",), ("correct",)]
+    first, second, third = told(run)
+    assert first[:5] == ["looks_far", STARTS[0], STARTS[1], 1, "incorrect"]
+    assert second == one("looks_far", 2, "incorrect")
+    assert third[4] == "correct"
+    # Those of a newer run it may not have seen.
+    trial.sql("update daybreak_publications set fence = 9, verdict = 'correct' where fence < 2")
+    trial.run("looks_far", MARCH_3, MARCH_3, fence=3)
+    assert trial.markers("looks_far")[:3] == [("correct",), ("correct",), ("correct",)]
+
+
+def negative(trial: Trial, *counts: int) -> None:
+    """So many negative amounts on each of the first days."""
+    trial.events(
+        *(
+            f"{10 * day + n}, 'a', -{n + 1}, 1, '2026-03-0{day}'"
+            for day, count in enumerate(counts, start=1)
+            for n in range(count)
+        )
+    )
+
+
+def named(evidence: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Severity and the start of the window of every row, by check."""
+    return [
+        (found["severity"], sorted(row["window_start"] for row in found["rows"]))
+        for found in evidence
+    ]
+
+
+@pytest.mark.parametrize("days", [(MARCH_1, MARCH_3), (MARCH_2, MARCH_3), (MARCH_3, MARCH_3)])
+def test_thresholds_hold_for_each_window_whatever_runs_with_it(trial: Trial, days: tuple[str, str]):
+    negative(trial, 3, 2, 1)
+    run = trial.run("tolerant", *days)
+    every = ["incorrect", "correct", "correct"]
+    expected = every[int(days[0][-1]) - 1 :]
+    assert trial.markers("tolerant") == [(verdict,) for verdict in expected]
+    status = {3: "fail", 2: "warn", 1: "pass"}[len(expected)]
+    assert run.nodes["tolerant_of_two"]["status"] == status
+    evidence = named(run.told_json("DAYBREAK_REPORT ")["evidence"])
+    both = [("error", [STARTS[0]] * 3), ("warn", [STARTS[1]] * 2)]
+    assert evidence == both[3 - len(expected) :]
+
+
+def test_thresholds_of_a_gate_hold_for_each_window(trial: Trial):
+    negative(trial, 3, 2, 1)
+    withheld = trial.run("tolerant_gate", MARCH_1, MARCH_3)
+    error = withheld.error("tolerant_gate")
+    evidence = json.loads(error.partition("DAYBREAK_EVIDENCE ")[2].splitlines()[0])
+    assert named(evidence) == [("error", [STARTS[0]] * 3), ("warn", [STARTS[1]] * 2)]
+    text = error.partition("DAYBREAK_EVIDENCE ")[0]
+    assert text.count("2026-03-01: expected nothing below 0") == 3
+    assert "2026-03-02" not in text
+    assert trial.run("tolerant_gate", MARCH_2, MARCH_3).success
+    assert trial.markers("tolerant_gate") == [("correct",), ("correct",)]
 
 
 def test_a_shared_test_does_not_speak_for_all_tests_of_a_model(trial: Trial):

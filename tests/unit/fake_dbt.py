@@ -143,6 +143,7 @@ class FakeDbt:
     broken: dict[str, str] = field(default_factory=dict)  # node → what it always says
     nameless: set[str] = field(default_factory=set)  # tests that name no window
     warning: set[str] = field(default_factory=set)  # tests that only warn
+    far: set[str] = field(default_factory=set)  # tests that look at all windows there are
     unit_tests: dict[str, str] = field(default_factory=dict)  # name → model
     says: Callable[[str, Window], str] = lambda _, window: value_in(window)
     most_windows: int | None = None  # more in one invocation are too much
@@ -422,8 +423,12 @@ class _Running:
             self._named[test.unique_id] = [window.start for window in bad]
 
     def _bad(self, name: str) -> list[Window]:
-        labels = self._dbt.bad.get(name, ())
-        return [window for window in self._windows if window.label in labels]
+        labels, calendar = self._dbt.bad.get(name, ()), self._dbt.pipeline.calendar
+        starts = {window.start for window in self._windows}
+        if name in self._dbt.far:
+            starts |= {start for _, start in self._dbt.markers}
+        windows = map(calendar.window_at, sorted(starts))
+        return [window for window in windows if window.label in labels]
 
     def _read(self, node: Node, window: Window | None) -> Iterator[tuple[str, str]]:
         """What a node finds in the nodes that it reads: of its window, or all there is."""
@@ -471,6 +476,7 @@ class _Running:
         if is_condemned and len(self._windows) == 1:
             named.add(self._windows[0].start)
         confirmed = set()
+        self._condemn_elsewhere(node, named)
         for window in self._windows:
             marker = self._dbt.markers.get((node.name, window.start))
             if window.start in named:
@@ -480,6 +486,14 @@ class _Running:
                 if marker and marker.verdict in ("correct", "unchecked") and self._is_ours(marker):
                     confirmed.add((node.name, window.start))
         return confirmed
+
+    def _condemn_elsewhere(self, node: Node, named: set[datetime]) -> None:
+        for start in named - {window.start for window in self._windows}:
+            key = (node.name, start)
+            marker = self._dbt.markers.get(key)
+            if marker is not None and self._is_not_newer(marker):
+                self._dbt.markers[key] = replace(marker, verdict="incorrect")
+                self._dbt._judged[key] = self._number
 
     def _write_verdict(self, node: Node, window: Window, verdict: str) -> None:
         key = (node.name, window.start)
@@ -492,21 +506,27 @@ class _Running:
         return marker.verdict is None and self._is_ours(marker)
 
     def _is_ours(self, marker: Publication) -> bool:
-        return marker.run_id is not None and marker.fence <= self._invocation.fence
+        return marker.run_id is not None and self._is_not_newer(marker)
+
+    def _is_not_newer(self, marker: Publication) -> bool:
+        return marker.fence <= self._invocation.fence
 
     def _told(self) -> Iterator[Publication]:
         for node in self._graph.nodes:
             if node.is_windowed and self._is_to_judge(node):
-                for window in self._windows:
-                    key = (node.name, window.start)
-                    marker = self._dbt.markers.get(key)
-                    if marker is not None and (
-                        marker.published_at == self._at
-                        or self._dbt._judged.get(key) == self._number
-                        or self._awaits_verdict(marker)
-                        or key in self._confirmed
+                for key, marker in self._dbt.markers.items():
+                    if key[0] == node.name and (
+                        self._dbt._judged.get(key) == self._number
+                        or (self._is_inside(marker) and self._is_of_interest(key, marker))
                     ):
                         yield marker
+
+    def _is_inside(self, marker: Publication) -> bool:
+        return any(window.start == marker.window_start for window in self._windows)
+
+    def _is_of_interest(self, key: tuple[str, datetime], marker: Publication) -> bool:
+        is_new = marker.published_at == self._at
+        return is_new or self._awaits_verdict(marker) or key in self._confirmed
 
 
 class _Graph:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.cli import exits
 from runner.core.chunks import Sizing
 from runner.core.config import Retries
 from runner.core.errors import LedgerError
@@ -170,6 +171,45 @@ def test_a_gate_that_shares_its_name_leaves_nothing_else_out(open_runner: Open):
     done = open_runner(pipeline, bad={"has_rows": labels(pipeline, {3})}).backfill(6)
     assert {invocation.exclude for invocation in done.asked} == {("revenue_gate",)}
     assert done.of(RunState.INCORRECT) == {3}
+
+
+def test_a_window_that_a_check_names_is_condemned_though_it_does_not_run(open_runner: Open):
+    runner = open_runner(PLAIN_SHOP, far={"lines_check"})
+    runner.backfill(4)
+    runner.dbt.bad = {"lines_check": labels(PLAIN_SHOP, {1, 2})}
+    done = runner.backfill(3, skip=4)
+    # What runs is right, and so is what reads it: one more invocation, as dbt has skipped it.
+    assert done.states == [RunState.SUCCESS] * 3
+    assert [i.nodes for i in done.asked] == [("lines", "revenue"), ("revenue",)]
+    assert done.done.condemned == {"lines": Spans([days(PLAIN_SHOP, 2, 1)])}
+    assert exits.of_windows(done.done) == 3
+    condemned = [(model, reason) for model, _, reason in runner.witness.condemnations]
+    assert condemned == [("lines", "lines_check: expected 100 rows; actual 7 rows")] * 2
+    good, bad = WorkResult.SUCCESS, WorkResult.INCORRECT
+    assert runner.standings("lines", 7) == [good, bad, bad, *[good] * 4]
+    record = runner.ledger.windows.get_records()["lines"].at(days(PLAIN_SHOP, 1, 1).start)
+    assert record is not None
+    assert record.has_rows
+    # What is condemned runs again, and then no more is said of it.
+    runner.dbt.bad.clear()
+    mended = runner.backfill(7)
+    assert [i.span for i in mended.asked] == [days(PLAIN_SHOP, 2, 1)]
+    assert (mended.done.condemned, exits.of_windows(mended.done)) == ({}, 0)
+
+
+def test_what_runs_after_it_was_condemned_is_as_good_as_it_then_is(open_runner: Open):
+    runner = open_runner(PLAIN_SHOP, far={"lines_check"})
+    runner.backfill(4)
+    runner.dbt.bad = {"lines_check": labels(PLAIN_SHOP, {3})}
+
+    def mend(invocation: Invocation) -> None:
+        if invocation.span.end == days(PLAIN_SHOP, 4).end:
+            runner.dbt.bad.clear()
+
+    runner.dbt.before = mend
+    done = runner.backfill(4, chunk=2, reprocess=Reprocess.ALL)
+    assert set(done.states) == {RunState.SUCCESS}
+    assert done.done.condemned == {}
 
 
 def test_dbt_is_told_the_newest_window_whichever_it_runs(open_runner: Open):

@@ -79,7 +79,9 @@ def evidence(
 ) -> Evidence:
     windows = tuple(WindowEvidence(DAY[index].start, "5 rows", "no rows") for index in indexes)
     samples = (sample,) if sample else ()
-    return Evidence(model, IDS.get(found_by, found_by), found_by, severity, len(indexes) or 1, windows, samples)
+    return Evidence(
+        model, IDS.get(found_by, found_by), found_by, severity, len(indexes) or 1, windows, samples
+    )
 
 
 def result(

@@ -1,8 +1,8 @@
 {#
     Judges the windowed models that this invocation has built, and those that it has only tested:
     they were published before, and their verdict was still to come. A check that names windows
-    condemns those; one that names none leaves its model unjudged, and the runner narrows it down
-    until one window is left, which is then condemned.
+    condemns those, also those that this invocation is not about; one that names none leaves its model
+    unjudged, and the runner narrows it down until one window is left, which is then condemned.
 #}
 {% macro judge_publications(results) %}
     {#- With --empty the tests see no rows, so that they pass says nothing. -#}
@@ -12,9 +12,9 @@
         {%- set publications = [] -%}
         {%- for node in _windowed_models() if _is_to_judge(node, results) -%}
             {%- set is_confirmed = _judge_model(node, results, evidence) -%}
-            {%- set is_ours = _inside_window() ~ ' and (published_at = ' ~ _this_invocation()
-                ~ ' or judged_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict()
-                ~ ' or ' ~ is_confirmed ~ ')' -%}
+            {%- set is_ours = '(judged_at = ' ~ _this_invocation() ~ ' or (' ~ _inside_window()
+                ~ ' and (published_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict()
+                ~ ' or ' ~ is_confirmed ~ ')))' -%}
             {%- do publications.extend(_publications_of(node, is_ours)) -%}
         {%- endfor -%}
         {%- do _report(publications, evidence) -%}
@@ -29,9 +29,10 @@
     {%- for result in results
         if result.node.resource_type == 'test' and result.status in ['fail', 'warn']
         and result.node.compiled_code -%}
-        {%- set found = _evidence(result.node, result.node.compiled_code, result.failures) -%}
-        {%- do found.update({'severity': 'error' if result.status == 'fail' else 'warn'}) -%}
-        {%- do evidence.append(found) -%}
+        {%- do evidence.extend(_evidence(
+            result.node, result.node.compiled_code, result.failures,
+            'error' if result.status == 'fail' else 'warn'
+        )) -%}
     {%- endfor -%}
     {{- return(evidence) -}}
 {% endmacro %}
@@ -55,7 +56,8 @@
     ) -%}
     {%- for result in tested -%}
         {%- if result.status == 'fail' -%}
-            {%- set found = evidence | selectattr('test', 'equalto', result.node.unique_id) | first -%}
+            {%- set found = evidence | selectattr('test', 'equalto', result.node.unique_id)
+                | selectattr('severity', 'equalto', 'error') | first -%}
             {%- if found and found.names_windows -%}
                 {%- set named = found.rows | map(attribute='window_start') | list -%}
                 {%- do state.bad_windows.extend(named) -%}
@@ -68,12 +70,19 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set is_bad = _is_bad(state.bad_windows, state.is_condemned) -%}
+    {%- set is_to_judge = _inside_window() ~ ' and ' ~ _awaits_verdict() -%}
     {%- if state.is_complete -%}
         {%- set verdict = 'correct' if _is_checked(node, tested) else 'unchecked' -%}
-        {%- do _write_verdict(node, verdict, 'not ' ~ is_bad) -%}
+        {%- do _write_verdict(node, verdict, is_to_judge ~ ' and not ' ~ is_bad) -%}
     {%- endif -%}
     {%- if state.bad_windows or state.is_condemned -%}
-        {%- do _write_verdict(node, 'incorrect', is_bad) -%}
+        {%- do _write_verdict(node, 'incorrect', is_to_judge ~ ' and ' ~ is_bad) -%}
+    {%- endif -%}
+    {%- if state.bad_windows -%}
+        {#- Whatever was said of these before, and whoever has published them. -#}
+        {%- do _write_verdict(node, 'incorrect', ' and '.join([
+            'not ' ~ _inside_window(), _is_not_newer(), _is_bad(state.bad_windows, false)
+        ])) -%}
     {%- endif -%}
     {{- return(
         "(verdict in ('correct', 'unchecked') and " ~ _is_of_a_run() ~ ' and not ' ~ is_bad ~ ')'
@@ -115,8 +124,7 @@
     {%- set update -%}
         update {{ publications_relation(node.database) }}
         set verdict = {{ _literal(verdict) }}, judged_at = {{ _this_invocation() }}
-        where {{ _is_of(node) }} and {{ _inside_window() }} and {{ _awaits_verdict() }}
-            and {{ condition }}
+        where {{ _is_of(node) }} and {{ condition }}
     {%- endset -%}
     {%- do run_query(update) -%}
 {% endmacro %}
@@ -126,13 +134,13 @@
     {{- return('(verdict is null and ' ~ _is_of_a_run() ~ ')') -}}
 {% endmacro %}
 
-{#
-    The predicate for the markers of a run (what a plain build publishes stays unverified), and not
-    of a newer one, whose rows the tests that have just run may not have seen.
-#}
+{# The predicate for the markers of a run: what a plain build publishes stays unverified. #}
 {% macro _is_of_a_run() %}
+    {{- return('(run_id is not null and ' ~ _is_not_newer() ~ ')') -}}
+{% endmacro %}
+
+{# Not of a newer run, whose rows the tests that have just run may not have seen. #}
+{% macro _is_not_newer() %}
     {%- set fence = var('fence', none) -%}
-    {{- return(
-        '(run_id is not null' ~ ('' if fence is none else ' and fence <= ' ~ (fence | int)) ~ ')'
-    ) -}}
+    {{- return('true' if fence is none else 'fence <= ' ~ (fence | int)) -}}
 {% endmacro %}
