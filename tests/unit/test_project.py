@@ -15,7 +15,7 @@ import pytest
 
 from runner.core.errors import ProjectError
 from runner.core.windows import Grain
-from runner.dbt.protocol import Description
+from runner.dbt.protocol import Description, Target
 from runner.project import files
 from runner.project.files import fingerprint, project_zone
 from runner.project.manifest import Project
@@ -310,7 +310,9 @@ def test_a_saved_project_is_loaded_as_it_was(folder: Path):
     kept = folder / ".daybreak" / "project.json"
     project.save(kept)
     assert Project.load(kept) == project
-    elsewhere = replace(project, warehouse=folder / "warehouse.duckdb")
+    elsewhere = replace(
+        project, target=Target("prod", folder / "warehouse.duckdb", "main", "somewhere")
+    )
     elsewhere.save(kept)
     assert Project.load(kept) == elsewhere
     project.save(kept)

@@ -47,7 +47,7 @@ BELOW_LINES = dict.fromkeys(
 BELOW_CHECK = {name: "skipped" for name in BELOW_LINES if name != "lines_volume"}
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 GOOD_LINES = ModelRun("lines", WorkResult.SUCCESS, 10, "lines as it was", published_at=AT)
-LINES_PUBLISHED = replace(GOOD_LINES, standing=WorkResult.PUBLISHED)
+LINES_PUBLISHED = ModelRun("lines", WorkResult.PUBLISHED, 10, "lines as it was", published_at=AT)
 
 
 def published(
@@ -132,8 +132,8 @@ def test_all_published_and_judged_is_settled_window_by_window():
     second = by_day(judgement)[1]
     assert second == WindowJudgement(
         models=(
-            replace(GOOD_LINES, row_count=20),
-            replace(GOOD_LINES, model="revenue", row_count=20, code_hash="revenue as it was"),
+            ModelRun("lines", WorkResult.SUCCESS, 20, "lines as it was", published_at=AT),
+            ModelRun("revenue", WorkResult.SUCCESS, 20, "revenue as it was", published_at=AT),
         ),
         findings=(),
         to_build=(),
