@@ -45,6 +45,7 @@ class WindowRecord:
     inputs: str | None = None  # what it failed on; None: trying again may help
     has_rows: bool = False  # rows of this work are there to be read: published
     published_at: datetime | None = None  # UTC; of the marker that stands; None: nobody knows
+    checks_hash: str | None = None  # of the checks that gave the verdict; None: nobody knows
 
 
 class WindowStatus(StrEnum):
@@ -54,7 +55,7 @@ class WindowStatus(StrEnum):
     BLOCKED = "blocked"  # failed, and would fail again: same code, same inputs
     FAILED = "failed"
     INCORRECT = "incorrect"
-    PUBLISHED = "published"  # not yet judged
+    PUBLISHED = "published"  # not judged by the checks of today
     STALE = "stale"  # published by other code, or before something that it reads
     UNCHECKED = "unchecked"
     SUCCESS = "success"
@@ -91,6 +92,8 @@ WORST_FIRST = (
 # Others may build on it.
 GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE})
 _SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
+_OTHER_CHECKS = "its checks have changed since they judged it"
+_UNKNOWN_CHECKS = "nobody knows which checks have judged it"
 _MOST_REASONS = 3  # that are told of one range, or of one window
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
 Statuses = Mapping[WindowStatus, Spans]  # of a model's windows, each in exactly one
@@ -106,6 +109,7 @@ class PlannedNode:
     code_hashes: frozenset[str]  # of its code now, and of code accepted as equal to it
     records: Timeline[WindowRecord]
     inputs: InputsOf
+    checks_hash: str | None = None  # of its checks; empty: it has none; None: nobody asks for them
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
     follows: bool = False  # a table made from windows: built once all that run are done
 
@@ -124,6 +128,8 @@ def explained(node: PlannedNode, status: WindowStatus, span: Span) -> str | None
     known = node.records.at(span.start)
     if known is None or status in _SELF_EXPLAINING:
         return None
+    if status is WindowStatus.PUBLISHED and known.standing is not WorkResult.PUBLISHED:
+        return _OTHER_CHECKS if known.checks_hash is not None else _UNKNOWN_CHECKS
     if status is not WindowStatus.STALE:
         return known.reason
     reasons = [_why_stale(part) for _, part in node.records.touching(span)]
@@ -205,7 +211,23 @@ def _status(node: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
         return WindowStatus.FAILED  # to judge what will be replaced is in vain
     if is_stale and node.is_windowed and known.standing is not WorkResult.INCORRECT:
         return WindowStatus.STALE
+    if not is_stale and _is_judged_by_others(node, known):
+        return WindowStatus.PUBLISHED if node.checks_hash else WindowStatus.UNCHECKED
     return WindowStatus(known.standing.value)
+
+
+def _is_judged_by_others(node: PlannedNode, known: WindowRecord) -> bool:
+    """Return True if other checks than those of today have judged rows that are published.
+
+    What is unchecked, nobody knows by which checks, no check has judged.
+    """
+    is_verdict = known.standing in (WorkResult.SUCCESS, WorkResult.UNCHECKED)
+    is_verdict |= known.standing is WorkResult.INCORRECT and known.has_rows
+    if node.checks_hash is None or not is_verdict:
+        return False
+    if known.checks_hash is None:
+        return known.standing is not WorkResult.UNCHECKED
+    return known.checks_hash != node.checks_hash
 
 
 def _whole_windows(calendar: Calendar, spans: Spans) -> Spans:

@@ -54,9 +54,11 @@ class Executor:
         self._newest_first = request.newest_first
         self._sizing: Sizing = request.sizing
         tested = unit_tested(pipeline, ledger.windows.get_records())
-        self._unwindowed = UnwindowedNodes(pipeline, request.select, with_snapshots, tested)
+        self._unwindowed = UnwindowedNodes(
+            pipeline, request.select, with_snapshots, tested, request.judges_only
+        )
         self._stages = self._unwindowed.stages
-        self._pending = PendingWork(pipeline, plan.pieces)
+        self._pending = PendingWork(pipeline, plan.pieces, judges_only=request.judges_only)
         self._recorder = RunRecorder(context, self._pending, self._unwindowed, _bad_rows(plan))
         self._invoker = Invoker(context, request.kind, self._unwindowed)
         self._blocker: str | None = None  # why no chunk can succeed

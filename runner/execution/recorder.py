@@ -218,9 +218,14 @@ class RunRecorder:
 
     def _failed(self, window: Window, model: str, failure: Failure) -> ModelRun:
         before = self._accounts[window].models.get(model)
-        code_hash = next(n.code_hash for n in self.context.pipeline.windowed if n.name == model)
+        node = next(n for n in self.context.pipeline.windowed if n.name == model)
         rows, at = (before.row_count, before.published_at) if before else (None, None)
-        return ModelRun(model, failure.standing, rows, code_hash, failure.reason, at)
+        # What is only judged, other code may have published.
+        code_hash = (before.code_hash if before else None) or node.code_hash
+        checks_hash = node.checks_hash if failure.standing is WorkResult.INCORRECT else None
+        return ModelRun(
+            *(model, failure.standing, rows, code_hash, failure.reason, at), checks_hash=checks_hash
+        )
 
     def _made_from(self, entries: Entries, models: Container[str]) -> FilesRead:
         """Return the files that were there for what some runs have brought of models."""
@@ -252,6 +257,7 @@ def _record_of(run: ModelRun, inputs: str | None = None) -> WindowRecord:
         inputs=inputs,
         has_rows=has_rows,
         published_at=run.published_at,
+        checks_hash=run.checks_hash,
     )
 
 

@@ -109,9 +109,11 @@ def _model_run(
     """Return a model's result; None if nothing of it is published or known to be wrong."""
     marker = report.published.get((node.name, window.start))
     if condemned is not None:
-        rows, reason = marker.row_count if marker else None, _in_words(condemned)
-        at = marker.published_at if marker else None
-        return ModelRun(node.name, WorkResult.INCORRECT, rows, node.code_hash, reason, at)
+        reason, code, checks = _in_words(condemned), node.code_hash, node.checks_hash
+        if marker is not None:
+            code = marker.code_hash or code
+            return replace(_run_of(marker, WorkResult.INCORRECT, code, reason), checks_hash=checks)
+        return ModelRun(node.name, WorkResult.INCORRECT, None, code, reason, checks_hash=checks)
     if marker is None:
         return None
     standing = RESULTS[marker.verdict]
@@ -135,8 +137,9 @@ def _run_of(
     marker: Publication, standing: WorkResult, code_hash: str | None, reason: str | None = None
 ) -> ModelRun:
     """Return the result of a window that is published."""
-    at, is_same = marker.published_at, marker.is_same
-    return ModelRun(marker.model, standing, marker.row_count, code_hash, reason, at, is_same)
+    at, is_same, checks_hash = marker.published_at, marker.is_same, marker.checks_hash
+    rows = marker.row_count
+    return ModelRun(marker.model, standing, rows, code_hash, reason, at, is_same, checks_hash)
 
 
 def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:

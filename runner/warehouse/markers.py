@@ -146,8 +146,14 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
         # A plain `dbt build` leaves it unverified.
         is_plain = marker.run_id is None and marker.verdict is None
         result = WorkResult.UNCHECKED if is_plain else RESULTS[marker.verdict]
-        code_hash, at = marker.code_hash, marker.published_at
-        return WindowRecord(result, code_hash, is_outdated, has_rows=True, published_at=at)
+        return WindowRecord(
+            result,
+            marker.code_hash,
+            is_outdated,
+            has_rows=True,
+            published_at=marker.published_at,
+            checks_hash=marker.checks_hash,
+        )
 
     return {
         model: Timeline((span_of(marker), record(marker)) for marker in found)

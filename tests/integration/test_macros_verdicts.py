@@ -35,7 +35,7 @@ def told(run: Invocation) -> list[list[Any]]:
 
 def one(model: str, day: int, verdict: str | None, rows: int = 1) -> list[Any]:
     """How a report tells of a day that ``publish`` has published."""
-    return [model, STARTS[day - 1], STARTS[day], rows, verdict, 1, "trial", None]
+    return [model, STARTS[day - 1], STARTS[day], rows, verdict, 1, "trial", None, None]
 
 
 # Checks alone

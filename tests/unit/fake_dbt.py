@@ -352,6 +352,8 @@ class _Running:
             content = self._dbt.content(node, window, dict(self._read(node, window)))
             before = self._dbt.markers.get(key)
             # Without a content of its own it is another one each time.
+            verdict = self._graph.verdict_at_once(node)
+            checks_hash = self._invocation.checks_hashes.get(node.name) if verdict else None
             is_same = before is not None and content != "" and self._dbt.rows.get(key) == content
             self._dbt.rows[key] = content
             self._dbt.lost_rows.pop(key, None)
@@ -361,12 +363,13 @@ class _Running:
                 window_start=window.start,
                 window_end=window.end,
                 row_count=self._dbt.row_count,
-                verdict=self._graph.verdict_at_once(node),
+                verdict=verdict,
                 fence=self._invocation.fence,
                 run_id=self._invocation.run_id,
                 code_hash=self._invocation.code_hashes[node.name],
                 published_at=self._at,
                 contents_since=before.contents_since if before and is_same else self._at,
+                checks_hash=checks_hash,
             )
             self._dbt._judged.pop(key, None)
         self._published += 1
@@ -458,10 +461,12 @@ class _Running:
 
     def _judge_model(self, node: Node) -> set[tuple[str, datetime]]:
         """Judge a model; returns the windows that had a good verdict already and deserve it."""
-        later = self._graph.later[node.unique_id]
-        tested = [test for test in later if test.unique_id in self._statuses]
+        self._take_back_verdicts(node)
+        gates, later = self._graph.gates[node.unique_id], self._graph.later[node.unique_id]
+        tested = [test for test in (*gates, *later) if test.unique_id in self._statuses]
+        asked = [*gates, *later] if node.name in self._invocation.judged else later
         known = {node.unique_id, *self._graph.ancestors[node.unique_id]}
-        is_complete = all(test in tested or not known.issuperset(test.parents) for test in later)
+        is_complete = all(test in tested or not known.issuperset(test.parents) for test in asked)
         is_condemned = False
         named: set[datetime] = set()
         for test in tested:
@@ -472,7 +477,7 @@ class _Running:
                 is_complete, is_condemned = False, True
             elif status not in ("pass", "warn"):
                 is_complete = False
-        is_checked = bool(tested or self._graph.gates[node.unique_id])
+        is_checked = bool(tested or gates)
         if is_condemned and len(self._windows) == 1:
             named.add(self._windows[0].start)
         confirmed = set()
@@ -492,21 +497,32 @@ class _Running:
             key = (node.name, start)
             marker = self._dbt.markers.get(key)
             if marker is not None and self._is_not_newer(marker):
-                self._dbt.markers[key] = replace(marker, verdict="incorrect")
+                checks_hash = self._invocation.checks_hashes.get(node.name)
+                judged = replace(marker, verdict="incorrect", checks_hash=checks_hash)
+                self._dbt.markers[key] = judged
                 self._dbt._judged[key] = self._number
 
     def _write_verdict(self, node: Node, window: Window, verdict: str) -> None:
         key = (node.name, window.start)
         marker = self._dbt.markers.get(key)
         if marker is not None and self._awaits_verdict(marker):
-            self._dbt.markers[key] = replace(marker, verdict=verdict)
+            checks_hash = self._invocation.checks_hashes.get(node.name)
+            self._dbt.markers[key] = replace(marker, verdict=verdict, checks_hash=checks_hash)
             self._dbt._judged[key] = self._number
+
+    def _take_back_verdicts(self, node: Node) -> None:
+        for window in self._windows if node.name in self._invocation.judged else ():
+            key = (node.name, window.start)
+            marker = self._dbt.markers.get(key)
+            if marker is not None and self._is_ours(marker):
+                self._dbt.markers[key] = replace(marker, verdict=None, checks_hash=None)
 
     def _awaits_verdict(self, marker: Publication) -> bool:
         return marker.verdict is None and self._is_ours(marker)
 
     def _is_ours(self, marker: Publication) -> bool:
-        return marker.run_id is not None and self._is_not_newer(marker)
+        may_be_plain = marker.model in self._invocation.judged
+        return (may_be_plain or marker.run_id is not None) and self._is_not_newer(marker)
 
     def _is_not_newer(self, marker: Publication) -> bool:
         return marker.fence <= self._invocation.fence

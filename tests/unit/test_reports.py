@@ -194,7 +194,7 @@ def test_the_report_gives_publications_and_what_checks_found():
     told = {
         "publications": [
             [
-                *("daily_revenue", "correct", 7, "backfill__2017-03-12", "0123"),
+                *("daily_revenue", "correct", 7, "backfill__2017-03-12", "0123", "4567"),
                 "2026-03-08 06:00:00.25",
                 [
                     ["2017-03-11 05:00:00", "2017-03-12 05:00:00", 18, None],
@@ -202,7 +202,7 @@ def test_the_report_gives_publications_and_what_checks_found():
                 ],
             ],
             [
-                *("daily_revenue", None, 0, None, None, "2026-03-08 06:00:00"),
+                *("daily_revenue", None, 0, None, None, None, "2026-03-08 06:00:00"),
                 [["2017-03-13 04:00:00", "2017-03-14 04:00:00", 0, None]],
             ],
         ],
@@ -230,6 +230,7 @@ def test_the_report_gives_publications_and_what_checks_found():
         code_hash="0123",
         published_at=datetime(2026, 3, 8, 6, 0, 0, 250_000, tzinfo=UTC),
         contents_since=datetime(2026, 3, 7, 6, tzinfo=UTC),
+        checks_hash="4567",
     )
     assert result.publications == (
         replace(

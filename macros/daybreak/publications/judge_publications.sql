@@ -13,7 +13,7 @@
         {%- for node in _windowed_models() if _is_to_judge(node, results) -%}
             {%- set is_confirmed = _judge_model(node, results, evidence) -%}
             {%- set is_ours = '(judged_at = ' ~ _this_invocation() ~ ' or (' ~ _inside_window()
-                ~ ' and (published_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict()
+                ~ ' and (published_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict(node)
                 ~ ' or ' ~ is_confirmed ~ ')))' -%}
             {%- do publications.extend(_publications_of(node, is_ours)) -%}
         {%- endfor -%}
@@ -51,6 +51,9 @@
 #}
 {% macro _judge_model(node, results, evidence) %}
     {%- set tested = _results_about(node, results) -%}
+    {%- if _is_only_judged(node) -%}
+        {%- do _take_back_verdicts(node) -%}
+    {%- endif -%}
     {%- set state = namespace(
         is_complete=_missing_tests(node, tested) | length == 0, is_condemned=false, bad_windows=[]
     ) -%}
@@ -70,7 +73,7 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set is_bad = _is_bad(state.bad_windows, state.is_condemned) -%}
-    {%- set is_to_judge = _inside_window() ~ ' and ' ~ _awaits_verdict() -%}
+    {%- set is_to_judge = _inside_window() ~ ' and ' ~ _awaits_verdict(node) -%}
     {%- if state.is_complete -%}
         {%- set verdict = 'correct' if _is_checked(node, tested) else 'unchecked' -%}
         {%- do _write_verdict(node, verdict, is_to_judge ~ ' and not ' ~ is_bad) -%}
@@ -85,7 +88,8 @@
         ])) -%}
     {%- endif -%}
     {{- return(
-        "(verdict in ('correct', 'unchecked') and " ~ _is_of_a_run() ~ ' and not ' ~ is_bad ~ ')'
+        "(verdict in ('correct', 'unchecked') and " ~ _may_be_judged(node) ~ ' and not ' ~ is_bad
+        ~ ')'
         if state.is_complete else 'false'
     ) -}}
 {% endmacro %}
@@ -123,20 +127,41 @@
 {% macro _write_verdict(node, verdict, condition) %}
     {%- set update -%}
         update {{ publications_relation(node.database) }}
-        set verdict = {{ _literal(verdict) }}, judged_at = {{ _this_invocation() }}
+        set
+            verdict = {{ _literal(verdict) }},
+            judged_at = {{ _this_invocation() }},
+            checks_hash = {{ _checks_hash_of(node) }}
         where {{ _is_of(node) }} and {{ condition }}
     {%- endset -%}
     {%- do run_query(update) -%}
 {% endmacro %}
 
-{# The predicate for the markers that may be judged: those of a run, without a verdict. #}
-{% macro _awaits_verdict() %}
-    {{- return('(verdict is null and ' ~ _is_of_a_run() ~ ')') -}}
+{# Is the model one whose windows this invocation is to judge, whatever was said of them before? #}
+{% macro _is_only_judged(node) %}
+    {{- return(node.name in var('judged', [])) -}}
 {% endmacro %}
 
-{# The predicate for the markers of a run: what a plain build publishes stays unverified. #}
-{% macro _is_of_a_run() %}
-    {{- return('(run_id is not null and ' ~ _is_not_newer() ~ ')') -}}
+{# What other checks have said is void; without a new verdict it is not judged. #}
+{% macro _take_back_verdicts(node) %}
+    {%- do run_query(
+        'update ' ~ publications_relation(node.database)
+        ~ ' set verdict = null, judged_at = null, checks_hash = null where ' ~ _is_of(node)
+        ~ ' and ' ~ _inside_window() ~ ' and ' ~ _may_be_judged(node)
+    ) -%}
+{% endmacro %}
+
+{# The predicate for the markers that may be judged and have no verdict. #}
+{% macro _awaits_verdict(node) %}
+    {{- return('(verdict is null and ' ~ _may_be_judged(node) ~ ')') -}}
+{% endmacro %}
+
+{#
+    The predicate for the markers that may be judged: those of a run, as what a plain build publishes
+    stays unverified until somebody asks for its verdict.
+#}
+{% macro _may_be_judged(node) %}
+    {%- set is_asked_for = 'true' if _is_only_judged(node) else 'run_id is not null' -%}
+    {{- return('(' ~ is_asked_for ~ ' and ' ~ _is_not_newer() ~ ')') -}}
 {% endmacro %}
 
 {# Not of a newer run, whose rows the tests that have just run may not have seen. #}
