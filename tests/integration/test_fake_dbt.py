@@ -49,6 +49,8 @@ PIPELINE = shop(
     zone=ZoneInfo("UTC"),
 )
 EVERYTHING = ("prices", "lines", "clean", "revenue", "visits", "totals")
+CHECKS_OF_LINES = ("lines_gate", "lines_check", "lines_hint", "lines_far")
+CHECKS_OF_REVENUE = ("revenue_check", "revenue_adds_up", "visits_fit_revenue")
 NAMELESS = {"revenue_adds_up", "visits_fit_revenue"}
 
 _TEN_ROWS_A_DAY = """
@@ -148,6 +150,7 @@ class Step:
     nodes: tuple[str, ...] = EVERYTHING
     checks: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
     with_unit_tests: bool = False
     fence: int | None = None  # that of its number
 
@@ -193,6 +196,34 @@ SCENARIOS = {
         Step({"revenue_adds_up": (0,)}),
         Step({}, nodes=(), checks=("revenue_check",)),
     ],
+    "what was judged is judged by other checks": [
+        Step({"lines_check": (0,)}),
+        Step({"lines_gate": (1,)}, nodes=(), checks=CHECKS_OF_LINES, judged=("lines",)),
+        Step({}, nodes=(), checks=CHECKS_OF_LINES, judged=("lines",), count=2),
+    ],
+    "without a gate what was judged is not judged again": [
+        Step({}),
+        Step({}, nodes=(), checks=CHECKS_OF_LINES[1:], judged=("lines",)),
+    ],
+    "a check that names nothing takes back what was said": [
+        Step({}),
+        Step({"revenue_adds_up": (0,)}, nodes=(), checks=CHECKS_OF_REVENUE, judged=("revenue",)),
+        Step(
+            {"revenue_adds_up": (0,)},
+            nodes=(),
+            checks=CHECKS_OF_REVENUE,
+            judged=("revenue",),
+            count=1,
+        ),
+    ],
+    "who is judged beside what is built": [
+        Step({}, nodes=("prices", "lines")),
+        Step({}, nodes=("visits",), checks=CHECKS_OF_LINES, judged=("lines",), count=2),
+    ],
+    "a lower fence judges nothing": [
+        Step({}, fence=7),
+        Step({}, nodes=(), checks=CHECKS_OF_LINES, judged=("lines",), fence=6),
+    ],
     "a lower fence publishes nothing": [Step({}, fence=7), Step({}, fence=6)],
     "a lower fence beside a newer window": [
         Step({}, count=1, skip=2, fence=7),
@@ -212,6 +243,8 @@ def invocation(step: Step, number: int) -> Invocation:
         run_id=f"run {number}",
         fence=number if step.fence is None else step.fence,
         code_hashes={node.name: f"code {number}" for node in PIPELINE.windowed},
+        checks_hashes={node.name: f"checks {number}" for node in PIPELINE.windowed},
+        judged=step.judged,
         timeout=timedelta(minutes=5),
     )
 

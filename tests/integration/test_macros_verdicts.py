@@ -174,6 +174,59 @@ def test_a_check_condemns_windows_that_it_names_and_that_did_not_run(trial: Tria
     assert trial.markers("looks_far")[:3] == [("correct",), ("correct",), ("correct",)]
 
 
+def test_what_is_to_be_judged_again_loses_its_verdict(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 101, 1, '2026-03-02'")
+    publish(trial, "halved", MARCH_1, MARCH_3)
+    trial.sql("update daybreak_publications set verdict = 'correct', checks_hash = 'old'")
+    today = {"judged": ["halved"], "checks_hashes": {"halved": "new"}}
+    told_of_all = told(trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_3, **today))
+    assert [(found[4], found[-1]) for found in told_of_all] == [(None, None)] * 3
+    assert trial.markers("halved", "verdict, checks_hash, judged_at") == [(None, None, None)] * 3
+    for day in (MARCH_1, MARCH_2, MARCH_3):
+        trial.run(CHECKS_OF_HALVED, day, day, **today)
+    assert trial.markers("halved", "verdict, checks_hash") == [
+        ("correct", "new"),
+        ("incorrect", "new"),
+        ("correct", "new"),
+    ]
+
+
+def test_what_a_plain_build_has_published_is_judged_if_it_is_asked_for(not_asked_before: Trial):
+    trial = not_asked_before
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, judged=["halved"])
+    assert checked.success, checked.nodes
+    assert trial.markers("halved", "verdict, run_id")[:2] == [("correct", None), (None, None)]
+
+
+@pytest.fixture
+def not_asked_before(trial: Trial) -> Trial:
+    assert trial.project.invoke(trial.folder, "build", "--select", "halved").success
+    return trial
+
+
+def test_the_hash_of_the_checks_stands_with_every_verdict(trial: Trial):
+    models = "tells_without_tests tells_with_gates tells_with_tests"
+    hashes = {name: f"checks of {name}" for name in models.split()}
+    trial.run(models, MARCH_1, MARCH_1, "--exclude-resource-type", "test", checks_hashes=hashes)
+    assert trial.rows("daybreak_publications", "model, checks_hash") == [
+        ("tells_with_gates", "checks of tells_with_gates"),
+        ("tells_with_tests", None),
+        ("tells_without_tests", "checks of tells_without_tests"),
+    ]
+    trial.run("not_null_tells_with_tests_id", MARCH_1, MARCH_1, checks_hashes=hashes)
+    assert trial.markers("tells_with_tests", "verdict, checks_hash") == [
+        ("correct", "checks of tells_with_tests")
+    ]
+
+
+def test_markers_of_an_earlier_version_say_nothing_of_checks(trial: Trial):
+    publish(trial, "halved", MARCH_1, MARCH_1)
+    for column in ("unique_id", "relation", "contents", "contents_since", "checks_hash"):
+        trial.sql(f"alter table daybreak_publications drop column {column}")
+    trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, checks_hashes={"halved": "today"})
+    assert trial.markers("halved", "verdict, checks_hash") == [("correct", "today")]
+
+
 def negative(trial: Trial, *counts: int) -> None:
     """So many negative amounts on each of the first days."""
     trial.events(
@@ -296,7 +349,7 @@ def test_the_warehouse_tells_what_it_is_asked_for(trial: Trial):
     assert trial.project.invoke(trial.folder, "run", "--select", "unjudged").success
 
     def row(model: str, day: int, *more: object) -> list[object]:
-        return [model, STARTS[day - 1], STARTS[day], 0, *more]
+        return [model, STARTS[day - 1], STARTS[day], 0, *more, None]
 
     first_two = [
         row("elsewhere", 1, "unchecked", 1, "007", "null"),
