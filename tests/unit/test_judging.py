@@ -229,6 +229,21 @@ def test_what_was_judged_by_one_that_died_then_is_known_from_the_markers(change:
     assert runner.standings("lines", 8) == [GOOD, BAD] + [GOOD] * 6
 
 
+def test_what_others_have_judged_is_taken_over_from_the_markers(change: Change):
+    runner = change()
+    runner.dbt.bad = {"lines_check": labels(runner, 2)}
+    judge(runner)
+    for verdict, standing in (("correct", GOOD), ("incorrect", BAD), (None, UNJUDGED)):
+        for key, marker in runner.dbt.markers.items():
+            if key[0] == "lines":
+                told = replace(marker, verdict=verdict, checks_hash=f"{verdict} by others")
+                runner.dbt.markers[key] = told
+        runner.reconcile()
+        assert runner.standings("lines", 8) == [standing] * 8
+        everything = Spans([days(runner.pipeline, 8)])
+        assert statuses(runner, "lines") == {WindowStatus.PUBLISHED: everything}
+
+
 def test_judged_again_it_is_as_stale_as_it_was(change: Change):
     runner = change("before")
     runner.dbt.bad = {"lines_check": labels(runner, 1)}
