@@ -68,9 +68,15 @@ def window_vars(invocation: Invocation) -> str:
         "fence": invocation.fence,
         "code_hashes": dict(invocation.code_hashes),
     }
+    if invocation.checks_hashes:
+        values["checks_hashes"] = dict(invocation.checks_hashes)
+    if invocation.judged:
+        values["judged"] = list(invocation.judged)
     if invocation.newest is not None:
         values["newest_window"] = invocation.newest.isoformat()
-    _refuse_jinja(invocation.run_id, *invocation.code_hashes, *invocation.code_hashes.values())
+    _refuse_jinja(invocation.run_id, *invocation.judged)
+    for hashes in (invocation.code_hashes, invocation.checks_hashes):
+        _refuse_jinja(*hashes, *hashes.values())
     return json.dumps(values, sort_keys=True)
 
 

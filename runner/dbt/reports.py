@@ -267,6 +267,7 @@ def _evidence(found: Mapping[str, Any]) -> Evidence:
         sample = _rows_in_words(found["rows"])
     return Evidence(
         model=found["model"],
+        test=found["test"],
         check=found["check"],
         severity=found.get("severity", "error"),
         failures=found["failures"],
@@ -302,11 +303,11 @@ def _rows_in_words(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _publications(group: list[Any]) -> Iterator[Publication]:
     """The windows of a model that one invocation has published, and judged alike."""
-    model, verdict, fence, run_id, code_hash, at, windows = group
+    model, verdict, fence, run_id, code_hash, checks_hash, at, windows = group
     told = verdict, fence, run_id, code_hash, _utc(at)
     for window_start, window_end, row_count, since in windows:
         start, end, same_since = _utc(window_start), _utc(window_end), _utc(since or at)
-        yield Publication(model, start, end, row_count, *told, same_since)
+        yield Publication(model, start, end, row_count, *told, same_since, checks_hash)
 
 
 def _survey(told: Mapping[str, Any]) -> Survey:

@@ -67,6 +67,7 @@ class ModelRun:
     reason: str | None = None  # why it failed, in one line
     published_at: datetime | None = None  # UTC; of the marker of its rows; None: nobody knows
     is_same: bool = False  # published with the rows that the window had before
+    checks_hash: str | None = None  # of the checks that gave the verdict; None: nobody knows
 
 
 @dataclass(frozen=True)

@@ -129,12 +129,19 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
 def _still_published(
     painted: Timeline[WindowRecord], before: Timeline[WindowRecord]
 ) -> Timeline[WindowRecord]:
-    """Return what is painted with the publications that stand: a failure takes none away."""
+    """Return what is painted with the publications that stand: a failure takes none away.
+
+    Judged again, a publication is as outdated as it was.
+    """
     for span, record in painted:
-        if record.published_at is None:
-            for piece, old in before.touching(span):
+        for piece, old in before.touching(span):
+            if record.published_at is None:
                 kept = partial(replace, published_at=old.published_at)
-                painted = painted.changed(Spans([piece]) & Spans([span]), kept)
+            elif record.published_at == old.published_at and old.is_outdated:
+                kept = partial(_outdated, why=old.reason)
+            else:
+                continue
+            painted = painted.changed(Spans([piece]) & Spans([span]), kept)
     return painted
 
 

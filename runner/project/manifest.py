@@ -22,8 +22,9 @@ from runner.core.graph import depths, walk
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
+from runner.project.checks_hash import checks_hashes
 from runner.project.declarations import Declared, location_of, says_when_loaded, tested_keys
-from runner.project.files import model_text, project_zone
+from runner.project.files import model_text, project_vars, project_zone
 from runner.project.hashes import combined_hash, own_code_hash
 
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
@@ -42,6 +43,7 @@ class Node:
     grain: Grain | None = None  # of a windowed model, else None
     begin: date | None = None  # of a windowed model: its first window, in the project's zone
     code_hash: str = ""  # of a model: raw SQL, config and the project's macros it reaches
+    checks_hash: str | None = None  # of a model: of all that judges it; empty: nothing does
     attached_to: str | None = None  # of a generic test: the unique id of its model
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
     is_marked_as_gate: bool = False  # of a test: says it is one, whatever it judges
@@ -91,7 +93,9 @@ class Project:
 
         Raises :class:`ProjectError` if the project's time zone is missing or unknown.
         """
-        nodes = {node.unique_id: node for node in _nodes(description.manifest)}
+        manifest, variables = description.manifest, project_vars(project_dir)
+        checks = checks_hashes(manifest, variables, project_dir)
+        nodes = {node.unique_id: node for node in _nodes(manifest, checks)}
         return cls(
             zone=project_zone(project_dir),
             nodes=completed(nodes),
@@ -182,7 +186,7 @@ class Project:
         return nodes
 
 
-def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
+def _nodes(manifest: Mapping[str, Any], checks: Mapping[str, str]) -> Iterator[Node]:
     macros = manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
     keys = tested_keys(manifest)
@@ -199,6 +203,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 grain=grain,
                 begin=_begin(raw) if grain else None,
                 code_hash=own_code_hash(raw, macros) if kind == "model" else "",
+                checks_hash=checks.get(unique_id),
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_marked_as_gate(raw),
                 is_marked_as_gate=_is_marked_as_gate(raw),

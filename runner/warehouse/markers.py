@@ -144,9 +144,16 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
             for _, at in published[parent].touching(span_of(marker))
         )
         # A plain `dbt build` leaves it unverified.
-        result = WorkResult.UNCHECKED if marker.run_id is None else RESULTS[marker.verdict]
-        code_hash, at = marker.code_hash, marker.stands_since
-        return WindowRecord(result, code_hash, is_outdated, has_rows=True, published_at=at)
+        is_plain = marker.run_id is None and marker.verdict is None
+        result = WorkResult.UNCHECKED if is_plain else RESULTS[marker.verdict]
+        return WindowRecord(
+            result,
+            marker.code_hash,
+            is_outdated,
+            has_rows=True,
+            published_at=marker.stands_since,
+            checks_hash=marker.checks_hash,
+        )
 
     return {
         model: Timeline((span_of(marker), record(marker)) for marker in found)

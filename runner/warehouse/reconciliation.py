@@ -312,7 +312,7 @@ def _merged(old: WindowRecord, marker: WindowRecord) -> WindowRecord:
     if old.code_hash not in (None, marker.code_hash):
         return marker
     if old.standing is marker.standing:
-        return old
-    if old.standing is WorkResult.INCORRECT:
+        return replace(old, checks_hash=marker.checks_hash)
+    if old.standing is WorkResult.INCORRECT and old.checks_hash == marker.checks_hash:
         return replace(old, standing=WorkResult.PUBLISHED)  # somebody says otherwise: judge again
-    return replace(old, standing=marker.standing)
+    return replace(old, standing=marker.standing, checks_hash=marker.checks_hash)

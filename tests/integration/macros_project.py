@@ -118,6 +118,11 @@ MODELS = {
     "judged": "{{ config(event_time='day') }} " + _EVENTS,
     "unjudged": "{{ config(event_time='day') }} " + _EVENTS,
     "halved": "{{ config(event_time='day') }} " + _EVENTS,
+    "twin_of_all": "{{ config(event_time='day') }} " + _EVENTS,
+    "twin_of_positive": "{{ config(event_time='day') }} " + _EVENTS + " and amount > 0",
+    "tolerant": "{{ config(event_time='day') }} " + _EVENTS,
+    "tolerant_gate": "{{ config(event_time='day') }} " + _EVENTS,
+    "looks_far": "{{ config(event_time='day') }} " + _EVENTS,
     "left_side": "{{ config(event_time='day') }} " + _EVENTS,
     "right_side": "{{ config(event_time='day') }} " + _EVENTS,
     "tells_without_tests": "{{ config(event_time='day') }} " + _EVENTS,
@@ -305,6 +310,24 @@ models:
     columns:
       - name: id
         data_tests: [not_null]
+  - name: twin_of_all
+    data_tests:
+      - rows_in_every_window: {name: twin_has_rows}
+  - name: twin_of_positive
+    data_tests:
+      - rows_in_every_window: {name: twin_has_rows}
+  - name: tolerant
+    data_tests:
+      - no_negative_amounts:
+          name: tolerant_of_two
+          config: &tolerant {error_if: ">2", warn_if: ">1"}
+  - name: tolerant_gate
+    data_tests:
+      - no_negative_amounts:
+          name: gate_tolerant_of_two
+          config: {<<: *tolerant, meta: {gate: true}}
+  - name: looks_far
+    data_tests: [no_negative_day: {name: looks_at_all}]
   - name: left_side
     columns:
       - name: id
@@ -333,6 +356,31 @@ MACROS = """
 {# A count of 0 is a row too, so that fail_calc has something to add up. #}
 {% test few_rows(model, condition, column_name=none) %}
     select count(*) as found from {{ model }} where {{ condition }}
+{% endtest %}
+
+{# A row per bad row, which names its window. #}
+{% test no_negative_amounts(model) %}
+    select
+        windows.window_start,
+        windows.window_end,
+        'nothing below 0' as expected,
+        amount as actual
+    from ({{ window_spine('day') }}) as windows
+    inner join {{ model }} on windows.window_key = day
+    where amount < 0
+{% endtest %}
+
+{# Looks at all windows that are published, whichever run. #}
+{% test no_negative_day(model) %}
+    select
+        window_start,
+        window_end,
+        'nothing below 0' as expected,
+        amount as actual
+    from {{ publications_relation() }} as markers
+    inner join {{ ref('looks_far') }} as tested
+        on cast(markers.window_start as date) = tested.day
+    where markers.model = 'looks_far' and amount < 0
 {% endtest %}
 
 {# For the tests of what macros render: each call's text, as JSON. #}

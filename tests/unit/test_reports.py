@@ -29,6 +29,7 @@ FRAMES = (
 GATE_FOUND = [
     {
         "model": "stg_transactions",
+        "test": "test.shop.stg_transactions_belong_to_their_file.1a",
         "check": "stg_transactions_belong_to_their_file",
         "failures": 1,
         "names_windows": True,
@@ -174,6 +175,7 @@ def test_gate_evidence_is_read_from_the_message_of_its_model():
     (found,) = result.evidence
     assert found == Evidence(
         model="stg_transactions",
+        test="test.shop.stg_transactions_belong_to_their_file.1a",
         check="stg_transactions_belong_to_their_file",
         severity="error",
         failures=1,
@@ -219,7 +221,7 @@ def test_the_report_gives_publications_and_what_checks_found():
     told = {
         "publications": [
             [
-                *("daily_revenue", "correct", 7, "backfill__2017-03-12", "0123"),
+                *("daily_revenue", "correct", 7, "backfill__2017-03-12", "0123", "4567"),
                 "2026-03-08 06:00:00.25",
                 [
                     ["2017-03-11 05:00:00", "2017-03-12 05:00:00", 18, None],
@@ -227,13 +229,14 @@ def test_the_report_gives_publications_and_what_checks_found():
                 ],
             ],
             [
-                *("daily_revenue", None, 0, None, None, "2026-03-08 06:00:00"),
+                *("daily_revenue", None, 0, None, None, None, "2026-03-08 06:00:00"),
                 [["2017-03-13 04:00:00", "2017-03-14 04:00:00", 0, None]],
             ],
         ],
         "evidence": [
             {
                 "model": None,
+                "test": "test.shop.revenue_is_positive",
                 "check": "revenue_is_positive",
                 "severity": "warn",
                 "failures": 7,
@@ -254,6 +257,7 @@ def test_the_report_gives_publications_and_what_checks_found():
         code_hash="0123",
         published_at=datetime(2026, 3, 8, 6, 0, 0, 250_000, tzinfo=UTC),
         contents_since=datetime(2026, 3, 7, 6, tzinfo=UTC),
+        checks_hash="4567",
     )
     assert result.publications == (
         replace(
@@ -325,7 +329,8 @@ def test_a_source_that_cannot_be_looked_at_is_an_error(error: str | None):
 
 def test_evidence_that_makes_windows_stale_is_told_from_other():
     row = {"window_start": "2026-03-08 05:00:00", "expected": "none", "actual": "late rows: 1"}
-    found = {"model": "lines", "check": "late", "failures": 1, "names_windows": True, "rows": [row]}
+    found = {"model": "lines", "test": "test.shop.late", "check": "late", "failures": 1}
+    found |= {"names_windows": True, "rows": [row]}
     told = [found | {"makes_stale": True}, found | {"makes_stale": False}, found]
     report = json.dumps({"publications": [], "evidence": told})
     result = invocation_result([], f"{REPORT_PREFIX}{report}", None, 1.0)

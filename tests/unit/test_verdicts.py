@@ -79,7 +79,9 @@ def evidence(
 ) -> Evidence:
     windows = tuple(WindowEvidence(DAY[index].start, "5 rows", "no rows") for index in indexes)
     samples = (sample,) if sample else ()
-    return Evidence(model, found_by, severity, len(indexes) or 1, windows, samples)
+    return Evidence(
+        model, IDS.get(found_by, found_by), found_by, severity, len(indexes) or 1, windows, samples
+    )
 
 
 def result(
@@ -353,7 +355,7 @@ def test_published_but_not_judged_is_never_success():
 
 def test_evidence_of_another_day_settles_nothing_here():
     elsewhere = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=5)
-    found = Evidence("lines", "c", "error", 1, (WindowEvidence(elsewhere, "a", "b"),), ())
+    found = Evidence("lines", "c", "c", "error", 1, (WindowEvidence(elsewhere, "a", "b"),), ())
     judgement = judged(result({"lines": "error", **BELOW_LINES}, (), (found,)))
     assert settled(judgement) == [False] * 4
     assert judgement.failure is not None

@@ -39,6 +39,7 @@
                 fence,
                 run_id,
                 code_hash,
+                checks_hash,
                 cast(published_at as varchar),
                 list(
                     json_array(
@@ -50,7 +51,7 @@
             ) as varchar) as told
         from {{ publications_relation(node.database) }}
         where {{ _is_of(node) }} and {{ condition }}
-        group by verdict, fence, run_id, code_hash, published_at
+        group by verdict, fence, run_id, code_hash, checks_hash, published_at
         order by min(window_start)
     {%- endset -%}
     {{- return(run_query(markers).columns['told'].values() | list) -}}

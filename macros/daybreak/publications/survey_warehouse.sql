@@ -44,7 +44,7 @@
 {% macro duckdb__digest_of_markers() %}
     {{- return(
         "count(*) || ' ' || coalesce(sum(hash(window_start, window_end, run_id, fence, code_hash,"
-        ~ " row_count, contents, contents_since, published_at, verdict, judged_at)), 0)"
+        ~ " row_count, contents, contents_since, published_at, verdict, judged_at, checks_hash)), 0)"
     ) -}}
 {% endmacro %}
 
@@ -106,7 +106,7 @@
 {% macro _has_markers(database) %}
     {%- set publications = load_cached_relation(publications_relation(database)) -%}
     {{- return(
-        publications is not none and 'contents_since' in _column_names(publications)
+        publications is not none and 'checks_hash' in _column_names(publications)
     ) -}}
 {% endmacro %}
 
