@@ -110,13 +110,14 @@ class Workspace:
         ``environment`` is added to that of this process.
         """
         _ = self.fingerprint  # what is saved from now on may or may not be parsed
+        cache = self.home / "cache" / "kept_by_dbt"
         if kind is EngineKind.PLAIN:
             from runner.dbt.plain import PlainEngine
 
-            return PlainEngine(self.project_dir, environment)
+            return PlainEngine(self.project_dir, environment, cache)
         from runner.dbt.warm import WarmEngine
 
-        return WarmEngine(self.project_dir, environment, self.home / "cache" / "kept_by_dbt")
+        return WarmEngine(self.project_dir, environment, cache)
 
     @contextmanager
     def engine_on_demand(self, kind: EngineKind) -> Iterator[Callable[[], Engine]]:
@@ -141,7 +142,7 @@ class Workspace:
             kept = Project.load(self.home / _KEPT_PROJECT)
             if (
                 kept is not None
-                and kept.fingerprint == self.fingerprint
+                and kept.is_current(self.fingerprint)
                 and self._selections <= kept.selections.keys()
             ):
                 self._read.append(kept)

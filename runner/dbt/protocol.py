@@ -154,11 +154,23 @@ class Target:
 
 
 @dataclass(frozen=True)
+class CompiledNode:
+    """A model or snapshot as the same text in every window and target, and what that says."""
+
+    text: str  # SQL, then hooks; relations are unique ids, Daybreak's macros stand as called
+    meaning: str  # a digest that no comment or layout changes
+    reads: tuple[str, ...] | None  # unique ids of the nodes in it; None: nobody knows, so all
+    plain: str | None  # of a windowed model: what a plain `dbt build` writes into its markers
+    why_not: str | None  # why its raw text stands for it instead; None: it does not
+
+
+@dataclass(frozen=True)
 class Description:
     """The parsed project."""
 
     manifest: Mapping[str, Any]  # at least what the runner reads of dbt's manifest.json
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
+    compiled: Mapping[str, CompiledNode] = field(default_factory=dict)  # by unique id
     target: Target = field(default_factory=lambda: Target())
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from runner.core.errors import ProjectError
 from runner.core.windows import Grain
-from runner.dbt.protocol import Description
+from runner.dbt.protocol import Description, Target
 from runner.project import files
 from runner.project.files import fingerprint, project_zone
 from runner.project.manifest import Project
@@ -236,7 +236,7 @@ def setting(*path: str, to: object) -> Callable[[Raw], None]:
 
 CODE_CHANGES = {
     "sql": setting("raw_code", to="select 2 as a"),
-    "grain": setting("unrendered_config", "batch_size", to="hour"),
+    "grain": setting("config", "batch_size", to="hour"),
     "hook": setting("unrendered_config", "post-hook", to=["vacuum"]),
     "contract": setting("unrendered_config", "contract", to={"enforced": True}),
     "reached macros": setting("depends_on", "macros", to=["macro.shop.unreached"]),
@@ -310,11 +310,11 @@ def test_a_saved_project_is_loaded_as_it_was(folder: Path):
     kept = folder / ".daybreak" / "project.json"
     project.save(kept)
     assert Project.load(kept) == project
-    elsewhere = replace(project, warehouse=folder / "warehouse.duckdb")
+    elsewhere = replace(project, target=Target(file=folder / "warehouse.duckdb"))
     elsewhere.save(kept)
     assert Project.load(kept) == elsewhere
     project.save(kept)
-    assert [path.name for path in kept.parent.iterdir()] == ["project.json"]
+    assert sorted(p.name for p in kept.parent.iterdir()) == ["code.json", "project.json"]
 
 
 def test_two_who_save_at_once_do_not_take_each_others_file(
