@@ -184,7 +184,9 @@ class Planner:
                 name=node.name,
                 parents=tuple(sorted(self.pipeline.parents[node.name])),
                 desired=self._desired(node, now) if node.is_windowed else None,
-                code_hashes=equal_hashes(node.code_hash, record.accepted.get(node.name, ())),
+                code_hashes=equal_hashes(
+                    node.code_hash, record.accepted.get(node.name, ()), node.plain_code
+                ),
                 records=record.known.get(node.name, Timeline()),
                 inputs=self.inputs_of(node),
                 newest=self._newest(node, now),

@@ -18,6 +18,9 @@ from runner.core.states import RunState, Verdict
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 
+# What the code hash of a plain `dbt build` begins with: it knows its code by another digest.
+PLAIN = "plain:"
+
 
 class WorkResult(StrEnum):
     """The end of the last work on a model's window."""
@@ -45,6 +48,11 @@ class WindowRecord:
     inputs: str | None = None  # what it failed on; None: trying again may help
     has_rows: bool = False  # rows of this work are there to be read: published
     published_at: datetime | None = None  # UTC; of the marker that stands; None: nobody knows
+
+    @property
+    def is_plain(self) -> bool:
+        """True if a plain `dbt build` has published it."""
+        return self.code_hash is not None and self.code_hash.startswith(PLAIN)
 
 
 class WindowStatus(StrEnum):
@@ -139,6 +147,8 @@ def in_short(reasons: Sequence[str]) -> str:
 def _why_stale(known: WindowRecord) -> str:
     if known.is_outdated:
         return known.reason or "something that it reads was published again"
+    if known.is_plain:
+        return "published by a plain dbt build of other code"
     return "its code has changed"
 
 
@@ -198,7 +208,8 @@ def _status(node: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
         is_same = not is_stale and known.inputs is not None and node.inputs(span) == known.inputs
         return WindowStatus.BLOCKED if is_same else WindowStatus.FAILED
     if is_stale and known.standing is WorkResult.PUBLISHED:
-        return WindowStatus.FAILED  # to judge what will be replaced is in vain
+        # To judge what will be replaced is in vain; a plain build's gates have judged it.
+        return WindowStatus.STALE if known.is_plain else WindowStatus.FAILED
     if is_stale and node.is_windowed and known.standing is not WorkResult.INCORRECT:
         return WindowStatus.STALE
     return WindowStatus(known.standing.value)

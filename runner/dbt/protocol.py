@@ -53,7 +53,8 @@ class Publication:
     verdict: str | None  # correct, incorrect, unchecked; None: published, not judged
     fence: int  # of the invocation that published it
     run_id: str | None  # None: a plain `dbt build` published it, and nothing verifies it
-    code_hash: str | None  # of the model's code that made the rows; None: not told
+    # Of the model's code that made the rows; of a plain build it begins with PLAIN; None: not told.
+    code_hash: str | None
     published_at: datetime  # UTC; when the invocation that published it began
     contents_since: datetime  # UTC; when its rows were first published as they are
 

@@ -24,6 +24,7 @@ from typing import Any
 import jinja2
 
 from runner.core.graph import walk
+from runner.core.status import PLAIN
 from runner.dbt.meaning import Meaning, UnreadableSqlError, digest_of, meaning_of
 
 # Macros of Daybreak that may stand in what a plain `dbt build` can tell the code of.
@@ -151,7 +152,8 @@ class _Compiler:
                 is_asked.clear()
         rendered = None
         if len(texts) == 1 + len(hooks):
-            rendered = [*texts, _plain_config(context["model"]["config"])]
+            settings = _plain_config(context["model"]["config"])
+            rendered = [*(text.strip() for text in texts), settings]
             for index, hook in enumerate(hooks):
                 texts[index + 1] = f"-- {hook.kind}\n{texts[index + 1].strip()}"
         return texts, rendered
@@ -265,7 +267,7 @@ class _Compiler:
 
 
 class _PlainBuilds:
-    """What a plain ``dbt build`` writes into its markers: see `_code_text` in the macros."""
+    """What a plain ``dbt build`` writes into its markers: see `_plain_code` in the macros."""
 
     def __init__(self, manifest: Any) -> None:
         self._manifest = manifest
@@ -286,7 +288,7 @@ class _PlainBuilds:
         if behind is None:
             return None
         told = json.dumps([*rendered, behind], sort_keys=True)
-        return str(md5(told))  # type: ignore[no-untyped-call]
+        return f"{PLAIN}{md5(told)}"  # type: ignore[no-untyped-call]
 
     def _is_named(self, unique_id: str, sql: str) -> bool:
         node = self._manifest.nodes.get(unique_id)
@@ -294,7 +296,7 @@ class _PlainBuilds:
             return False
         return (node.relation_name or f"__dbt__cte__{node.alias}") in sql
 
-    def _behind(self, parents: Iterable[str]) -> list[list[Any]] | None:
+    def _behind(self, parents: Iterable[str]) -> dict[str, Any] | None:
         """Return what tells the code behind a model; None if it cannot be told of some of it."""
         nodes, sources = self._manifest.nodes, self._manifest.sources
 
@@ -304,15 +306,15 @@ class _PlainBuilds:
                 return ()
             return getattr(node.depends_on, "nodes", ())  # a seed reads nothing
 
-        found = []
-        for unique_id in sorted(walk(parents, onward)):
+        found = {}
+        for unique_id in walk(parents, onward):
             if unique_id in nodes and not _is_windowed(nodes[unique_id]):
                 node = nodes[unique_id]
                 if not _is_told_by_its_file(node):
                     return None
-                found.append([unique_id, node.checksum.checksum])
+                found[unique_id] = node.checksum.checksum
             elif unique_id in sources:
-                found.append([unique_id, sources[unique_id].relation_name])
+                found[unique_id] = sources[unique_id].relation_name
         return found
 
 

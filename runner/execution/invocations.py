@@ -85,6 +85,10 @@ class Invoker:
         with suppress(EngineError):
             told = self._context.published(chunk.span)
             # What it was to judge only, others have published.
-            mine = (m for m in told if m.fence == fence or (m.model in chunk.checks and m.run_id))
+            mine = (
+                marker
+                for marker in told
+                if marker.fence == fence or (marker.model in chunk.checks and marker.code_hash)
+            )
             return replace(result, publications=tuple(mine))
         return result

@@ -113,7 +113,8 @@ def _model_run(
         return None
     standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
-    code_hash = marker.code_hash or node.code_hash
+    is_present = marker.code_hash in (None, node.plain_code)
+    code_hash = node.code_hash if is_present else marker.code_hash
     at, is_same = marker.published_at, marker.is_same
     return ModelRun(node.name, standing, marker.row_count, code_hash, why, at, is_same)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from runner.dbt.plain import PlainEngine
@@ -14,7 +16,7 @@ from runner.dbt.warm import WarmEngine
 from runner.project.files import fingerprint
 from runner.project.manifest import Project
 from tests.conftest import REPOSITORY
-from tests.warm_dbt import forked_servers
+from tests.warm_dbt import forked_servers, run_cli
 
 PROJECT = """
 name: shop
@@ -22,7 +24,7 @@ version: "1.0"
 config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
-vars: {timezone: America/New_York, start_date: "2026-03-01", rate: 2, key: id}
+vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: "2026-03-03", rate: 2, key: id}
 on-run-start: "{{ prepare_publications() }}"
 on-run-end: "{{ judge_publications(results) }}"
 models:
@@ -61,7 +63,7 @@ FILES = {
     "dbt_packages/tools/macros/tax.sql": "{% macro tax() %} * 1.19 {% endmacro %}",
     "macros/own.sql": "{% macro grant() %}grant select on {{ this }} to reader{% endmacro %}",
     "models/sources.yml": SOURCES,
-    "seeds/planted.csv": "id\n1\n",
+    "seeds/planted.csv": "id,day\n1,2026-03-01\n",
     "seeds/closures.csv": "day\n2026-12-25\n",
     # What is read
     "models/base.sql": _VIEW + f"select * from {EVENTS} -- as it comes",
@@ -126,7 +128,7 @@ CHANGES = {
     "dbt_packages/tools/macros/tax.sql": "{% macro tax() %} * 1.07 {% endmacro %}",
     "macros/own.sql": "{% macro grant() %}grant select on {{ this }} to writer{% endmacro %}",
     "models/sources.yml": SOURCES.replace("data/", "new/"),
-    "seeds/planted.csv": "id\n2\n",
+    "seeds/planted.csv": "id,day\n2,2026-03-01\n",
     "seeds/closures.csv": "day\n2026-12-25\n2026-12-26\n",
     "models/base.sql": _VIEW + f"SELECT *\n\nFROM {EVENTS} -- but for the comment",
     "models/inner.sql": _VIEW + f"select id + 1 as id, day from {EVENTS}",
@@ -219,6 +221,41 @@ def test_another_zone_is_other_code_of_every_model_with_windows(folder: Path):
     after = read(folder)
     windowed = {node.name for node in after.nodes.values() if node.is_windowed}
     assert changed(before, after) == windowed
+
+
+def build(folder: Path, *arguments: str, **environment: str) -> None:
+    """A plain `dbt build` of what can be built, by hand."""
+    more = {**os.environ, "DBT_PROFILES_DIR": str(folder), **environment}
+    without = ["--exclude", "by_place", "by_landing", "odd", "later", "by_package", "by_hook"]
+    code, out, err = run_cli(folder, more, ["build", *without, *arguments])
+    assert code == 0, out + err
+
+
+def markers(folder: Path) -> dict[str, str | None]:
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as database:
+        found = database.sql("select distinct model, code_hash from daybreak_publications")
+        return dict(found.fetchall())
+
+
+@pytest.mark.slow
+def test_a_plain_build_says_of_which_code_it_is(folder: Path):
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as database:
+        database.sql("create table events as select 1 as id, date '2026-03-01' as day, 2 as rate")
+    build(folder)
+    now = {node.name: node.plain_code for node in read(folder).nodes.values()}
+    told = markers(folder)
+    nobody_knows = {"asking", "by_run"}
+    assert {name for name, code in told.items() if code is None} == nobody_knows
+    known = {name: code for name, code in told.items() if code is not None}
+    assert known == {name: now[name] for name in told if name not in nobody_knows}
+    # Other code is told apart, and what nobody can tell is not told.
+    write(folder, {name: CHANGES[name] for name in ("models/inner.sql", "seeds/planted.csv")})
+    build(folder, SHOP_RATE="7")
+    later = markers(folder)
+    changed = {name for name in told if later[name] != told[name]}
+    assert changed == {"by_environment", "by_ephemeral", "by_seed"}
+    build(folder, "--vars", "{rate: 5}")
+    assert not any(markers(folder).values())
 
 
 @pytest.mark.slow

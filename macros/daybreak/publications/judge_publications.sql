@@ -127,12 +127,13 @@
 {% endmacro %}
 
 {#
-    The predicate for the markers of a run (what a plain build publishes stays unverified), and not
-    of a newer one, whose rows the tests that have just run may not have seen.
+    The predicate for the markers of a run, or of a plain build that says of which code (of another
+    nobody knows what to verify), and not of a newer one, whose rows the tests that have just run may
+    not have seen.
 #}
 {% macro _is_of_a_run() %}
     {%- set fence = var('fence', none) -%}
     {{- return(
-        '(run_id is not null' ~ ('' if fence is none else ' and fence <= ' ~ (fence | int)) ~ ')'
+        '((run_id is not null or code_hash is not null)' ~ ('' if fence is none else ' and fence <= ' ~ (fence | int)) ~ ')'
     ) -}}
 {% endmacro %}
