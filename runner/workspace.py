@@ -153,6 +153,10 @@ class Workspace:
         self._read[:] = [self._parse(engine).with_texts(self.project_dir)]
         return self._read[0]
 
+    def code_texts(self) -> Mapping[str, str]:
+        """Return the texts of the present code of every node by digest, as it was parsed."""
+        return self.project().code_texts(self.home / _KEPT_PROJECT)
+
     def pipeline(self, name: str, engine: Engine | None = None) -> Pipeline:
         """Make a pipeline of its settings and its models; :class:`UsageError` if unknown."""
         return make_pipeline(name, find_config(name, self.configs), self.project(engine))
@@ -161,7 +165,8 @@ class Workspace:
         """Make the planner of a pipeline."""
         project, pipeline = self.project(engine), self.pipeline(name, engine)
         files = InputFiles(pipeline, project, self.project_dir)
-        return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of, files)
+        inputs_of = Landings(project, self.project_dir).inputs_of
+        return Planner(pipeline, self.ledger, inputs_of, files, project)
 
     def tracer(self, now: datetime) -> Tracer:
         """Make what traces single windows, as of a time."""

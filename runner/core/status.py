@@ -8,7 +8,7 @@ stale; failed for a reason that still holds, it is blocked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -116,6 +116,7 @@ class PlannedNode:
     inputs: InputsOf
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
     follows: bool = False  # a table made from windows: built once all that run are done
+    changes: Mapping[str, str] = field(default_factory=dict)  # since earlier codes, in words
 
     @property
     def is_windowed(self) -> bool:
@@ -134,7 +135,7 @@ def explained(node: PlannedNode, status: WindowStatus, span: Span) -> str | None
         return None
     if status is not WindowStatus.STALE:
         return known.reason
-    reasons = [_why_stale(part) for _, part in node.records.touching(span)]
+    reasons = [_why_stale(node, part) for _, part in node.records.touching(span)]
     return in_short(list(dict.fromkeys(reasons)))
 
 
@@ -144,12 +145,12 @@ def in_short(reasons: Sequence[str]) -> str:
     return "; ".join([*reasons[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])])
 
 
-def _why_stale(known: WindowRecord) -> str:
+def _why_stale(node: PlannedNode, known: WindowRecord) -> str:
     if known.is_outdated:
         return known.reason or "something that it reads was published again"
     if known.is_plain:
         return "published by a plain dbt build of other code"
-    return "its code has changed"
+    return node.changes.get(known.code_hash or "", "its code has changed")
 
 
 def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:

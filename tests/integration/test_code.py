@@ -24,7 +24,7 @@ version: "1.0"
 config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
-vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: "2026-03-03", rate: 2, key: id}
+vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: 2026-03-03, rate: 2, key: id}
 on-run-start: "{{ prepare_publications() }}"
 on-run-end: "{{ judge_publications(results) }}"
 models:
