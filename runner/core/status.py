@@ -149,7 +149,7 @@ def _why_stale(node: PlannedNode, known: WindowRecord) -> str:
     if known.is_outdated:
         return known.reason or "something that it reads was published again"
     if known.is_plain:
-        return "published by a plain dbt build of other code"
+        return "published by a dbt build of other code"
     return node.changes.get(known.code_hash or "", "its code has changed")
 
 

@@ -70,7 +70,10 @@ def window_vars(invocation: Invocation) -> str:
     }
     if invocation.newest is not None:
         values["newest_window"] = invocation.newest.isoformat()
-    _refuse_jinja(invocation.run_id, *invocation.code_hashes, *invocation.code_hashes.values())
+    if invocation.plain_codes:
+        values["plain_codes"] = dict(invocation.plain_codes)
+    codes = [*invocation.code_hashes.items(), *invocation.plain_codes.items()]
+    _refuse_jinja(invocation.run_id, *(text for code in codes for text in code))
     return json.dumps(values, sort_keys=True)
 
 

@@ -30,6 +30,9 @@ class Invocation:
     code_hashes: Mapping[str, str]  # by model name
     timeout: timedelta  # after which its process group is killed
     newest: datetime | None = None  # UTC start of the pipeline's newest complete window; monitors
+    # By model name, what a plain `dbt build` of the same code writes: an engine that parses anew
+    # for every invocation may find other code than was planned, and its markers say so.
+    plain_codes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

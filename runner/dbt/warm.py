@@ -7,6 +7,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from runner.core.crash_points import reached
 from runner.core.errors import EngineError, ProjectError
 from runner.dbt import prewarm
 from runner.dbt.engine import DbtEngine, LineReader
-from runner.dbt.protocol import Description, InvocationResult, NodeListener
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
 from runner.dbt.reports import brief, invocation_result, killed, located, timed_out
 from runner.dbt.target import COMPILED, described, target_of
 
@@ -64,6 +65,10 @@ class WarmEngine(DbtEngine):
                 raise ProjectError(f"the dbt project does not parse: {located(answer['refused'])}")
             resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
             return described(Path(folder), resolved, target_of(answer["target"]))
+
+    def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
+        """Run one ``dbt build`` of what was parsed: its code is what was planned."""
+        return super().build(replace(invocation, plain_codes={}), listener)
 
     def notices(self, deadline: float | None = None) -> tuple[str, ...]:
         """Return what dbt goes without, the server's first line, and warn of it."""

@@ -56,6 +56,7 @@ class Invoker:
             code_hashes={node.name: node.code_hash for node in pipeline.windowed},
             timeout=pipeline.config.timeout,
             newest=newest.start if newest else None,  # only that is news to a monitor
+            plain_codes={n.name: n.plain_code for n in pipeline.windowed if n.plain_code},
         )
         result = self._build(invocation)
         reached("after-build")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,8 @@ from runner.dbt.protocol import Engine
 from runner.dbt.warm import WarmEngine
 from runner.project.files import fingerprint
 from runner.project.manifest import Project
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, Shop
+from tests.integration.test_engines import TWO_DAYS
 from tests.warm_dbt import forked_servers, run_cli
 
 PROJECT = """
@@ -277,3 +279,60 @@ def test_what_has_not_changed_is_not_compiled_again(folder: Path):
     after = json.loads(kept.read_text())
     compiled = {name for name, entry in after.items() if entry["text"] != "as it was kept"}
     assert compiled == {"model.shop.inner"}
+
+
+ORDERS = "models/marts/sales/daily_revenue.sql"
+_MARKERS = """
+    select model, run_id is null, verdict, count(*) from daybreak_publications
+    where model in ('daily_revenue', 'stg_transactions') group by all order by all
+"""
+
+
+@pytest.mark.slow
+def test_what_an_analyst_has_built_well_is_judged_and_not_built_again(shop: Shop):
+    dates = ("2017-03-01", "2017-03-03")
+    three_days = '{start_date: "2017-03-01", end_date: "2017-03-04"}'
+    assert shop.dbt("build", "--vars", three_days).code == 0
+    assert shop.backfill(*dates).code == 0
+    judged = [(m, True, "correct", 3) for m in ("daily_revenue", "stg_transactions")]
+    assert shop.query(_MARKERS) == judged
+    # A comment makes no window of it stale; other code that he builds and takes back does.
+    model = shop.folder / ORDERS
+    as_it_was = model.read_text()
+    model.write_text(f"-- what management looks at\n{as_it_was}")
+    assert "stale" not in plan_of(shop, *dates)
+    model.write_text(as_it_was.replace("count(*)", "2 * count(*)"))
+    assert shop.dbt("run", "--select", "daily_revenue", "--vars", three_days).code == 0
+    model.write_text(as_it_was)
+    shop.backfill(*dates)
+    found = plan_of(shop, *dates)
+    assert "published by a dbt build of other code" in found
+    assert shop.backfill(*dates, "--reprocess", "stale").code == 0
+    assert shop.query(_MARKERS) == [("daily_revenue", False, "correct", 3), judged[1]]
+
+
+def plan_of(shop: Shop, first: str, last: str) -> str:
+    return shop.runner("plan", "orders_pipeline", "--start-date", first, "--end-date", last).out
+
+
+@pytest.mark.slow
+def test_an_engine_that_parses_anew_says_which_code_it_has_found(shop: Shop):
+    invocation = replace(
+        TWO_DAYS, nodes=("+daily_revenue",), checks=(), exclude=(), code_hashes={}, run_id="r"
+    )
+    with PlainEngine(shop.folder) as engine:
+        project = parsed(shop.folder, engine)
+        node = next(n for n in project.nodes.values() if n.name == "daily_revenue")
+        codes = {node.name: str(node.plain_code)}
+        planned = replace(invocation, code_hashes={node.name: "as planned"}, plain_codes=codes)
+        told = []
+        for text in ("", "2 * "):
+            model = shop.folder / ORDERS
+            model.write_text(model.read_text().replace("count(*)", f"{text}count(*)"))
+            engine.build(planned, lambda *_: None)
+            told += shop.query(
+                "select distinct code_hash[:10] from daybreak_publications"
+                " where model = 'daily_revenue'"
+            )
+    assert told[0] == ("as planned",)
+    assert told[1][0].startswith("plain:")

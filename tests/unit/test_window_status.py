@@ -297,7 +297,7 @@ def test_what_a_plain_build_published_is_judged_if_its_code_is_the_present_one()
     assert assess(known, DAYS, NONE)[WindowStatus.PUBLISHED] == Spans([day(1)])
     # Of other code it is as any other that is stale.
     assert assess(model, DAYS, NONE)[WindowStatus.STALE] == Spans([day(1)])
-    said = "published by a plain dbt build of other code"
+    said = "published by a dbt build of other code"
     assert explained(model, WindowStatus.STALE, day(1)) == said
 
 

@@ -5,8 +5,11 @@
     None where files do not tell all of the code: then nobody knows.
 #}
 {% macro _plain_code() %}
-    {%- set of_windows = ['start_date', 'end_date', 'window_start', 'window_end'] -%}
-    {%- set given = (invocation_args_dict.get('vars') or {}) | reject('in', of_windows) | list -%}
+    {%- set ours = [
+        'start_date', 'end_date', 'window_start', 'window_end', 'newest_window', 'run_id', 'fence',
+        'code_hashes', 'plain_codes',
+    ] -%}
+    {%- set given = (invocation_args_dict.get('vars') or {}) | reject('in', ours) | list -%}
     {%- set not_in_files = '\\b(run_query|statement|adapter|graph|is_incremental|run_started_at'
         ~ '|invocation_id|thread_id|modules)\\b' -%}
     {%- if given or modules.re.search(not_in_files, model.raw_code) -%}
@@ -23,6 +26,20 @@
         {{- return(none) -}}
     {%- endif -%}
     {{- return('plain:' ~ local_md5(tojson(texts + [_plain_config(), behind], sort_keys=true))) -}}
+{% endmacro %}
+
+{#
+    The hash of the code that makes the rows: the runner's, unless this invocation has parsed anew and
+    found other code than the runner has planned with, or there is no runner.
+#}
+{% macro _code_of_rows() %}
+    {%- set planned = (var('code_hashes', none) or {}).get(model.name) -%}
+    {%- set expected = (var('plain_codes', none) or {}).get(model.name) -%}
+    {%- if var('run_id', none) is not none and expected is none -%}
+        {{- return(planned) -}}
+    {%- endif -%}
+    {%- set found = _plain_code() -%}
+    {{- return(planned if found is not none and found == expected else found) -}}
 {% endmacro %}
 
 {% macro _plain_config() %}
