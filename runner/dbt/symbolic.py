@@ -14,6 +14,7 @@ import datetime
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -52,6 +53,8 @@ def compile_all(manifest: Any, adapter: Any, kept: Path | None) -> dict[str, dic
     Of the models and snapshots of a parsed manifest. ``kept`` is a file of what was compiled
     before; it is read, and written if something has changed.
     """
+    if kept is not None and not _is_ours(kept.parent):
+        kept = None
     before = _read(kept)
     compiler = _Compiler(manifest, adapter)
     nodes = [n for n in manifest.nodes.values() if n.resource_type in ("model", "snapshot")]
@@ -446,6 +449,15 @@ def _pieces(sql: str) -> list[tuple[str, bool]] | None:
 def _digested(value: str | None) -> str | None:
     """What stands for a value that may be a secret."""
     return None if value is None else digest_of([value])[:16]
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether nobody else can have written what is in a folder."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return True
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _read(path: Path | None) -> Kept:

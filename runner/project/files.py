@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 
 from runner.core.errors import ProjectError
+from runner.project.hashes import PACKAGES
 
 # Keys of dbt_project.yml that name folders, and dbt's defaults.
 _KINDS = ("model", "macro", "seed", "snapshot", "test")
 _FOLDERS = {f"{kind}-paths": [f"{kind}s"] for kind in _KINDS}
 _NAMES = ("dbt_project", "packages", "dependencies", "package-lock", "selectors")
 _FILES = tuple(f"{name}.yml" for name in _NAMES)
-_PACKAGES = "dbt_packages"
 _TEXTS = (".sql", ".py", ".yml", ".yaml")
 _ENV_VAR = re.compile(r"""\benv_var\(\s*['"]([^'"]+)""")
 _DBT = Path(__file__).parent.parent / "dbt"
@@ -120,7 +120,7 @@ def _files(project_dir: Path) -> Iterator[Path]:
                 message = f"{key} in dbt_project.yml holds Jinja, {folder!r}: write a plain path"
                 raise ProjectError(message)
             yield from _files_in(project_dir / folder)
-    installed = project.get("packages-install-path") or _PACKAGES
+    installed = project.get("packages-install-path") or PACKAGES
     if not _holds_jinja(installed):
         yield from _files_in(project_dir / installed)
 

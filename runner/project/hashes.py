@@ -27,6 +27,7 @@ _COSMETIC_CONFIG = frozenset(
 )  # fmt: skip
 _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 _SAME_ROWS = ("view", "ephemeral", "table")  # of the same query
+PACKAGES = "dbt_packages"  # where dbt installs them, unless the project says otherwise
 _OWN_MACROS = "macros/daybreak/"
 _SHORT = 16
 
@@ -66,9 +67,10 @@ def seed_code(raw: Mapping[str, Any], project_dir: Path) -> Code:
     checksum = raw.get("checksum") or {}
     digest = checksum.get("checksum", "")
     if checksum.get("name") != "sha256":  # of a large file dbt knows only where it is
-        folder = Path(raw.get("root_path") or project_dir)
+        installed = project_dir / PACKAGES / raw["package_name"]
+        file = (installed if installed.is_dir() else project_dir) / raw["original_file_path"]
         try:
-            digest = hashlib.sha256((folder / raw["original_file_path"]).read_bytes()).hexdigest()
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
         except OSError:  # gone: dbt will say so
             digest = ""
     settings = sorted(_settings(raw).items())
