@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from runner.lint.models import ModelFinding
     from runner.overview.metrics import Metrics
     from runner.overview.pipeline import PipelineStatus, PipelineSummary
+    from runner.overview.target import TargetInUse
     from runner.planner import Planner, RequestOptions
     from runner.project.code_changes import CodeDifference
     from runner.proving.results import ProofReport
@@ -201,6 +202,12 @@ class OpenProject:
         planner, now = self.planner(pipeline, as_of)
         request = planner.request_backfill((start_date, end_date), now, reprocess, **options)
         return planner.plan(request, now)
+
+    def target(self) -> TargetInUse:
+        """Return the database that everything is about, and whether others have written it."""
+        from runner.overview.target import target_in_use
+
+        return target_in_use(self.workspace)
 
     def status(self, pipeline: str, as_of: datetime | None = None) -> PipelineStatus:
         """Return the status of every window of every model."""
@@ -357,16 +364,21 @@ class OpenProject:
         return watch_pipelines(Conditions(outlook, blockers.find))
 
     def doctor(
-        self, engine: EngineKind | str = "warm", before_asking: Callable[[], None] = lambda: None
+        self,
+        engine: EngineKind | str = "warm",
+        before_asking: Callable[[], None] = lambda: None,
+        *,
+        deep: bool = False,
     ) -> list[Diagnosis]:
         """Look whether ledger, warehouse, versions and disks are sound, and say what to do.
 
+        Rows are counted; ``deep`` compares their contents with what was published too.
         ``before_asking`` is called before the warehouse is asked, which takes seconds.
         """
         from runner.doctor.examine import examine
         from runner.workspace import EngineKind
 
-        return examine(self.workspace, one_of(EngineKind, engine), before_asking)
+        return examine(self.workspace, one_of(EngineKind, engine), before_asking, is_deep=deep)
 
     def verify(
         self,

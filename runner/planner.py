@@ -19,7 +19,7 @@ from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
-from runner.ledger import Ledger
+from runner.ledger import KnownRelation, Ledger
 from runner.project.acceptance import equal_hashes
 from runner.project.code_changes import changes_in_words
 from runner.project.manifest import Node, Project
@@ -37,12 +37,21 @@ class LedgerRecord:
     """The ledger's knowledge of all models, whichever pipelines they belong to."""
 
     known: Mapping[str, Timeline[WindowRecord]]
+    relations: Mapping[str, KnownRelation]  # that each model was last seen to publish
     accepted: Mapping[str, Sequence[tuple[str, str]]]  # old and new code hashes that are equal
 
     @classmethod
     def read(cls, ledger: Ledger) -> Self:
         """Read the ledger."""
-        return cls(ledger.windows.get_records(), ledger.windows.get_accepted_changes())
+        windows, relations = ledger.windows, ledger.warehouses.get_relations()
+        return cls(windows.get_records(), relations, windows.get_accepted_changes())
+
+    def of(self, node: Node) -> Timeline[WindowRecord]:
+        """Return what is known of a node's windows; nothing under another name of its relation."""
+        published = self.relations.get(node.name)
+        if published is not None and published.relation != node.relation:
+            return Timeline()
+        return self.known.get(node.name, Timeline())
 
 
 class RequestOptions(TypedDict, total=False):
@@ -189,7 +198,7 @@ class Planner:
                 code_hashes=equal_hashes(
                     node.code_hash, record.accepted.get(node.name, ()), node.plain_code
                 ),
-                records=record.known.get(node.name, Timeline()),
+                records=record.of(node),
                 inputs=self.inputs_of(node),
                 newest=self._newest(node, now),
                 follows=node in self.pipeline.following_tables,

@@ -26,6 +26,7 @@ from runner.planner import Planner, proofs_of
 from runner.project.code_changes import record_codes
 from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
+from runner.warehouse.reconciliation import stamp_of
 from runner.workspace import EngineKind, Workspace
 
 MEANWHILE = "another runner has taken it over or done it meanwhile"
@@ -69,7 +70,10 @@ class Session:
             nodes, texts = planner.pipeline.data_nodes, workspace.code_texts
             record_codes(nodes, project, ledger, texts, self.environment.now())
         observer.announce(plan, reaches_today=_reaches_today(context, plan))
-        result = execute_plan(context, planner, plan, self.now)
+        try:
+            result = execute_plan(context, planner, plan, self.now)
+        finally:
+            ledger.warehouses.leave(stamp_of(project.warehouse))
         observer.finished(result)
         return result
 

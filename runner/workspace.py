@@ -218,7 +218,8 @@ class Workspace:
     def _place(self) -> str | None:
         """Which warehouse the target writes; None: the project cannot be read, so nobody knows."""
         with suppress(ProjectError, EngineError):
-            return place_of(self.project())
+            target = self.project().target
+            return f"{place_of(target, self.project_dir)}, schema {target.schema}"
         return None
 
     @property

@@ -52,6 +52,9 @@ def see_doctor(
             help="Make the ledger anew from the warehouse's markers; the old file is kept aside.",
         ),
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Compare the contents of rows too, not only how many.")
+    ] = False,
     output: OutputFormat = Format.TABLE,
     engine: EngineOption = EngineKind.WARM,
     project_dir: ProjectDir = HERE,
@@ -63,7 +66,7 @@ def see_doctor(
         done = rebuild_ledger(project.workspace, engine, now, _asking)
         show(lambda: rebuilt_page(done), lambda: REBUILT.record(done), output)
         return
-    found = project.doctor(engine, _asking)
+    found = project.doctor(engine, _asking, deep=deep)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(lambda: doctor_page(found, terminal), lambda: doctor_record(found), output)
     if any(line.verdict is Health.WRONG for line in found):

@@ -142,6 +142,7 @@ class InvocationResult:
     schema: SourceSchema | None = None  # what it was asked of a source
     loaded_at: tuple[str | None, ...] = ()  # up to when a source is loaded, as its driver writes it
     survey: Survey | None = None
+    warehouse: str | None = None  # the id of the one that it wrote; None: not told
     differences: tuple[RowDifference, ...] | None = None
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0

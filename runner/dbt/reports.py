@@ -85,6 +85,7 @@ def invocation_result(
         schema=_schema(told["schema"]) if "schema" in told else None,
         loaded_at=tuple(told.get("loaded_at", ())),
         survey=_survey(told["survey"]) if "survey" in told else None,
+        warehouse=told.get("warehouse"),
         differences=tuple(map(_difference, told["differences"])) if "differences" in told else None,
         error=error,
         seconds=seconds,

@@ -60,6 +60,8 @@ class Invoker:
         )
         result = self._build(invocation)
         reached("after-build")
+        if result.warehouse is not None:
+            context.ledger.warehouses.learn_id(result.warehouse)
         if result.error is not None:
             result = self._with_markers(result, chunk, fence)
         self._unwindowed.remember(result, nodes)

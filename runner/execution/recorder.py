@@ -117,6 +117,7 @@ class RunRecorder:
             outdated=outdated_by(self.context.pipeline, changed, published),
             late=judgement.late,
             inputs=self._made_from(entries, chunk.models),
+            relations=self._relations({run.model for _, run in worked_on}),
         )
         self._record(fence, self._without_last(entries), change)
 
@@ -154,6 +155,11 @@ class RunRecorder:
         self.held_back = self._last_words = None
         change = IndexChange(whole=_whole(tables, window))
         self._record(fence, {window: RunEntry(tuple(tables), (), outcome)}, change)
+
+    def _relations(self, models: Container[str]) -> dict[str, str]:
+        """Return the relations of the models that an invocation has worked on."""
+        windowed = self.context.pipeline.windowed
+        return {n.name: n.relation for n in windowed if n.name in models and n.relation}
 
     @property
     def _runs(self) -> list[tuple[Window, ModelRun]]:

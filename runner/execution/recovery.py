@@ -24,6 +24,7 @@ from runner.warehouse.reconciliation import Reconciliation, is_as_known
 
 _DIED = "its runner died before it was built"
 _VOUCHED = "published and judged before its runner was cut off; the warehouse's markers say so"
+_BY_OTHERS = "its runner died, and a later one has published its window"
 _DONE = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED})
 
 
@@ -81,7 +82,7 @@ def recover(context: RunContext) -> None:
                 pipeline, grouped((m.model, span_of(m)) for m in told if not m.is_same), covered
             ),
         )
-        entries = _vouched(pipeline, runs, told)
+        entries = _vouched(pipeline, runs, told) or _done_by_others(pipeline, runs, everything)
         reached("recovery-told")
         # Another runner may be recovering too; then it has recorded what we would.
         with suppress(FencedOffError):
@@ -110,6 +111,22 @@ def _vouched(
             outcome = RunEnd(state, total_rows(models), 0, 0.0, _VOUCHED)
             entries[run.window_start] = RunEntry(models, (), outcome)
     return entries
+
+
+def _done_by_others(
+    pipeline: Pipeline, runs: Iterable[Run], told: Iterable[Publication]
+) -> dict[datetime, RunEntry]:
+    """Return the runs whose models all have been published since by a later invocation.
+
+    A ledger that was set back knows nothing of it.
+    """
+    later = grouped((m.window_start, m) for m in told if m.run_id is not None)
+    names = {node.name for node in pipeline.windowed}
+    return {
+        run.window_start: RunEntry(outcome=RunEnd(RunState.CANCELLED, None, 0, 0.0, _BY_OTHERS))
+        for run in runs
+        if names <= {m.model for m in later.get(run.window_start, ()) if m.fence > (run.fence or 0)}
+    }
 
 
 def _vouched_run(marker: Publication) -> ModelRun:

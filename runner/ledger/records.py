@@ -138,6 +138,7 @@ class IndexChange:
     outdated: Mapping[str, Spans] = field(default_factory=dict)  # read what was published again
     late: Mapping[str, Timeline[str]] = field(default_factory=dict)  # have late rows; in words
     inputs: FilesRead = field(default_factory=dict)  # of the windows that were worked on
+    relations: Mapping[str, str] = field(default_factory=dict)  # that models have published
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS warehouses (
     place VARCHAR PRIMARY KEY NOT NULL,  -- the file and schema, or what else tells it from others
     warehouse_id VARCHAR,  -- its own, beside its markers; null: it has none yet
     stamp VARCHAR,  -- of its file before it was looked at; null: there is none to be seen
+    left_as VARCHAR,  -- the same when a run of ours last ended
     seen_at {instant}
 );
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from runner.core.status import WindowRecord
 from runner.core.timelines import Timeline
 from runner.ledger.database import Database
-from runner.ledger.records import IndexChange
+from runner.ledger.records import IndexChange, record_of
 from runner.ledger.windows import apply_change, replace_model
 
 
@@ -21,6 +21,7 @@ class KnownWarehouse:
     warehouse_id: str | None  # its own; None: it had none yet
     stamp: str | None  # of its file before it was looked at; None: no file, or never looked at
     seen_at: datetime | None  # UTC
+    left_as: str | None = None  # the stamp when a run of ours last ended
 
 
 @dataclass(frozen=True)
@@ -57,21 +58,35 @@ class Warehouses:
                 connection.insert("warehouses", [{"place": place}])
             return found or place
 
+    def learn_id(self, warehouse_id: str) -> None:
+        """Remember which warehouse was written, unless its id is known."""
+        learned = "update warehouses set warehouse_id = :id where warehouse_id is null"
+        self.database.change(learned, id=warehouse_id)
+
+    def leave(self, stamp: str | None) -> None:
+        """Remember how a run of ours has left the warehouse's file."""
+        self.database.change("update warehouses set left_as = :stamp", stamp=stamp)
+
     def record_survey(
         self,
+        before: Mapping[str, KnownRelation],
         seen: KnownWarehouse,
         relations: Mapping[str, KnownRelation | None],
         windows: Mapping[str, Timeline[WindowRecord]],
         late: Mapping[str, Timeline[str]],
         highest_fence: int = 0,
-    ) -> None:
+    ) -> bool:
         """Record what stands in the warehouse: all of the windows of some models, in one go.
 
         A relation that is None is gone. ``late`` is stale for reasons in words. No fence up to
-        ``highest_fence`` is given again.
+        ``highest_fence`` is given again. False, and nothing is recorded, if the relations are no
+        longer those of ``before`` the warehouse was asked: a runner has recorded windows since.
         """
         raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
         with self.database.transaction() as connection:
+            rows = connection.rows("select * from relations")
+            if {row["model"]: record_of(KnownRelation, row) for row in rows} != dict(before):
+                return False
             connection.change(raised, fence=highest_fence)
             connection.change("delete from warehouses")
             connection.insert("warehouses", [vars(seen)])
@@ -81,3 +96,4 @@ class Warehouses:
             for model, timeline in windows.items():
                 replace_model(connection, model, timeline)
             apply_change(connection, IndexChange(late=late))
+        return True

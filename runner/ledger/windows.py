@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
+from uuid import uuid4
 
 from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
@@ -110,6 +111,13 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
         _insert(connection, model, found)
     for model, windows in change.inputs.items():
         write_inputs(connection, model, windows)
+    for model, relation in change.relations.items():
+        # What was read of its markers before no longer tells what they are.
+        connection.change("delete from relations where model = :model", model=model)
+        # Another text each time, so that who has asked the warehouse before sees that it was void.
+        void = f"void {uuid4().hex}"
+        published = {"model": model, "relation": relation, "markers": void}
+        connection.insert("relations", [published])
 
 
 def _still_published(

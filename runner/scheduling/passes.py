@@ -69,6 +69,7 @@ class SchedulerPass:
     fetch: Fetch | None = None  # sends pings
 
     def __post_init__(self) -> None:
+        self._has_asked = False  # once in a pass: whatever runs in it asks again
         self._files_now = self.files_now or self.environment.now
         self._outlook = Outlook(self.workspace, self._now())
         blockers = WorkspaceBlockers(self.workspace, self.engine, self._files_now)
@@ -95,6 +96,9 @@ class SchedulerPass:
 
         Who holds it at the moment is not waited for: whatever runs asks again.
         """
+        if self._has_asked:
+            return
+        self._has_asked = True
         project, ledger = self.workspace.project(), self.workspace.ledger
         file, config = project.warehouse, planner.pipeline.config
         if is_as_known(project, ledger) or (file is not None and holder(file) is not None):

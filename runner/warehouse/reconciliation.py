@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.dbt.protocol import Engine, Publication, RowDifference, Survey
+from runner.dbt.protocol import Engine, Publication, RowDifference, Survey, Target
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import readers_of
@@ -47,9 +47,11 @@ def stamp_of(file: Path | None) -> str | None:
     return " ".join(found) or None
 
 
-def place_of(project: Project) -> str:
-    """Return what tells the warehouse of a project's target from every other."""
-    return f"{project.target.place} {project.target.schema}".strip()
+def place_of(target: Target, project_dir: Path) -> str:
+    """Return where a target's database is; a file within the project moves along with it."""
+    if target.file is not None and target.file.is_relative_to(project_dir):
+        return str(target.file.relative_to(project_dir))
+    return target.place
 
 
 def is_as_known(project: Project, ledger: Ledger) -> bool:
@@ -67,6 +69,16 @@ def is_as_known(project: Project, ledger: Ledger) -> bool:
     )
 
 
+def has_changed(project: Project, ledger: Ledger) -> bool:
+    """Return whether somebody has written the warehouse's file since we left it.
+
+    Only for those who look: who leaves first may be overtaken, so it decides nothing.
+    """
+    known, stamp = ledger.warehouses.get(), stamp_of(project.warehouse)
+    seen = {known.stamp, known.left_as} - {None} if known else set()
+    return stamp is not None and bool(seen) and stamp not in seen
+
+
 @dataclass(frozen=True)
 class Reconciliation:
     """The warehouse of a project's target, and the ledger that is about it."""
@@ -82,31 +94,41 @@ class Reconciliation:
         # Before it is asked: what changes meanwhile will be seen the next time.
         stamp = stamp_of(self.project.warehouse)
         warehouses, is_new = self.ledger.warehouses, self.ledger.windows.is_ledger_empty()
+        before, index = warehouses.get_relations(), self.ledger.windows.get_records()
         survey, known = engine.survey(timeout), warehouses.get()
         is_other = known is not None and known.warehouse_id not in (None, survey.warehouse)
-        relations = {} if is_other else warehouses.get_relations()
-        index = self.ledger.windows.get_records()
+        relations = {} if is_other else before
         found = {node.name: self._found(node, survey) for node in _windowed(self.project)}
-        changed = {name for name, relation in found.items() if relation != relations.get(name)}
+        # What is not there and was never seen may have been recorded since, by its markers.
+        changed = {
+            name
+            for name, relation in found.items()
+            if relation != relations.get(name) or relation is None
+        }
         told = self._told(engine, timeout, {n for n in changed if found[n] is not None})
         news = _news(index, told)
         fresh = self._fresh(index, changed, told)
         gone = self._gone(survey, index)
         fresh |= dict.fromkeys(gone, _UNKNOWN)
         late = self._late(engine, survey, timeout)
-        place = place_of(self.project)
-        warehouses.record_survey(
-            KnownWarehouse(place, survey.warehouse, stamp, now),
+        # Of what is being written now its own runner will tell.
+        busy = Spans(run.span for run in self.ledger.runs.find_open())
+        is_recorded = warehouses.record_survey(
+            before,
+            KnownWarehouse(known.place if known else "", survey.warehouse, stamp, now, stamp),
             {name: found[name] for name in changed},
             {name: timeline for name, timeline in fresh.items() if timeline != index.get(name)},
             late,
             max((marker.fence for marker in told), default=0),
         )
+        if not is_recorded:  # another runner has recorded something since: look again
+            return self.run(engine, timeout, now)
         if is_new:
             adopted = sum(1 for marker in told if marker.run_id is not None)
             return Reconciled(adopted)
         lines = [_OTHER_WAREHOUSE] if is_other else []
-        lines += self._changes(index, fresh, survey, news)
+        unknown = {model: left for model, spans in news.items() if (left := spans - busy)}
+        lines += self._changes(index, fresh, survey, unknown)
         lines += (f"{model}: {words}" for model, words in _reasons(late, index))
         return Reconciled(lines=tuple(lines))
 

@@ -12,7 +12,7 @@ import pytest
 from runner.core.errors import EngineError, ProjectError
 from runner.core.spans import Span
 from runner.dbt.plain import PlainEngine
-from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication
+from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication, Target
 from runner.dbt.warm import WarmEngine
 from tests.conftest import Shop, clone
 from tests.warm_dbt import forked_servers
@@ -84,7 +84,7 @@ def build(engine: Engine, invocation: Invocation) -> tuple[InvocationResult, dic
 def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: Engine, shop: Shop):
     described = engine.describe(["+daily_revenue", "no_such_model"])
     assert "model.daybreak.daily_revenue" in described.manifest["nodes"]
-    assert described.warehouse == shop.warehouse
+    assert described.target == Target("dev", shop.warehouse, "main", str(shop.warehouse))
     models = [n for n in described.selections["+daily_revenue"] if n.startswith("model.")]
     assert sorted(models) == [
         "model.daybreak.daily_revenue",

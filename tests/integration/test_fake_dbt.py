@@ -267,7 +267,10 @@ def assert_began_once(result: InvocationResult, asked: Invocation) -> None:
 
 
 def timeless(found: tuple[Publication, ...]) -> Iterator[Publication]:
-    return (replace(publication, published_at=BEGINNING_OF_TIME) for publication in found)
+    return (
+        replace(publication, published_at=BEGINNING_OF_TIME, contents_since=BEGINNING_OF_TIME)
+        for publication in found
+    )
 
 
 def without_rows(found: Any) -> Any:

@@ -27,7 +27,9 @@ def told(run: Invocation) -> list[list[Any]]:
     groups: list[list[Any]] = run.told_json("DAYBREAK_REPORT ")["publications"]
     assert all(at.startswith("20") for *_, at, _ in groups)
     return sorted(
-        [model, *window, *judged] for model, *judged, _, windows in groups for window in windows
+        [model, start, end, rows, *judged]
+        for model, *judged, _, windows in groups
+        for start, end, rows, _ in windows
     )
 
 

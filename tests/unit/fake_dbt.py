@@ -159,6 +159,7 @@ class FakeDbt:
     asked: list[Invocation] = field(default_factory=list)
     questions: list[Span | None] = field(default_factory=list)
     warehouse: str = "the warehouse"  # its id
+    dropped: set[str] = field(default_factory=set)  # models whose table a person has dropped
     lost_rows: dict[tuple[str, datetime], int] = field(default_factory=dict)  # by a person's hand
     built: list[tuple[str, str]] = field(default_factory=list)  # model or table, window label
     was_killed: threading.Event = field(default_factory=threading.Event)
@@ -202,7 +203,8 @@ class FakeDbt:
         surveyed, missing = {}, set()
         for node in self.pipeline.data_nodes:
             markers = [m for key, m in self.markers.items() if key[0] == node.name]
-            if not markers and (node.is_windowed or node.name not in self.tables):
+            is_there = bool(markers) if node.is_windowed else node.name in self.tables
+            if node.name in self.dropped or not is_there:
                 missing.add(node.unique_id)
             elif node.is_windowed:
                 rows = sum(marker.row_count for marker in markers)
@@ -346,6 +348,11 @@ class _Running:
         if error is not None:
             self._messages[node.unique_id] = error
             return "error"
+        if node.name in self._dbt.dropped:  # no window of what was there stands
+            self._dbt.dropped.discard(node.name)
+            for held in (self._dbt.markers, self._dbt.rows, self._dbt.lost_rows):
+                for key in [key for key in held if key[0] == node.name]:
+                    del held[key]
         for window in self._windows:
             key = (node.name, window.start)
             content = self._dbt.content(node, window, dict(self._read(node, window)))

@@ -920,10 +920,11 @@ def test_a_test_of_two_models_does_not_condemn_the_good_one(open_runner: Open):
 def test_the_index_says_nothing_of_windows_that_were_never_touched(open_runner: Open):
     runner = open_runner()
     runner.backfill(2, skip=3)
-    parts = list(runner.ledger.windows.get_records()["lines"])
-    assert parts == [
-        (days(SHOP, 2, 3), WindowRecord(WorkResult.SUCCESS, "lines as it was", has_rows=True))
-    ]
+    ((span, record),) = runner.ledger.windows.get_records()["lines"]
+    assert span == days(SHOP, 2, 3)
+    assert replace(record, published_at=None) == WindowRecord(
+        WorkResult.SUCCESS, "lines as it was", has_rows=True
+    )
 
 
 def test_windows_that_others_hold_are_left_alone(

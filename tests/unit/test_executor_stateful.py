@@ -157,6 +157,9 @@ class Daybreak(RuleBasedStateMachine):
         self.fences: dict[tuple[str, datetime], int] = {}
         self.faults: list[Fault | None] = []
         self.meanwhile: Callable[[], None] | None = None  # once, during an invocation
+        self.backup: list[dict[Any, Any]] = []  # of the warehouse
+        self.backup_dropped: set[str] = set()
+        self.backup_lost: dict[tuple[str, datetime], int] = {}
         self.dbt = FakeDbt(
             PIPELINE,
             nameless={"revenue_adds_up", "visits_fit_revenue"},
@@ -343,6 +346,65 @@ class Daybreak(RuleBasedStateMachine):
     def recover(self) -> None:
         recover(self.runner().context)
 
+    # The warehouse has a life of its own
+
+    @rule(model=st.sampled_from(MODELS))
+    def drop_a_table(self, model: str) -> None:
+        if any(key[0] == model for key in self.dbt.markers):
+            self.dbt.dropped.add(model)
+            for key in [key for key in self.dbt.rows if key[0] == model]:
+                del self.dbt.rows[key]
+
+    @rule(model=st.sampled_from(MODELS), window=st.sampled_from(WINDOWS))
+    def delete_rows(self, model: str, window: Window) -> None:
+        key = (model, window.start)
+        if key in self.dbt.rows:
+            self.dbt.rows[key] = "a part of its rows"
+            self.dbt.lost_rows[key] = 3
+
+    @rule(model=st.sampled_from(MODELS), window=st.sampled_from(WINDOWS))
+    def tamper_with_a_verdict(self, model: str, window: Window) -> None:
+        marker = self.dbt.markers.get((model, window.start))
+        if marker is not None:
+            flipped = "correct" if marker.verdict == "incorrect" else None
+            self.dbt.markers[model, window.start] = replace(marker, verdict=flipped)
+
+    @rule()
+    def back_up(self) -> None:
+        dbt = self.dbt
+        self.backup = [dict(dbt.markers), dict(dbt.rows), dict(dbt.tables), dict(self.made_by)]
+        self.backup_dropped, self.backup_lost = set(dbt.dropped), dict(dbt.lost_rows)
+
+    @precondition(lambda self: self.backup)
+    @rule(is_another=st.booleans())
+    def restore(self, *, is_another: bool) -> None:
+        """An older state of the warehouse, or the file of another in its place."""
+        dbt = self.dbt
+        dbt.markers, dbt.rows, dbt.tables, self.made_by = map(dict, self.backup)
+        dbt.dropped, dbt.lost_rows = set(self.backup_dropped), dict(self.backup_lost)
+        self.fences.clear()
+        if is_another:
+            dbt.warehouse += " or another"
+
+    @rule(
+        start=starts,
+        count=st.integers(1, COUNT),
+        model=st.sampled_from(MODELS),
+        chunk=st.sampled_from([None, 2]),
+    )
+    def another_checkout_runs(self, start: int, count: int, model: str, chunk: int | None) -> None:
+        """With other code, and a ledger of its own."""
+        ours = self.ledger, dict(self.meanings), dict(self.hashes)
+        path = Path(self.folder.name) / f"other-{self.processes}.db"
+        self.ledger = open_ledger(path)
+        self.changes += 1
+        self.meanings[model], self.hashes[model] = self.changes, f"{model} {self.changes}"
+        self.backfill(
+            count=min(count, COUNT - start), skip=start, chunk=chunk, reprocess=Reprocess.ALL
+        )
+        self.ledger.close()
+        self.ledger, self.meanings, self.hashes = ours
+
     # What always holds
 
     @invariant()
@@ -352,8 +414,10 @@ class Daybreak(RuleBasedStateMachine):
         assert len(open_starts) == len(set(open_starts))
         assert len({run.run_id for run in runs}) == len(runs)
 
-    @invariant()
-    def what_the_index_says_is_published_is(self) -> None:
+    @rule()
+    def ask_the_warehouse(self) -> None:
+        """Until then the index is what it was when the warehouse was last asked."""
+        self.runner().reconcile()
         for model, timeline in self.ledger.windows.get_records().items():
             for span, known in timeline:
                 if known.standing in PUBLISHED and model in MODELS:
@@ -364,7 +428,7 @@ class Daybreak(RuleBasedStateMachine):
     def no_marker_gets_a_lower_fence(self) -> None:
         fences = {key: marker.fence for key, marker in self.dbt.markers.items()}
         for key, fence in self.fences.items():
-            assert fences[key] >= fence
+            assert fences.get(key, fence) >= fence  # with its table a marker goes too
         self.fences = fences
 
     # What holds in the end

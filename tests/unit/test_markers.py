@@ -38,6 +38,10 @@ def marker(
     return Publication(model, span.start, span.end, 5, verdict, 7, run_id, code_hash, at, at)
 
 
+def undated(timeline: Timeline[WindowRecord]) -> list[tuple[Span, WindowRecord]]:
+    return [(span, replace(record, published_at=None)) for span, record in timeline]
+
+
 def differences(
     known: dict[str, Timeline[WindowRecord]],
     told: list[Publication],
@@ -84,7 +88,7 @@ def test_an_index_from_markers_has_their_verdicts():
     verdicts = ["correct", "correct", "incorrect", "unchecked"]
     told = [marker("a", number, verdict) for number, verdict in enumerate(verdicts)]
     told.append(marker("a", 4, None, run_id=None))
-    assert list(markers.index_of(told, {})["a"]) == [
+    assert undated(markers.index_of(told, {})["a"]) == [
         (day(0, 2), RIGHT),
         (day(2), WindowRecord(WorkResult.INCORRECT, "code", has_rows=True)),
         (day(3), WindowRecord(WorkResult.UNCHECKED, "code", has_rows=True)),
@@ -116,16 +120,20 @@ def test_a_plain_build_that_says_its_code_is_to_be_judged_and_then_as_good():
 def test_what_was_published_before_its_parent_is_outdated():
     told = [marker("a", 0, published=2), marker("b", 0, published=1), marker("b", 1, published=1)]
     index = markers.index_of(told, {"a": frozenset({"b"})})
-    assert index["a"].at(day(0).start) == RIGHT
-    assert index["b"].at(day(0).start) == WindowRecord(
-        WorkResult.SUCCESS, "code", is_outdated=True, has_rows=True
-    )
-    assert index["b"].at(day(1).start) == RIGHT
+    outdated = replace(RIGHT, is_outdated=True)
+    assert undated(index["a"]) == [(day(0), RIGHT)]
+    assert undated(index["b"]) == [(day(0), outdated), (day(1), RIGHT)]
+
+
+def test_what_was_published_again_with_the_same_rows_outdates_nothing():
+    again = replace(marker("a", 0, published=2), contents_since=MIDNIGHT)
+    index = markers.index_of([again, marker("b", 0, published=1)], {"a": frozenset({"b"})})
+    assert undated(index["b"]) == [(day(0), RIGHT)]
 
 
 def test_of_markers_that_overlap_the_later_counts():
     old, new = marker("a", 0, "correct"), marker("a", 0, "incorrect", published=1)
-    assert list(markers.index_of([new, old], {})["a"]) == [
+    assert undated(markers.index_of([new, old], {})["a"]) == [
         (day(0), WindowRecord(WorkResult.INCORRECT, "code", has_rows=True))
     ]
 

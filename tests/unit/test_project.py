@@ -381,7 +381,9 @@ def test_a_saved_project_is_loaded_as_it_was(folder: Path):
     kept = folder / ".daybreak" / "project.json"
     project.save(kept)
     assert Project.load(kept) == project
-    elsewhere = replace(project, target=Target(file=folder / "warehouse.duckdb"))
+    elsewhere = replace(
+        project, target=Target("prod", folder / "warehouse.duckdb", "main", "somewhere")
+    )
     elsewhere.save(kept)
     assert Project.load(kept) == elsewhere
     project.save(kept)

@@ -45,8 +45,9 @@ BELOW_LINES = dict.fromkeys(
     ("lines_volume", "revenue", "recent", "revenue_volume", "revenue_is_positive"), "skipped"
 )
 BELOW_CHECK = {name: "skipped" for name in BELOW_LINES if name != "lines_volume"}
-GOOD_LINES = ModelRun("lines", WorkResult.SUCCESS, 10, "lines as it was")
-LINES_PUBLISHED = ModelRun("lines", WorkResult.PUBLISHED, 10, "lines as it was")
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD_LINES = ModelRun("lines", WorkResult.SUCCESS, 10, "lines as it was", published_at=AT)
+LINES_PUBLISHED = ModelRun("lines", WorkResult.PUBLISHED, 10, "lines as it was", published_at=AT)
 
 
 def published(
@@ -65,8 +66,8 @@ def published(
             fence=1,
             run_id="backfill",
             code_hash=f"{model} as it was",
-            published_at=datetime(2026, 1, 1, tzinfo=UTC),
-            contents_since=datetime(2026, 1, 1, tzinfo=UTC),
+            published_at=AT,
+            contents_since=AT,
         )
         for model in models
         for index, window in enumerate(DAY)
@@ -129,8 +130,8 @@ def test_all_published_and_judged_is_settled_window_by_window():
     second = by_day(judgement)[1]
     assert second == WindowJudgement(
         models=(
-            ModelRun("lines", WorkResult.SUCCESS, 20, "lines as it was"),
-            ModelRun("revenue", WorkResult.SUCCESS, 20, "revenue as it was"),
+            ModelRun("lines", WorkResult.SUCCESS, 20, "lines as it was", published_at=AT),
+            ModelRun("revenue", WorkResult.SUCCESS, 20, "revenue as it was", published_at=AT),
         ),
         findings=(),
         to_build=(),

@@ -74,6 +74,16 @@
     ) -%}
 {% endmacro %}
 
+{# The id of the target's warehouse; none if it has none yet. #}
+{% macro _warehouse_id() %}
+    {%- set identity = _identity_relation() -%}
+    {#- dbt's cache of a build is older than a table that the build has made. -#}
+    {%- if flags.WHICH == 'run-operation' and load_relation(identity) is none -%}
+        {{- return(none) -}}
+    {%- endif -%}
+    {{- return(run_query('select warehouse_id from ' ~ identity).rows[0][0]) -}}
+{% endmacro %}
+
 {% macro _identity_relation() %}
     {{- return(publications_relation().incorporate(path={'identifier': 'daybreak_warehouse'})) -}}
 {% endmacro %}

@@ -21,7 +21,7 @@
 {% macro _report(publications, evidence) %}
     {%- do log(
         'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "evidence": '
-        ~ tojson(evidence) ~ '}'
+        ~ tojson(evidence) ~ ', "warehouse": ' ~ tojson(_warehouse_id()) ~ '}'
     ) -%}
 {% endmacro %}
 

@@ -5,8 +5,6 @@
     these markers: while that is what it was, so is everything that they say.
 #}
 {% macro survey_warehouse() %}
-    {%- set identity = _identity_relation() -%}
-    {%- set is_known = load_cached_relation(identity) is not none -%}
     {%- set found = {'missing': [], 'models': []} -%}
     {%- set questions = [] -%}
     {%- for node in graph.nodes.values() if _is_stored(node) -%}
@@ -25,8 +23,7 @@
         'publications': [],
         'evidence': [],
         'survey': {
-            'warehouse': run_query('select warehouse_id from ' ~ identity).rows[0][0]
-                if is_known else none,
+            'warehouse': _warehouse_id(),
             'missing': found.missing,
             'models': found.models,
         },
