@@ -225,7 +225,8 @@ def test_the_warehouse_tells_what_it_is_asked_for(trial: Trial):
     hashes = {"judged": "1e5", "elsewhere": "null"}
     publish(trial, "judged elsewhere", MARCH_1, MARCH_2, run_id="007", code_hashes=hashes)
     publish(trial, "judged", MARCH_3, MARCH_3, fence=2)
-    assert trial.project.invoke(trial.folder, "run", "--select", "unjudged").success
+    by_hand = ("run", "--select", "unjudged", "--vars", "{x: 1}")
+    assert trial.project.invoke(trial.folder, *by_hand).success
 
     def row(model: str, day: int, *more: object) -> list[object]:
         return [model, STARTS[day - 1], STARTS[day], 0, *more]
