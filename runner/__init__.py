@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from runner.overview.pipeline import PipelineStatus, PipelineSummary
     from runner.overview.target import TargetInUse
     from runner.planner import Planner, RequestOptions
+    from runner.project.code_changes import CodeDifference
     from runner.proving.results import ProofReport
     from runner.run import Session
     from runner.scheduling.deadlines import WatchReport
@@ -279,6 +280,13 @@ class OpenProject:
         pauses = {name: pause for name in workspace.configs if (pause := get_pause(name))}
         now = self.environment.instant(as_of, workspace.zone)
         return explain(workspace.tracer(now), model, window, workspace.zone, pauses)
+
+    def diff(self, model: str) -> CodeDifference:
+        """Compare a model's code, and what it reads, with what it last ran with."""
+        from runner.project.code_changes import code_difference
+
+        workspace = self.workspace
+        return code_difference(model, workspace.project(), workspace.ledger, workspace.code_texts)
 
     def lint(self, select: Iterable[str] = ()) -> tuple[ModelFinding, ...]:
         """Find what makes a model unfit for replay."""

@@ -29,7 +29,8 @@ from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
 from runner.ledger import KnownRelation, Ledger
 from runner.project.acceptance import equal_hashes
-from runner.project.manifest import Node
+from runner.project.code_changes import changes_in_words
+from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 
 Dates = tuple[date | None, date | None]  # the first and the last; None: that end of what there is
@@ -79,6 +80,7 @@ class Planner:
     ledger: Ledger
     inputs_of: Callable[[Node], InputsOf]
     files: InputFiles | None = None  # that its models are made from; None: they cannot be seen
+    project: Project | None = None  # whose code is compared with earlier code; None: it is not
 
     def request(
         self,
@@ -214,12 +216,14 @@ class Planner:
         The ledger is read unless its ``record`` is there already.
         """
         record = record or LedgerRecord.read(self.ledger)
-        return [
+        planned = [
             PlannedNode(
                 name=node.name,
                 parents=tuple(sorted(self.pipeline.parents[node.name])),
                 desired=self._desired(node, now) if node.is_windowed else None,
-                code_hashes=equal_hashes(node.code_hash, record.accepted.get(node.name, ())),
+                code_hashes=equal_hashes(
+                    node.code_hash, record.accepted.get(node.name, ()), node.plain_code
+                ),
                 records=record.of(node),
                 inputs=self.inputs_of(node),
                 checks_hash=self._checks_hash(node),
@@ -228,6 +232,7 @@ class Planner:
             )
             for node in self.pipeline.data_nodes
         ]
+        return self._with_changes(planned)
 
     def sizing(self, fixed: int | None) -> Sizing:
         """Return how large chunks may be, by what windows took so far, or as a person said."""
@@ -253,6 +258,26 @@ class Planner:
             )
         return frozenset(chosen) or None
 
+    def _with_changes(self, planned: list[PlannedNode]) -> list[PlannedNode]:
+        """Add whose change it is where the code is not what it was."""
+        other = {node.name: _other_codes(node) for node in planned}
+        codes = {code for found in other.values() for code in found}
+        if self.project is None or not codes:
+            return planned
+        known = {(code.model, code.code_hash): code for code in self.ledger.codes.get(codes)}
+        nodes = {node.name: node for node in self.pipeline.data_nodes}
+        return [
+            replace(
+                found,
+                changes={
+                    code: changes_in_words(nodes[found.name], self.project, known[found.name, code])
+                    for code in other[found.name]
+                    if (found.name, code) in known
+                },
+            )
+            for found in planned
+        ]
+
     def _newest(self, node: Node, now: datetime) -> Span | None:
         """Return the newest window; None for a snapshot, which is never late, and for mere text."""
         newest = self.pipeline.newest(now)
@@ -266,6 +291,12 @@ class Planner:
     def _desired(self, node: Node, now: datetime) -> Spans:
         complete, first = self.pipeline.complete(now), self.pipeline.first_of(node)
         return Spans([Span(first, complete.end)] if complete and first < complete.end else [])
+
+
+def _other_codes(node: PlannedNode) -> set[str]:
+    """Return the hashes of other code than the present that a node's windows were made by."""
+    found = {record.code_hash for _, record in node.records if record.code_hash is not None}
+    return found - node.code_hashes
 
 
 def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:

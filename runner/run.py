@@ -23,6 +23,7 @@ from runner.execution.recovery import reconcile, recover
 from runner.landed.files import InputReader
 from runner.lint import models
 from runner.planner import Planner, proofs_of
+from runner.project.code_changes import record_codes
 from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
 from runner.warehouse.reconciliation import stamp_of
@@ -65,6 +66,9 @@ class Session:
         reconcile(project, ledger, lambda: context.engine, context.access, observer)
         plan = planner.plan(request, self.now)
         context = replace(context, allowed=allowances(workspace, planner, plan))
+        if plan.pieces:
+            nodes, texts = planner.pipeline.data_nodes, workspace.code_texts
+            record_codes(nodes, project, ledger, texts, self.environment.now())
         observer.announce(plan, reaches_today=_reaches_today(context, plan))
         try:
             result = execute_plan(context, planner, plan, self.now)

@@ -110,13 +110,14 @@ class Workspace:
         ``environment`` is added to that of this process.
         """
         _ = self.fingerprint  # what is saved from now on may or may not be parsed
+        cache = self.home / "cache" / "kept_by_dbt"
         if kind is EngineKind.PLAIN:
             from runner.dbt.plain import PlainEngine
 
-            return PlainEngine(self.project_dir, environment)
+            return PlainEngine(self.project_dir, environment, cache)
         from runner.dbt.warm import WarmEngine
 
-        return WarmEngine(self.project_dir, environment, self.home / "cache" / "kept_by_dbt")
+        return WarmEngine(self.project_dir, environment, cache)
 
     @contextmanager
     def engine_on_demand(self, kind: EngineKind) -> Iterator[Callable[[], Engine]]:
@@ -141,7 +142,7 @@ class Workspace:
             kept = Project.load(self.home / _KEPT_PROJECT)
             if (
                 kept is not None
-                and kept.fingerprint == self.fingerprint
+                and kept.is_current(self.fingerprint)
                 and self._selections <= kept.selections.keys()
             ):
                 self._read.append(kept)
@@ -152,6 +153,10 @@ class Workspace:
         self._read[:] = [self._parse(engine).with_texts(self.project_dir)]
         return self._read[0]
 
+    def code_texts(self) -> Mapping[str, str]:
+        """Return the texts of the present code of every node by digest, as it was parsed."""
+        return self.project().code_texts(self.home / _KEPT_PROJECT)
+
     def pipeline(self, name: str, engine: Engine | None = None) -> Pipeline:
         """Make a pipeline of its settings and its models; :class:`UsageError` if unknown."""
         return make_pipeline(name, find_config(name, self.configs), self.project(engine))
@@ -160,7 +165,8 @@ class Workspace:
         """Make the planner of a pipeline."""
         project, pipeline = self.project(engine), self.pipeline(name, engine)
         files = InputFiles(pipeline, project, self.project_dir)
-        return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of, files)
+        inputs_of = Landings(project, self.project_dir).inputs_of
+        return Planner(pipeline, self.ledger, inputs_of, files, project)
 
     def tracer(self, now: datetime) -> Tracer:
         """Make what traces single windows, as of a time."""

@@ -27,7 +27,7 @@ _COMMANDS = {  # in the order in which `runner --help` lists them
     "accept": ("accept", "schema"),
     "pause": ("pause", "resume", "cancel"),
     "backfill": ("backfill", "run", "retry", "judge"),
-    "why": ("why", "dag"),
+    "why": ("why", "diff", "dag"),
     "doctor": ("doctor", "verify", "prune", "metrics"),
     "lint": ("lint",),
     "status": ("plan", "status", "list", "list-runs", "show-run"),

@@ -8,7 +8,7 @@ stale; failed for a reason that still holds, it is blocked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,6 +17,9 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunState, Verdict
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
+
+# What the code hash of a plain `dbt build` begins with: it knows its code by another digest.
+PLAIN = "plain:"
 
 
 class WorkResult(StrEnum):
@@ -47,6 +50,11 @@ class WindowRecord:
     # UTC; since when the marker that stands says what it says; None: nobody knows.
     published_at: datetime | None = None
     checks_hash: str | None = None  # of the checks that gave the verdict; None: nobody knows
+
+    @property
+    def is_plain(self) -> bool:
+        """True if a plain `dbt build` has published it."""
+        return self.code_hash is not None and self.code_hash.startswith(PLAIN)
 
 
 class WindowStatus(StrEnum):
@@ -113,6 +121,7 @@ class PlannedNode:
     checks_hash: str | None = None  # of its checks; empty: it has none; None: nobody asks for them
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
     follows: bool = False  # a table made from windows: built once all that run are done
+    changes: Mapping[str, str] = field(default_factory=dict)  # since earlier codes, in words
 
     @property
     def is_windowed(self) -> bool:
@@ -133,7 +142,7 @@ def explained(node: PlannedNode, status: WindowStatus, span: Span) -> str | None
         return _OTHER_CHECKS if known.checks_hash is not None else _UNKNOWN_CHECKS
     if status is not WindowStatus.STALE:
         return known.reason
-    reasons = [_why_stale(part) for _, part in node.records.touching(span)]
+    reasons = [_why_stale(node, part) for _, part in node.records.touching(span)]
     return in_short(list(dict.fromkeys(reasons)))
 
 
@@ -143,10 +152,12 @@ def in_short(reasons: Sequence[str]) -> str:
     return "; ".join([*reasons[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])])
 
 
-def _why_stale(known: WindowRecord) -> str:
+def _why_stale(node: PlannedNode, known: WindowRecord) -> str:
     if known.is_outdated:
         return known.reason or "something that it reads was published again"
-    return "its code has changed"
+    if known.is_plain:
+        return "published by a dbt build of other code"
+    return node.changes.get(known.code_hash or "", "its code has changed")
 
 
 def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
@@ -209,7 +220,8 @@ def _status(node: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
         is_same = not is_stale and known.inputs is not None and node.inputs(span) == known.inputs
         return WindowStatus.BLOCKED if is_same else WindowStatus.FAILED
     if is_stale and known.standing is WorkResult.PUBLISHED:
-        return WindowStatus.FAILED  # to judge what will be replaced is in vain
+        # To judge what will be replaced is in vain; a plain build's gates have judged it.
+        return WindowStatus.STALE if known.is_plain else WindowStatus.FAILED
     if is_stale and node.is_windowed and known.standing is not WorkResult.INCORRECT:
         return WindowStatus.STALE
     if not is_stale and _is_judged_by_others(node, known):

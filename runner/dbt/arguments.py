@@ -74,9 +74,11 @@ def window_vars(invocation: Invocation) -> str:
         values["judged"] = list(invocation.judged)
     if invocation.newest is not None:
         values["newest_window"] = invocation.newest.isoformat()
+    if invocation.plain_codes:
+        values["plain_codes"] = dict(invocation.plain_codes)
     _refuse_jinja(invocation.run_id, *invocation.judged)
-    for hashes in (invocation.code_hashes, invocation.checks_hashes):
-        _refuse_jinja(*hashes, *hashes.values())
+    for texts in (invocation.code_hashes, invocation.checks_hashes, invocation.plain_codes):
+        _refuse_jinja(*texts, *texts.values())
     return json.dumps(values, sort_keys=True)
 
 

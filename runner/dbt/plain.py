@@ -26,7 +26,7 @@ from runner.dbt.reports import (
     located,
     timed_out,
 )
-from runner.dbt.target import CONNECT_ONCE, target_told
+from runner.dbt.target import COMPILED, CONNECT_ONCE, described, target_told
 
 _DBT = (sys.executable, "-P", "-m", "runner.dbt.target")
 # A killed runner's dbt must not live on and keep the warehouse locked.
@@ -41,12 +41,22 @@ _UNHANDLED = 2  # the exit code of a dbt that did not get through; 1: something 
 
 
 class PlainEngine(DbtEngine):
-    """Starts dbt anew each time; each change of ``--vars`` makes it parse anew."""
+    """Starts dbt anew each time; each change of ``--vars`` makes it parse anew.
 
-    def __init__(self, project_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    ``environment`` and ``cache`` are as for a warm engine, of whose cache only what was compiled
+    is used.
+    """
+
+    def __init__(
+        self,
+        project_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        cache: Path | None = None,
+    ) -> None:
         super().__init__()
         self._project_dir = project_dir
         self._more = dict(environment or {})
+        self._compiled = str(cache.with_name(COMPILED)) if cache else ""
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
@@ -54,14 +64,13 @@ class PlainEngine(DbtEngine):
         with tempfile.TemporaryDirectory(prefix="daybreak-") as folder:
             target = Path(folder)
             told = target_told(self._ask(["parse"], target))
-            manifest = json.loads((target / "manifest.json").read_text())
             resolved = {}
             for select in selections:
                 arguments = ["ls", "--select", *select.split(), "--output", "json", "--quiet"]
                 lines = self._ask([*arguments, "--output-keys", "unique_id"], target)
                 listed = [json.loads(line) for line in lines if line.startswith("{")]
                 resolved[select] = tuple(node["unique_id"] for node in listed)
-        return Description(manifest, resolved, told)
+            return described(target, resolved, told)
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener
@@ -97,7 +106,7 @@ class PlainEngine(DbtEngine):
     def _ask(self, arguments: Sequence[str], target: Path) -> list[str]:
         """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""
         finished = subprocess.run(
-            [*_DBT, *arguments, "--no-use-colors", "--log-level-file", "none"],
+            [*_DBT, self._compiled, *arguments, "--no-use-colors", "--log-level-file", "none"],
             cwd=self._project_dir,
             env=self._environment(target),
             stdin=subprocess.DEVNULL,

@@ -33,6 +33,9 @@ class Invocation:
     checks_hashes: Mapping[str, str] = field(default_factory=dict)  # by model name
     judged: tuple[str, ...] = ()  # names of models that are not built, and judged anew
     newest: datetime | None = None  # UTC start of the pipeline's newest complete window; monitors
+    # By model name, what a plain `dbt build` of the same code writes: an engine that parses anew
+    # for every invocation may find other code than was planned, and its markers say so.
+    plain_codes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Publication:
     verdict: str | None  # correct, incorrect, unchecked; None: published, not judged
     fence: int  # of the invocation that published it
     run_id: str | None  # None: a plain `dbt build` published it, and nothing verifies it
-    code_hash: str | None  # of the model's code that made the rows; None: not told
+    # Of the model's code that made the rows; of a plain build it begins with PLAIN; None: not told.
+    code_hash: str | None
     published_at: datetime  # UTC; when the invocation that published it began
     contents_since: datetime  # UTC; when its rows were first published as they are
     checks_hash: str | None = None  # of the checks that gave the verdict; None: not told
@@ -169,11 +173,23 @@ class Target:
 
 
 @dataclass(frozen=True)
+class CompiledNode:
+    """A model or snapshot as the same text in every window and target, and what that says."""
+
+    text: str  # SQL, then hooks; relations are unique ids, Daybreak's macros stand as called
+    meaning: str  # a digest that no comment or layout changes
+    reads: tuple[str, ...] | None  # unique ids of the nodes in it; None: nobody knows, so all
+    plain: str | None  # of a windowed model: what a plain `dbt build` writes into its markers
+    why_not: str | None  # why its raw text stands for it instead; None: it does not
+
+
+@dataclass(frozen=True)
 class Description:
     """The parsed project."""
 
     manifest: Mapping[str, Any]  # at least what the runner reads of dbt's manifest.json
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
+    compiled: Mapping[str, CompiledNode] = field(default_factory=dict)  # by unique id
     target: Target = field(default_factory=lambda: Target())
 
 

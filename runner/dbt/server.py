@@ -27,7 +27,7 @@ from runner.dbt.arguments import QUIET
 from runner.dbt.cache import CacheFile
 from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
 from runner.dbt.speedups import SWITCH, Speedups
-from runner.dbt.target import CONNECT_ONCE, leave_warehouse, target_in_use
+from runner.dbt.target import CONNECT_ONCE, MANIFEST, leave_warehouse, target_in_use, write_compiled
 
 _PR_SET_PDEATHSIG = 1
 _NODE_EVENTS = ("NodeStart", "NodeFinished")
@@ -69,6 +69,7 @@ class DbtServer:
         self._manifest: Any = None
         self._is_fresh = False  # parsed, and not yet described
         self._cache: CacheFile | None = None
+        self._compiled: Path | None = None  # what was compiled before
 
     def import_dbt(self) -> None:
         """Import dbt, faster; what is imported stays, so nobody looks for garbage in it."""
@@ -93,6 +94,8 @@ class DbtServer:
         os.chdir(request["project_dir"])
         os.environ.update(request["environment"])
         notices = self._speedups.notices
+        if request["compiled"]:
+            self._compiled = Path(request["compiled"])
         if request["cache"] and self._speedups.wants(*_CACHED):
             path, shared = request["cache"]
             self._cache = CacheFile(Path(path), Path(shared) if shared else None)
@@ -109,7 +112,7 @@ class DbtServer:
             request = json.loads(line)
             try:
                 if request["do"] == "describe":
-                    self._send(self._describe(request["selections"], request["manifest"]))
+                    self._send(self._describe(request["selections"], Path(request["folder"])))
                 else:
                     self._run(request["arguments"])
             except Exception as error:
@@ -127,11 +130,12 @@ class DbtServer:
         self._manifest = result.result
         self._is_fresh = True
 
-    def _describe(self, selections: list[str], manifest: str) -> dict[str, Any]:
+    def _describe(self, selections: list[str], folder: Path) -> dict[str, Any]:
         if not self._is_fresh:
             self._parse()
         self._is_fresh = False
-        self._manifest.write(manifest)
+        self._manifest.write(str(folder / MANIFEST))
+        write_compiled(self._manifest, folder, self._compiled)
         resolved = {select: self._listed(select) for select in selections}
         return {"selections": resolved, "target": target_in_use()}
 

@@ -1,22 +1,26 @@
-"""The database that dbt writes, asked of dbt in a process that has loaded its profile.
+"""A parsed project, told by a process that has parsed it: its manifest, code and warehouse.
 
-Run as ``python -m runner.dbt.target parse …`` it is dbt's own command line, which at its end also
-says where the warehouse is; see :func:`target_told`.
+Run as ``python -m runner.dbt.target KEPT parse …`` it is dbt's own command line, which at its end
+also says where the warehouse is (see :func:`target_told`) and what the models compile to; ``KEPT``
+is the file of what was compiled before, or empty.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.dbt.protocol import Target
+from runner.dbt.protocol import CompiledNode, Description, Target
 
 # The runner waits for a file that somebody holds itself, and says for whom; the dbt of an
 # invocation must not wait once more in silence. Read by profiles.yml; a parse does without it.
 CONNECT_ONCE = {"DAYBREAK_CONNECT_ATTEMPTS": "1"}
+MANIFEST, COMPILED = "manifest.json", "compiled.json"
 _PREFIX = "DAYBREAK_TARGET "
 _NO_FILE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")  # or something like md:, ducklake:
 
@@ -79,6 +83,35 @@ def leave_warehouse() -> None:
             close()
 
 
+def write_compiled(manifest: Any, folder: Path, kept: Path | None) -> None:
+    """Write what a parsed manifest's models compile to into a folder.
+
+    To be called after dbt has parsed it, as :func:`target_in_use`.
+    """
+    from dbt.adapters.factory import FACTORY
+
+    from runner.dbt.symbolic import compile_all
+
+    adapter = next(iter(FACTORY.adapters.values()))
+    (folder / COMPILED).write_text(json.dumps(compile_all(manifest, adapter, kept)))
+
+
+def described(
+    folder: Path, selections: Mapping[str, tuple[str, ...]], target: Target
+) -> Description:
+    """Read what an engine's process has written into a folder."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    compiled = {
+        unique_id: CompiledNode(**{**told, "reads": _as_tuple(told["reads"])})
+        for unique_id, told in json.loads((folder / COMPILED).read_text()).items()
+    }
+    return Description(manifest, selections, compiled, target)
+
+
+def _as_tuple(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)
+
+
 def target_told(lines: Iterable[str]) -> Target:
     """Return the target that ``python -m runner.dbt.target`` has told of among other lines."""
     told = next(line for line in lines if line.startswith(_PREFIX))
@@ -86,15 +119,17 @@ def target_told(lines: Iterable[str]) -> Target:
 
 
 def main() -> None:
-    """Be dbt, and say where the warehouse is if all went well."""
-    from dbt.cli.main import cli
+    """Be dbt, and tell of the project if all went well."""
+    from dbt.cli.main import dbtRunner
 
-    try:
-        cli()
-    except SystemExit as ended:
-        if not ended.code:
-            print(_PREFIX + json.dumps(target_in_use()))  # noqa: T201 - to our engine
-        raise
+    kept, *arguments = sys.argv[1:]
+    done = dbtRunner().invoke(arguments)
+    if not done.success:
+        sys.exit(1)
+    if arguments[0] == "parse":
+        folder = Path(os.environ["DBT_TARGET_PATH"])
+        write_compiled(done.result, folder, Path(kept) if kept else None)
+        print(_PREFIX + json.dumps(target_in_use()))  # noqa: T201 - to our engine
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ class Invoker:
             judged=chunk.checks,
             timeout=pipeline.config.timeout,
             newest=newest.start if newest else None,  # only that is news to a monitor
+            plain_codes={n.name: n.plain_code for n in pipeline.windowed if n.plain_code},
         )
         result = self._build(invocation)
         reached("after-build")

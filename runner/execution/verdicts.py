@@ -122,7 +122,9 @@ def _model_run(
         return None
     standing = RESULTS[marker.verdict]
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
-    return _run_of(marker, standing, marker.code_hash or node.code_hash, why)
+    is_present = marker.code_hash in (None, node.plain_code)
+    code_hash = node.code_hash if is_present else marker.code_hash
+    return _run_of(marker, standing, code_hash, why)
 
 
 def _condemned_elsewhere(report: InvocationReport) -> Iterator[tuple[Span, ModelRun]]:

@@ -4,8 +4,8 @@ A :class:`Ledger` is composed of its parts, one module each: :mod:`leases` (who 
 window), :mod:`results` (how runs, models and checks ended), :mod:`runs` (what ran),
 :mod:`windows` (the index of every model's windows), :mod:`warehouses` (what it is an index of),
 :mod:`inputs` (the files they were made from), :mod:`controls` (pause, resume, cancel),
-:mod:`outbox` (what people are told), :mod:`proofs` (what replaying has shown), :mod:`scheduler`
-(its signs of life) and :mod:`maintenance` (pruning, checks).
+:mod:`outbox` (what people are told), :mod:`proofs` (what replaying has shown), :mod:`codes` (what
+models ran with), :mod:`scheduler` (its signs of life) and :mod:`maintenance` (pruning, checks).
 
 All of them speak to one :mod:`database`, which makes every operation one transaction:
 :mod:`connection` speaks SQL, :mod:`dialects` holds all that differs between the databases and
@@ -16,6 +16,7 @@ their addresses, :mod:`schema` the tables and the upgrades, :mod:`records` what 
 from pathlib import Path
 from typing import Self
 
+from runner.ledger.codes import Codes, ModelCode
 from runner.ledger.controls import Controls
 from runner.ledger.database import Database
 from runner.ledger.inputs import Inputs, ModelInputs
@@ -53,6 +54,7 @@ __all__ = [
     "KnownWarehouse",
     "Leases",
     "Ledger",
+    "ModelCode",
     "ModelInputs",
     "ModelRun",
     "ModelWork",
@@ -83,6 +85,7 @@ class Ledger:
         self.controls = Controls(database)
         self.outbox = Outbox(database)
         self.proofs = Proofs(database)
+        self.codes = Codes(database)
         self.scheduler = Scheduler(database)
         self.maintenance = Maintenance(database)
 

@@ -85,6 +85,19 @@ CREATE TABLE IF NOT EXISTS relations (
     markers VARCHAR NOT NULL
 );
 
+-- The codes that nodes have run with, and the texts of what they are made of: to be compared.
+CREATE TABLE IF NOT EXISTS codes (
+    model VARCHAR NOT NULL,
+    code_hash VARCHAR NOT NULL,
+    parts TEXT NOT NULL,  -- by unique id the digest of each node's own code, as JSON
+    recorded_at {instant} NOT NULL,
+    PRIMARY KEY (model, code_hash)
+);
+CREATE TABLE IF NOT EXISTS code_texts (
+    digest VARCHAR PRIMARY KEY NOT NULL,
+    text TEXT NOT NULL
+);
+
 -- Changes of code that a person has found cosmetic: what the old code published is as good.
 CREATE TABLE IF NOT EXISTS accepted_changes (
     model VARCHAR NOT NULL,

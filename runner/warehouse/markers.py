@@ -6,7 +6,7 @@ A marker is a row that is committed together with the rows of the window it spea
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
@@ -143,9 +143,9 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
             if marker.model in names and parent in published
             for _, at in published[parent].touching(span_of(marker))
         )
-        # A plain `dbt build` leaves it unverified.
-        is_plain = marker.run_id is None and marker.verdict is None
-        result = WorkResult.UNCHECKED if is_plain else RESULTS[marker.verdict]
+        # A plain `dbt build` of which nobody knows the code leaves it unverified.
+        is_unknown = marker.run_id is None and marker.code_hash is None and marker.verdict is None
+        result = WorkResult.UNCHECKED if is_unknown else RESULTS[marker.verdict]
         return WindowRecord(
             result,
             marker.code_hash,
@@ -159,6 +159,19 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
         model: Timeline((span_of(marker), record(marker)) for marker in found)
         for model, found in by_model.items()
     }
+
+
+def known_codes(markers: Iterable[Publication], project: Project) -> tuple[Publication, ...]:
+    """Return markers with the code hash of the present code where a plain build had that code."""
+    present: dict[tuple[str, str | None], str] = {
+        (node.name, node.plain_code): node.code_hash
+        for node in project.nodes.values()
+        if node.plain_code is not None
+    }
+    return tuple(
+        replace(marker, code_hash=present.get((marker.model, marker.code_hash), marker.code_hash))
+        for marker in markers
+    )
 
 
 def span_of(marker: Publication) -> Span:

@@ -19,7 +19,7 @@ from runner.dbt.protocol import Engine, Publication, RowDifference, Survey, Targ
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import readers_of
-from runner.warehouse.markers import describe_windows, index_of, span_of
+from runner.warehouse.markers import describe_windows, index_of, known_codes, span_of
 
 _UNKNOWN: Timeline[WindowRecord] = Timeline()
 Index = Mapping[str, Timeline[WindowRecord]]  # by model
@@ -141,7 +141,7 @@ class Reconciliation:
     ) -> tuple[Publication, ...]:
         """Return all markers of some models."""
         ids = [node.unique_id for node in _windowed(self.project) if node.name in names]
-        return engine.published(None, timeout, ids) if ids else ()
+        return known_codes(engine.published(None, timeout, ids), self.project) if ids else ()
 
     def _fresh(
         self, index: Index, changed: Collection[str], told: Iterable[Publication]
@@ -309,7 +309,8 @@ def _merged(old: WindowRecord, marker: WindowRecord) -> WindowRecord:
         return marker
     if not old.has_rows:
         return old  # a failure since, which has left what was published
-    if old.code_hash not in (None, marker.code_hash):
+    # What a plain build calls its code is the same as long as nobody touches a comment of it.
+    if old.code_hash not in (None, marker.code_hash) and not marker.is_plain:
         return marker
     if old.standing is marker.standing:
         return replace(old, checks_hash=marker.checks_hash)

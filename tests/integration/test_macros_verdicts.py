@@ -293,9 +293,10 @@ def test_without_the_tests_that_read_its_parents_too_a_model_is_not_judged(trial
 @pytest.fixture
 def not_ours(trial: Trial) -> Iterator[Trial]:
     """Three windows of ``halved`` that checks on the first two days must leave alone."""
-    built = trial.project.invoke(trial.folder, "build", "--select", "halved")
+    # With a var of somebody's own nobody knows which code it is.
+    built = trial.project.invoke(trial.folder, "build", "--select", "halved", "--vars", "{x: 1}")
     assert built.success
-    assert trial.markers("halved", "distinct run_id, verdict") == [(None, None)]
+    assert trial.markers("halved", "distinct run_id, code_hash, verdict") == [(None, None, None)]
     publish(trial, "halved", MARCH_2, MARCH_3)
     trial.sql(
         f"update daybreak_publications set fence = 9 where window_start = '{STARTS[1]}';"
@@ -311,6 +312,17 @@ def test_a_plain_build_a_newer_run_and_half_a_window_are_left_alone(not_ours: Tr
     checked = not_ours.run(CHECKS_OF_HALVED, MARCH_1, MARCH_3)
     assert checked.success, checked.nodes
     assert told(checked) == []
+
+
+def test_a_plain_build_that_says_of_which_code_it_is_is_judged(trial: Trial):
+    built = trial.project.invoke(trial.folder, "build", "--select", "halved")
+    assert built.success
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1)
+    assert checked.success, checked.nodes
+    assert trial.markers("halved", "distinct run_id, verdict")[:2] == [
+        (None, "correct"),
+        (None, None),
+    ]
 
 
 def test_without_later_tests_the_verdict_is_committed_with_the_rows(trial: Trial):
@@ -346,7 +358,8 @@ def test_the_warehouse_tells_what_it_is_asked_for(trial: Trial):
     hashes = {"judged": "1e5", "elsewhere": "null"}
     publish(trial, "judged elsewhere", MARCH_1, MARCH_2, run_id="007", code_hashes=hashes)
     publish(trial, "judged", MARCH_3, MARCH_3, fence=2)
-    assert trial.project.invoke(trial.folder, "run", "--select", "unjudged").success
+    by_hand = ("run", "--select", "unjudged", "--vars", "{x: 1}")
+    assert trial.project.invoke(trial.folder, *by_hand).success
 
     def row(model: str, day: int, *more: object) -> list[object]:
         return [model, STARTS[day - 1], STARTS[day], 0, *more, None]

@@ -12,7 +12,9 @@ from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import Publication
+from runner.project.manifest import Project
 from runner.warehouse import markers
+from tests.unit.fake_dbt import ZONE, windowed
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -95,6 +97,24 @@ def test_an_index_from_markers_has_their_verdicts():
             WindowRecord(WorkResult.UNCHECKED, has_rows=True),
         ),  # by a plain build: nobody has verified it
     ]
+
+
+def test_a_plain_build_that_says_its_code_is_to_be_judged_and_then_as_good():
+    told = [
+        marker("a", number, verdict, run_id=None)
+        for number, verdict in enumerate([None, "correct"])
+    ]
+    told = [replace(found, code_hash="plain:abc") for found in told]
+    index = markers.index_of(told, {})
+    assert [record.standing for _, record in index["a"]] == [
+        WorkResult.PUBLISHED,
+        WorkResult.SUCCESS,
+    ]
+    node = replace(windowed("a"), plain_code="plain:abc", code_hash="code")
+    project = Project(ZONE, {node.unique_id: node}, {}, "")
+    assert {found.code_hash for found in markers.known_codes(told, project)} == {"code"}
+    other = replace(project, nodes={node.unique_id: replace(node, plain_code="plain:def")})
+    assert {found.code_hash for found in markers.known_codes(told, other)} == {"plain:abc"}
 
 
 def test_what_was_published_before_its_parent_is_outdated():

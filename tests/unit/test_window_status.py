@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import (
+    PLAIN,
     PlannedNode,
     WindowRecord,
     WindowStatus,
@@ -336,6 +337,17 @@ def test_an_hour_is_what_its_day_was():
     hours = Calendar(Grain.HOUR, DAYS.zone)
     found = assess(planned("orders", "sf"), hours, NONE)
     assert found == {WindowStatus.SUCCESS: Spans([day(1)]), WindowStatus.FAILED: Spans([day(2)])}
+
+
+def test_what_a_plain_build_published_is_judged_if_its_code_is_the_present_one():
+    plain = WindowRecord(WorkResult.PUBLISHED, f"{PLAIN}abc", has_rows=True)
+    model = replace(planned("orders", "."), records=Timeline([(day(1), plain)]))
+    known = replace(model, code_hashes=model.code_hashes | {f"{PLAIN}abc"})
+    assert assess(known, DAYS, NONE)[WindowStatus.PUBLISHED] == Spans([day(1)])
+    # Of other code it is as any other that is stale.
+    assert assess(model, DAYS, NONE)[WindowStatus.STALE] == Spans([day(1)])
+    said = "published by a dbt build of other code"
+    assert explained(model, WindowStatus.STALE, day(1)) == said
 
 
 # In words

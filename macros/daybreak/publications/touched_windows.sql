@@ -49,7 +49,8 @@
         contents = touched.contents,
         contents_since = {{ _this_invocation() }},
         verdict = null,
-        judged_at = null
+        judged_at = null,
+        checks_hash = null
     from (
         select
             keys.window_key,

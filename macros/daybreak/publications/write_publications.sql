@@ -5,7 +5,7 @@
 #}
 {% macro _write_publications(relation, is_new) %}
     {%- set publications = publications_relation(model.database) -%}
-    {%- set code_hash = (var('code_hashes', none) or {}).get(model.name) -%}
+    {%- set code_hash = _code_of_rows() -%}
     {%- set fence = [var('fence', none) or 0, _highest_fence() or 0] | map('int') | max -%}
     {%- set verdict = _verdict_at_once() -%}
     {%- call statement('publish') -%}
