@@ -171,6 +171,30 @@ class OpenProject:
             request = session.planner.request_retry(dates, session.now, allow_unsafe)
             return session.run(request, observer)
 
+    def judge(
+        self,
+        pipeline: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        everything: bool = False,
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+        as_of: datetime | None = None,
+        engine: EngineKind | str = "warm",
+        observer: Observer | None = None,
+    ) -> RunResult:
+        """Run the checks of what is published and not judged by them as they are; builds nothing.
+
+        ``everything``: also of what they have judged already.
+        """
+        with self.session(pipeline, engine, as_of) as session:
+            dates = (start_date, end_date)
+            request = session.planner.request_judge(
+                dates, session.now, everything=everything, select=select, chunk=chunk
+            )
+            return session.run(request, observer)
+
     def session(
         self,
         pipeline: str,

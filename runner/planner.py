@@ -11,7 +11,15 @@ from typing import Self, TypedDict, Unpack
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.errors import UsageError, nearest, one_of
-from runner.core.planning import RETRIED, TAKEN, Plan, Reprocess, RunRequest, make_plan
+from runner.core.planning import (
+    JUDGED_AGAIN,
+    RETRIED,
+    TAKEN,
+    Plan,
+    Reprocess,
+    RunRequest,
+    make_plan,
+)
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
@@ -121,6 +129,24 @@ class Planner:
         span = self.dates(*dates, now)
         return self.request(span, RETRIED, kind=RunKind.MANUAL, allow_unsafe=allow_unsafe)
 
+    def request_judge(
+        self,
+        dates: Dates,
+        now: datetime,
+        *,
+        everything: bool = False,
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+    ) -> RunRequest:
+        """Ask for the checks of what is published and not judged by those of today.
+
+        ``everything``: also of what is. Nothing is built.
+        """
+        takes = JUDGED_AGAIN if everything else frozenset({WindowStatus.PUBLISHED})
+        span = self.dates(*dates, now)
+        asked = self.request(span, takes, kind=RunKind.MANUAL, select=select, chunk=chunk)
+        return replace(asked, judges_only=True)
+
     def request_run(
         self, window: str | None, now: datetime, allow_unsafe: Iterable[str] = ()
     ) -> RunRequest:
@@ -200,6 +226,7 @@ class Planner:
                 ),
                 records=record.of(node),
                 inputs=self.inputs_of(node),
+                checks_hash=self._checks_hash(node),
                 newest=self._newest(node, now),
                 follows=node in self.pipeline.following_tables,
             )
@@ -256,6 +283,10 @@ class Planner:
         newest = self.pipeline.newest(now)
         can_be_late = node.kind != "snapshot" and node.materialized != "ephemeral"
         return newest.span if newest is not None and can_be_late else None
+
+    def _checks_hash(self, node: Node) -> str | None:
+        """Return the hash of a model's checks; None if this pipeline runs none of those it has."""
+        return node.checks_hash if self.pipeline.checks[node.name] or not node.checks_hash else None
 
     def _desired(self, node: Node, now: datetime) -> Spans:
         complete, first = self.pipeline.complete(now), self.pipeline.first_of(node)

@@ -128,7 +128,8 @@ def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetim
     executor = Executor(context, mine, with_snapshots=_reaches_today(context, mine))
     states = executor.execute()
     run_ids = {calendar.window_at(run.window_start): run.run_id for run in queued}
-    return RunResult(plan, states, run_ids, others, environment.monotonic() - started)
+    seconds = environment.monotonic() - started
+    return RunResult(plan, states, run_ids, others, seconds, executor.condemned)
 
 
 def require_running(workspace: Workspace, name: str) -> None:
@@ -140,6 +141,8 @@ def require_running(workspace: Workspace, name: str) -> None:
 
 def allowances(workspace: Workspace, planner: Planner, plan: Plan) -> tuple[Allowance, ...]:
     """Return what unsafe models of a plan are allowed to do; UsageError if they are not."""
+    if plan.request.judges_only:
+        return ()  # nothing is replayed
     pipeline = planner.pipeline
     return models.allow(
         plan,

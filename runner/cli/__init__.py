@@ -26,7 +26,7 @@ _COMMANDS = {  # in the order in which `runner --help` lists them
     "alerts": ("alerts",),
     "accept": ("accept", "schema"),
     "pause": ("pause", "resume", "cancel"),
-    "backfill": ("backfill", "run", "retry"),
+    "backfill": ("backfill", "run", "retry", "judge"),
     "why": ("why", "diff", "dag"),
     "doctor": ("doctor", "verify", "prune", "metrics"),
     "lint": ("lint",),

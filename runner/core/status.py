@@ -47,7 +47,9 @@ class WindowRecord:
     reason: str | None = None  # why it failed, or what has come too late for it, in one line
     inputs: str | None = None  # what it failed on; None: trying again may help
     has_rows: bool = False  # rows of this work are there to be read: published
-    published_at: datetime | None = None  # UTC; of the marker that stands; None: nobody knows
+    # UTC; since when the marker that stands says what it says; None: nobody knows.
+    published_at: datetime | None = None
+    checks_hash: str | None = None  # of the checks that gave the verdict; None: nobody knows
 
     @property
     def is_plain(self) -> bool:
@@ -62,7 +64,7 @@ class WindowStatus(StrEnum):
     BLOCKED = "blocked"  # failed, and would fail again: same code, same inputs
     FAILED = "failed"
     INCORRECT = "incorrect"
-    PUBLISHED = "published"  # not yet judged
+    PUBLISHED = "published"  # not judged by the checks of today
     STALE = "stale"  # published by other code, or before something that it reads
     UNCHECKED = "unchecked"
     SUCCESS = "success"
@@ -99,6 +101,8 @@ WORST_FIRST = (
 # Others may build on it.
 GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE})
 _SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
+_OTHER_CHECKS = "its checks have changed since they judged it"
+_UNKNOWN_CHECKS = "nobody knows which checks have judged it"
 _MOST_REASONS = 3  # that are told of one range, or of one window
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
 Statuses = Mapping[WindowStatus, Spans]  # of a model's windows, each in exactly one
@@ -114,6 +118,7 @@ class PlannedNode:
     code_hashes: frozenset[str]  # of its code now, and of code accepted as equal to it
     records: Timeline[WindowRecord]
     inputs: InputsOf
+    checks_hash: str | None = None  # of its checks; empty: it has none; None: nobody asks for them
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
     follows: bool = False  # a table made from windows: built once all that run are done
     changes: Mapping[str, str] = field(default_factory=dict)  # since earlier codes, in words
@@ -133,6 +138,8 @@ def explained(node: PlannedNode, status: WindowStatus, span: Span) -> str | None
     known = node.records.at(span.start)
     if known is None or status in _SELF_EXPLAINING:
         return None
+    if status is WindowStatus.PUBLISHED and known.standing is not WorkResult.PUBLISHED:
+        return _OTHER_CHECKS if known.checks_hash is not None else _UNKNOWN_CHECKS
     if status is not WindowStatus.STALE:
         return known.reason
     reasons = [_why_stale(node, part) for _, part in node.records.touching(span)]
@@ -165,7 +172,7 @@ def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
         left = node.desired
         covered = _whole_windows(calendar, node.records.covered)
     else:  # without windows: it has failed in the name of one, or is right as a whole
-        wrong = node.records.where(lambda known: known.standing.state is not RunState.SUCCESS)
+        wrong = node.records.where(lambda known: known.standing.state not in _BUILT)
         left = covered = _touched_windows(calendar, wrong)
         if in_flight and node.follows:  # whoever works on windows builds it after the last
             known[WindowStatus.IN_FLIGHT] = covered
@@ -184,14 +191,18 @@ def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
 
 
 def _as_a_whole(node: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
-    """Assess something without windows that has not failed: never built, or outdated."""
+    """Assess something without windows that has not failed: never built, outdated, unchecked."""
     known = [value for _, value in node.records]
     if not known:
         return {WindowStatus.MISSING: Spans([newest])}
     hashes = {value.code_hash for value in known if value.code_hash is not None}
-    return {} if hashes <= node.code_hashes else {WindowStatus.STALE: Spans([newest])}
+    if not hashes <= node.code_hashes:
+        return {WindowStatus.STALE: Spans([newest])}
+    is_unchecked = any(value.standing is WorkResult.UNCHECKED for value in known)
+    return {WindowStatus.UNCHECKED: Spans([newest])} if is_unchecked else {}
 
 
+_BUILT = (RunState.SUCCESS, RunState.UNCHECKED)
 _PUBLISHED = frozenset(
     {WindowStatus.PUBLISHED, WindowStatus.STALE, WindowStatus.UNCHECKED, WindowStatus.SUCCESS}
 )
@@ -213,7 +224,23 @@ def _status(node: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
         return WindowStatus.STALE if known.is_plain else WindowStatus.FAILED
     if is_stale and node.is_windowed and known.standing is not WorkResult.INCORRECT:
         return WindowStatus.STALE
+    if not is_stale and _is_judged_by_others(node, known):
+        return WindowStatus.PUBLISHED if node.checks_hash else WindowStatus.UNCHECKED
     return WindowStatus(known.standing.value)
+
+
+def _is_judged_by_others(node: PlannedNode, known: WindowRecord) -> bool:
+    """Return True if other checks than those of today have judged rows that are published.
+
+    What is unchecked, nobody knows by which checks, no check has judged.
+    """
+    is_verdict = known.standing in (WorkResult.SUCCESS, WorkResult.UNCHECKED)
+    is_verdict |= known.standing is WorkResult.INCORRECT and known.has_rows
+    if node.checks_hash is None or not is_verdict:
+        return False
+    if known.checks_hash is None:
+        return known.standing is not WorkResult.UNCHECKED
+    return known.checks_hash != node.checks_hash
 
 
 def _whole_windows(calendar: Calendar, spans: Spans) -> Spans:

@@ -68,12 +68,17 @@ def window_vars(invocation: Invocation) -> str:
         "fence": invocation.fence,
         "code_hashes": dict(invocation.code_hashes),
     }
+    if invocation.checks_hashes:
+        values["checks_hashes"] = dict(invocation.checks_hashes)
+    if invocation.judged:
+        values["judged"] = list(invocation.judged)
     if invocation.newest is not None:
         values["newest_window"] = invocation.newest.isoformat()
     if invocation.plain_codes:
         values["plain_codes"] = dict(invocation.plain_codes)
-    codes = [*invocation.code_hashes.items(), *invocation.plain_codes.items()]
-    _refuse_jinja(invocation.run_id, *(text for code in codes for text in code))
+    _refuse_jinja(invocation.run_id, *invocation.judged)
+    for hashes in (invocation.code_hashes, invocation.checks_hashes, invocation.plain_codes):
+        _refuse_jinja(*hashes, *hashes.values())
     return json.dumps(values, sort_keys=True)
 
 

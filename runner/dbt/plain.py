@@ -20,6 +20,7 @@ from runner.dbt.reports import (
     OPERATION_ERRORS,
     REPORT_PREFIX,
     brief,
+    invocation_error,
     invocation_result,
     killed,
     located,
@@ -33,9 +34,10 @@ _MORTAL_DBT = (
     sys.executable,
     "-P",  # a folder of the project is never taken for a module
     "-c",
-    "from runner.dbt.server import die_with_parent; die_with_parent(); "
-    "from dbt.cli.main import cli; cli()",
+    "from runner.dbt.server import die_with_parent, stop_at_failed_start; die_with_parent(); "
+    "from dbt.cli.main import cli; stop_at_failed_start(); cli()",
 )
+_UNHANDLED = 2  # the exit code of a dbt that did not get through; 1: something in it failed
 
 
 class PlainEngine(DbtEngine):
@@ -90,8 +92,9 @@ class PlainEngine(DbtEngine):
                 code = self._end(process)
             written = Path(target) / "run_results.json"
             nodes = json.loads(written.read_text())["results"] if written.exists() else None
-        if nodes is None and "error" not in told:
-            said = brief(told.get("last", "")) if code >= 0 else ""
+        # What has ended before its end may have written results all the same.
+        if (nodes is None or code == _UNHANDLED) and "error" not in told:
+            said = invocation_error(told.get("last", "")) if code >= 0 else ""
             told["error"] = said or killed(code)
         seconds = time.monotonic() - started
         return invocation_result(nodes or (), told.get("report"), told.get("error"), seconds)

@@ -17,18 +17,21 @@ class Invocation:
     """One ``dbt build``: some nodes, for a contiguous range of windows.
 
     A model is judged by its tests that run in the same invocation. ``checks`` judges models that
-    an earlier one has published: name all tests of a model there, or it stays unjudged.
+    an earlier one has published: name all tests of a model there, its gates too, or it stays
+    unjudged. What is ``judged`` loses the verdict that it has.
     """
 
     nodes: tuple[str, ...]  # to build, with their tests; names, as dbt's --select takes them
     checks: tuple[str, ...]  # names of tests to run although their models are not built
-    exclude: tuple[str, ...]  # names of tests that the gates have judged already
+    exclude: tuple[str, ...]  # names of tests that the gates have judged already, of no others
     with_unit_tests: bool  # dbt's unit tests know no window: once is enough
     span: Span  # the range of windows
     run_id: str  # written into the markers
     fence: int  # no marker with a higher one is ever replaced
     code_hashes: Mapping[str, str]  # by model name
     timeout: timedelta  # after which its process group is killed
+    checks_hashes: Mapping[str, str] = field(default_factory=dict)  # by model name
+    judged: tuple[str, ...] = ()  # names of models that are not built, and judged anew
     newest: datetime | None = None  # UTC start of the pipeline's newest complete window; monitors
     # By model name, what a plain `dbt build` of the same code writes: an engine that parses anew
     # for every invocation may find other code than was planned, and its markers say so.
@@ -60,11 +63,20 @@ class Publication:
     code_hash: str | None
     published_at: datetime  # UTC; when the invocation that published it began
     contents_since: datetime  # UTC; when its rows were first published as they are
+    checks_hash: str | None = None  # of the checks that gave the verdict; None: not told
 
     @property
     def is_same(self) -> bool:
         """True if it was published with the rows that it had before."""
         return self.contents_since < self.published_at
+
+    @property
+    def stands_since(self) -> datetime:
+        """When it became what it says: published, or a merge of another window took rows from it.
+
+        UTC; tells it from every other state of its window.
+        """
+        return max(self.published_at, self.contents_since)
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,8 @@ class Evidence:
     """The findings of a check that did not pass."""
 
     model: str | None  # the model it is attached to
-    check: str  # the test's name
+    test: str  # its unique id
+    check: str  # its name, which another may have too
     severity: str  # error or warn
     failures: int
     windows: tuple[WindowEvidence, ...]  # empty if the check names no window
@@ -138,6 +151,7 @@ class InvocationResult:
 
     nodes: tuple[NodeResult, ...]
     publications: tuple[Publication, ...] = ()  # those it wrote, judged, or could not judge
+    touched: tuple[Publication, ...] = ()  # of other windows, which have lost rows to a merge
     evidence: tuple[Evidence, ...] = ()
     schema: SourceSchema | None = None  # what it was asked of a source
     loaded_at: tuple[str | None, ...] = ()  # up to when a source is loaded, as its driver writes it

@@ -44,6 +44,21 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def stop_at_failed_start() -> None:
+    """Let dbt build nothing once a hook of on-run-start has failed: its own flag, whatever is set.
+
+    Only a project can set it, no command line. A dbt that does not know it builds all the same;
+    the invocation counts as failed either way.
+    """
+    from dbt.contracts.project import ProjectFlags
+
+    as_set = getattr(ProjectFlags, "project_only_flags", None)
+    if isinstance(as_set, property) and as_set.fget is not None:
+        told = as_set.fget
+        flags = property(lambda self: {**told(self), "skip_nodes_if_on_run_start_fails": True})
+        ProjectFlags.project_only_flags = flags  # type: ignore[method-assign,assignment]
+
+
 class DbtServer:
     """Answers requests until its socket closes."""
 
@@ -62,6 +77,7 @@ class DbtServer:
         self._speedups.apply("lazy_serializers")
         import dbt.cli.main  # noqa: F401
 
+        stop_at_failed_start()
         self._speedups.apply("debug_events", _HEARD)
         for name in ("type_testers", "batched_tests", "slim_manifest"):
             self._speedups.apply(name)

@@ -18,7 +18,7 @@ from runner.core.errors import EngineError, ProjectError
 from runner.dbt import prewarm
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
-from runner.dbt.reports import brief, invocation_result, killed, located, timed_out
+from runner.dbt.reports import invocation_error, invocation_result, killed, located, timed_out
 from runner.dbt.target import COMPILED, described, target_of
 
 
@@ -167,7 +167,7 @@ def _why_it_failed(told: dict[str, Any]) -> str | None:
     """Return why dbt did not get through, or None if it did (whatever its nodes did)."""
     for why in ("refused", "error", "exception"):
         if told.get(why):
-            return brief(told[why])
+            return invocation_error(told[why])
     if "results" not in told:
         return killed(told["exit"])
     return None

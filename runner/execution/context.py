@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.core.chunks import Chunk
@@ -30,6 +30,7 @@ class RunResult:
     run_ids: Mapping[Window, str]
     left_to_others: Spans  # windows that another runner took or did meanwhile
     seconds: float  # wall time
+    condemned: Mapping[str, Spans] = field(default_factory=dict)  # by model; these did not run
 
 
 class Observer:
@@ -55,6 +56,9 @@ class Observer:
 
     def settled(self, window: Window, outcome: RunEnd) -> None:
         """A window has its verdict."""
+
+    def condemned(self, model: str, span: Span, reason: str | None) -> None:
+        """A check has found a published window wrong that does not run now."""
 
     def splitting(self, span: Span, reason: str) -> None:
         """A chunk failed and is split."""

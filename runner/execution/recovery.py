@@ -131,7 +131,12 @@ def _done_by_others(
 
 def _vouched_run(marker: Publication) -> ModelRun:
     """Return the end of the work that a marker testifies."""
-    at, is_same = marker.published_at, marker.is_same
     return ModelRun(
-        marker.model, RESULTS[marker.verdict], marker.row_count, marker.code_hash, None, at, is_same
+        marker.model,
+        RESULTS[marker.verdict],
+        marker.row_count,
+        marker.code_hash,
+        published_at=marker.stands_since,
+        is_same=marker.is_same,
+        checks_hash=marker.checks_hash,
     )

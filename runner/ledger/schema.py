@@ -33,10 +33,11 @@ def version_in(connection: Connection) -> int | None:
 
 
 def _add_publications(connection: Connection) -> None:
-    """5 knows which publication a window is of, and which warehouse and relation: none yet."""
+    """5 knows which publication and checks a window is of, which warehouse, relation: none yet."""
     instant = connection.dialect.types["instant"]
     for table in ("model_runs", "model_windows"):
         connection.change(f"alter table {table} add column published_at {instant}")
+        connection.change(f"alter table {table} add column checks_hash varchar")
     connection.change("alter table model_runs add column is_same boolean not null default false")
     create_tables(connection)
 

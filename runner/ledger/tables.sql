@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS model_runs (
     reason TEXT,
     published_at {instant},  -- when the invocation that published its rows began
     is_same BOOLEAN NOT NULL,  -- published with the rows that the window had before
+    checks_hash VARCHAR,  -- of the checks that gave the verdict
     PRIMARY KEY (run, model)
 );
 
@@ -63,6 +64,7 @@ CREATE TABLE IF NOT EXISTS model_windows (
     inputs VARCHAR,  -- digest of what a window failed on
     has_rows BOOLEAN NOT NULL,
     published_at {instant},  -- of the marker that stands in the warehouse: which publication it is
+    checks_hash VARCHAR,  -- of the checks that gave the verdict; null: nobody knows
     PRIMARY KEY (model, window_start)
 );
 

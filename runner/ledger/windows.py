@@ -23,6 +23,7 @@ _KINDS = 2**12  # rows are many, and of few kinds
 _FACTS = tuple(field.name for field in fields(WindowRecord))
 _IS_EMPTY = "select not exists (select 1 from runs) and not exists (select 1 from model_windows)"
 _GOOD = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
+_TOUCHED = "a merge has taken rows over from it since it was judged"
 
 Index = Iterable[tuple[str, Timeline[WindowRecord]]]  # models, and what is known of their windows
 
@@ -109,6 +110,11 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
         for span, why in late:
             found = found.changed(Spans([span]), partial(_outdated, why=why))
         _insert(connection, model, found)
+    for model, touched in change.touched.items():
+        found = _take_out(connection, model, touched.covered)
+        for span, at in touched:
+            found = found.changed(Spans([span]), partial(_touched, at=at))
+        _insert(connection, model, found)
     for model, windows in change.inputs.items():
         write_inputs(connection, model, windows)
     for model, relation in change.relations.items():
@@ -123,12 +129,19 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
 def _still_published(
     painted: Timeline[WindowRecord], before: Timeline[WindowRecord]
 ) -> Timeline[WindowRecord]:
-    """Return what is painted with the publications that stand: a failure takes none away."""
+    """Return what is painted with the publications that stand: a failure takes none away.
+
+    Judged again, a publication is as outdated as it was.
+    """
     for span, record in painted:
-        if record.published_at is None:
-            for piece, old in before.touching(span):
+        for piece, old in before.touching(span):
+            if record.published_at is None:
                 kept = partial(replace, published_at=old.published_at)
-                painted = painted.changed(Spans([piece]) & Spans([span]), kept)
+            elif record.published_at == old.published_at and old.is_outdated:
+                kept = partial(_outdated, why=old.reason)
+            else:
+                continue
+            painted = painted.changed(Spans([piece]) & Spans([span]), kept)
     return painted
 
 
@@ -136,6 +149,13 @@ def _outdated(record: WindowRecord, why: str | None = None) -> WindowRecord:
     """Return the record as outdated, ``why`` unless there is something worse to say of it."""
     reason = why if why is not None and record.standing in _GOOD else record.reason
     return replace(record, is_outdated=True, reason=reason)
+
+
+def _touched(record: WindowRecord, at: datetime) -> WindowRecord:
+    """Return the record of rows that have changed since they were judged: that is to do again."""
+    if not record.has_rows or record.standing is WorkResult.FAILED:
+        return replace(record, published_at=at)
+    return replace(record, standing=WorkResult.PUBLISHED, reason=_TOUCHED, published_at=at)
 
 
 def _take_out(connection: Connection, model: str, spans: Spans) -> Timeline[WindowRecord]:

@@ -84,6 +84,13 @@ def project_zone(project_dir: Path) -> ZoneInfo:
         raise ProjectError(f"there is no time zone {name!r}: {_ZONE_HINT}") from error
 
 
+def project_vars(project_dir: Path) -> Mapping[str, Any]:
+    """Return the vars that ``dbt_project.yml`` sets for the project, as they are written."""
+    project = _read(project_dir)
+    variables = project.get("vars") or {}
+    return {**variables, **(variables.get(project["name"]) or {})}
+
+
 def model_text(path: Path) -> str:
     """Read a model's file; :class:`ProjectError` if that cannot be done."""
     try:

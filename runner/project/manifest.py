@@ -22,8 +22,15 @@ from runner.core.graph import depths, walk
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
+from runner.project.checks_hash import checks_hashes
 from runner.project.declarations import Declared, location_of, says_when_loaded, tested_keys
-from runner.project.files import environment_of, model_text, named_environment, project_zone
+from runner.project.files import (
+    environment_of,
+    model_text,
+    named_environment,
+    project_vars,
+    project_zone,
+)
 from runner.project.hashes import Code, combined_hash, own_code, seed_code
 
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
@@ -47,6 +54,7 @@ class Node:
     code_parents: tuple[str, ...] | None = None  # unique ids that its SQL reads; None: all parents
     plain_code: str | None = None  # what a plain `dbt build` of this code writes into its markers
     why_raw: str | None = None  # why its raw text stands for its code; None: it does not
+    checks_hash: str | None = None  # of a model: of all that judges it; empty: nothing does
     attached_to: str | None = None  # of a generic test: the unique id of its model
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
     is_marked_as_gate: bool = False  # of a test: says it is one, whatever it judges
@@ -101,7 +109,8 @@ class Project:
         """
         zone = project_zone(project_dir)
         codes = dict(_codes(description, project_dir, zone))
-        nodes = {n.unique_id: n for n in _nodes(description, codes)}
+        checks = checks_hashes(description.manifest, project_vars(project_dir), project_dir)
+        nodes = {node.unique_id: node for node in _nodes(description, codes, checks)}
         return cls(
             zone=zone,
             nodes=completed(nodes),
@@ -235,7 +244,9 @@ def _codes(
             yield unique_id, own_code(raw, compiled, manifest["macros"], windows)
 
 
-def _nodes(description: Description, codes: Mapping[str, Code]) -> Iterator[Node]:
+def _nodes(
+    description: Description, codes: Mapping[str, Code], checks: Mapping[str, str]
+) -> Iterator[Node]:
     manifest, macros = description.manifest, description.manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
     keys = tested_keys(manifest)
@@ -257,6 +268,7 @@ def _nodes(description: Description, codes: Mapping[str, Code]) -> Iterator[Node
                 code_parents=compiled.reads if compiled else None,
                 plain_code=compiled.plain if compiled else None,
                 why_raw=compiled.why_not if compiled else None,
+                checks_hash=checks.get(unique_id),
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_marked_as_gate(raw),
                 is_marked_as_gate=_is_marked_as_gate(raw),

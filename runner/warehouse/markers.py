@@ -144,10 +144,17 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
             for _, at in published[parent].touching(span_of(marker))
         )
         # A plain `dbt build` of which nobody knows the code leaves it unverified.
-        is_unknown = marker.run_id is None and marker.code_hash is None
-        result = WorkResult.UNCHECKED if is_unknown else RESULTS[marker.verdict]
-        code_hash, at = marker.code_hash, marker.published_at
-        return WindowRecord(result, code_hash, is_outdated, has_rows=True, published_at=at)
+        is_told = marker.run_id is not None or marker.code_hash is not None
+        is_unverified = marker.verdict is None and not is_told
+        result = WorkResult.UNCHECKED if is_unverified else RESULTS[marker.verdict]
+        return WindowRecord(
+            result,
+            marker.code_hash,
+            is_outdated,
+            has_rows=True,
+            published_at=marker.stands_since,
+            checks_hash=marker.checks_hash,
+        )
 
     return {
         model: Timeline((span_of(marker), record(marker)) for marker in found)

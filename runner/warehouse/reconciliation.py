@@ -259,7 +259,7 @@ def _reasons(late: Mapping[str, Timeline[str]], index: Index) -> Iterator[tuple[
 def _is_known(index: Index, marker: Publication) -> bool:
     """Return whether a marker is of a publication that the index is about."""
     record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
-    return record is not None and record.published_at == marker.published_at
+    return record is not None and record.published_at == marker.stands_since
 
 
 def _news(index: Index, told: Iterable[Publication]) -> dict[str, Spans]:
@@ -313,7 +313,7 @@ def _merged(old: WindowRecord, marker: WindowRecord) -> WindowRecord:
     if old.code_hash not in (None, marker.code_hash) and not marker.is_plain:
         return marker
     if old.standing is marker.standing:
-        return old
-    if old.standing is WorkResult.INCORRECT:
+        return replace(old, checks_hash=marker.checks_hash)
+    if old.standing is WorkResult.INCORRECT and old.checks_hash == marker.checks_hash:
         return replace(old, standing=WorkResult.PUBLISHED)  # somebody says otherwise: judge again
-    return replace(old, standing=marker.standing)
+    return replace(old, standing=marker.standing, checks_hash=marker.checks_hash)

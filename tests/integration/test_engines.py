@@ -168,7 +168,7 @@ def test_the_warehouse_tells_of_a_range_or_of_everything(
             "opens + interval 1 hour, 'scheduled__' || opens, 3, 'fedcba9876543210', 1204, "
             "timestamp '2016-01-01 05:00:00.123456', 'correct', timestamp '2016-01-01 05:00:01', "
             "'model.daybreak.stg_transactions', 'main.stg_transactions', 'duckdb 1.5 7', "
-            "timestamp '2015-12-31 05:00:00' "
+            "timestamp '2015-12-31 05:00:00', '01234567' "
             "from range(timestamp '2015-01-01', timestamp '2015-01-01' + interval 10000 hour, "
             "interval 1 hour) as hours(opens)"
         )
@@ -191,6 +191,7 @@ def test_the_warehouse_tells_of_a_range_or_of_everything(
         code_hash="fedcba9876543210",
         published_at=datetime(2016, 1, 1, 5, 0, 0, 123_456, tzinfo=UTC),
         contents_since=datetime(2015, 12, 31, 5, tzinfo=UTC),
+        checks_hash="01234567",
     )
 
 

@@ -48,6 +48,7 @@ class Witness(Observer):
     waits: list[float] = field(default_factory=list)
     left_out: list[tuple[Span, str]] = field(default_factory=list)
     stopped: list[Span] = field(default_factory=list)
+    condemnations: list[tuple[str, Span, str | None]] = field(default_factory=list)
     taken_over: int = 0
     changes: list[str] = field(default_factory=list)
 
@@ -62,6 +63,9 @@ class Witness(Observer):
 
     def settled(self, window: Window, outcome: RunEnd) -> None:
         self.verdicts.append((window, outcome))
+
+    def condemned(self, model: str, span: Span, reason: str | None) -> None:
+        self.condemnations.append((model, span, reason))
 
     def splitting(self, span: Span, reason: str) -> None:  # noqa: ARG002
         self.cuts.append(reason)

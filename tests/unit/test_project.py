@@ -650,3 +650,19 @@ def test_what_a_model_declares_is_kept_for_those_who_judge_its_text(folder: Path
     kept = Project.load(tmp_path / "project.json")
     assert kept is not None
     assert kept.nodes == project.nodes
+
+
+@pytest.mark.parametrize(("pre", "post"), [("pre-hook", "post-hook"), ("pre_hook", "post_hook")])
+def test_a_model_declares_its_hooks(folder: Path, pre: str, post: str):
+    hooks = {
+        pre: [{"sql": "set threads = 1", "transaction": True, "index": None}],
+        post: [{"sql": "checkpoint", "transaction": False, "index": None}],
+    }
+    project = project_of(folder, {"model.shop.a": model("a", **windowed_config(), **hooks)})
+    declared = project.nodes["model.shop.a"].declared
+    assert declared is not None
+    assert declared.hooks == (("set threads = 1", True), ("checkpoint", False))
+    project.save(folder / "kept.json")
+    kept = Project.load(folder / "kept.json")
+    assert kept is not None
+    assert kept.nodes == project.nodes

@@ -31,19 +31,21 @@
         unique_id varchar,
         relation varchar,
         contents varchar,
-        contents_since timestamp
+        contents_since timestamp,
+        checks_hash varchar
     )
 {% endmacro %}
 
 {#
     Markers that an earlier version has written say neither which relation they are of, which then
-    had the name that it has now, nor what their rows were.
+    had the name that it has now, nor what their rows were, nor which checks have judged them.
 #}
 {% macro _upgrade_publications(publications) %}
     {#- Not the adapter, which would begin a transaction that nobody commits. -#}
-    {%- if 'contents_since' not in _column_names(publications) -%}
+    {%- if 'checks_hash' not in _column_names(publications) -%}
         {%- for column in [
             'unique_id varchar', 'relation varchar', 'contents varchar', 'contents_since timestamp',
+            'checks_hash varchar',
         ] -%}
             {%- do run_query('alter table ' ~ publications ~ ' add column ' ~ column) -%}
         {%- endfor -%}

@@ -18,10 +18,11 @@
     The one line that the runner reads. The publications are JSON already: a lost ledger asks for
     thousands.
 #}
-{% macro _report(publications, evidence) %}
+{% macro _report(publications, evidence, touched=[]) %}
     {%- do log(
-        'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "evidence": '
-        ~ tojson(evidence) ~ ', "warehouse": ' ~ tojson(_warehouse_id()) ~ '}'
+        'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "touched": ['
+        ~ touched | join(', ') ~ '], "evidence": ' ~ tojson(evidence) ~ ', "warehouse": '
+        ~ tojson(_warehouse_id()) ~ '}'
     ) -%}
 {% endmacro %}
 
@@ -38,6 +39,7 @@
                 fence,
                 run_id,
                 code_hash,
+                checks_hash,
                 cast(published_at as varchar),
                 list(
                     json_array(
@@ -49,7 +51,7 @@
             ) as varchar) as told
         from {{ publications_relation(node.database) }}
         where {{ _is_of(node) }} and {{ condition }}
-        group by verdict, fence, run_id, code_hash, published_at
+        group by verdict, fence, run_id, code_hash, checks_hash, published_at
         order by min(window_start)
     {%- endset -%}
     {{- return(run_query(markers).columns['told'].values() | list) -}}

@@ -44,7 +44,7 @@
 {% macro duckdb__digest_of_markers() %}
     {{- return(
         "count(*) || ' ' || coalesce(sum(hash(window_start, window_end, run_id, fence, code_hash,"
-        ~ " row_count, contents, contents_since, published_at, verdict, judged_at)), 0)"
+        ~ " row_count, contents, contents_since, published_at, verdict, judged_at, checks_hash)), 0)"
     ) -}}
 {% endmacro %}
 
@@ -68,15 +68,12 @@
 {% endmacro %}
 
 {% macro _differences_of(node, contents) %}
-    {%- set grain = node.config.batch_size -%}
-    {%- set marker_key = 'window_start' if grain == 'hour'
-        else 'cast(' ~ utc_to_local('window_start') ~ ' as date)' -%}
     {%- set asked = _in_window_of(node) if _has_window_vars() else 'true' %}
     with found as ({{ _contents_by_window(node, _api_relation(node), asked) }}),
 
     published as (
         select
-            {{ marker_key }} as window_key,
+            {{ _window_key_of_marker(node) }} as window_key,
             window_start,
             window_end,
             row_count,
@@ -109,7 +106,7 @@
 {% macro _has_markers(database) %}
     {%- set publications = load_cached_relation(publications_relation(database)) -%}
     {{- return(
-        publications is not none and 'contents_since' in _column_names(publications)
+        publications is not none and 'checks_hash' in _column_names(publications)
     ) -}}
 {% endmacro %}
 

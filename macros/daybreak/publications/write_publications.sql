@@ -11,7 +11,7 @@
     {%- call statement('publish') -%}
         insert into {{ publications }} (
             model, unique_id, relation, window_start, window_end, run_id, fence, code_hash,
-            row_count, contents, contents_since, published_at, verdict, judged_at
+            row_count, contents, contents_since, published_at, verdict, judged_at, checks_hash
         )
         with windows as ({{ window_spine(config.get('batch_size')) }}),
 
@@ -37,7 +37,8 @@
             coalesce(replaced.contents_since, {{ _this_invocation() }}),
             {{ _this_invocation() }},
             {{ _literal(verdict) }},
-            {{ _this_invocation() if verdict else 'null' }}
+            {{ _this_invocation() if verdict else 'null' }},
+            {{ _checks_hash_of(model) if verdict else 'null' }}
         from windows
         left join found on windows.window_key = found.window_key
         -- The same rows again are as old as they were: who has read them need not read them again.
@@ -63,6 +64,11 @@
         {{- return(none) -}}
     {%- endif -%}
     {{- return('correct' if _gates_of(model) else 'unchecked') -}}
+{% endmacro %}
+
+{# The hash of a model's checks, as the runner says it, as SQL. #}
+{% macro _checks_hash_of(node) %}
+    {{- return(_literal((var('checks_hashes', none) or {}).get(node.name))) -}}
 {% endmacro %}
 
 {# A worker that lost its lease must not publish over the one that took it. #}
