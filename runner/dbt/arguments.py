@@ -77,8 +77,8 @@ def window_vars(invocation: Invocation) -> str:
     if invocation.plain_codes:
         values["plain_codes"] = dict(invocation.plain_codes)
     _refuse_jinja(invocation.run_id, *invocation.judged)
-    for texts in (invocation.code_hashes, invocation.checks_hashes, invocation.plain_codes):
-        _refuse_jinja(*texts, *texts.values())
+    for hashes in (invocation.code_hashes, invocation.checks_hashes, invocation.plain_codes):
+        _refuse_jinja(*hashes, *hashes.values())
     return json.dumps(values, sort_keys=True)
 
 

@@ -50,11 +50,11 @@ class Node:
     grain: Grain | None = None  # of a windowed model, else None
     begin: date | None = None  # of a windowed model: its first window, in the project's zone
     code_hash: str = ""  # of a model, seed or snapshot: its code, and that behind it
-    checks_hash: str | None = None  # of a model: of all that judges it; empty: nothing does
     own_code: str = ""  # of the same: the digest of what is its own of that
     code_parents: tuple[str, ...] | None = None  # unique ids that its SQL reads; None: all parents
     plain_code: str | None = None  # what a plain `dbt build` of this code writes into its markers
     why_raw: str | None = None  # why its raw text stands for its code; None: it does not
+    checks_hash: str | None = None  # of a model: of all that judges it; empty: nothing does
     attached_to: str | None = None  # of a generic test: the unique id of its model
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
     is_marked_as_gate: bool = False  # of a test: says it is one, whatever it judges
@@ -107,10 +107,10 @@ class Project:
 
         Raises :class:`ProjectError` if the project's time zone is missing or unknown.
         """
-        manifest, zone = description.manifest, project_zone(project_dir)
-        checks = checks_hashes(manifest, project_vars(project_dir), project_dir)
+        zone = project_zone(project_dir)
         codes = dict(_codes(description, project_dir, zone))
-        nodes = {n.unique_id: n for n in _nodes(description, codes, checks)}
+        checks = checks_hashes(description.manifest, project_vars(project_dir), project_dir)
+        nodes = {node.unique_id: node for node in _nodes(description, codes, checks)}
         return cls(
             zone=zone,
             nodes=completed(nodes),
@@ -264,11 +264,11 @@ def _nodes(
                 grain=grain,
                 begin=_begin(raw) if grain else None,
                 code_hash=code.digest if code else "",
-                checks_hash=checks.get(unique_id),
                 own_code=code.digest if code else "",
                 code_parents=compiled.reads if compiled else None,
                 plain_code=compiled.plain if compiled else None,
                 why_raw=compiled.why_not if compiled else None,
+                checks_hash=checks.get(unique_id),
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_marked_as_gate(raw),
                 is_marked_as_gate=_is_marked_as_gate(raw),

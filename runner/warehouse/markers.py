@@ -144,8 +144,9 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
             for _, at in published[parent].touching(span_of(marker))
         )
         # A plain `dbt build` of which nobody knows the code leaves it unverified.
-        is_unknown = marker.run_id is None and marker.code_hash is None and marker.verdict is None
-        result = WorkResult.UNCHECKED if is_unknown else RESULTS[marker.verdict]
+        is_told = marker.run_id is not None or marker.code_hash is not None
+        is_unverified = marker.verdict is None and not is_told
+        result = WorkResult.UNCHECKED if is_unverified else RESULTS[marker.verdict]
         return WindowRecord(
             result,
             marker.code_hash,

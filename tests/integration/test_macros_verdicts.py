@@ -317,7 +317,7 @@ def test_a_plain_build_a_newer_run_and_half_a_window_are_left_alone(not_ours: Tr
 def test_a_plain_build_that_says_of_which_code_it_is_is_judged(trial: Trial):
     built = trial.project.invoke(trial.folder, "build", "--select", "halved")
     assert built.success
-    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1)
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, judged=["halved"])
     assert checked.success, checked.nodes
     assert trial.markers("halved", "distinct run_id, verdict")[:2] == [
         (None, "correct"),

@@ -158,12 +158,11 @@
 {% endmacro %}
 
 {#
-    The predicate for the markers that may be judged: those of a run, or of a plain build that says of
-    which code (of another nobody knows what to verify) unless somebody asks for its verdict.
+    The predicate for the markers that may be judged: those of a run, as what a plain build publishes
+    stays unverified until somebody asks for its verdict.
 #}
 {% macro _may_be_judged(node) %}
-    {%- set is_asked_for = 'true' if _is_only_judged(node)
-        else '(run_id is not null or code_hash is not null)' -%}
+    {%- set is_asked_for = 'true' if _is_only_judged(node) else 'run_id is not null' -%}
     {{- return('(' ~ is_asked_for ~ ' and ' ~ _is_not_newer() ~ ')') -}}
 {% endmacro %}
 

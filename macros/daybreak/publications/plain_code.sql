@@ -7,7 +7,7 @@
 {% macro _plain_code() %}
     {%- set ours = [
         'start_date', 'end_date', 'window_start', 'window_end', 'newest_window', 'run_id', 'fence',
-        'code_hashes', 'plain_codes',
+        'code_hashes', 'checks_hashes', 'judged', 'plain_codes',
     ] -%}
     {%- set given = (invocation_args_dict.get('vars') or {}) | reject('in', ours) | list -%}
     {%- set not_in_files = '\\b(run_query|statement|adapter|graph|is_incremental|run_started_at'
