@@ -28,6 +28,7 @@ SHOP = shop(
     table("report", "revenue"),
     check("lines_check", "lines"),
     check("revenue_check", "revenue"),
+    check("report_check", "report"),
 )
 FORK = multiprocessing.get_context("fork")  # what is imported once serves every runner
 RACES = [

@@ -401,6 +401,7 @@ class _Running:
                         marker,
                         row_count=marker.row_count - 1,
                         verdict=None,
+                        checks_hash=None,
                         contents_since=self._at,
                     )
                     self._dbt.markers[key] = self._touched[key] = touched
