@@ -234,6 +234,14 @@ class FakeDbt:
             for rows in [marker.row_count]
         )
 
+    def make_dropped_table(self, model: str) -> None:
+        """Make a table again, if it was dropped: no window of what was there stands."""
+        if model in self.dropped:
+            self.dropped.discard(model)
+            for held in (self.markers, self.rows, self.lost_rows):
+                for key in [key for key in held if key[0] == model]:
+                    del held[key]
+
     def kill(self) -> None:
         self.was_killed.set()
 
@@ -353,11 +361,7 @@ class _Running:
         if error is not None:
             self._messages[node.unique_id] = error
             return "error"
-        if node.name in self._dbt.dropped:  # no window of what was there stands
-            self._dbt.dropped.discard(node.name)
-            for held in (self._dbt.markers, self._dbt.rows, self._dbt.lost_rows):
-                for key in [key for key in held if key[0] == node.name]:
-                    del held[key]
+        self._dbt.make_dropped_table(node.name)
         for window in self._windows:
             key = (node.name, window.start)
             content = self._dbt.content(node, window, dict(self._read(node, window)))

@@ -18,9 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from runner.core.config import Retries
 from runner.core.errors import LedgerError
 from runner.core.planning import Reprocess
-from runner.core.status import InputsOf, WorkResult
+from runner.core.status import PLAIN, InputsOf, WorkResult
 from runner.core.windows import Window
-from runner.dbt.protocol import Invocation
+from runner.dbt.protocol import Invocation, Publication
 from runner.execution.recovery import recover
 from runner.ledger import Leases, Results
 from runner.ledger import owners as ledger_owners
@@ -29,6 +29,7 @@ from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 from tests.conftest import of_hundred
 from tests.unit.fake_dbt import (
+    BEGINNING_OF_TIME,
     FIRST,
     KILLED,
     ZONE,
@@ -115,7 +116,11 @@ class MachineRunner(Runner):
 
 
 def graph_of(hashes: Mapping[str, str]) -> Pipeline:
-    nodes = (replace(n, code_hash=hashes.get(n.name, n.code_hash)) for n in PIPELINE.nodes)
+    found = {n.name: hashes.get(n.name, n.code_hash) for n in PIPELINE.nodes}
+    nodes = (
+        replace(n, code_hash=found[n.name], plain_code=f"{PLAIN}{found[n.name]}")
+        for n in PIPELINE.nodes
+    )
     return replace(PIPELINE, nodes=tuple(nodes))
 
 
@@ -405,6 +410,43 @@ class Daybreak(RuleBasedStateMachine):
         self.ledger.close()
         self.ledger, self.meanings, self.hashes = ours
 
+    @rule(model=st.sampled_from(MODELS), window=st.sampled_from(WINDOWS), is_other=st.booleans())
+    def build_plainly(self, model: str, window: Window, *, is_other: bool) -> None:
+        """By `dbt build`, of the code as it is or of an edit that is reverted afterwards."""
+        dbt, read = self.dbt, {}
+        for parent in READ_BY[model]:
+            if parent in dbt.dropped or (parent, window.start) not in dbt.rows:
+                return  # dbt would fail
+            read[parent] = dbt.rows[parent, window.start]
+        if model == "lines":
+            if "prices" not in dbt.tables:
+                return
+            read["prices"] = dbt.tables["prices"]
+        if dbt.bad:
+            return
+        dbt.make_dropped_table(model)
+        self.changes += 1
+        at = BEGINNING_OF_TIME + timedelta(seconds=len(dbt.asked), milliseconds=self.changes)
+        meaning = self.changes if is_other else self.meanings[model]
+        code = f"{PLAIN}{model} {self.changes}" if is_other else f"{PLAIN}{self.hashes[model]}"
+        key, landed = (model, window.start), self.landed.get((model, window.label), 0)
+        held = dbt.markers.get(key)
+        self.made_by[key] = meaning
+        dbt.rows[key] = f"{model}{meaning}.{landed}({','.join(read[p] for p in sorted(read))})"
+        dbt.lost_rows.pop(key, None)
+        dbt.markers[key] = Publication(
+            model=model,
+            window_start=window.start,
+            window_end=window.end,
+            row_count=dbt.row_count,
+            verdict=None,
+            fence=held.fence if held else 0,
+            run_id=None,
+            code_hash=code,
+            published_at=at,
+            contents_since=at,
+        )
+
     # What always holds
 
     @invariant()
@@ -489,9 +531,10 @@ READ_BY = {
 }
 
 TestDaybreak = Daybreak.TestCase
+IS_THOROUGH = of_hundred(100) >= 100  # ten thousand steps
 TestDaybreak.settings = settings(
-    max_examples=of_hundred(25),
-    stateful_step_count=12,
+    max_examples=of_hundred(250 if IS_THOROUGH else 100),
+    stateful_step_count=40 if IS_THOROUGH else 12,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=list(HealthCheck),
 )
