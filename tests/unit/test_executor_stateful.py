@@ -424,13 +424,13 @@ class Daybreak(RuleBasedStateMachine):
             read["prices"] = dbt.tables["prices"]
         if dbt.bad:
             return
+        key, landed = (model, window.start), self.landed.get((model, window.label), 0)
+        held = dbt.markers.get(key)
         dbt.make_dropped_table(model)
         self.changes += 1
         at = BEGINNING_OF_TIME + timedelta(seconds=len(dbt.asked), milliseconds=self.changes)
         meaning = self.changes if is_other else self.meanings[model]
         code = f"{PLAIN}{model} {self.changes}" if is_other else f"{PLAIN}{self.hashes[model]}"
-        key, landed = (model, window.start), self.landed.get((model, window.label), 0)
-        held = dbt.markers.get(key)
         self.made_by[key] = meaning
         dbt.rows[key] = f"{model}{meaning}.{landed}({','.join(read[p] for p in sorted(read))})"
         dbt.lost_rows.pop(key, None)

@@ -26,7 +26,8 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set evidence = [] -%}
-    {%- for of_rows in ['error', 'warn'] if rows[of_rows] or (of_rows == severity and not rows.warn) -%}
+    {%- for of_rows in ['error', 'warn']
+        if rows[of_rows] or (of_rows == severity and not rows.warn) -%}
         {%- do evidence.append({
             'model': attached_to.split('.')[-1] if attached_to else none,
             'test': test.unique_id,
