@@ -184,8 +184,23 @@ class Planner:
 
     def plan(self, request: RunRequest, now: datetime, mine: Spans | None = None) -> Plan:
         """Plan what would be done; ``mine`` is in flight in this process's own hands."""
-        in_flight = self.in_flight() - (mine or Spans())
-        return make_plan(self.pipeline.calendar, self.nodes(now), in_flight, request)
+        in_flight, nodes = self.in_flight() - (mine or Spans()), self.nodes(now)
+        plan = make_plan(self.pipeline.calendar, nodes, in_flight, request)
+        return replace(plan, spared=self._spared(nodes) & request.windows)
+
+    def _spared(self, nodes: Iterable[PlannedNode]) -> Spans:
+        """Return the windows that read something published again, and with the same rows."""
+        records = {node.name: node.records for node in nodes}
+        return Spans(
+            common
+            for parent, readers in self.pipeline.readers.items()
+            for reader in readers
+            for span, record in records.get(reader, Timeline())
+            if record.published_at is not None and not record.is_outdated
+            for read_span, read in records.get(parent, Timeline()).touching(span)
+            if read.published_at is not None and read.published_at > record.published_at
+            for common in Spans([span]).inside(read_span)
+        )
 
     def in_flight(self) -> Spans:
         """Return the windows that somebody works on, leaving out whose process has died."""

@@ -112,6 +112,7 @@ class Plan:
     models: tuple[ModelPlan, ...]  # windowed ones, and others that have failed; graph order
     pieces: tuple[Chunk, ...]  # contiguous ranges with the same models, uncut, oldest first
     skipped: tuple[Skipped, ...]
+    spared: Spans = _NONE  # windows that read what was published again with the same rows
 
     @property
     def chunks(self) -> tuple[Chunk, ...]:

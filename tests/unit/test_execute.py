@@ -1040,3 +1040,14 @@ def test_windows_that_others_hold_are_left_alone(
 def test_words_differ_from_day_to_day_so_that_they_are_not_taken_for_systematic():
     first, second = SHOP.calendar.windows(days(SHOP, 2))
     assert value_in(first) != value_in(second)
+
+
+@pytest.mark.parametrize(("rows", "is_spared"), [("the same rows", True), ("", False)])
+def test_who_reads_the_same_rows_again_is_spared(open_runner: Open, rows: str, *, is_spared: bool):
+    """Without a content of its own the fake's rows are others each time."""
+    runner = open_runner(content=lambda *_: rows)
+    runner.backfill(3)
+    runner.backfill(2, skip=1, reprocess=Reprocess.ALL, select=("lines",))
+    again = Spans([days(SHOP, 2, 1)])
+    assert outdated(runner, "revenue") == (Spans() if is_spared else again)
+    assert runner.plan(runner.request(3)).spared == (again if is_spared else Spans())
