@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
-from runner.core.status import WindowRecord
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import Publication, RowDifference, Survey
 from runner.ledger import Pause, Run
@@ -192,7 +192,10 @@ def missing(
     """Report what was built, says the ledger, and is not there."""
     for unique_id in sorted(survey.missing):
         node = project.nodes[unique_id]
-        if any(record.has_rows or not node.is_windowed for _, record in records.get(node.name, ())):
+        known = [record for _, record in records.get(node.name, Timeline())]
+        if any(r.has_rows for r in known) or (
+            not node.is_windowed and any(r.standing is not WorkResult.FAILED for r in known)
+        ):
             text = f"{node.name} was built, says the ledger, but {node.relation} is not there"
             remedy = "the next backfill makes it again; or restore the warehouse"
             yield Diagnosis("tables", Health.WRONG, text, remedy)

@@ -154,22 +154,25 @@ class Reconciliation:
             name: _taken_over(index.get(name, _UNKNOWN), read.get(name, _UNKNOWN))
             for name in changed
         }
+        behind: dict[str, list[Span]] = {}
         for marker in markers:
             if _is_known(index, marker):
                 continue  # whoever reads it has been told
             span = span_of(marker)
             for reader in readers.get(marker.model, ()):
-                timeline = fresh.get(reader, index.get(reader, _UNKNOWN))
-                behind = Spans(
+                behind.setdefault(reader, []).extend(
                     piece
-                    for part, record in timeline.touching(span)
+                    for part, record in fresh.get(reader, index.get(reader, _UNKNOWN)).touching(
+                        span
+                    )
                     if record.published_at is not None
                     and record.published_at < marker.contents_since
-                    and not record.is_outdated
                     for piece in Spans([part]).inside(span)
                 )
-                if behind:
-                    fresh[reader] = timeline.changed(behind, _outdated)
+        for reader, spans in behind.items():
+            if spans:
+                timeline = fresh.get(reader, index.get(reader, _UNKNOWN))
+                fresh[reader] = timeline.changed(Spans(spans), _outdated)
         return fresh
 
     def _gone(self, survey: Survey, index: Index) -> set[str]:
@@ -179,7 +182,7 @@ class Reconciliation:
             for node in self.project.nodes.values()
             if node.unique_id in survey.missing
             and not node.is_windowed
-            and any(r.standing is WorkResult.SUCCESS for _, r in index.get(node.name, _UNKNOWN))
+            and any(r.standing is not WorkResult.FAILED for _, r in index.get(node.name, _UNKNOWN))
         }
 
     def _late(self, engine: Engine, survey: Survey, timeout: timedelta) -> dict[str, Timeline[str]]:
