@@ -192,6 +192,11 @@ class Description:
     compiled: Mapping[str, CompiledNode] = field(default_factory=dict)  # by unique id
     target: Target = field(default_factory=lambda: Target())
 
+    @property
+    def reads(self) -> Mapping[str, tuple[str, ...]]:
+        """The nodes that the SQL of others reads, by unique id, as far as that is known."""
+        return {key: node.reads for key, node in self.compiled.items() if node.reads is not None}
+
 
 NodeListener = Callable[[str, str], None]  # unique id; 'started' or its final status
 

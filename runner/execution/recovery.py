@@ -19,7 +19,7 @@ from runner.ledger import IndexChange, Ledger, ModelRun, Run, RunEnd, RunEntry, 
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
 from runner.warehouse.lock import Access
-from runner.warehouse.markers import RESULTS, index_of, span_of
+from runner.warehouse.markers import index_of, result_of, span_of
 from runner.warehouse.reconciliation import Reconciliation, is_as_known
 
 _DIED = "its runner died before it was built"
@@ -133,7 +133,7 @@ def _vouched_run(marker: Publication) -> ModelRun:
     """Return the end of the work that a marker testifies."""
     return ModelRun(
         marker.model,
-        RESULTS[marker.verdict],
+        result_of(marker),
         marker.row_count,
         marker.code_hash,
         published_at=marker.stands_since,

@@ -22,7 +22,7 @@ from runner.execution.results import NO_ROWS, Failure, InvocationReport, cause, 
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.markers import RESULTS, span_of
+from runner.warehouse.markers import result_of, span_of
 
 _ANSWERS = frozenset({"pass", "warn", "fail"})
 
@@ -120,9 +120,9 @@ def _model_run(
         return ModelRun(node.name, WorkResult.INCORRECT, None, code, reason, checks_hash=checks)
     if marker is None:
         return None
-    standing = RESULTS[marker.verdict]
+    standing = result_of(marker)
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
-    is_present = marker.code_hash in (None, node.plain_code)
+    is_present = marker.code_hash is not None and marker.code_hash == node.plain_code
     code_hash = node.code_hash if is_present else marker.code_hash
     return _run_of(marker, standing, code_hash, why)
 
@@ -131,7 +131,7 @@ def _condemned_elsewhere(report: InvocationReport) -> Iterator[tuple[Span, Model
     """Yield the published windows that a check has condemned and the invocation was not about."""
     inside = {window.start for window in report.windows}
     for (model, start), marker in report.published.items():
-        if start in inside or RESULTS[marker.verdict] is not WorkResult.INCORRECT:
+        if start in inside or result_of(marker) is not WorkResult.INCORRECT:
             continue
         found = (f for f in report.named.get(start, ()) if f.severity == "error")
         about = sorted(found, key=lambda finding: finding.model != model)

@@ -24,20 +24,24 @@ _LOOKS_ELSEWHERE = "late_rows"  # at what is yet to be read: no verdict on what 
 _OWN_MACROS = "macros/daybreak/"
 _DBTS_OWN = frozenset({"dbt", "dbt_duckdb", "dbt_postgres", "dbt_spark"})  # packages
 _VAR = re.compile(r"""\bvar\s*\(\s*['"]([^'"]+)['"]""")
-_QUERIES = ("view", "ephemeral")
 
 
 def checks_hashes(
-    manifest: Mapping[str, Any], variables: Mapping[str, Any], project_dir: Path
+    manifest: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    project_dir: Path,
+    reads: Mapping[str, Collection[str]],
 ) -> dict[str, str]:
     """Return the hash of the checks of each model, by unique id; NO_CHECKS if it has none.
 
-    ``manifest`` is dbt's, ``variables`` are the vars that ``dbt_project.yml`` sets.
+    ``manifest`` is dbt's, ``variables`` are the vars that ``dbt_project.yml`` sets; ``reads`` are
+    the nodes that a node's SQL really reads, where that is known: what a comment names, only
+    checks read.
     """
     nodes = manifest["nodes"]
     tests = sorted(key for key, raw in nodes.items() if raw["resource_type"] == "test")
     by_model = grouped((about, test) for test in tests for about in _about(test, nodes))
-    reader = _Reader(manifest, variables, project_dir)
+    reader = _Reader(manifest, variables, project_dir, reads)
     return {
         unique_id: _digest(reader.texts_of_all(by_model.get(unique_id, ()), unique_id))
         for unique_id, raw in nodes.items()
@@ -65,11 +69,16 @@ class _Reader:
     manifest: Mapping[str, Any]
     variables: Mapping[str, Any]
     project_dir: Path
+    reads: Mapping[str, Collection[str]]
 
     def texts_of_all(self, tests: Collection[str], model: str) -> list[str]:
         """Return all that says what some tests find of a model; unique ids."""
         nodes = self.manifest["nodes"]
-        above = set(walk([model] if tests else [], lambda unique_id: _parents(nodes, unique_id)))
+
+        def made_of(unique_id: str) -> Collection[str]:
+            return self.reads.get(unique_id, _parents(nodes, unique_id))
+
+        above = set(walk([model] if tests else [], made_of))
         return [text for test in tests for text in self._texts(test, above)]
 
     def _texts(self, unique_id: str, above: Collection[str]) -> Iterator[str]:
@@ -112,8 +121,7 @@ class _Reader:
         nodes = self.manifest["nodes"]
 
         def is_read_through(unique_id: str) -> bool:
-            config = nodes[unique_id].get("config") or {}
-            return unique_id not in above and config.get("materialized") in _QUERIES
+            return unique_id not in above and _has_no_windows(nodes[unique_id])
 
         def onward(unique_id: str) -> list[str]:
             return _parents(nodes, unique_id) if is_read_through(unique_id) else []
@@ -133,6 +141,14 @@ class _Reader:
             return hashlib.sha256((folder / raw["original_file_path"]).read_bytes()).hexdigest()
         except OSError:
             return ""
+
+
+def _has_no_windows(raw: Mapping[str, Any]) -> bool:
+    """Return True for a model that is built as a whole: its rows change with its code alone."""
+    config = raw.get("config") or {}
+    return raw["resource_type"] == "model" and not (
+        config.get("materialized") == "incremental" and config.get("event_time")
+    )
 
 
 def _digest(texts: Collection[str]) -> str:

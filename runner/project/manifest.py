@@ -109,7 +109,9 @@ class Project:
         """
         zone = project_zone(project_dir)
         codes = dict(_codes(description, project_dir, zone))
-        checks = checks_hashes(description.manifest, project_vars(project_dir), project_dir)
+        checks = checks_hashes(
+            description.manifest, project_vars(project_dir), project_dir, description.reads
+        )
         nodes = {node.unique_id: node for node in _nodes(description, codes, checks)}
         return cls(
             zone=zone,

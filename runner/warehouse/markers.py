@@ -143,12 +143,8 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
             if marker.model in names and parent in published
             for _, at in published[parent].touching(span_of(marker))
         )
-        # A plain `dbt build` of which nobody knows the code leaves it unverified.
-        is_told = marker.run_id is not None or marker.code_hash is not None
-        is_unverified = marker.verdict is None and not is_told
-        result = WorkResult.UNCHECKED if is_unverified else RESULTS[marker.verdict]
         return WindowRecord(
-            result,
+            result_of(marker),
             marker.code_hash,
             is_outdated,
             has_rows=True,
@@ -173,6 +169,18 @@ def known_codes(markers: Iterable[Publication], project: Project) -> tuple[Publi
         replace(marker, code_hash=present.get((marker.model, marker.code_hash), marker.code_hash))
         for marker in markers
     )
+
+
+def result_of(marker: Publication) -> WorkResult:
+    """Return what a marker says of its window.
+
+    Of a plain `dbt build` whose code nobody knows, checks that pass do not prove that it is right.
+    """
+    result = RESULTS[marker.verdict]
+    is_of_unknown_code = marker.run_id is None and marker.code_hash is None
+    if is_of_unknown_code and result is not WorkResult.INCORRECT:
+        return WorkResult.UNCHECKED
+    return result
 
 
 def span_of(marker: Publication) -> Span:

@@ -106,8 +106,12 @@ class Reconciliation:
             if relation != relations.get(name) or relation is None
         }
         told = self._told(engine, timeout, {n for n in changed if found[n] is not None})
+        # Whether they are older than what they read, the markers of that tell.
+        readers = readers_of(self.project)
+        read = {parent for parent, names in readers.items() if names & changed} - changed
+        parents = self._told(engine, timeout, {n for n in read if found[n] is not None})
         news = _news(index, told)
-        fresh = self._fresh(index, changed, told)
+        fresh = self._fresh(index, changed, told, parents)
         gone = self._gone(survey, index)
         fresh |= dict.fromkeys(gone, _UNKNOWN)
         late = self._late(engine, survey, timeout)
@@ -144,12 +148,18 @@ class Reconciliation:
         return known_codes(engine.published(None, timeout, ids), self.project) if ids else ()
 
     def _fresh(
-        self, index: Index, changed: Collection[str], told: Iterable[Publication]
+        self,
+        index: Index,
+        changed: Collection[str],
+        markers: Collection[Publication],
+        parents: Collection[Publication],
     ) -> dict[str, Timeline[WindowRecord]]:
-        """Return the index of models whose markers are others, and of those that read them."""
-        markers = list(told)
+        """Return the index of models whose markers are others, and of those that read them.
+
+        ``parents`` are the markers of what they read.
+        """
         readers = readers_of(self.project)
-        read = index_of(markers, readers)
+        read = index_of([*markers, *parents], readers)
         fresh = {
             name: _taken_over(index.get(name, _UNKNOWN), read.get(name, _UNKNOWN))
             for name in changed

@@ -273,3 +273,40 @@ def test_a_second_look_asks_nothing(shop: Shop):
     before = shop.warehouse.stat().st_mtime_ns
     assert "already success" in shop.runner("backfill", "orders_pipeline", *day).out
     assert shop.warehouse.stat().st_mtime_ns == before
+
+
+def test_markers_of_the_version_before_are_brought_up_to_date(shop: Shop, right: dict[str, str]):
+    """Before the first question about them; or everything would be missing."""
+    by_hand(
+        shop,
+        *(
+            f"alter table daybreak_publications drop column {column}"
+            for column in ("unique_id", "relation", "contents", "contents_since", "checks_hash")
+        ),
+        "drop table daybreak_warehouse",
+    )
+    found = shop.backfill(FIRST, LAST)
+    assert "missing again" not in found.out
+    assert "built" not in found.out
+    assert (found.code, shop.hashes()) == (0, right)
+    assert statuses(shop)["daily_revenue"] == {"success": 5}
+
+
+def test_an_emptied_identity_is_another_warehouse_and_nothing_is_lost(shop: Shop):
+    assert shop.runner("verify", "orders_pipeline").code == 0
+    by_hand(shop, "delete from daybreak_warehouse")
+    found = shop.backfill(FIRST, LAST)
+    assert (found.code, "already success" in found.out) == (0, True), found
+
+
+def test_of_a_plain_build_on_a_view_that_it_did_not_build_nobody_knows_the_code(shop: Shop):
+    """What stands in the warehouse may be of another file than the one that is there now."""
+    edited = shop.folder / "dbt_project.yml"
+    edited.write_text(
+        edited.read_text()
+        .replace('start_date: "2017-03-01"', 'start_date: "2017-03-10"')
+        .replace('end_date: "2017-06-01"', 'end_date: "2017-03-12"')
+    )
+    assert shop.dbt("build", "--select", "daily_revenue").code == 0
+    assert shop.backfill(FIRST, LAST).code == 3
+    assert statuses(shop)["daily_revenue"] == {"success": 3, "unchecked": 2}

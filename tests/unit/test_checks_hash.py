@@ -81,12 +81,15 @@ def changed(change: Callable[[Manifest], object]) -> Manifest:
 
 def different(folder: Path, other: Manifest, variables: dict[str, Any] = VARS) -> set[str]:
     """The models whose hash is another."""
-    before, after = checks_hashes(manifest(), VARS, folder), checks_hashes(other, variables, folder)
+    before, after = (
+        checks_hashes(manifest(), VARS, folder, {}),
+        checks_hashes(other, variables, folder, {}),
+    )
     return {name for name in before if before[name] != after.get(name)}
 
 
 def test_every_model_has_one_and_none_without_checks(folder: Path):
-    found = checks_hashes(manifest(), VARS, folder)
+    found = checks_hashes(manifest(), VARS, folder, {})
     assert found.keys() == {LINES, REVENUE, TOTALS}
     assert found[TOTALS] == NO_CHECKS
     assert len({found[LINES], found[REVENUE], NO_CHECKS}) == 3
@@ -142,13 +145,13 @@ def test_what_only_checks_read(folder: Path):
     above = changed(lambda m: m["nodes"][LINES]["depends_on"]["nodes"].append(TOTALS))
     made_of = copy.deepcopy(above)
     made_of["nodes"][TOTALS]["raw_code"] = "select 2"
-    assert checks_hashes(above, VARS, folder) == checks_hashes(made_of, VARS, folder)
-    before = checks_hashes(manifest(), VARS, folder)
+    assert checks_hashes(above, VARS, folder, {}) == checks_hashes(made_of, VARS, folder, {})
+    before = checks_hashes(manifest(), VARS, folder, {})
     (folder / "seeds/closures.csv").write_text("closed_on\n2017-12-26\n")
-    after = checks_hashes(manifest(), VARS, folder)
+    after = checks_hashes(manifest(), VARS, folder, {})
     assert {name for name in before if before[name] != after[name]} == {LINES}
     (folder / "seeds/closures.csv").unlink()
-    assert checks_hashes(manifest(), VARS, folder)[REVENUE] == before[REVENUE]
+    assert checks_hashes(manifest(), VARS, folder, {})[REVENUE] == before[REVENUE]
 
 
 def test_what_says_nothing_of_what_fails_is_left_out(folder: Path):

@@ -1051,3 +1051,17 @@ def test_who_reads_the_same_rows_again_is_spared(open_runner: Open, rows: str, *
     again = Spans([days(SHOP, 2, 1)])
     assert outdated(runner, "revenue") == (Spans() if is_spared else again)
     assert runner.plan(runner.request(3)).spared == (again if is_spared else Spans())
+
+
+def test_a_restored_warehouse_is_as_stale_as_it_was(open_runner: Open):
+    """What was published again stands there as before; only what reads it is older than that."""
+    runner = open_runner()
+    runner.backfill(3)
+    runner.backfill(1, skip=1, select=("lines",), reprocess=Reprocess.ALL)
+    runner.reconcile()
+    kept = dict(runner.dbt.markers)
+    runner.backfill(3, reprocess=Reprocess.STALE)
+    assert not outdated(runner, "revenue")
+    runner.dbt.markers = kept
+    runner.reconcile()
+    assert outdated(runner, "revenue") == Spans([days(SHOP, 1, 1)])

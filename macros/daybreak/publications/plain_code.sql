@@ -70,7 +70,8 @@
             {%- if unique_id in graph.sources -%}
                 {%- do found.update({unique_id: graph.sources[unique_id].relation_name}) -%}
             {%- elif unique_id in graph.nodes and not _is_windowed(graph.nodes[unique_id]) -%}
-                {%- if not _is_told_by_its_file(graph.nodes[unique_id]) -%}
+                {%- if not _is_told_by_its_file(graph.nodes[unique_id])
+                    or not _stands_as_its_file(graph.nodes[unique_id]) -%}
                     {{- return(none) -}}
                 {%- endif -%}
                 {%- do found.update({unique_id: graph.nodes[unique_id].checksum.checksum}) -%}
@@ -80,6 +81,18 @@
         {%- set next.ids = above -%}
     {%- endfor -%}
     {{- return(found) -}}
+{% endmacro %}
+
+{#
+    Is what stands in the warehouse what its file says? Of a plain build we know it only of what this
+    invocation has built itself: a view that another has left there may be of another file.
+#}
+{% macro _stands_as_its_file(node) %}
+    {{- return(
+        var('run_id', none) is not none
+        or node.config.get('materialized') == 'ephemeral'
+        or node.unique_id in selected_resources
+    ) -}}
 {% endmacro %}
 
 {# Is a node's file all its code, with no var, macro or file too large to be digested behind it? #}

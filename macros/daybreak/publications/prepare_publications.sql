@@ -59,6 +59,22 @@
     {%- endif -%}
 {% endmacro %}
 
+{# Bring the markers that are there up to date, before the first question about them. #}
+{% macro _upgrade_what_is_there() %}
+    {%- for database in _windowed_models() | map(attribute='database') | unique -%}
+        {%- set publications = publications_relation(database) -%}
+        {%- set there -%}
+            select count(*) from information_schema.tables
+            where lower(table_catalog) = lower({{ _literal(publications.database) }})
+                and lower(table_schema) = lower({{ _literal(publications.schema) }})
+                and table_name = {{ _literal(publications.identifier) }}
+        {%- endset -%}
+        {%- if run_query(there).rows[0][0] -%}
+            {%- do _upgrade_publications(publications) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
 {% macro _column_names(relation) %}
     {{- return(run_query('select * from ' ~ relation ~ ' limit 0').column_names) -}}
 {% endmacro %}
@@ -83,7 +99,8 @@
     {%- if flags.WHICH == 'run-operation' and load_relation(identity) is none -%}
         {{- return(none) -}}
     {%- endif -%}
-    {{- return(run_query('select warehouse_id from ' ~ identity).rows[0][0]) -}}
+    {%- set found = run_query('select warehouse_id from ' ~ identity).rows -%}
+    {{- return(found[0][0] if found else none) -}}
 {% endmacro %}
 
 {% macro _identity_relation() %}

@@ -4,6 +4,7 @@
     vars it is told of all markers.
 #}
 {% macro report_publications(models=none) %}
+    {%- do _upgrade_what_is_there() -%}
     {%- set is_asked_for = _touches_window() if _has_window_vars() else 'true' -%}
     {%- set publications = [] -%}
     {%- for node in _windowed_models() if models is none or node.unique_id in models -%}

@@ -5,6 +5,7 @@
     these markers: while that is what it was, so is everything that they say.
 #}
 {% macro survey_warehouse() %}
+    {%- do _upgrade_what_is_there() -%}
     {%- set found = {'missing': [], 'models': []} -%}
     {%- set questions = [] -%}
     {%- for node in graph.nodes.values() if _is_stored(node) -%}
@@ -54,6 +55,7 @@
     published window are told as a window that was published with none.
 #}
 {% macro verify_publications(models, contents=false) %}
+    {%- do _upgrade_what_is_there() -%}
     {%- set differences = [] -%}
     {%- for node in _windowed_models()
         if node.unique_id in models and _has_markers(node.database)
@@ -102,12 +104,9 @@
     order by 1, 3
 {% endmacro %}
 
-{# Whether a database holds markers that this version has written or brought up to date. #}
+{# Whether a database holds markers; those of an earlier version are brought up to date first. #}
 {% macro _has_markers(database) %}
-    {%- set publications = load_cached_relation(publications_relation(database)) -%}
-    {{- return(
-        publications is not none and 'checks_hash' in _column_names(publications)
-    ) -}}
+    {{- return(load_cached_relation(publications_relation(database)) is not none) -}}
 {% endmacro %}
 
 {# Has it a relation of its own? #}
