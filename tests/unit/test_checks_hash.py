@@ -154,6 +154,31 @@ def test_what_only_checks_read(folder: Path):
     assert checks_hashes(manifest(), VARS, folder, {})[REVENUE] == before[REVENUE]
 
 
+def test_a_parent_that_only_a_comment_names_is_read_by_checks_alone(folder: Path):
+    """`-- depends_on:` lets a gate read a view; the model is not made of it."""
+    named = changed(lambda m: m["nodes"][LINES]["depends_on"]["nodes"].append(TOTALS))
+    edited = copy.deepcopy(named)
+    edited["nodes"][TOTALS]["raw_code"] = "select 2"
+    reads: dict[str, tuple[str, ...]] = {LINES: ()}
+    before, after = (checks_hashes(m, VARS, folder, reads) for m in (named, edited))
+    assert {name for name in before if before[name] != after[name]} == {LINES}
+
+
+def test_a_table_that_only_checks_read_and_the_seed_behind_it(folder: Path):
+    def read_a_table(found: Manifest) -> None:
+        found["nodes"][TOTALS]["config"]["materialized"] = "table"
+        found["nodes"][TOTALS]["depends_on"]["nodes"] = [CLOSURES]
+        found["nodes"][GATE]["depends_on"]["nodes"] = [TOTALS, LINES]
+
+    table = changed(read_a_table)
+    edited = copy.deepcopy(table)
+    edited["nodes"][TOTALS]["raw_code"] = "select 2"
+    before = checks_hashes(table, VARS, folder, {})
+    assert checks_hashes(edited, VARS, folder, {})[LINES] != before[LINES]
+    (folder / "seeds/closures.csv").write_text("closed_on\n2017-12-26\n")
+    assert checks_hashes(table, VARS, folder, {})[LINES] != before[LINES]
+
+
 def test_what_says_nothing_of_what_fails_is_left_out(folder: Path):
     def describe(found: Manifest) -> None:
         found["nodes"][GATE]["config"].update(tags=["nightly"], meta={"owner": "me"})
