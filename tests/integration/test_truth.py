@@ -88,7 +88,11 @@ MEDDLING = {
 
 
 @pytest.mark.parametrize(
-    ("model", "day"), [("stg_transactions", "business_date"), ("daily_revenue", "sale_date")]
+    ("model", "day"),
+    [
+        pytest.param("stg_transactions", "business_date", marks=pytest.mark.slow),
+        ("daily_revenue", "sale_date"),
+    ],
 )
 @pytest.mark.parametrize("meddling", MEDDLING)
 def test_rows_changed_by_hand_are_found_by_the_next_backfill(
@@ -151,6 +155,7 @@ def test_a_dropped_table_is_missing_and_a_new_day_does_not_hide_it(
     assert shop.hashes() == right
 
 
+@pytest.mark.slow
 def test_a_tick_makes_a_dropped_table_again(shop: Shop, right: dict[str, str]):
     by_hand(shop, "drop table daily_revenue")
     let_it_end(shop)
@@ -168,6 +173,7 @@ def test_a_plain_table_that_is_gone_is_built_again(shop: Shop):
     assert shop.query("select count(*) > 0 from dim_products") == [(True,)]
 
 
+@pytest.mark.slow
 def test_a_relation_of_another_name_has_nothing_of_the_old(shop: Shop):
     model = shop.folder / "models/marts/sales/daily_revenue.sql"
     text = model.read_text()
@@ -197,6 +203,7 @@ def test_another_warehouse_is_another_index(shop: Shop, elsewhere: Shop):
     assert "other.duckdb" in header
 
 
+@pytest.mark.slow
 def test_a_file_put_in_the_place_of_another_counts_as_what_it_holds(shop: Shop, elsewhere: Shop):
     assert elsewhere.backfill(FIRST, "2017-03-11").code == 0
     shutil.copy(shop.folder / "other.duckdb", shop.warehouse)
@@ -221,6 +228,7 @@ def test_a_backup_from_before_a_day_was_published_has_it_run_again(
     assert shop.hashes() == right
 
 
+@pytest.mark.slow
 def test_what_another_checkout_has_published_counts_as_its_codes(
     shop: Shop, right: dict[str, str], tmp_path: Path
 ):
@@ -275,6 +283,7 @@ def test_a_second_look_asks_nothing(shop: Shop):
     assert shop.warehouse.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_markers_of_the_version_before_are_brought_up_to_date(shop: Shop, right: dict[str, str]):
     """Before the first question about them; or everything would be missing."""
     when = "select model, window_start, published_at from daybreak_publications order by all"
