@@ -41,13 +41,16 @@ if TYPE_CHECKING:
     from runner.core.planning import Plan, Reprocess
     from runner.core.states import RunState
     from runner.doctor.checks import Diagnosis
+    from runner.doctor.verification import Verification
     from runner.execution.context import Observer, RunResult
     from runner.explain.repair import Why
     from runner.ledger import Run, RunDetails
     from runner.lint.models import ModelFinding
     from runner.overview.metrics import Metrics
     from runner.overview.pipeline import PipelineStatus, PipelineSummary
+    from runner.overview.target import TargetInUse
     from runner.planner import Planner, RequestOptions
+    from runner.project.code_changes import CodeDifference
     from runner.proving.results import ProofReport
     from runner.run import Session
     from runner.scheduling.deadlines import WatchReport
@@ -168,6 +171,30 @@ class OpenProject:
             request = session.planner.request_retry(dates, session.now, allow_unsafe)
             return session.run(request, observer)
 
+    def judge(
+        self,
+        pipeline: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        everything: bool = False,
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+        as_of: datetime | None = None,
+        engine: EngineKind | str = "warm",
+        observer: Observer | None = None,
+    ) -> RunResult:
+        """Run the checks of what is published and not judged by them as they are; builds nothing.
+
+        ``everything``: also of what they have judged already.
+        """
+        with self.session(pipeline, engine, as_of) as session:
+            dates = (start_date, end_date)
+            request = session.planner.request_judge(
+                dates, session.now, everything=everything, select=select, chunk=chunk
+            )
+            return session.run(request, observer)
+
     def session(
         self,
         pipeline: str,
@@ -199,6 +226,12 @@ class OpenProject:
         planner, now = self.planner(pipeline, as_of)
         request = planner.request_backfill((start_date, end_date), now, reprocess, **options)
         return planner.plan(request, now)
+
+    def target(self) -> TargetInUse:
+        """Return the database that everything is about, and whether others have written it."""
+        from runner.overview.target import target_in_use
+
+        return target_in_use(self.workspace)
 
     def status(self, pipeline: str, as_of: datetime | None = None) -> PipelineStatus:
         """Return the status of every window of every model."""
@@ -247,6 +280,13 @@ class OpenProject:
         pauses = {name: pause for name in workspace.configs if (pause := get_pause(name))}
         now = self.environment.instant(as_of, workspace.zone)
         return explain(workspace.tracer(now), model, window, workspace.zone, pauses)
+
+    def diff(self, model: str) -> CodeDifference:
+        """Compare a model's code, and what it reads, with what it last ran with."""
+        from runner.project.code_changes import code_difference
+
+        workspace = self.workspace
+        return code_difference(model, workspace.project(), workspace.ledger, workspace.code_texts)
 
     def lint(self, select: Iterable[str] = ()) -> tuple[ModelFinding, ...]:
         """Find what makes a model unfit for replay."""
@@ -348,16 +388,44 @@ class OpenProject:
         return watch_pipelines(Conditions(outlook, blockers.find))
 
     def doctor(
-        self, engine: EngineKind | str = "warm", before_asking: Callable[[], None] = lambda: None
+        self,
+        engine: EngineKind | str = "warm",
+        before_asking: Callable[[], None] = lambda: None,
+        *,
+        deep: bool = False,
     ) -> list[Diagnosis]:
         """Look whether ledger, warehouse, versions and disks are sound, and say what to do.
 
+        Rows are counted; ``deep`` compares their contents with what was published too.
         ``before_asking`` is called before the warehouse is asked, which takes seconds.
         """
         from runner.doctor.examine import examine
         from runner.workspace import EngineKind
 
-        return examine(self.workspace, one_of(EngineKind, engine), before_asking)
+        return examine(self.workspace, one_of(EngineKind, engine), before_asking, is_deep=deep)
+
+    def verify(
+        self,
+        pipeline: str,
+        start_date: date | None = None,
+        end_date: date | None = None,
+        *,
+        engine: EngineKind | str = "warm",
+        observer: Observer | None = None,
+    ) -> Verification:
+        """Compare the rows that stand there with those that were published, window by window.
+
+        Without dates all of them. What differs is stale from then on.
+        """
+        from runner.doctor.verification import verify
+        from runner.workspace import EngineKind
+
+        self.workspace.named(pipeline)
+        with self.workspace.start_engine(EngineKind(engine)) as running:
+            planner = self.workspace.planner(pipeline, running)
+            now = self.environment.now()
+            span = planner.dates(start_date, end_date, now) if start_date or end_date else None
+            return verify(self.workspace, planner, running, self.environment, span, observer)
 
     def metrics(self, as_of: datetime | None = None) -> Metrics:
         """Return figures of every pipeline."""

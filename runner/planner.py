@@ -11,7 +11,15 @@ from typing import Self, TypedDict, Unpack
 
 from runner.core.chunks import BYTES_PER_ROW, SHARE_OF_MEMORY, Sizing
 from runner.core.errors import UsageError, nearest, one_of
-from runner.core.planning import RETRIED, TAKEN, Plan, Reprocess, RunRequest, make_plan
+from runner.core.planning import (
+    JUDGED_AGAIN,
+    RETRIED,
+    TAKEN,
+    Plan,
+    Reprocess,
+    RunRequest,
+    make_plan,
+)
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
@@ -19,9 +27,10 @@ from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
-from runner.ledger import Ledger
+from runner.ledger import KnownRelation, Ledger
 from runner.project.acceptance import equal_hashes
-from runner.project.manifest import Node
+from runner.project.code_changes import changes_in_words
+from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 
 Dates = tuple[date | None, date | None]  # the first and the last; None: that end of what there is
@@ -36,12 +45,21 @@ class LedgerRecord:
     """The ledger's knowledge of all models, whichever pipelines they belong to."""
 
     known: Mapping[str, Timeline[WindowRecord]]
+    relations: Mapping[str, KnownRelation]  # that each model was last seen to publish
     accepted: Mapping[str, Sequence[tuple[str, str]]]  # old and new code hashes that are equal
 
     @classmethod
     def read(cls, ledger: Ledger) -> Self:
         """Read the ledger."""
-        return cls(ledger.windows.get_records(), ledger.windows.get_accepted_changes())
+        windows, relations = ledger.windows, ledger.warehouses.get_relations()
+        return cls(windows.get_records(), relations, windows.get_accepted_changes())
+
+    def of(self, node: Node) -> Timeline[WindowRecord]:
+        """Return what is known of a node's windows; nothing under another name of its relation."""
+        published = self.relations.get(node.name)
+        if published is not None and published.relation != node.relation:
+            return Timeline()
+        return self.known.get(node.name, Timeline())
 
 
 class RequestOptions(TypedDict, total=False):
@@ -62,6 +80,7 @@ class Planner:
     ledger: Ledger
     inputs_of: Callable[[Node], InputsOf]
     files: InputFiles | None = None  # that its models are made from; None: they cannot be seen
+    project: Project | None = None  # whose code is compared with earlier code; None: it is not
 
     def request(
         self,
@@ -110,6 +129,24 @@ class Planner:
         span = self.dates(*dates, now)
         return self.request(span, RETRIED, kind=RunKind.MANUAL, allow_unsafe=allow_unsafe)
 
+    def request_judge(
+        self,
+        dates: Dates,
+        now: datetime,
+        *,
+        everything: bool = False,
+        select: Iterable[str] = (),
+        chunk: int | None = None,
+    ) -> RunRequest:
+        """Ask for the checks of what is published and not judged by those of today.
+
+        ``everything``: also of what is. Nothing is built.
+        """
+        takes = JUDGED_AGAIN if everything else frozenset({WindowStatus.PUBLISHED})
+        span = self.dates(*dates, now)
+        asked = self.request(span, takes, kind=RunKind.MANUAL, select=select, chunk=chunk)
+        return replace(asked, judges_only=True)
+
     def request_run(
         self, window: str | None, now: datetime, allow_unsafe: Iterable[str] = ()
     ) -> RunRequest:
@@ -147,8 +184,23 @@ class Planner:
 
     def plan(self, request: RunRequest, now: datetime, mine: Spans | None = None) -> Plan:
         """Plan what would be done; ``mine`` is in flight in this process's own hands."""
-        in_flight = self.in_flight() - (mine or Spans())
-        return make_plan(self.pipeline.calendar, self.nodes(now), in_flight, request)
+        in_flight, nodes = self.in_flight() - (mine or Spans()), self.nodes(now)
+        plan = make_plan(self.pipeline.calendar, nodes, in_flight, request)
+        return replace(plan, spared=self._spared(nodes) & request.windows)
+
+    def _spared(self, nodes: Iterable[PlannedNode]) -> Spans:
+        """Return the windows that read something published again, and with the same rows."""
+        records = {node.name: node.records for node in nodes}
+        return Spans(
+            common
+            for parent, readers in self.pipeline.readers.items()
+            for reader in readers
+            for span, record in records.get(reader, Timeline())
+            if record.published_at is not None and not record.is_outdated
+            for read_span, read in records.get(parent, Timeline()).touching(span)
+            if read.published_at is not None and read.published_at > record.published_at
+            for common in Spans([span]).inside(read_span)
+        )
 
     def in_flight(self) -> Spans:
         """Return the windows that somebody works on, leaving out whose process has died."""
@@ -179,19 +231,23 @@ class Planner:
         The ledger is read unless its ``record`` is there already.
         """
         record = record or LedgerRecord.read(self.ledger)
-        return [
+        planned = [
             PlannedNode(
                 name=node.name,
                 parents=tuple(sorted(self.pipeline.parents[node.name])),
                 desired=self._desired(node, now) if node.is_windowed else None,
-                code_hashes=equal_hashes(node.code_hash, record.accepted.get(node.name, ())),
-                records=record.known.get(node.name, Timeline()),
+                code_hashes=equal_hashes(
+                    node.code_hash, record.accepted.get(node.name, ()), node.plain_code
+                ),
+                records=record.of(node),
                 inputs=self.inputs_of(node),
+                checks_hash=self._checks_hash(node),
                 newest=self._newest(node, now),
                 follows=node in self.pipeline.following_tables,
             )
             for node in self.pipeline.data_nodes
         ]
+        return self._with_changes(planned)
 
     def sizing(self, fixed: int | None) -> Sizing:
         """Return how large chunks may be, by what windows took so far, or as a person said."""
@@ -217,15 +273,45 @@ class Planner:
             )
         return frozenset(chosen) or None
 
+    def _with_changes(self, planned: list[PlannedNode]) -> list[PlannedNode]:
+        """Add whose change it is where the code is not what it was."""
+        other = {node.name: _other_codes(node) for node in planned}
+        codes = {code for found in other.values() for code in found}
+        if self.project is None or not codes:
+            return planned
+        known = {(code.model, code.code_hash): code for code in self.ledger.codes.get(codes)}
+        nodes = {node.name: node for node in self.pipeline.data_nodes}
+        return [
+            replace(
+                found,
+                changes={
+                    code: changes_in_words(nodes[found.name], self.project, known[found.name, code])
+                    for code in other[found.name]
+                    if (found.name, code) in known
+                },
+            )
+            for found in planned
+        ]
+
     def _newest(self, node: Node, now: datetime) -> Span | None:
         """Return the newest window; None for a snapshot, which is never late, and for mere text."""
         newest = self.pipeline.newest(now)
         can_be_late = node.kind != "snapshot" and node.materialized != "ephemeral"
         return newest.span if newest is not None and can_be_late else None
 
+    def _checks_hash(self, node: Node) -> str | None:
+        """Return the hash of a model's checks; None if this pipeline runs none of those it has."""
+        return node.checks_hash if self.pipeline.checks[node.name] or not node.checks_hash else None
+
     def _desired(self, node: Node, now: datetime) -> Spans:
         complete, first = self.pipeline.complete(now), self.pipeline.first_of(node)
         return Spans([Span(first, complete.end)] if complete and first < complete.end else [])
+
+
+def _other_codes(node: PlannedNode) -> set[str]:
+    """Return the hashes of other code than the present that a node's windows were made by."""
+    found = {record.code_hash for _, record in node.records if record.code_hash is not None}
+    return found - node.code_hashes
 
 
 def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:

@@ -19,12 +19,14 @@ from runner.core.spans import Spans
 from runner.dbt.protocol import Engine
 from runner.execution.context import Observer, RunContext, RunResult
 from runner.execution.executor import Executor
-from runner.execution.recovery import adopt, recover
+from runner.execution.recovery import reconcile, recover
 from runner.landed.files import InputReader
 from runner.lint import models
 from runner.planner import Planner, proofs_of
+from runner.project.code_changes import record_codes
 from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
+from runner.warehouse.reconciliation import stamp_of
 from runner.workspace import EngineKind, Workspace
 
 MEANWHILE = "another runner has taken it over or done it meanwhile"
@@ -60,12 +62,18 @@ class Session:
             inputs=planner.inputs(self.environment.now()),
             reader=InputReader(planner.files, ledger) if planner.files else None,
         )
-        observer.adopted(adopt(context))
         recover(context)
+        reconcile(project, ledger, lambda: context.engine, context.access, observer)
         plan = planner.plan(request, self.now)
         context = replace(context, allowed=allowances(workspace, planner, plan))
+        if plan.pieces:
+            nodes, texts = planner.pipeline.data_nodes, workspace.code_texts
+            record_codes(nodes, project, ledger, texts, self.environment.now())
         observer.announce(plan, reaches_today=_reaches_today(context, plan))
-        result = execute_plan(context, planner, plan, self.now)
+        try:
+            result = execute_plan(context, planner, plan, self.now)
+        finally:
+            ledger.warehouses.leave(stamp_of(project.warehouse))
         observer.finished(result)
         return result
 
@@ -85,10 +93,12 @@ def open_session(
     an unknown one: before dbt is started.
     """
     find_config(name, workspace.configs)
-    require_running(workspace, name)
+    if workspace.is_parsed:
+        require_running(workspace, name)
     with workspace.start_engine(kind) as engine:
         with reading or nullcontext():
             planner = workspace.planner(name, engine)
+        require_running(workspace, name)
         now = environment.instant(as_of, planner.pipeline.calendar.zone)
         yield Session(workspace, planner, engine, environment, now)
 
@@ -118,7 +128,8 @@ def execute_plan(context: RunContext, planner: Planner, plan: Plan, now: datetim
     executor = Executor(context, mine, with_snapshots=_reaches_today(context, mine))
     states = executor.execute()
     run_ids = {calendar.window_at(run.window_start): run.run_id for run in queued}
-    return RunResult(plan, states, run_ids, others, environment.monotonic() - started)
+    seconds = environment.monotonic() - started
+    return RunResult(plan, states, run_ids, others, seconds, executor.condemned)
 
 
 def require_running(workspace: Workspace, name: str) -> None:
@@ -130,6 +141,8 @@ def require_running(workspace: Workspace, name: str) -> None:
 
 def allowances(workspace: Workspace, planner: Planner, plan: Plan) -> tuple[Allowance, ...]:
     """Return what unsafe models of a plan are allowed to do; UsageError if they are not."""
+    if plan.request.judges_only:
+        return ()  # nothing is replayed
     pipeline = planner.pipeline
     return models.allow(
         plan,

@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,17 +18,19 @@ from zoneinfo import ZoneInfo
 
 from runner.core.config import PipelineConfig
 from runner.core.environment import Environment
-from runner.core.errors import ConfigError, UsageError
+from runner.core.errors import ConfigError, EngineError, LedgerError, ProjectError, UsageError
 from runner.dbt.protocol import Engine
 from runner.explain.lineage import Tracer
 from runner.landed.files import InputFiles
 from runner.landed.sources import Landings
 from runner.ledger import Ledger
+from runner.ledger.maintenance import bound_place
 from runner.planner import Planner
 from runner.project.files import fingerprint, project_zone
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.project.pipelines_yml import parse_pipelines
+from runner.warehouse.reconciliation import place_of
 
 PIPELINES = "pipelines.yml"
 _KEPT_PROJECT = "project.json"
@@ -108,13 +110,14 @@ class Workspace:
         ``environment`` is added to that of this process.
         """
         _ = self.fingerprint  # what is saved from now on may or may not be parsed
+        cache = self.home / "cache" / "kept_by_dbt"
         if kind is EngineKind.PLAIN:
             from runner.dbt.plain import PlainEngine
 
-            return PlainEngine(self.project_dir, environment)
+            return PlainEngine(self.project_dir, environment, cache)
         from runner.dbt.warm import WarmEngine
 
-        return WarmEngine(self.project_dir, environment, self.home / "cache" / "kept_by_dbt")
+        return WarmEngine(self.project_dir, environment, cache)
 
     @contextmanager
     def engine_on_demand(self, kind: EngineKind) -> Iterator[Callable[[], Engine]]:
@@ -127,20 +130,32 @@ class Workspace:
 
         It is read once, as the fingerprint is: one command sees one project.
         """
+        if not self.is_parsed:
+            with nullcontext(engine) if engine else self.start_engine() as parser:
+                self._read.append(self._parse(parser))
+        return self._read[0]
+
+    @property
+    def is_parsed(self) -> bool:
+        """True if the project as it is now has been parsed, by this command or one before."""
         if not self._read:
             kept = Project.load(self.home / _KEPT_PROJECT)
-            if kept is None or not (
-                kept.fingerprint == self.fingerprint and self._selections <= kept.selections.keys()
+            if (
+                kept is not None
+                and kept.is_current(self.fingerprint)
+                and self._selections <= kept.selections.keys()
             ):
-                with nullcontext(engine) if engine else self.start_engine() as parser:
-                    kept = self._parse(parser)
-            self._read.append(kept)
-        return self._read[0]
+                self._read.append(kept)
+        return bool(self._read)
 
     def parse(self, engine: Engine) -> Project:
         """Parse the project anew, whatever was kept: this is what the engine will run."""
         self._read[:] = [self._parse(engine).with_texts(self.project_dir)]
         return self._read[0]
+
+    def code_texts(self) -> Mapping[str, str]:
+        """Return the texts of the present code of every node by digest, as it was parsed."""
+        return self.project().code_texts(self.home / _KEPT_PROJECT)
 
     def pipeline(self, name: str, engine: Engine | None = None) -> Pipeline:
         """Make a pipeline of its settings and its models; :class:`UsageError` if unknown."""
@@ -150,7 +165,8 @@ class Workspace:
         """Make the planner of a pipeline."""
         project, pipeline = self.project(engine), self.pipeline(name, engine)
         files = InputFiles(pipeline, project, self.project_dir)
-        return Planner(pipeline, self.ledger, Landings(project, self.project_dir).inputs_of, files)
+        inputs_of = Landings(project, self.project_dir).inputs_of
+        return Planner(pipeline, self.ledger, inputs_of, files, project)
 
     def tracer(self, now: datetime) -> Tracer:
         """Make what traces single windows, as of a time."""
@@ -170,15 +186,41 @@ class Workspace:
             return tuple(self.configs)
         return (self.require(pipeline),)
 
-    @property
+    @cached_property
     def ledger_location(self) -> Path | str:
-        """The ledger's place: an SQLite file in the home folder, or the URL of DAYBREAK_LEDGER."""
-        return os.environ.get("DAYBREAK_LEDGER") or self.home / "ledger.db"
+        """The ledger's place: an SQLite file in the home folder, or the URL of DAYBREAK_LEDGER.
+
+        A ledger is about one warehouse; in one home folder every target has its own.
+        """
+        if url := os.environ.get("DAYBREAK_LEDGER"):
+            return url
+        file, place = self.home / "ledger.db", self._place
+        if place is None or bound_place(file) in (None, place):
+            return file
+        digest = hashlib.sha256(place.encode()).hexdigest()[:8]
+        return file.with_name(f"ledger-{digest}.db")
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger, created if there is none."""
-        return Ledger.open(self.ledger_location)
+        """The ledger of the target's warehouse, created if there is none.
+
+        Raises :class:`LedgerError` if the one that DAYBREAK_LEDGER names is about another.
+        """
+        ledger, place = Ledger.open(self.ledger_location), self._place
+        if place is not None and (bound := ledger.warehouses.bind(place)) != place:
+            raise LedgerError(
+                f"the ledger of DAYBREAK_LEDGER is about {bound}, and this target writes {place}: "
+                "name another ledger for it"
+            )
+        return ledger
+
+    @cached_property
+    def _place(self) -> str | None:
+        """Which warehouse the target writes; None: the project cannot be read, so nobody knows."""
+        with suppress(ProjectError, EngineError):
+            target = self.project().target
+            return f"{place_of(target, self.project_dir)}, schema {target.schema}"
+        return None
 
     @property
     def _selections(self) -> set[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 WAREHOUSE = Path(os.environ.get("DAYBREAK_WAREHOUSE", "data/warehouse.duckdb"))
-OWN_TIMES = ("daybreak_publications", "daybreak_schemas", "products_snapshot")
+OWN_TIMES = ("daybreak_publications", "daybreak_schemas", "daybreak_warehouse", "products_snapshot")
 
 
 def main() -> None:

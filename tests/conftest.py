@@ -116,8 +116,8 @@ class Shop:
         """A content hash of every table and view; the snapshot and the markers aside."""
         names = self.query(
             "select table_name from information_schema.tables where table_schema = 'main' "
-            "and table_name not in ('products_snapshot', 'daybreak_publications', "
-            "'daybreak_schemas') order by 1"
+            "and table_name <> 'products_snapshot' "
+            "and not starts_with(table_name, 'daybreak_') order by 1"
         )
         return {name: self.content_hash(name, where) for (name,) in names}
 

@@ -1,4 +1,4 @@
-"""The commands that run something: backfill, run, retry."""
+"""The commands that run something: backfill, run, retry, judge."""
 
 from __future__ import annotations
 
@@ -116,6 +116,31 @@ def retry(
         _run(session, session.planner.request_retry(dates, session.now, allowed), output)
 
 
+@app.command()
+def judge(
+    pipeline: PipelineName,
+    start_date: StartDate = None,
+    end_date: EndDate = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what today's checks have judged already.")
+    ] = False,
+    chunk: ChunkSize = "auto",
+    select: Select = None,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Run the checks of what is published and not judged by them as they are; builds nothing."""
+    dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
+    size, models = inputs.chunk_size(chunk), inputs.names(select)
+    with _session(OpenProject(project_dir), pipeline, engine, timestamp, output) as session:
+        request = session.planner.request_judge(
+            dates, session.now, everything=everything, select=models, chunk=size
+        )
+        _run(session, request, output)
+
+
 @contextmanager
 def _session(
     project: OpenProject,
@@ -141,6 +166,7 @@ def _run(session: Session, request: RunRequest, output: Format) -> NoReturn:
 
     pipeline = session.planner.pipeline
     word = "backfill" if request.kind is RunKind.BACKFILL else "run"
+    word = "judge" if request.judges_only else word
     # In JSON mode the lines for people go where they do not spoil the document.
     with ProgressDisplay(Console(stderr=output is Format.JSON), word, pipeline) as progress:
         result = session.run(request, progress)

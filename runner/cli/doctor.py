@@ -1,4 +1,4 @@
-"""The commands for whoever keeps it going: doctor, prune, metrics."""
+"""The commands for whoever keeps it going: doctor, verify, prune, metrics."""
 
 from __future__ import annotations
 
@@ -9,11 +9,24 @@ from typing import Annotated
 import typer
 
 from runner import OpenProject
-from runner.cli import inputs
-from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app, show
+from runner.cli import exits, inputs
+from runner.cli.app import (
+    HERE,
+    AsOf,
+    EndDate,
+    EngineOption,
+    Format,
+    OutputFormat,
+    PipelineName,
+    ProjectDir,
+    StartDate,
+    app,
+    show,
+)
 from runner.core.errors import UsageError
 from runner.doctor.checks import Health
 from runner.doctor.rebuild import rebuild as rebuild_ledger
+from runner.execution.context import Observer
 from runner.render.doctor import (
     REBUILT,
     doctor_page,
@@ -21,9 +34,12 @@ from runner.render.doctor import (
     pruned_page,
     pruned_record,
     rebuilt_page,
+    verification_page,
+    verification_record,
 )
 from runner.render.metrics import metrics_text
 from runner.render.terminal import Terminal
+from runner.warehouse.lock import Holder
 from runner.workspace import EngineKind
 
 
@@ -36,6 +52,9 @@ def see_doctor(
             help="Make the ledger anew from the warehouse's markers; the old file is kept aside.",
         ),
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Compare the contents of rows too, not only how many.")
+    ] = False,
     output: OutputFormat = Format.TABLE,
     engine: EngineOption = EngineKind.WARM,
     project_dir: ProjectDir = HERE,
@@ -47,11 +66,28 @@ def see_doctor(
         done = rebuild_ledger(project.workspace, engine, now, _asking)
         show(lambda: rebuilt_page(done), lambda: REBUILT.record(done), output)
         return
-    found = project.doctor(engine, _asking)
+    found = project.doctor(engine, _asking, deep=deep)
     terminal = Terminal.behind(sys.stdout, os.environ)
     show(lambda: doctor_page(found, terminal), lambda: doctor_record(found), output)
     if any(line.verdict is Health.WRONG for line in found):
         raise typer.Exit(1)
+
+
+@app.command("verify")
+def verify_rows(
+    pipeline: PipelineName,
+    start_date: StartDate = None,
+    end_date: EndDate = None,
+    output: OutputFormat = Format.TABLE,
+    engine: EngineOption = EngineKind.WARM,
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Compare the rows that stand there with those that were published, window by window."""
+    dates = inputs.dates(start_date, end_date)
+    found = OpenProject(project_dir).verify(pipeline, *dates, engine=engine, observer=_Telling())
+    show(lambda: verification_page(found), lambda: verification_record(found), output)
+    if found.different:
+        raise typer.Exit(exits.UNVERIFIED)
 
 
 @app.command()
@@ -91,6 +127,20 @@ def metrics(as_of: AsOf = None, project_dir: ProjectDir = HERE) -> None:
     for name, one in found.pipelines.items():
         if one.error is not None:
             typer.echo(f"runner: {name}: {one.error}", err=True)
+
+
+class _Telling(Observer):
+    """Tells a person what was found on the way."""
+
+    def adopted(self, windows: int) -> None:
+        if windows:
+            typer.echo(f"the ledger knew nothing: {windows:,} windows taken over", err=True)
+
+    def noticed(self, line: str) -> None:
+        typer.echo(f"the warehouse was changed: {line}", err=True)
+
+    def waiting(self, holder: Holder) -> None:
+        typer.echo(f"waiting for {holder}, who holds the warehouse", err=True)
 
 
 def _asking() -> None:

@@ -32,8 +32,9 @@ def of_windows(done: RunResult) -> int:
 
 
 def of_runs(done: RunResult) -> int:
-    """By the worst window that was run."""
-    return worst([_of_verdict(state.verdict) for state in done.states.values()])
+    """By the worst window that was run, or that a check has condemned though it was not."""
+    condemned = [UNVERIFIED] if done.condemned else []
+    return worst([*condemned, *(_of_verdict(state.verdict) for state in done.states.values())])
 
 
 def of_pass(found: PipelinePass) -> int:

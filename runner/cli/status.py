@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -31,11 +31,13 @@ from runner.cli.app import (
 )
 from runner.core.planning import Reprocess
 from runner.core.states import RunState
+from runner.overview.target import TargetInUse
 from runner.planner import proofs_of
 from runner.render.listings import PIPELINES
 from runner.render.plan import plan_page, plan_record
 from runner.render.runs import RUNS, run_page, run_record
 from runner.render.status import status_page, status_record
+from runner.render.target import TARGET, target_line
 from runner.render.terminal import Terminal
 from runner.warehouse.markers import require_warehouse
 
@@ -75,9 +77,10 @@ def show_plan(
         proofs = proofs_of(planner.pipeline, workspace.ledger)
         found[name] = planner.pipeline, planner.plan(request, now), proofs
     require_warehouse(workspace.project(), workspace.ledger)
+    target = opened.target()
     show(
-        lambda: "\n\n".join(plan_page(*planned) for planned in found.values()),
-        lambda: _per_pipeline(pipeline, found, lambda planned: plan_record(*planned)),
+        lambda: _below(target, [plan_page(*planned) for planned in found.values()]),
+        lambda: _per_pipeline(pipeline, found, lambda planned: plan_record(*planned), target),
         output,
     )
 
@@ -98,10 +101,10 @@ def status(
     workspace = opened.workspace
     found = {name: opened.status(name, timestamp) for name in workspace.named(pipeline)}
     require_warehouse(workspace.project(), workspace.ledger)
-    terminal = Terminal.behind(sys.stdout, os.environ)
+    terminal, target = Terminal.behind(sys.stdout, os.environ), opened.target()
     show(
-        lambda: "\n\n".join(status_page(one, terminal, windows) for one in found.values()),
-        lambda: _per_pipeline(pipeline, found, status_record),
+        lambda: _below(target, [status_page(one, terminal, windows) for one in found.values()]),
+        lambda: _per_pipeline(pipeline, found, status_record, target),
         output,
     )
 
@@ -111,8 +114,13 @@ def list_pipelines(
     output: OutputFormat = Format.TABLE, as_of: AsOf = None, project_dir: ProjectDir = HERE
 ) -> None:
     """List the pipelines with schedule, next due window and last verdict."""
-    listed = OpenProject(project_dir).summaries(inputs.parsed_timestamp(as_of))
-    show(lambda: PIPELINES.text(listed), lambda: PIPELINES.records(listed), output)
+    opened = OpenProject(project_dir)
+    listed = opened.summaries(inputs.parsed_timestamp(as_of))
+    show(
+        lambda: _below(opened.target(), [PIPELINES.text(listed)]),
+        lambda: PIPELINES.records(listed),
+        output,
+    )
 
 
 @app.command("list-runs")
@@ -142,10 +150,19 @@ def show_run(
     show(lambda: run_page(shown, zone), lambda: run_record(shown), output)
 
 
+def _below(target: TargetInUse, pages: Iterable[str]) -> str:
+    """Put pages under the line that says which warehouse they are about."""
+    return "\n\n".join([target_line(target), *pages])
+
+
 def _per_pipeline(
-    asked: str | None, found: Mapping[str, T], record: Callable[[T], dict[str, Any]]
+    asked: str | None,
+    found: Mapping[str, T],
+    record: Callable[[T], dict[str, Any]],
+    target: TargetInUse,
 ) -> object:
     """Return one record for the pipeline that was asked for; by name if it was all of them."""
+    about = {"target": TARGET.record(target)}
     if asked is not None:
-        return record(found[asked])
-    return {name: record(value) for name, value in found.items()}
+        return record(found[asked]) | about
+    return {name: record(value) | about for name, value in found.items()}

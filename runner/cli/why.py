@@ -1,4 +1,4 @@
-"""The commands that show what a window is made from: why, dag."""
+"""The commands that show what a window is made from: why, diff, dag."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from runner.cli import inputs
 from runner.cli.app import HERE, AsOf, PipelineName, ProjectDir, app
 from runner.core.errors import UsageError
 from runner.project.pipelines import find_config, make_pipeline
+from runner.render.code import code_page
 from runner.render.columns import as_json
 from runner.render.dag import dag_mermaid, dag_text, drawn_nodes
 from runner.render.dag_svg import dag_svg
@@ -51,6 +52,15 @@ def why(
     """Say why a window is what it is: all that it is made from, the first cause, the repair."""
     found = OpenProject(project_dir).why(model, window, inputs.parsed_timestamp(as_of))
     typer.echo(as_json(why_record(found)) if output is WhyFormat.JSON else why_page(found))
+
+
+@app.command()
+def diff(
+    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    project_dir: ProjectDir = HERE,
+) -> None:
+    """Show what has changed of a model's code, and of what it reads, since it last ran."""
+    typer.echo(code_page(OpenProject(project_dir).diff(model)))
 
 
 @app.command()

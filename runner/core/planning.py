@@ -41,6 +41,10 @@ TAKEN: Mapping[Reprocess, frozenset[WindowStatus]] = {
     Reprocess.STALE: _STALE,
     Reprocess.ALL: _STALE | {WindowStatus.UNCHECKED, WindowStatus.SUCCESS, WindowStatus.BLOCKED},
 }
+# What a person has judged again: whatever is published and will not be replaced.
+JUDGED_AGAIN = frozenset(
+    {WindowStatus.PUBLISHED, WindowStatus.INCORRECT, WindowStatus.UNCHECKED, WindowStatus.SUCCESS}
+)
 # What a person tries again by hand: what went wrong, even if nothing has changed since.
 RETRIED = frozenset({*_BROKEN, WindowStatus.PUBLISHED})
 
@@ -58,6 +62,7 @@ class RunRequest:
     newest_first: bool = False
     sizing: Sizing = field(default_factory=Sizing)
     allow_unsafe: tuple[str, ...] = ()  # models that may run although they break a rule
+    judges_only: bool = False  # run the checks of what is published, and build nothing
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ class Plan:
     models: tuple[ModelPlan, ...]  # windowed ones, and others that have failed; graph order
     pieces: tuple[Chunk, ...]  # contiguous ranges with the same models, uncut, oldest first
     skipped: tuple[Skipped, ...]
+    spared: Spans = _NONE  # windows that read what was published again with the same rows
 
     @property
     def chunks(self) -> tuple[Chunk, ...]:
@@ -205,6 +211,8 @@ def drafted(
 ) -> Draft:
     """A model's draft; ``statuses`` are those of the windows asked for, ``parents`` its own."""
     is_selected = request.select is None or node.name in request.select
+    if request.judges_only:
+        return _judged(node, statuses, request, is_selected=is_selected)
     taken = request.takes | ({WindowStatus.BLOCKED} if request.force else set())
     todo = _union(spans for status, spans in statuses.items() if status in taken)
     if request.outdated:
@@ -236,6 +244,16 @@ def drafted(
     broken = [held for held in bad if held.status in unfit]
     mended = plan.runs & _union(statuses.get(status, _NONE) for status in _BROKEN)
     return Draft(plan, flows | mended, (*broken, *upstream))
+
+
+def _judged(
+    node: PlannedNode, statuses: Statuses, request: RunRequest, *, is_selected: bool
+) -> Draft:
+    """Return the draft of a model that is only judged: where it is published and has checks."""
+    todo = _union(spans for status, spans in statuses.items() if status in request.takes)
+    todo &= node.records.where(lambda known: known.has_rows)
+    checks = todo if is_selected and node.is_windowed and node.checks_hash else _NONE
+    return Draft(ModelPlan(node, statuses, _NONE, checks, ()), _NONE, ())
 
 
 def _union(all_spans: Iterable[Spans]) -> Spans:

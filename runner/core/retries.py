@@ -47,6 +47,7 @@ class RetryRule:
 # What dbt, Python and DuckDB put before the error itself, in any order and number.
 _WRAPPING = re.compile(
     r"Encountered an error:"
+    r"|hook [\w.-]+ failed: "
     r"|(?:Runtime|Database|Internal) Error(?: in [^\n]*\n|\s)"
     r"|Python model failed:"
     # Of chained exceptions the first is the cause.

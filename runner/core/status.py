@@ -8,7 +8,8 @@ stale; failed for a reason that still holds, it is blocked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from runner.core.graph import grouped
@@ -16,6 +17,9 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunState, Verdict
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
+
+# What the code hash of a plain `dbt build` begins with: it knows its code by another digest.
+PLAIN = "plain:"
 
 
 class WorkResult(StrEnum):
@@ -43,6 +47,14 @@ class WindowRecord:
     reason: str | None = None  # why it failed, or what has come too late for it, in one line
     inputs: str | None = None  # what it failed on; None: trying again may help
     has_rows: bool = False  # rows of this work are there to be read: published
+    # UTC; since when the marker that stands says what it says; None: nobody knows.
+    published_at: datetime | None = None
+    checks_hash: str | None = None  # of the checks that gave the verdict; None: nobody knows
+
+    @property
+    def is_plain(self) -> bool:
+        """True if a plain `dbt build` has published it."""
+        return self.code_hash is not None and self.code_hash.startswith(PLAIN)
 
 
 class WindowStatus(StrEnum):
@@ -52,7 +64,7 @@ class WindowStatus(StrEnum):
     BLOCKED = "blocked"  # failed, and would fail again: same code, same inputs
     FAILED = "failed"
     INCORRECT = "incorrect"
-    PUBLISHED = "published"  # not yet judged
+    PUBLISHED = "published"  # not judged by the checks of today
     STALE = "stale"  # published by other code, or before something that it reads
     UNCHECKED = "unchecked"
     SUCCESS = "success"
@@ -89,6 +101,8 @@ WORST_FIRST = (
 # Others may build on it.
 GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE})
 _SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
+_OTHER_CHECKS = "its checks have changed since they judged it"
+_UNKNOWN_CHECKS = "nobody knows which checks have judged it"
 _MOST_REASONS = 3  # that are told of one range, or of one window
 InputsOf = Callable[[Span], str | None]  # a digest of what a model reads for a window
 Statuses = Mapping[WindowStatus, Spans]  # of a model's windows, each in exactly one
@@ -104,8 +118,10 @@ class PlannedNode:
     code_hashes: frozenset[str]  # of its code now, and of code accepted as equal to it
     records: Timeline[WindowRecord]
     inputs: InputsOf
+    checks_hash: str | None = None  # of its checks; empty: it has none; None: nobody asks for them
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
     follows: bool = False  # a table made from windows: built once all that run are done
+    changes: Mapping[str, str] = field(default_factory=dict)  # since earlier codes, in words
 
     @property
     def is_windowed(self) -> bool:
@@ -122,9 +138,11 @@ def explained(node: PlannedNode, status: WindowStatus, span: Span) -> str | None
     known = node.records.at(span.start)
     if known is None or status in _SELF_EXPLAINING:
         return None
+    if status is WindowStatus.PUBLISHED and known.standing is not WorkResult.PUBLISHED:
+        return _OTHER_CHECKS if known.checks_hash is not None else _UNKNOWN_CHECKS
     if status is not WindowStatus.STALE:
         return known.reason
-    reasons = [_why_stale(part) for _, part in node.records.touching(span)]
+    reasons = [_why_stale(node, part) for _, part in node.records.touching(span)]
     return in_short(list(dict.fromkeys(reasons)))
 
 
@@ -134,10 +152,12 @@ def in_short(reasons: Sequence[str]) -> str:
     return "; ".join([*reasons[:_MOST_REASONS], *([f"{more} more"] if more > 0 else [])])
 
 
-def _why_stale(known: WindowRecord) -> str:
+def _why_stale(node: PlannedNode, known: WindowRecord) -> str:
     if known.is_outdated:
         return known.reason or "something that it reads was published again"
-    return "its code has changed"
+    if known.is_plain:
+        return "published by a dbt build of other code"
+    return node.changes.get(known.code_hash or "", "its code has changed")
 
 
 def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
@@ -152,7 +172,7 @@ def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
         left = node.desired
         covered = _whole_windows(calendar, node.records.covered)
     else:  # without windows: it has failed in the name of one, or is right as a whole
-        wrong = node.records.where(lambda known: known.standing.state is not RunState.SUCCESS)
+        wrong = node.records.where(lambda known: known.standing.state not in _BUILT)
         left = covered = _touched_windows(calendar, wrong)
         if in_flight and node.follows:  # whoever works on windows builds it after the last
             known[WindowStatus.IN_FLIGHT] = covered
@@ -171,14 +191,18 @@ def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
 
 
 def _as_a_whole(node: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
-    """Assess something without windows that has not failed: never built, or outdated."""
+    """Assess something without windows that has not failed: never built, outdated, unchecked."""
     known = [value for _, value in node.records]
     if not known:
         return {WindowStatus.MISSING: Spans([newest])}
     hashes = {value.code_hash for value in known if value.code_hash is not None}
-    return {} if hashes <= node.code_hashes else {WindowStatus.STALE: Spans([newest])}
+    if not hashes <= node.code_hashes:
+        return {WindowStatus.STALE: Spans([newest])}
+    is_unchecked = any(value.standing is WorkResult.UNCHECKED for value in known)
+    return {WindowStatus.UNCHECKED: Spans([newest])} if is_unchecked else {}
 
 
+_BUILT = (RunState.SUCCESS, RunState.UNCHECKED)
 _PUBLISHED = frozenset(
     {WindowStatus.PUBLISHED, WindowStatus.STALE, WindowStatus.UNCHECKED, WindowStatus.SUCCESS}
 )
@@ -196,10 +220,27 @@ def _status(node: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
         is_same = not is_stale and known.inputs is not None and node.inputs(span) == known.inputs
         return WindowStatus.BLOCKED if is_same else WindowStatus.FAILED
     if is_stale and known.standing is WorkResult.PUBLISHED:
-        return WindowStatus.FAILED  # to judge what will be replaced is in vain
+        # To judge what will be replaced is in vain; a plain build's gates have judged it.
+        return WindowStatus.STALE if known.is_plain else WindowStatus.FAILED
     if is_stale and node.is_windowed and known.standing is not WorkResult.INCORRECT:
         return WindowStatus.STALE
+    if not is_stale and _is_judged_by_others(node, known):
+        return WindowStatus.PUBLISHED if node.checks_hash else WindowStatus.UNCHECKED
     return WindowStatus(known.standing.value)
+
+
+def _is_judged_by_others(node: PlannedNode, known: WindowRecord) -> bool:
+    """Return True if other checks than those of today have judged rows that are published.
+
+    What is unchecked, nobody knows by which checks, no check has judged.
+    """
+    is_verdict = known.standing in (WorkResult.SUCCESS, WorkResult.UNCHECKED)
+    is_verdict |= known.standing is WorkResult.INCORRECT and known.has_rows
+    if node.checks_hash is None or not is_verdict:
+        return False
+    if known.checks_hash is None:
+        return known.standing is not WorkResult.UNCHECKED
+    return known.checks_hash != node.checks_hash
 
 
 def _whole_windows(calendar: Calendar, spans: Spans) -> Spans:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from runner.core.errors import UsageError
@@ -33,10 +34,19 @@ def build_arguments(invocation: Invocation) -> list[str]:
     return arguments
 
 
-def report_arguments(span: Span | None) -> list[str]:
+def report_arguments(span: Span | None, models: Collection[str] | None = None) -> list[str]:
     """Arguments of the call that asks the warehouse for its markers; None: for all."""
-    asked = ["--vars", json.dumps(_bounds(span), sort_keys=True)] if span is not None else []
-    return ["run-operation", "report_publications", *asked]
+    return _operation("report_publications", span, models=models and sorted(models))
+
+
+def survey_arguments() -> list[str]:
+    """Arguments of the call that looks what stands in the warehouse."""
+    return _operation("survey_warehouse")
+
+
+def verify_arguments(models: Collection[str], span: Span | None, *, contents: bool) -> list[str]:
+    """Arguments of the call that compares the rows of models with what was published."""
+    return _operation("verify_publications", span, models=sorted(models), contents=contents)
 
 
 def source_arguments(operation: str, source: str) -> list[str]:
@@ -44,8 +54,7 @@ def source_arguments(operation: str, source: str) -> list[str]:
 
     Raises :class:`UsageError` for a name that holds Jinja, which dbt would render.
     """
-    _refuse_jinja(source)
-    return ["run-operation", operation, "--args", json.dumps({"source_name": source})]
+    return _operation(operation, source_name=source)
 
 
 def window_vars(invocation: Invocation) -> str:
@@ -59,10 +68,28 @@ def window_vars(invocation: Invocation) -> str:
         "fence": invocation.fence,
         "code_hashes": dict(invocation.code_hashes),
     }
+    if invocation.checks_hashes:
+        values["checks_hashes"] = dict(invocation.checks_hashes)
+    if invocation.judged:
+        values["judged"] = list(invocation.judged)
     if invocation.newest is not None:
         values["newest_window"] = invocation.newest.isoformat()
-    _refuse_jinja(invocation.run_id, *invocation.code_hashes, *invocation.code_hashes.values())
+    if invocation.plain_codes:
+        values["plain_codes"] = dict(invocation.plain_codes)
+    _refuse_jinja(invocation.run_id, *invocation.judged)
+    for hashes in (invocation.code_hashes, invocation.checks_hashes, invocation.plain_codes):
+        _refuse_jinja(*hashes, *hashes.values())
     return json.dumps(values, sort_keys=True)
+
+
+def _operation(name: str, span: Span | None = None, **arguments: object) -> list[str]:
+    """Arguments of a call of a macro; raises :class:`UsageError` for Jinja, which dbt would run."""
+    found = ["run-operation", name]
+    if given := {key: value for key, value in arguments.items() if value is not None}:
+        text = json.dumps(given)
+        _refuse_jinja(text)
+        found += ["--args", text]
+    return found if span is None else [*found, "--vars", json.dumps(_bounds(span), sort_keys=True)]
 
 
 def _bounds(span: Span) -> dict[str, str]:

@@ -9,20 +9,34 @@ import signal
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from runner.core.spans import Span
-from runner.dbt.arguments import build_arguments, report_arguments, source_arguments
+from runner.dbt.arguments import (
+    build_arguments,
+    report_arguments,
+    source_arguments,
+    survey_arguments,
+    verify_arguments,
+)
 from runner.dbt.protocol import (
     Engine,
     Invocation,
     InvocationResult,
     NodeListener,
     Publication,
+    RowDifference,
     SourceSchema,
+    Survey,
 )
-from runner.dbt.reports import loaded_told, publications_told, schema_told
+from runner.dbt.reports import (
+    differences_told,
+    loaded_told,
+    publications_told,
+    schema_told,
+    survey_told,
+)
 
 
 class DbtEngine(Engine):
@@ -35,9 +49,22 @@ class DbtEngine(Engine):
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
         return self._run(build_arguments(invocation), invocation.timeout, listener)
 
-    def published(self, span: Span | None, timeout: timedelta) -> tuple[Publication, ...]:
+    def published(
+        self, span: Span | None, timeout: timedelta, models: Collection[str] | None = None
+    ) -> tuple[Publication, ...]:
         """Ask the warehouse for its markers; see :class:`runner.dbt.protocol.Engine`."""
-        return publications_told(self._run(report_arguments(span), timeout))
+        return publications_told(self._run(report_arguments(span, models), timeout))
+
+    def survey(self, timeout: timedelta) -> Survey:
+        """Look what stands in the warehouse; see :class:`runner.dbt.protocol.Engine`."""
+        return survey_told(self._run(survey_arguments(), timeout))
+
+    def verify(
+        self, models: Collection[str], span: Span | None, timeout: timedelta, *, contents: bool
+    ) -> tuple[RowDifference, ...]:
+        """Compare rows with what was published; see :class:`runner.dbt.protocol.Engine`."""
+        arguments = verify_arguments(models, span, contents=contents)
+        return differences_told(self._run(arguments, timeout))
 
     def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:
         """Look at a source's columns; see :class:`runner.dbt.protocol.Engine`."""

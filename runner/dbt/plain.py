@@ -20,12 +20,13 @@ from runner.dbt.reports import (
     OPERATION_ERRORS,
     REPORT_PREFIX,
     brief,
+    invocation_error,
     invocation_result,
     killed,
     located,
     timed_out,
 )
-from runner.dbt.target import CONNECT_ONCE, warehouse_told
+from runner.dbt.target import COMPILED, CONNECT_ONCE, described, target_told
 
 _DBT = (sys.executable, "-P", "-m", "runner.dbt.target")
 # A killed runner's dbt must not live on and keep the warehouse locked.
@@ -33,33 +34,43 @@ _MORTAL_DBT = (
     sys.executable,
     "-P",  # a folder of the project is never taken for a module
     "-c",
-    "from runner.dbt.server import die_with_parent; die_with_parent(); "
-    "from dbt.cli.main import cli; cli()",
+    "from runner.dbt.server import die_with_parent, stop_at_failed_start; die_with_parent(); "
+    "from dbt.cli.main import cli; stop_at_failed_start(); cli()",
 )
+_UNHANDLED = 2  # the exit code of a dbt that did not get through; 1: something in it failed
 
 
 class PlainEngine(DbtEngine):
-    """Starts dbt anew each time; each change of ``--vars`` makes it parse anew."""
+    """Starts dbt anew each time; each change of ``--vars`` makes it parse anew.
 
-    def __init__(self, project_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    ``environment`` and ``cache`` are as for a warm engine, of whose cache only what was compiled
+    is used.
+    """
+
+    def __init__(
+        self,
+        project_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        cache: Path | None = None,
+    ) -> None:
         super().__init__()
         self._project_dir = project_dir
         self._more = dict(environment or {})
+        self._compiled = str(cache.with_name(COMPILED)) if cache else ""
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
         # A folder of its own: in the project's another dbt may be writing now.
         with tempfile.TemporaryDirectory(prefix="daybreak-") as folder:
             target = Path(folder)
-            warehouse = warehouse_told(self._ask(["parse"], target))
-            manifest = json.loads((target / "manifest.json").read_text())
+            told = target_told(self._ask(["parse"], target))
             resolved = {}
             for select in selections:
                 arguments = ["ls", "--select", *select.split(), "--output", "json", "--quiet"]
                 lines = self._ask([*arguments, "--output-keys", "unique_id"], target)
                 listed = [json.loads(line) for line in lines if line.startswith("{")]
                 resolved[select] = tuple(node["unique_id"] for node in listed)
-        return Description(manifest, resolved, warehouse)
+            return described(target, resolved, told)
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener
@@ -81,8 +92,9 @@ class PlainEngine(DbtEngine):
                 code = self._end(process)
             written = Path(target) / "run_results.json"
             nodes = json.loads(written.read_text())["results"] if written.exists() else None
-        if nodes is None and "error" not in told:
-            said = brief(told.get("last", "")) if code >= 0 else ""
+        # What has ended before its end may have written results all the same.
+        if (nodes is None or code == _UNHANDLED) and "error" not in told:
+            said = invocation_error(told.get("last", "")) if code >= 0 else ""
             told["error"] = said or killed(code)
         seconds = time.monotonic() - started
         return invocation_result(nodes or (), told.get("report"), told.get("error"), seconds)
@@ -94,7 +106,7 @@ class PlainEngine(DbtEngine):
     def _ask(self, arguments: Sequence[str], target: Path) -> list[str]:
         """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""
         finished = subprocess.run(
-            [*_DBT, *arguments, "--no-use-colors", "--log-level-file", "none"],
+            [*_DBT, self._compiled, *arguments, "--no-use-colors", "--log-level-file", "none"],
             cwd=self._project_dir,
             env=self._environment(target),
             stdin=subprocess.DEVNULL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,19 +17,25 @@ class Invocation:
     """One ``dbt build``: some nodes, for a contiguous range of windows.
 
     A model is judged by its tests that run in the same invocation. ``checks`` judges models that
-    an earlier one has published: name all tests of a model there, or it stays unjudged.
+    an earlier one has published: name all tests of a model there, its gates too, or it stays
+    unjudged. What is ``judged`` loses the verdict that it has.
     """
 
     nodes: tuple[str, ...]  # to build, with their tests; names, as dbt's --select takes them
     checks: tuple[str, ...]  # names of tests to run although their models are not built
-    exclude: tuple[str, ...]  # names of tests that the gates have judged already
+    exclude: tuple[str, ...]  # names of tests that the gates have judged already, of no others
     with_unit_tests: bool  # dbt's unit tests know no window: once is enough
     span: Span  # the range of windows
     run_id: str  # written into the markers
     fence: int  # no marker with a higher one is ever replaced
     code_hashes: Mapping[str, str]  # by model name
     timeout: timedelta  # after which its process group is killed
+    checks_hashes: Mapping[str, str] = field(default_factory=dict)  # by model name
+    judged: tuple[str, ...] = ()  # names of models that are not built, and judged anew
     newest: datetime | None = None  # UTC start of the pipeline's newest complete window; monitors
+    # By model name, what a plain `dbt build` of the same code writes: an engine that parses anew
+    # for every invocation may find other code than was planned, and its markers say so.
+    plain_codes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,55 @@ class Publication:
     verdict: str | None  # correct, incorrect, unchecked; None: published, not judged
     fence: int  # of the invocation that published it
     run_id: str | None  # None: a plain `dbt build` published it, and nothing verifies it
-    code_hash: str | None  # of the model's code that made the rows; None: not told
+    # Of the model's code that made the rows; of a plain build it begins with PLAIN; None: not told.
+    code_hash: str | None
     published_at: datetime  # UTC; when the invocation that published it began
+    contents_since: datetime  # UTC; when its rows were first published as they are
+    checks_hash: str | None = None  # of the checks that gave the verdict; None: not told
+
+    @property
+    def is_same(self) -> bool:
+        """True if it was published with the rows that it had before."""
+        return self.contents_since < self.published_at
+
+    @property
+    def stands_since(self) -> datetime:
+        """When it became what it says: published, or a merge of another window took rows from it.
+
+        UTC; tells it from every other state of its window.
+        """
+        return max(self.published_at, self.contents_since)
+
+
+@dataclass(frozen=True)
+class SurveyedModel:
+    """A windowed model's relation, as it stands in the warehouse."""
+
+    relation: str  # schema.identifier
+    row_count: int
+    published_rows: int  # that its markers speak of, all together
+    markers: str  # a digest of them
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What stands in a warehouse, in short."""
+
+    warehouse: str | None  # its id; None: no dbt of ours has written it
+    missing: frozenset[str]  # unique ids of the nodes whose relation is not there
+    models: Mapping[str, SurveyedModel]  # by unique id, the windowed ones that are there
+
+
+@dataclass(frozen=True)
+class RowDifference:
+    """A window whose rows are not those that were published."""
+
+    model: str  # unique id
+    window_start: datetime | None  # UTC; None: no window there was published
+    window_end: datetime | None  # UTC
+    window_key: str | None  # the local date, or UTC hour, of the rows that are there; None: no rows
+    published: int | None  # rows; None: never
+    found: int  # rows; as many as published: their contents differ
 
 
 @dataclass(frozen=True)
@@ -62,7 +115,8 @@ class Evidence:
     """The findings of a check that did not pass."""
 
     model: str | None  # the model it is attached to
-    check: str  # the test's name
+    test: str  # its unique id
+    check: str  # its name, which another may have too
     severity: str  # error or warn
     failures: int
     windows: tuple[WindowEvidence, ...]  # empty if the check names no window
@@ -97,11 +151,36 @@ class InvocationResult:
 
     nodes: tuple[NodeResult, ...]
     publications: tuple[Publication, ...] = ()  # those it wrote, judged, or could not judge
+    touched: tuple[Publication, ...] = ()  # of other windows, which have lost rows to a merge
     evidence: tuple[Evidence, ...] = ()
     schema: SourceSchema | None = None  # what it was asked of a source
     loaded_at: tuple[str | None, ...] = ()  # up to when a source is loaded, as its driver writes it
+    survey: Survey | None = None
+    warehouse: str | None = None  # the id of the one that it wrote; None: not told
+    differences: tuple[RowDifference, ...] | None = None
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """The database that dbt's target writes."""
+
+    name: str = ""  # of the target in profiles.yml
+    file: Path | None = None  # of DuckDB, absolute; None: something else
+    schema: str = ""
+    place: str = ""  # the file, or what else tells one database from another; no password
+
+
+@dataclass(frozen=True)
+class CompiledNode:
+    """A model or snapshot as the same text in every window and target, and what that says."""
+
+    text: str  # SQL, then hooks; relations are unique ids, Daybreak's macros stand as called
+    meaning: str  # a digest that no comment or layout changes
+    reads: tuple[str, ...] | None  # unique ids of the nodes in it; None: nobody knows, so all
+    plain: str | None  # of a windowed model: what a plain `dbt build` writes into its markers
+    why_not: str | None  # why its raw text stands for it instead; None: it does not
 
 
 @dataclass(frozen=True)
@@ -110,7 +189,13 @@ class Description:
 
     manifest: Mapping[str, Any]  # at least what the runner reads of dbt's manifest.json
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
-    warehouse: Path | None = None  # the DuckDB file that the target writes, absolute
+    compiled: Mapping[str, CompiledNode] = field(default_factory=dict)  # by unique id
+    target: Target = field(default_factory=lambda: Target())
+
+    @property
+    def reads(self) -> Mapping[str, tuple[str, ...]]:
+        """The nodes that the SQL of others reads, by unique id, as far as that is known."""
+        return {key: node.reads for key, node in self.compiled.items() if node.reads is not None}
 
 
 NodeListener = Callable[[str, str], None]  # unique id; 'started' or its final status
@@ -131,12 +216,26 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
 
-    def published(self, span: Span | None, timeout: timedelta) -> tuple[Publication, ...]:
+    def published(
+        self, span: Span | None, timeout: timedelta, models: Collection[str] | None = None
+    ) -> tuple[Publication, ...]:
         """Return what the warehouse says is published: markers of the project's windowed models.
 
-        Those whose window touches ``span``; None asks for all. A warehouse without markers, or
-        without a file yet, answers ``()``; DuckDB makes an empty file of it. Raises
-        :class:`runner.core.errors.EngineError` if it cannot be asked.
+        Those whose window touches ``span``, None asks for all; ``models`` are unique ids. A
+        warehouse without markers, or without a file yet, answers ``()``; DuckDB makes an empty
+        file of it. Raises :class:`runner.core.errors.EngineError` if it cannot be asked.
+        """
+
+    def survey(self, timeout: timedelta) -> Survey:
+        """Look what stands in the warehouse; raises :class:`EngineError` if it cannot be asked."""
+
+    def verify(
+        self, models: Collection[str], span: Span | None, timeout: timedelta, *, contents: bool
+    ) -> tuple[RowDifference, ...]:
+        """Compare the rows of models (unique ids) with what was published, window by window.
+
+        Their number, with ``contents`` also what they are. Raises
+        :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
         """
 
     def schema(self, source: str, timeout: timedelta, *, accept: bool) -> SourceSchema:

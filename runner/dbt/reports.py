@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -20,7 +20,10 @@ from runner.dbt.protocol import (
     InvocationResult,
     NodeResult,
     Publication,
+    RowDifference,
     SourceSchema,
+    Survey,
+    SurveyedModel,
     WindowEvidence,
 )
 
@@ -61,6 +64,11 @@ _LOCK = re.compile(r"^\s*(?:[A-Z][\w ]*Error: )*Could not set lock on file", re.
 _LINE = re.compile(r" LINE \d+: ")  # from here on the database quotes the SQL
 _FRAME = re.compile(r"^\s*> (in|called by) ")
 _HEADING = re.compile(r"^(Compilation|Runtime|Database|Internal) Error( in (?P<place>.*))?$")
+# A hook of the run as dbt calls its node, within a unique id and where a heading names a place.
+_HOOK = re.compile(
+    r"operation[. ](?:\w+\.)?(?P<project>\w+)-(?P<event>on-run-start|on-run-end)-(?P<index>\d+)\b"
+)
+_HOOK_FAILED = re.compile(r"^\S+ failed, error:\s*")  # dbt's words, before the database's
 
 
 def invocation_result(
@@ -71,17 +79,23 @@ def invocation_result(
         NodeResult(node["unique_id"], node["status"], node["message"] or "", node["execution_time"])
         for node in nodes
     )
-    publications: tuple[Publication, ...] = ()
     evidence = tuple(found for node in results for found in _gate_evidence(node.message))
-    schema = None
-    loaded_at: tuple[str | None, ...] = ()
-    if report is not None:
-        told = json.loads(report.removeprefix(REPORT_PREFIX))
-        publications = tuple(p for group in told["publications"] for p in _publications(group))
-        evidence += tuple(_evidence(found) for found in told["evidence"])
-        schema = _schema(told["schema"]) if "schema" in told else None
-        loaded_at = tuple(told.get("loaded_at", ()))
-    return InvocationResult(results, publications, evidence, schema, loaded_at, error, seconds)
+    told = json.loads(report.removeprefix(REPORT_PREFIX)) if report is not None else {}
+    return InvocationResult(
+        nodes=results,
+        publications=tuple(
+            p for group in told.get("publications", ()) for p in _publications(group)
+        ),
+        touched=tuple(p for group in told.get("touched", ()) for p in _publications(group)),
+        evidence=evidence + tuple(_evidence(found) for found in told.get("evidence", ())),
+        schema=_schema(told["schema"]) if "schema" in told else None,
+        loaded_at=tuple(told.get("loaded_at", ())),
+        survey=_survey(told["survey"]) if "survey" in told else None,
+        warehouse=told.get("warehouse"),
+        differences=tuple(map(_difference, told["differences"])) if "differences" in told else None,
+        error=error or _failed_hook(results),
+        seconds=seconds,
+    )
 
 
 def brief(message: str) -> str:
@@ -102,6 +116,18 @@ def brief(message: str) -> str:
             kept.append(text)
     joined = " ".join(kept).removeprefix("daybreak: ")
     return _in_our_words(_LINE.split(joined, maxsplit=1)[0])
+
+
+def invocation_error(message: str) -> str:
+    r"""Say in one line why dbt itself did not get through; a hook of the run is named.
+
+    >>> invocation_error("Compilation Error in operation shop-on-run-start-1 (./dbt_project.yml)\n"
+    ...                  "  no rates")
+    'hook shop.on-run-start.1 failed: no rates'
+    """
+    said = message.removeprefix("Encountered an error:").lstrip()
+    first = said.split("\n", 1)[0]
+    return _of_hook(first, said) if _HEADING.match(first) else brief(said)
 
 
 def located(message: str) -> str:
@@ -136,6 +162,22 @@ def publications_told(result: InvocationResult) -> tuple[Publication, ...]:
     if why is not None:
         raise EngineError(f"the warehouse cannot be asked what was published: {why}")
     return result.publications
+
+
+def survey_told(result: InvocationResult) -> Survey:
+    """Return what stands in the warehouse; :class:`EngineError` if dbt did not get through."""
+    if result.survey is None:
+        why = _why_not(result) or "dbt said nothing of it; run the same command again"
+        raise EngineError(f"the warehouse cannot be asked what stands in it: {why}")
+    return result.survey
+
+
+def differences_told(result: InvocationResult) -> tuple[RowDifference, ...]:
+    """Return where rows are not what was published; :class:`EngineError` as above."""
+    if result.differences is None:
+        why = _why_not(result) or "dbt said nothing of it; run the same command again"
+        raise EngineError(f"the warehouse cannot be compared with its markers: {why}")
+    return result.differences
 
 
 def schema_told(source: str, result: InvocationResult) -> SourceSchema:
@@ -179,6 +221,20 @@ def killed(exit_code: int) -> str:
     return f"dbt ended without a result ({how}): look for a lack of memory, then run it again"
 
 
+def _failed_hook(nodes: Iterable[NodeResult]) -> str | None:
+    """Say which hook of the run has failed: dbt goes on, and calls its nodes a success."""
+    failed = (n for n in nodes if n.status == "error" and _HOOK.match(n.unique_id))
+    return next((_of_hook(n.unique_id, _HOOK_FAILED.sub("", n.message)) for n in failed), None)
+
+
+def _of_hook(place: str, message: str) -> str:
+    """Return a message in one line, after the hook that a place names, if it names one."""
+    found = _HOOK.search(place)
+    if found is None:
+        return brief(message)
+    return f"hook {found['project']}.{found['event']}.{found['index']} failed: {brief(message)}"
+
+
 def _in_our_words(text: str) -> str:
     for pattern, words in _IN_OUR_WORDS:
         if pattern.search(text):
@@ -211,6 +267,7 @@ def _evidence(found: Mapping[str, Any]) -> Evidence:
         sample = _rows_in_words(found["rows"])
     return Evidence(
         model=found["model"],
+        test=found["test"],
         check=found["check"],
         severity=found.get("severity", "error"),
         failures=found["failures"],
@@ -246,10 +303,22 @@ def _rows_in_words(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _publications(group: list[Any]) -> Iterator[Publication]:
     """The windows of a model that one invocation has published, and judged alike."""
-    model, verdict, fence, run_id, code_hash, at, windows = group
+    model, verdict, fence, run_id, code_hash, checks_hash, at, windows = group
     told = verdict, fence, run_id, code_hash, _utc(at)
-    for window_start, window_end, row_count in windows:
-        yield Publication(model, _utc(window_start), _utc(window_end), row_count, *told)
+    for window_start, window_end, row_count, since in windows:
+        start, end, same_since = _utc(window_start), _utc(window_end), _utc(since or at)
+        yield Publication(model, start, end, row_count, *told, same_since, checks_hash)
+
+
+def _survey(told: Mapping[str, Any]) -> Survey:
+    models = {unique_id: SurveyedModel(*found) for unique_id, *found in told["models"]}
+    return Survey(told["warehouse"], frozenset(told["missing"]), models)
+
+
+def _difference(row: Sequence[Any]) -> RowDifference:
+    model, start, end, key, published, found = row
+    bounds = _utc(start) if start else None, _utc(end) if end else None
+    return RowDifference(model, *bounds, key, published, found)
 
 
 @lru_cache(2**16)  # models share their windows

@@ -27,7 +27,7 @@ from runner.dbt.arguments import QUIET
 from runner.dbt.cache import CacheFile
 from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
 from runner.dbt.speedups import SWITCH, Speedups
-from runner.dbt.target import CONNECT_ONCE, leave_warehouse, warehouse_file
+from runner.dbt.target import CONNECT_ONCE, MANIFEST, leave_warehouse, target_in_use, write_compiled
 
 _PR_SET_PDEATHSIG = 1
 _NODE_EVENTS = ("NodeStart", "NodeFinished")
@@ -44,6 +44,21 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def stop_at_failed_start() -> None:
+    """Let dbt build nothing once a hook of on-run-start has failed: its own flag, whatever is set.
+
+    Only a project can set it, no command line. A dbt that does not know it builds all the same;
+    the invocation counts as failed either way.
+    """
+    from dbt.contracts.project import ProjectFlags
+
+    as_set = getattr(ProjectFlags, "project_only_flags", None)
+    if isinstance(as_set, property) and as_set.fget is not None:
+        told = as_set.fget
+        flags = property(lambda self: {**told(self), "skip_nodes_if_on_run_start_fails": True})
+        ProjectFlags.project_only_flags = flags  # type: ignore[method-assign,assignment]
+
+
 class DbtServer:
     """Answers requests until its socket closes."""
 
@@ -54,6 +69,7 @@ class DbtServer:
         self._manifest: Any = None
         self._is_fresh = False  # parsed, and not yet described
         self._cache: CacheFile | None = None
+        self._compiled: Path | None = None  # what was compiled before
 
     def import_dbt(self) -> None:
         """Import dbt, faster; what is imported stays, so nobody looks for garbage in it."""
@@ -61,6 +77,7 @@ class DbtServer:
         self._speedups.apply("lazy_serializers")
         import dbt.cli.main  # noqa: F401
 
+        stop_at_failed_start()
         self._speedups.apply("debug_events", _HEARD)
         for name in ("type_testers", "batched_tests", "slim_manifest"):
             self._speedups.apply(name)
@@ -77,6 +94,8 @@ class DbtServer:
         os.chdir(request["project_dir"])
         os.environ.update(request["environment"])
         notices = self._speedups.notices
+        if request["compiled"]:
+            self._compiled = Path(request["compiled"])
         if request["cache"] and self._speedups.wants(*_CACHED):
             path, shared = request["cache"]
             self._cache = CacheFile(Path(path), Path(shared) if shared else None)
@@ -93,7 +112,7 @@ class DbtServer:
             request = json.loads(line)
             try:
                 if request["do"] == "describe":
-                    self._send(self._describe(request["selections"], request["manifest"]))
+                    self._send(self._describe(request["selections"], Path(request["folder"])))
                 else:
                     self._run(request["arguments"])
             except Exception as error:
@@ -111,14 +130,14 @@ class DbtServer:
         self._manifest = result.result
         self._is_fresh = True
 
-    def _describe(self, selections: list[str], manifest: str) -> dict[str, Any]:
+    def _describe(self, selections: list[str], folder: Path) -> dict[str, Any]:
         if not self._is_fresh:
             self._parse()
         self._is_fresh = False
-        self._manifest.write(manifest)
+        self._manifest.write(str(folder / MANIFEST))
+        write_compiled(self._manifest, folder, self._compiled)
         resolved = {select: self._listed(select) for select in selections}
-        file = warehouse_file()
-        return {"selections": resolved, "warehouse": str(file) if file else None}
+        return {"selections": resolved, "target": target_in_use()}
 
     def _listed(self, select: str) -> list[str]:
         """Resolve a selection; ``dbt ls`` opens no warehouse, so it may run right here."""

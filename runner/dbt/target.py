@@ -1,37 +1,59 @@
-"""The database that dbt writes, asked of dbt in a process that has loaded its profile.
+"""A parsed project, told by a process that has parsed it: its manifest, code and warehouse.
 
-Run as ``python -m runner.dbt.target parse …`` it is dbt's own command line, which at its end also
-says where the warehouse is; see :func:`warehouse_told`.
+Run as ``python -m runner.dbt.target KEPT parse …`` it is dbt's own command line, which at its end
+also says where the warehouse is (see :func:`target_told`) and what the models compile to; ``KEPT``
+is the file of what was compiled before, or empty.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from runner.dbt.protocol import CompiledNode, Description, Target
 
 # The runner waits for a file that somebody holds itself, and says for whom; the dbt of an
 # invocation must not wait once more in silence. Read by profiles.yml; a parse does without it.
 CONNECT_ONCE = {"DAYBREAK_CONNECT_ATTEMPTS": "1"}
+MANIFEST, COMPILED = "manifest.json", "compiled.json"
 _PREFIX = "DAYBREAK_TARGET "
 _NO_FILE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")  # or something like md:, ducklake:
 
 
-def warehouse_file() -> Path | None:
-    """The DuckDB file that the target writes, resolved; None if it writes something else.
+def target_in_use() -> dict[str, str | None]:
+    """Return the fields of the :class:`Target` that dbt writes, paths resolved.
 
     To be called after a dbt command has loaded the profile, in the folder where it ran.
     """
     from dbt.adapters.factory import FACTORY
 
     adapters: Any = FACTORY.adapters  # whose protocol hides their configuration
-    for adapter in adapters.values():
-        credentials = adapter.config.credentials
-        if adapter.type() == "duckdb" and not getattr(credentials, "remote", None):
-            return file_of(str(getattr(credentials, "path", "")))
-    return None
+    adapter = next(iter(adapters.values()))
+    credentials, file = adapter.config.credentials, None
+    if adapter.type() == "duckdb" and not getattr(credentials, "remote", None):
+        file = file_of(str(getattr(credentials, "path", "")))
+    where = (getattr(credentials, name, None) for name in ("host", "port", "path", "database"))
+    place = str(file) if file else " ".join([adapter.type(), *(str(p) for p in where if p)])
+    return {
+        "name": adapter.config.target_name,
+        "file": str(file) if file else None,
+        "schema": credentials.schema,
+        "place": place,
+    }
+
+
+def target_of(told: Mapping[str, Any]) -> Target:
+    """Return the target whose fields :func:`target_in_use` has told.
+
+    >>> target_of({"name": "dev", "file": None, "schema": "main", "place": "postgres db"}).place
+    'postgres db'
+    """
+    return Target(**{**told, "file": Path(told["file"]) if told["file"] else None})
 
 
 def file_of(path: str) -> Path | None:
@@ -61,26 +83,53 @@ def leave_warehouse() -> None:
             close()
 
 
-def warehouse_told(lines: Iterable[str]) -> Path | None:
-    """Return the file that ``python -m runner.dbt.target`` has named among other lines."""
-    for line in lines:
-        if line.startswith(_PREFIX):
-            path = json.loads(line.removeprefix(_PREFIX))
-            return Path(path) if path else None
-    return None
+def write_compiled(manifest: Any, folder: Path, kept: Path | None) -> None:
+    """Write what a parsed manifest's models compile to into a folder.
+
+    To be called after dbt has parsed it, as :func:`target_in_use`.
+    """
+    from dbt.adapters.factory import FACTORY
+
+    from runner.dbt.symbolic import compile_all
+
+    adapter = next(iter(FACTORY.adapters.values()))
+    (folder / COMPILED).write_text(json.dumps(compile_all(manifest, adapter, kept)))
+
+
+def described(
+    folder: Path, selections: Mapping[str, tuple[str, ...]], target: Target
+) -> Description:
+    """Read what an engine's process has written into a folder."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    compiled = {
+        unique_id: CompiledNode(**{**told, "reads": _as_tuple(told["reads"])})
+        for unique_id, told in json.loads((folder / COMPILED).read_text()).items()
+    }
+    return Description(manifest, selections, compiled, target)
+
+
+def _as_tuple(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def target_told(lines: Iterable[str]) -> Target:
+    """Return the target that ``python -m runner.dbt.target`` has told of among other lines."""
+    told = next(line for line in lines if line.startswith(_PREFIX))
+    return target_of(json.loads(told.removeprefix(_PREFIX)))
 
 
 def main() -> None:
-    """Be dbt, and say where the warehouse is if all went well."""
-    from dbt.cli.main import cli
+    """Be dbt, and tell of the project if all went well."""
+    from dbt.cli.main import dbtRunner
 
-    try:
-        cli()
-    except SystemExit as ended:
-        if not ended.code:
-            file = warehouse_file()
-            print(_PREFIX + json.dumps(str(file) if file else None))  # noqa: T201 - to our engine
-        raise
+    kept, *arguments = sys.argv[1:]
+    done = dbtRunner().invoke(arguments)
+    if not done.success:
+        sys.exit(1)
+    if arguments[0] == "parse":
+        folder = Path(os.environ["DBT_TARGET_PATH"])
+        write_compiled(done.result, folder, Path(kept) if kept else None)
+        print(_PREFIX + json.dumps(target_in_use()))  # noqa: T201 - to our engine
 
 
 if __name__ == "__main__":

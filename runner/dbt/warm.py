@@ -7,6 +7,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from runner.core.crash_points import reached
 from runner.core.errors import EngineError, ProjectError
 from runner.dbt import prewarm
 from runner.dbt.engine import DbtEngine, LineReader
-from runner.dbt.protocol import Description, InvocationResult, NodeListener
-from runner.dbt.reports import brief, invocation_result, killed, located, timed_out
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
+from runner.dbt.reports import invocation_error, invocation_result, killed, located, timed_out
+from runner.dbt.target import COMPILED, described, target_of
 
 
 def _shared_cache() -> str | None:
@@ -49,22 +51,24 @@ class WarmEngine(DbtEngine):
             {
                 "project_dir": str(project_dir),
                 "cache": [str(cache), _shared_cache()] if cache else None,
+                "compiled": str(cache.with_name(COMPILED)) if cache else None,
                 "environment": dict(environment or {}),
             }
         )
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
-        with tempfile.NamedTemporaryFile(prefix="daybreak-") as file:
-            asked = {"do": "describe", "selections": list(selections), "manifest": file.name}
-            self._ask(asked)
+        with tempfile.TemporaryDirectory(prefix="daybreak-") as folder:
+            self._ask({"do": "describe", "selections": list(selections), "folder": folder})
             answer = self._message(deadline=None)
             if "refused" in answer:
                 raise ProjectError(f"the dbt project does not parse: {located(answer['refused'])}")
-            manifest = json.loads(Path(file.name).read_text())
-        resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
-        warehouse = answer["warehouse"]
-        return Description(manifest, resolved, Path(warehouse) if warehouse else None)
+            resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
+            return described(Path(folder), resolved, target_of(answer["target"]))
+
+    def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
+        """Run one ``dbt build`` of what was parsed: its code is what was planned."""
+        return super().build(replace(invocation, plain_codes={}), listener)
 
     def notices(self, deadline: float | None = None) -> tuple[str, ...]:
         """Return what dbt goes without, the server's first line, and warn of it."""
@@ -163,7 +167,7 @@ def _why_it_failed(told: dict[str, Any]) -> str | None:
     """Return why dbt did not get through, or None if it did (whatever its nodes did)."""
     for why in ("refused", "error", "exception"):
         if told.get(why):
-            return brief(told[why])
+            return invocation_error(told[why])
     if "results" not in told:
         return killed(told["exit"])
     return None

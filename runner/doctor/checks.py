@@ -11,10 +11,11 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from runner.core.spans import Spans
-from runner.core.status import WindowRecord
+from runner.core.graph import grouped
+from runner.core.spans import Span, Spans
+from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.dbt.protocol import Publication
+from runner.dbt.protocol import Publication, RowDifference, Survey
 from runner.ledger import Pause, Run
 from runner.ledger.maintenance import file_problems, file_version
 from runner.ledger.schema import VERSION, is_upgradable
@@ -183,6 +184,43 @@ def compared(
         yield Diagnosis("markers", Health.WARNING, text, remedy)
     if not (found.lost or found.unknown or found.unverified):
         yield Diagnosis("markers", Health.OK, f"{_counted(published)}, as the ledger says")
+
+
+def missing(
+    survey: Survey, records: Mapping[str, Timeline[WindowRecord]], project: Project
+) -> Iterator[Diagnosis]:
+    """Report what was built, says the ledger, and is not there."""
+    for unique_id in sorted(survey.missing):
+        node = project.nodes[unique_id]
+        known = [record for _, record in records.get(node.name, Timeline())]
+        if any(r.has_rows for r in known) or (
+            not node.is_windowed and any(r.standing is not WorkResult.FAILED for r in known)
+        ):
+            text = f"{node.name} was built, says the ledger, but {node.relation} is not there"
+            remedy = "the next backfill makes it again; or restore the warehouse"
+            yield Diagnosis("tables", Health.WRONG, text, remedy)
+
+
+def rows(
+    differences: Iterable[RowDifference], project: Project, *, is_deep: bool
+) -> Iterator[Diagnosis]:
+    """Report windows whose rows are not those that were published."""
+    what = "rows and their contents" if is_deep else "numbers of rows"
+    found = grouped((project.nodes[one.model].name, one) for one in differences)
+    for model, different in found.items():
+        spans = Spans(
+            Span(one.window_start, one.window_end)
+            for one in different
+            if one.window_start is not None and one.window_end is not None
+        )
+        text = f"{model} has rows where nothing was published"
+        if spans:
+            windows = describe_windows({model: spans}, project)
+            text = f"not what was published: {windows}"
+        remedy = "runner verify names them, and runner backfill --reprocess stale mends them"
+        yield Diagnosis("rows", Health.WRONG, text, remedy)
+    if not found:
+        yield Diagnosis("rows", Health.OK, f"the {what} are those that were published")
 
 
 def _counted(published: Collection[Publication]) -> str:

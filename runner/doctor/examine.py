@@ -31,10 +31,17 @@ T = TypeVar("T")
 
 
 def examine(
-    workspace: Workspace, kind: EngineKind, before_asking: Callable[[], None]
+    workspace: Workspace,
+    kind: EngineKind,
+    before_asking: Callable[[], None],
+    *,
+    is_deep: bool = False,
 ) -> list[Diagnosis]:
-    """Look at everything; asking the warehouse takes seconds, so something may be said before."""
-    examination = _Examination(workspace, before_asking)
+    """Look at everything; asking the warehouse takes seconds, so something may be said before.
+
+    Rows are counted; ``is_deep`` compares their contents with what was published too.
+    """
+    examination = _Examination(workspace, before_asking, is_deep)
     examination.run(kind)
     return examination.found
 
@@ -45,6 +52,7 @@ class _Examination:
 
     workspace: Workspace
     before_asking: Callable[[], None]
+    is_deep: bool
     found: list[Diagnosis] = field(default_factory=list)
     # The ledger's index; None: it cannot be read.
     records: Mapping[str, Timeline[WindowRecord]] | None = None
@@ -126,5 +134,17 @@ class _Examination:
         if published is not None and self.records is not None:
             found = markers.differences(self.records, published, names, self.unsettled)
             self._add(*checks.compared(published, found, project))
+            self._examine_rows(project, engine)
         elif published:
             self._add(checks.evidence(published))
+
+    def _examine_rows(self, project: Project, engine: Engine) -> None:
+        """Look whether the relations are there, and hold what was published."""
+        survey = self._try("tables", lambda: engine.survey(PATIENCE))
+        if survey is not None:
+            self._add(*checks.missing(survey, self.records or {}, project))
+        models = [node.unique_id for node in project.nodes.values() if node.is_windowed]
+        verified = partial(engine.verify, models, None, PATIENCE, contents=self.is_deep)
+        found = self._try("rows", verified)
+        if found is not None:
+            self._add(*checks.rows(found, project, is_deep=self.is_deep))

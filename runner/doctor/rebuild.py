@@ -51,7 +51,8 @@ def rebuild(
     with workspace.start_engine(kind) as engine:
         project = workspace.project(engine)
         published = _published(project, engine, before_asking)
-    index = markers.index_of(published, readers_of(project))
+    told = markers.known_codes(published, project)
+    index = markers.index_of(told, readers_of(project))
     highest = max((marker.fence for marker in published), default=0)
     _refuse_in_flight(location, file)  # one may have begun while the warehouse was asked
     if file is not None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.core.chunks import Chunk
 from runner.core.environment import Environment
-from runner.core.errors import EngineError
 from runner.core.planning import Plan
 from runner.core.refusals import Allowance
 from runner.core.spans import Span, Spans
@@ -20,9 +18,7 @@ from runner.dbt.protocol import Engine, Publication
 from runner.landed.files import InputReader
 from runner.ledger import Ledger, RunEnd
 from runner.project.pipelines import Pipeline
-from runner.warehouse.lock import Holder, wait_until_free
-
-_TIMES_ASKED = 3
+from runner.warehouse.lock import Access, Holder
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,7 @@ class RunResult:
     run_ids: Mapping[Window, str]
     left_to_others: Spans  # windows that another runner took or did meanwhile
     seconds: float  # wall time
+    condemned: Mapping[str, Spans] = field(default_factory=dict)  # by model; these did not run
 
 
 class Observer:
@@ -41,6 +38,9 @@ class Observer:
 
     def adopted(self, windows: int) -> None:
         """So many windows are known from the warehouse's markers: the ledger knew nothing."""
+
+    def noticed(self, line: str) -> None:
+        """The warehouse is not as it was left: what was found, in words."""
 
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:
         """A plan will run; snapshots with it if it ``reaches_today``."""
@@ -56,6 +56,9 @@ class Observer:
 
     def settled(self, window: Window, outcome: RunEnd) -> None:
         """A window has its verdict."""
+
+    def condemned(self, model: str, span: Span, reason: str | None) -> None:
+        """A check has found a published window wrong that does not run now."""
 
     def splitting(self, span: Span, reason: str) -> None:
         """A chunk failed and is split."""
@@ -91,14 +94,17 @@ class RunContext:
         """Take queued windows in hand; returns the fence of whoever writes them now."""
         return self.ledger.leases.claim(self.pipeline.name, span, self.environment.now())
 
-    def wait_for_warehouse(self) -> None:
-        """Return when nobody else writes the warehouse.
-
-        Raises :class:`runner.core.errors.WarehouseLockedError` when its patience is over.
-        """
-        if self.warehouse is not None:
-            patience, tell = self.pipeline.config.lock_timeout, self.observer.waiting
-            wait_until_free(self.warehouse, patience, self.environment, tell)
+    @property
+    def access(self) -> Access:
+        """The warehouse, to be asked when nobody else writes it."""
+        config = self.pipeline.config
+        return Access(
+            self.warehouse,
+            config.lock_timeout,
+            config.timeout,
+            self.environment,
+            self.observer.waiting,
+        )
 
     def published(self, span: Span | None) -> tuple[Publication, ...]:
         """Return what the warehouse's markers say, of a range if one is given.
@@ -107,11 +113,4 @@ class RunContext:
         """
         if self.warehouse is not None and not self.warehouse.exists():
             return ()  # asking would create it
-        for attempt in range(1, _TIMES_ASKED):
-            self.wait_for_warehouse()
-            with suppress(EngineError):
-                return self.engine.published(span, self.pipeline.config.timeout)
-            # Somebody has been faster, or a dying dbt still holds the file.
-            self.environment.sleep(self.environment.random() * 2**attempt)
-        self.wait_for_warehouse()
-        return self.engine.published(span, self.pipeline.config.timeout)
+        return self.access.ask(lambda: self.engine.published(span, self.pipeline.config.timeout))

@@ -7,7 +7,7 @@ runs again: the failed and skipped models of the windows that need them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -54,9 +54,11 @@ class Executor:
         self._newest_first = request.newest_first
         self._sizing: Sizing = request.sizing
         tested = unit_tested(pipeline, ledger.windows.get_records())
-        self._unwindowed = UnwindowedNodes(pipeline, request.select, with_snapshots, tested)
+        self._unwindowed = UnwindowedNodes(
+            pipeline, request.select, with_snapshots, tested, request.judges_only
+        )
         self._stages = self._unwindowed.stages
-        self._pending = PendingWork(pipeline, plan.pieces)
+        self._pending = PendingWork(pipeline, plan.pieces, judges_only=request.judges_only)
         self._recorder = RunRecorder(context, self._pending, self._unwindowed, _bad_rows(plan))
         self._invoker = Invoker(context, request.kind, self._unwindowed)
         self._blocker: str | None = None  # why no chunk can succeed
@@ -87,6 +89,11 @@ class Executor:
             with suppress(LedgerError):
                 self._give_up("stopped before it was done; run the same command again")
             raise
+
+    @property
+    def condemned(self) -> Mapping[str, Spans]:
+        """The published windows, by model, that did not run and that a check has condemned."""
+        return self._recorder.condemned
 
     @property
     def _last_stage(self) -> int:
@@ -246,7 +253,7 @@ class Executor:
                 self._blocker = f"paused: {pause.reason}"
                 return False
             try:
-                self._context.wait_for_warehouse()
+                self._context.access.wait()
             except WarehouseLockedError as error:
                 self._blocker = str(error)
         return self._blocker is None

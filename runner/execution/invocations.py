@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,6 +17,16 @@ from runner.execution.heartbeat import Heartbeat
 from runner.execution.unwindowed import UnwindowedNodes
 from runner.execution.verdicts import Judgement, judge
 from runner.project.manifest import Node
+from runner.project.pipelines import Pipeline
+
+
+def _names_of_gates_alone(pipeline: Pipeline) -> Iterable[str]:
+    """Return the names of gates that nothing else has: dbt leaves out whatever has a name.
+
+    A gate that shares its name with a later test is asked once more as a test.
+    """
+    others = {node.name for node in pipeline.nodes if not node.is_gate}
+    return (n.name for n in pipeline.nodes if n.is_gate and n.name not in others)
 
 
 class Invoker:
@@ -45,20 +55,26 @@ class Invoker:
         nodes = (*(node.name for node in unwindowed), *chunk.models)
         ends = pipeline.calendar.window_at(span.start), pipeline.calendar.before(span.end)
         newest = pipeline.newest(context.environment.now())
+        checks = tuple(self._unwindowed.checks(chunk, unwindowed))
         invocation = Invocation(
             nodes=nodes,
-            checks=tuple(self._unwindowed.checks(chunk, unwindowed)),
-            exclude=tuple(node.name for node in pipeline.nodes if node.is_gate),
+            checks=checks,
+            exclude=tuple(n for n in _names_of_gates_alone(pipeline) if n not in checks),
             with_unit_tests=self._unwindowed.needs_unit_tests(nodes),
             span=span,
             run_id="__".join(dict.fromkeys((self._kind, *(window.label for window in ends)))),
             fence=fence,
             code_hashes={node.name: node.code_hash for node in pipeline.windowed},
+            checks_hashes=_checks_hashes(pipeline),
+            judged=chunk.checks,
             timeout=pipeline.config.timeout,
             newest=newest.start if newest else None,  # only that is news to a monitor
+            plain_codes={n.name: n.plain_code for n in pipeline.windowed if n.plain_code},
         )
         result = self._build(invocation)
         reached("after-build")
+        if result.warehouse is not None:
+            context.ledger.warehouses.learn_id(result.warehouse)
         if result.error is not None:
             result = self._with_markers(result, chunk, fence)
         self._unwindowed.remember(result, nodes)
@@ -83,8 +99,21 @@ class Invoker:
     def _with_markers(self, result: InvocationResult, chunk: Chunk, fence: int) -> InvocationResult:
         """Add what the markers say was published and judged: what died could not report."""
         with suppress(EngineError):
-            told = self._context.published(chunk.span)
-            # What it was to judge only, others have published.
-            mine = (m for m in told if m.fence == fence or (m.model in chunk.checks and m.run_id))
+            context = self._context
+            told = context.published(chunk.span)
+            mine = [m for m in told if m.fence == fence]
+            # What it was to judge only, others have published; and others may have judged it.
+            today = _checks_hashes(context.pipeline)
+            mine += (
+                m if m.checks_hash == today.get(m.model) else replace(m, verdict=None)
+                for m in told
+                if m.fence != fence and m.model in chunk.checks
+            )
             return replace(result, publications=tuple(mine))
         return result
+
+
+def _checks_hashes(pipeline: Pipeline) -> dict[str, str]:
+    """Return the hash of the checks of each windowed model, as far as it is known."""
+    found = ((node.name, node.checks_hash) for node in pipeline.windowed)
+    return {name: checks_hash for name, checks_hash in found if checks_hash is not None}

@@ -26,14 +26,18 @@ class _Todo:
 class PendingWork:
     """The windows of a plan that are not done yet, and the models of each."""
 
-    def __init__(self, pipeline: Pipeline, pieces: Iterable[Chunk]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, pieces: Iterable[Chunk], *, judges_only: bool = False
+    ) -> None:
+        """Take the pieces of a plan; with ``judges_only`` nothing of them is ever built."""
+        self._judges_only = judges_only
         self._order = [node.name for node in pipeline.windowed]
         self._readers = pipeline.readers
         self._open: dict[Window, _Todo] = {}
         for piece in pieces:
             planned = frozenset((*piece.models, *piece.checks))
             # What no test of the pipeline judges can only be built again.
-            checks = {model for model in piece.checks if pipeline.later_tests[model]}
+            checks = {model for model in piece.checks if pipeline.checks[model]}
             for window in pipeline.calendar.windows(piece.span):
                 self._open[window] = _Todo({*planned - checks}, {*checks}, planned)
 
@@ -51,6 +55,8 @@ class PendingWork:
         """Strike out what an invocation has settled of a window, or what it found untouchable."""
         todo = self._open[window]
         to_build, to_check = set(judgement.to_build), set(judgement.to_check)
+        if self._judges_only:
+            to_build = set()
         gone = ({run.model for run in judgement.models} - to_check) | set(judgement.held)
         # What was to be judged and is not published after all can only be built; what reads it may
         # have been built before it, and is built again.

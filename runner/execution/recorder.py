@@ -30,6 +30,7 @@ from runner.project.pipelines import Pipeline
 from runner.warehouse.markers import Index
 
 _BAD = frozenset({WorkResult.FAILED, WorkResult.INCORRECT})
+_AGAIN = "they are judged again next time, and what reads them is stale now"
 _NOT_YET = "windows that it is made from were published since it was built"
 
 Entries = Mapping[Window, RunEntry]
@@ -53,6 +54,7 @@ class RunRecorder:
     unwindowed: UnwindowedNodes
     bad_before: Mapping[str, Spans]  # windows whose bad rows were there already, by model
     states: dict[Window, RunState] = field(default_factory=dict)
+    condemned: dict[str, Spans] = field(default_factory=dict)  # windows that did not run, by model
     held_back: Window | None = None  # whose run waits for the tables at the end
     _last_words: RunEnd | None = None  # of the run that was held back
     _accounts: dict[Window, _Account] = field(default_factory=lambda: defaultdict(_Account))
@@ -103,17 +105,32 @@ class RunRecorder:
             for span, run in worked_on
             if run.row_count is not None and run.model in chunk.models
         )
+        changed = grouped(
+            (run.model, span)
+            for span, run in worked_on
+            if run.row_count is not None and run.model in chunk.models and not run.is_same
+        )
+        for model, touched in judgement.touched.items():
+            changed[model] = [*changed.get(model, ()), *touched.covered]
+        self._keep_condemned(judgement, published)
         behind = reads_from(self.context.pipeline, published.keys())
         tables = [node for node in self.context.pipeline.following_tables if node.name in behind]
         change = IndexChange(
-            windows=_timelines((run.model, (span, _record_of(run))) for span, run in worked_on),
+            windows=_timelines(
+                (run.model, (span, _record_of(run)))
+                for span, run in (*worked_on, *judgement.elsewhere)
+            ),
             # Should nobody build the tables, they lag behind what was published.
             whole=unbuilt(tables, newest, _NOT_YET) | _whole(judgement.unwindowed, newest),
-            outdated=outdated_by(self.context.pipeline, published),
+            outdated=outdated_by(self.context.pipeline, changed, published),
             late=judgement.late,
+            touched=judgement.touched,
             inputs=self._made_from(entries, chunk.models),
+            relations=self._relations({run.model for _, run in worked_on}),
         )
         self._record(fence, self._without_last(entries), change)
+        for model, touched in judgement.touched.items():
+            self.context.observer.noticed(self._loss(model, touched.covered))
 
     def fail(self, fence: int, span: Span, failure: Failure) -> None:
         """Let a failure be the last word on what is left of some windows."""
@@ -150,11 +167,32 @@ class RunRecorder:
         change = IndexChange(whole=_whole(tables, window))
         self._record(fence, {window: RunEntry(tuple(tables), (), outcome)}, change)
 
+    def _relations(self, models: Container[str]) -> dict[str, str]:
+        """Return the relations of the models that an invocation has worked on."""
+        windowed = self.context.pipeline.windowed
+        return {n.name: n.relation for n in windowed if n.name in models and n.relation}
+
     @property
     def _runs(self) -> list[tuple[Window, ModelRun]]:
         """What the invocations have brought so far."""
         accounts = self._accounts.items()
         return [(window, run) for window, one in accounts for run in one.models.values()]
+
+    def _loss(self, model: str, spans: Spans) -> str:
+        """Say from which windows a merge has taken rows over."""
+        calendar = self.context.pipeline.calendar
+        count = sum(map(calendar.count, spans))
+        dates = calendar.label(Span(min(spans).start, max(spans).end))
+        windows = "1 window" if count == 1 else f"{count:,} windows"
+        return f"{model} has taken rows over from {windows}, {dates}: {_AGAIN}"
+
+    def _keep_condemned(self, judgement: Judgement, published: Mapping[str, list[Span]]) -> None:
+        """Keep which windows are condemned and did not run; what has run since is not of them."""
+        condemned = {m: spans - Spans(published.get(m, ())) for m, spans in self.condemned.items()}
+        for span, run in judgement.elsewhere:
+            condemned[run.model] = condemned.get(run.model, Spans()) | Spans([span])
+            self.context.observer.condemned(run.model, span, run.reason)
+        self.condemned = {model: spans for model, spans in condemned.items() if spans}
 
     def _add(self, window: Window, runs: Iterable[ModelRun]) -> _Account:
         account = self._accounts[window]
@@ -200,9 +238,17 @@ class RunRecorder:
 
     def _failed(self, window: Window, model: str, failure: Failure) -> ModelRun:
         before = self._accounts[window].models.get(model)
-        code_hash = next(n.code_hash for n in self.context.pipeline.windowed if n.name == model)
-        rows = before.row_count if before else None
-        return ModelRun(model, failure.standing, rows, code_hash, failure.reason)
+        node = next(n for n in self.context.pipeline.windowed if n.name == model)
+        rows, at = (before.row_count, before.published_at) if before else (None, None)
+        standing = failure.standing
+        if before and before.standing is WorkResult.PUBLISHED and failure.blamed is None:
+            standing = before.standing  # its rows are there; what failed is not about them
+        # What is only judged, other code may have published.
+        code_hash = (before.code_hash if before else None) or node.code_hash
+        checks_hash = node.checks_hash if standing is WorkResult.INCORRECT else None
+        return ModelRun(
+            model, standing, rows, code_hash, failure.reason, at, checks_hash=checks_hash
+        )
 
     def _made_from(self, entries: Entries, models: Container[str]) -> FilesRead:
         """Return the files that were there for what some runs have brought of models."""
@@ -228,7 +274,13 @@ def _record_of(run: ModelRun, inputs: str | None = None) -> WindowRecord:
     """Return what the index keeps of a model's run; ``inputs`` is what it would fail on again."""
     has_rows = run.row_count is not None
     return WindowRecord(
-        run.standing, run.code_hash, reason=run.reason, inputs=inputs, has_rows=has_rows
+        run.standing,
+        run.code_hash,
+        reason=run.reason,
+        inputs=inputs,
+        has_rows=has_rows,
+        published_at=run.published_at,
+        checks_hash=run.checks_hash,
     )
 
 
@@ -251,10 +303,17 @@ def unbuilt(
     }
 
 
-def outdated_by(pipeline: Pipeline, published: Mapping[str, Iterable[Span]]) -> dict[str, Spans]:
-    """Return the windows that become stale when others are published together, by model."""
+def outdated_by(
+    pipeline: Pipeline,
+    changed: Mapping[str, Iterable[Span]],
+    published: Mapping[str, Iterable[Span]],
+) -> dict[str, Spans]:
+    """Return the windows that become stale when others are published together, by model.
+
+    Those of ``changed`` have other rows than before; what reads the same rows again is not stale.
+    """
     outdated: dict[str, Spans] = {}
-    for model, spans in published.items():
+    for model, spans in changed.items():
         for reader in pipeline.readers.get(model, ()):
             fresh = Spans(published.get(reader, ()))
             outdated[reader] = outdated.get(reader, Spans()) | (Spans(spans) - fresh)

@@ -1,8 +1,8 @@
-"""After a crash, believe the warehouse: the markers say what was published and judged."""
+"""Believe the warehouse, after a crash or a change: its markers say what was published."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -12,16 +12,42 @@ from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
 from runner.core.status import WorkResult
-from runner.dbt.protocol import Publication
-from runner.execution.context import RunContext
+from runner.dbt.protocol import Engine, Publication
+from runner.execution.context import Observer, RunContext
 from runner.execution.recorder import outdated_by, unbuilt
-from runner.ledger import IndexChange, ModelRun, Run, RunEnd, RunEntry, total_rows
+from runner.ledger import IndexChange, Ledger, ModelRun, Run, RunEnd, RunEntry, total_rows
+from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
-from runner.warehouse.markers import RESULTS, index_of, span_of
+from runner.warehouse.lock import Access
+from runner.warehouse.markers import index_of, result_of, span_of
+from runner.warehouse.reconciliation import Reconciliation, is_as_known
 
 _DIED = "its runner died before it was built"
 _VOUCHED = "published and judged before its runner was cut off; the warehouse's markers say so"
+_BY_OTHERS = "its runner died, and a later one has published its window"
 _DONE = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED})
+
+
+def reconcile(
+    project: Project,
+    ledger: Ledger,
+    engine: Callable[[], Engine],
+    access: Access,
+    observer: Observer,
+) -> bool:
+    """Let the ledger's index be what the warehouse says, if it has changed since it was asked.
+
+    Returns whether it was asked. Raises :class:`runner.core.errors.EngineError` if it cannot be,
+    and :class:`runner.core.errors.WarehouseLockedError` if somebody holds it for too long.
+    """
+    if is_as_known(project, ledger) or (access.file is not None and not access.file.exists()):
+        return False  # asking would create the file
+    now, reconciliation = access.environment.now(), Reconciliation(project, ledger)
+    found = access.ask(lambda: reconciliation.run(engine(), access.timeout, now))
+    observer.adopted(found.adopted)
+    for line in found.lines:
+        observer.noticed(line)
+    return True
 
 
 def recover(context: RunContext) -> None:
@@ -52,9 +78,11 @@ def recover(context: RunContext) -> None:
             windows=mine,
             # No marker says whether the tables made from windows were built.
             whole=unbuilt(pipeline.following_tables, pipeline.calendar.before(span.end), _DIED),
-            outdated=outdated_by(pipeline, covered),
+            outdated=outdated_by(
+                pipeline, grouped((m.model, span_of(m)) for m in told if not m.is_same), covered
+            ),
         )
-        entries = _vouched(pipeline, runs, told)
+        entries = _vouched(pipeline, runs, told) or _done_by_others(pipeline, runs, everything)
         reached("recovery-told")
         # Another runner may be recovering too; then it has recorded what we would.
         with suppress(FencedOffError):
@@ -66,22 +94,6 @@ def recover(context: RunContext) -> None:
     ledger.results.mark_settled(settled)
 
 
-def adopt(context: RunContext) -> int:
-    """Fill an empty ledger with what runners have published; returns how many windows that are.
-
-    A ledger that was lost looks like a new one; the warehouse tells them apart.
-    """
-    if not context.ledger.windows.is_ledger_empty():
-        return 0
-    told = context.published(None)
-    if not any(marker.run_id for marker in told):
-        return 0
-    index = index_of(told, context.pipeline.readers)
-    highest = max(marker.fence for marker in told)
-    is_filled = context.ledger.windows.fill_empty_ledger(index.items(), highest)
-    return len(told) if is_filled else 0
-
-
 def _vouched(
     pipeline: Pipeline, runs: Iterable[Run], told: Iterable[Publication]
 ) -> dict[datetime, RunEntry]:
@@ -89,10 +101,7 @@ def _vouched(
     found = sorted(runs, key=lambda run: run.window_start)
     if pipeline.following_tables:
         found.pop()  # they are built in the name of the newest, which therefore is not done
-    published = grouped(
-        (m.window_start, ModelRun(m.model, RESULTS[m.verdict], m.row_count, m.code_hash))
-        for m in told
-    )
+    published = grouped((m.window_start, _vouched_run(m)) for m in told)
     entries = {}
     for run in found:
         models = tuple(published.get(run.window_start, ()))
@@ -102,3 +111,32 @@ def _vouched(
             outcome = RunEnd(state, total_rows(models), 0, 0.0, _VOUCHED)
             entries[run.window_start] = RunEntry(models, (), outcome)
     return entries
+
+
+def _done_by_others(
+    pipeline: Pipeline, runs: Iterable[Run], told: Iterable[Publication]
+) -> dict[datetime, RunEntry]:
+    """Return the runs whose models all have been published since by a later invocation.
+
+    A ledger that was set back knows nothing of it.
+    """
+    later = grouped((m.window_start, m) for m in told if m.run_id is not None)
+    names = {node.name for node in pipeline.windowed}
+    return {
+        run.window_start: RunEntry(outcome=RunEnd(RunState.CANCELLED, None, 0, 0.0, _BY_OTHERS))
+        for run in runs
+        if names <= {m.model for m in later.get(run.window_start, ()) if m.fence > (run.fence or 0)}
+    }
+
+
+def _vouched_run(marker: Publication) -> ModelRun:
+    """Return the end of the work that a marker testifies."""
+    return ModelRun(
+        marker.model,
+        result_of(marker),
+        marker.row_count,
+        marker.code_hash,
+        published_at=marker.stands_since,
+        is_same=marker.is_same,
+        checks_hash=marker.checks_hash,
+    )

@@ -84,11 +84,11 @@ class InvocationReport:
         """The findings of checks that name windows, by UTC start."""
         # Of a single window a gate speaks even if it names none.
         is_single = len(self.windows) == 1
-        speaking = {node.name for node in self.pipeline.nodes if node.is_gate and is_single}
+        speaking = {n.unique_id for n in self.pipeline.nodes if n.is_gate and is_single}
         named: dict[datetime, list[CheckFinding]] = {}
         for found in self.result.evidence:
-            windows, model = found.windows, found.model or self._model_of(found.check)
-            if not windows and found.check in speaking:
+            windows, model = found.windows, found.model or self._model_of(found.test)
+            if not windows and found.test in speaking:
                 start = self.windows[0].start
                 windows = (WindowEvidence(start, NO_ROWS, _actual(found), found.sample),)
             about = model, found.check, found.severity
@@ -163,11 +163,11 @@ class InvocationReport:
         tested = (node.attached_to,) if node.attached_to else node.parents
         return next((about[key] for key in (node.unique_id, *tested[::-1]) if key in about), None)
 
-    def _model_of(self, check: str) -> str | None:
+    def _model_of(self, test: str) -> str | None:
         """Return the model that a singular test is about: the last that it reads."""
         windowed = {n.unique_id: n.name for n in self.pipeline.windowed}
-        tests = (n.parents for n in self.pipeline.nodes if n.kind == "test" and n.name == check)
-        return next((windowed[key] for key in next(tests, ())[::-1] if key in windowed), None)
+        read = self.nodes[test].parents if test in self.nodes else ()
+        return next((windowed[key] for key in reversed(read) if key in windowed), None)
 
 
 def cause(report: InvocationReport, undone: Set[str]) -> Failure | None:

@@ -42,6 +42,7 @@ class UnwindowedNodes:
     select: frozenset[str] | None  # names; None: all
     with_snapshots: bool
     unit_tested: set[str] = field(default_factory=set)  # names
+    judges_only: bool = False
     _built: set[str] = field(default_factory=set)  # names
 
     @cached_property
@@ -74,8 +75,9 @@ class UnwindowedNodes:
     def checks(self, chunk: Chunk, joining: Sequence[Node]) -> list[str]:
         """Return the names of the tests that judge the windows of a chunk.
 
-        Those of its models, and those of views that are built already and read windows. A test
-        that also reads a table which is still to come runs with that table.
+        Those of its models, and those of views that are built already and read windows; the gates
+        too of a model that is not built. A test that also reads a table which is still to come
+        runs with that table.
         """
         tables = {node.unique_id for node in self._wanted if node.name in self._following}
         to_come = {node.unique_id for node in self.following()}
@@ -85,8 +87,9 @@ class UnwindowedNodes:
         found = [
             test.name
             for node in self.pipeline.data_nodes
-            for test in self.pipeline.later_tests[node.name]
+            for test in self.pipeline.checks[node.name]
             if node.name in too_early
+            and (node.name in chunk.checks or not test.is_gate)
             and test.reads_windows
             and too_early[node.name].isdisjoint(test.parents)
         ]
@@ -123,9 +126,23 @@ class UnwindowedNodes:
             node
             for node in self.pipeline.data_nodes
             if not node.is_windowed
-            and (self.select is None or node.name in self.select)
-            and (node.kind != "snapshot" or self.with_snapshots)
+            and (
+                self._is_part_of_checks(node)
+                if self.judges_only
+                else (self.select is None or node.name in self.select)
+                and (node.kind != "snapshot" or self.with_snapshots)
+            )
         ]
+
+    def _is_part_of_checks(self, node: Node) -> bool:
+        """Tell whether a node is a seed or a query that the checks of windows read."""
+        is_part = node.kind == "seed" or not node.is_stored
+        return is_part and node.unique_id in self._read_by_checks
+
+    @cached_property
+    def _read_by_checks(self) -> frozenset[str]:
+        tests = (t for node in self.pipeline.windowed for t in self.pipeline.checks[node.name])
+        return frozenset(parent for test in tests for parent in test.parents)
 
     @cached_property
     def _following(self) -> frozenset[str]:

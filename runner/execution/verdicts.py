@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from runner.core.chunks import Chunk
+from runner.core.graph import grouped
 from runner.core.spans import Span
 from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
-from runner.dbt.protocol import InvocationResult
+from runner.dbt.protocol import InvocationResult, Publication
 from runner.execution.results import NO_ROWS, Failure, InvocationReport, cause, is_test, reads_from
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
-from runner.warehouse.markers import RESULTS
+from runner.warehouse.markers import result_of, span_of
 
 _ANSWERS = frozenset({"pass", "warn", "fail"})
 
@@ -49,8 +51,10 @@ class Judgement:
     unwindowed: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
     unwindowed_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
     failure: Failure | None  # why something is left to do, if no check has named a window
+    elsewhere: tuple[tuple[Span, ModelRun], ...]  # condemned windows that this was not about
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
     late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
+    touched: Mapping[str, Timeline[datetime]]  # by model, that lost rows to a merge; since when
     error: str | None  # why dbt itself did not get through
     seconds: float
 
@@ -60,7 +64,8 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
     report = InvocationReport(pipeline, chunk, result, tuple(pipeline.calendar.windows(chunk.span)))
     windows = {window: _judged(report, window) for window in report.windows}
     undone = {m for w in windows.values() for m in (*w.to_build, *w.to_check)}
-    has_condemned = any(window.condemned for window in windows.values())
+    elsewhere = tuple(_condemned_elsewhere(report))
+    has_condemned = bool(elsewhere) or any(window.condemned for window in windows.values())
     failure = cause(report, undone) if undone or result.error else None
     is_done = bool(report.models) and not undone
     if failure is not None and not failure.is_systematic and (has_condemned or is_done):
@@ -71,8 +76,10 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         unwindowed=tuple(_unwindowed_runs(report)),
         unwindowed_findings=tuple(_unwindowed_findings(report)),
         failure=failure,
+        elsewhere=elsewhere,
         checks=_checks(report),
         late=_late(report),
+        touched=_touched(result),
         error=result.error,
         seconds=result.seconds,
     )
@@ -106,14 +113,39 @@ def _model_run(
     """Return a model's result; None if nothing of it is published or known to be wrong."""
     marker = report.published.get((node.name, window.start))
     if condemned is not None:
-        rows, reason = marker.row_count if marker else None, _in_words(condemned)
-        return ModelRun(node.name, WorkResult.INCORRECT, rows, node.code_hash, reason)
+        reason, code, checks = _in_words(condemned), node.code_hash, node.checks_hash
+        if marker is not None:
+            code = marker.code_hash or code
+            return replace(_run_of(marker, WorkResult.INCORRECT, code, reason), checks_hash=checks)
+        return ModelRun(node.name, WorkResult.INCORRECT, None, code, reason, checks_hash=checks)
     if marker is None:
         return None
-    standing = RESULTS[marker.verdict]
+    standing = result_of(marker)
     why = report.failed_checks.get(node.name) if standing is WorkResult.INCORRECT else None
-    code_hash = marker.code_hash or node.code_hash
-    return ModelRun(node.name, standing, marker.row_count, code_hash, why)
+    is_present = marker.code_hash is not None and marker.code_hash == node.plain_code
+    code_hash = node.code_hash if is_present else marker.code_hash
+    return _run_of(marker, standing, code_hash, why)
+
+
+def _condemned_elsewhere(report: InvocationReport) -> Iterator[tuple[Span, ModelRun]]:
+    """Yield the published windows that a check has condemned and the invocation was not about."""
+    inside = {window.start for window in report.windows}
+    for (model, start), marker in report.published.items():
+        if start in inside or result_of(marker) is not WorkResult.INCORRECT:
+            continue
+        found = (f for f in report.named.get(start, ()) if f.severity == "error")
+        about = sorted(found, key=lambda finding: finding.model != model)
+        reason = _in_words(about[0]) if about else None
+        yield span_of(marker), _run_of(marker, WorkResult.INCORRECT, marker.code_hash, reason)
+
+
+def _run_of(
+    marker: Publication, standing: WorkResult, code_hash: str | None, reason: str | None = None
+) -> ModelRun:
+    """Return the result of a window that is published."""
+    at, is_same, checks_hash = marker.stands_since, marker.is_same, marker.checks_hash
+    rows = marker.row_count
+    return ModelRun(marker.model, standing, rows, code_hash, reason, at, is_same, checks_hash)
 
 
 def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:
@@ -127,7 +159,18 @@ def _unwindowed_runs(report: InvocationReport) -> Iterator[ModelRun]:
         if failure is not None:
             yield ModelRun(node.name, failure.standing, None, node.code_hash, failure.reason)
         elif statuses[node.unique_id] == "success":
-            yield ModelRun(node.name, WorkResult.SUCCESS, None, node.code_hash)
+            yield ModelRun(node.name, _unfailed(report.pipeline, node), None, node.code_hash)
+
+
+def _unfailed(pipeline: Pipeline, node: Node) -> WorkResult:
+    """Return what something without windows is of which no check has failed.
+
+    As of a model's window, without any check nothing says that its rows are right. A view has no
+    rows of its own, and a seed's are read by people.
+    """
+    if node.kind == "seed" or not node.is_stored or pipeline.later_tests[node.name]:
+        return WorkResult.SUCCESS
+    return WorkResult.UNCHECKED
 
 
 def _unwindowed_findings(report: InvocationReport) -> Iterator[CheckFinding]:
@@ -171,6 +214,12 @@ def _late(report: InvocationReport) -> dict[str, Timeline[str]]:
                 span = report.pipeline.calendar.window_at(window.window_start).span
                 found.setdefault(evidence.model, {})[span] = window.actual
     return {model: Timeline(spans.items()) for model, spans in found.items()}
+
+
+def _touched(result: InvocationResult) -> dict[str, Timeline[datetime]]:
+    """Return the windows, not of the chunk, that no longer hold what was published in them."""
+    found = grouped((m.model, (span_of(m), m.stands_since)) for m in result.touched)
+    return {model: Timeline(parts) for model, parts in found.items()}
 
 
 def _in_words(finding: CheckFinding) -> str:

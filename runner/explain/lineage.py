@@ -129,7 +129,7 @@ class Tracer:
             name=node.name,
             parents=(),
             desired=Spans([self._touched(node, span)]) if node.is_windowed else None,
-            code_hashes=equal_hashes(node.code_hash, accepted),
+            code_hashes=equal_hashes(node.code_hash, accepted, node.plain_code),
             records=self.ledger.windows.get_records().get(node.name, Timeline()),
             inputs=lambda _: None,
         )

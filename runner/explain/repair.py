@@ -85,6 +85,8 @@ def _command(pipeline: str, nodes: Collection[LineageNode], window: Span, zone: 
         return f"runner list-runs {pipeline}"
     # What has no windows is built in the name of the newest, whichever was asked about.
     dates = f" {_dates(nodes, window, zone)}" if all(node.is_windowed for node in nodes) else ""
+    if statuses <= {WindowStatus.PUBLISHED}:
+        return f"runner judge {pipeline}{dates}"
     if statuses <= {*_TO_MEND, WindowStatus.PUBLISHED}:
         return f"runner retry {pipeline}{dates}"
     options = " --reprocess stale" if WindowStatus.STALE in statuses else ""

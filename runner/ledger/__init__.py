@@ -2,9 +2,10 @@
 
 A :class:`Ledger` is composed of its parts, one module each: :mod:`leases` (who holds which
 window), :mod:`results` (how runs, models and checks ended), :mod:`runs` (what ran),
-:mod:`windows` (the index of every model's windows), :mod:`inputs` (the files they were made from),
-:mod:`controls` (pause, resume, cancel), :mod:`outbox` (what people are told), :mod:`proofs` (what
-replaying has shown), :mod:`scheduler` (its signs of life) and :mod:`maintenance` (pruning, checks).
+:mod:`windows` (the index of every model's windows), :mod:`warehouses` (what it is an index of),
+:mod:`inputs` (the files they were made from), :mod:`controls` (pause, resume, cancel),
+:mod:`outbox` (what people are told), :mod:`proofs` (what replaying has shown), :mod:`codes` (what
+models ran with), :mod:`scheduler` (its signs of life) and :mod:`maintenance` (pruning, checks).
 
 All of them speak to one :mod:`database`, which makes every operation one transaction:
 :mod:`connection` speaks SQL, :mod:`dialects` holds all that differs between the databases and
@@ -15,6 +16,7 @@ their addresses, :mod:`schema` the tables and the upgrades, :mod:`records` what 
 from pathlib import Path
 from typing import Self
 
+from runner.ledger.codes import Codes, ModelCode
 from runner.ledger.controls import Controls
 from runner.ledger.database import Database
 from runner.ledger.inputs import Inputs, ModelInputs
@@ -39,6 +41,7 @@ from runner.ledger.records import (
 from runner.ledger.results import Results
 from runner.ledger.runs import Runs, RunStatistics
 from runner.ledger.scheduler import Scheduler, SchedulerHeartbeat
+from runner.ledger.warehouses import KnownRelation, KnownWarehouse, Warehouses
 from runner.ledger.windows import Windows
 
 __all__ = [
@@ -47,8 +50,11 @@ __all__ = [
     "FilesRead",
     "IndexChange",
     "InputFile",
+    "KnownRelation",
+    "KnownWarehouse",
     "Leases",
     "Ledger",
+    "ModelCode",
     "ModelInputs",
     "ModelRun",
     "ModelWork",
@@ -74,10 +80,12 @@ class Ledger:
         self.results = Results(database)
         self.runs = Runs(database)
         self.windows = Windows(database)
+        self.warehouses = Warehouses(database)
         self.inputs = Inputs(database)
         self.controls = Controls(database)
         self.outbox = Outbox(database)
         self.proofs = Proofs(database)
+        self.codes = Codes(database)
         self.scheduler = Scheduler(database)
         self.maintenance = Maintenance(database)
 

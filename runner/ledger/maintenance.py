@@ -136,14 +136,26 @@ def file_problems(path: Path) -> list[str]:
     return problems + [f"a row of {row[0]} belongs to no row of {row[2]}" for row in dangling]
 
 
+def bound_place(file: Path) -> str | None:
+    """Return which warehouse a ledger's file is about; None: none yet, or it cannot be read."""
+    place = _peeked(file, "select place from warehouses")
+    return str(place) if place is not None else None
+
+
 def file_version(path: Path) -> int | None:
     """Return the version of the tables in a file; None if it has none or cannot be read."""
+    version = _peeked(path, "select version from ledger_version")
+    return version if isinstance(version, int) else None
+
+
+def _peeked(path: Path, query: str) -> object:
+    """Return the first value of a query of a file of whatever version; None if there is none."""
     try:
         with closing(_connected(path)) as connection:
-            row = connection.execute("select version from ledger_version").fetchone()
+            row = connection.execute(query).fetchone()
     except sqlite3.Error:
         return None
-    return int(row[0]) if row and isinstance(row[0], int) else None
+    return row[0] if row else None
 
 
 def _connected(path: Path) -> sqlite3.Connection:

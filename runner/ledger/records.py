@@ -65,6 +65,9 @@ class ModelRun:
     row_count: int | None  # rows that the window holds; None if nothing was published
     code_hash: str | None  # of the code that ran
     reason: str | None = None  # why it failed, in one line
+    published_at: datetime | None = None  # UTC; of the marker of its rows; None: nobody knows
+    is_same: bool = False  # published with the rows that the window had before
+    checks_hash: str | None = None  # of the checks that gave the verdict; None: nobody knows
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,10 @@ class IndexChange:
     whole: Mapping[str, tuple[Span, WindowRecord]] = field(default_factory=dict)  # all there is
     outdated: Mapping[str, Spans] = field(default_factory=dict)  # read what was published again
     late: Mapping[str, Timeline[str]] = field(default_factory=dict)  # have late rows; in words
+    # Of other windows, which have lost rows to a merge; since when (UTC).
+    touched: Mapping[str, Timeline[datetime]] = field(default_factory=dict)
     inputs: FilesRead = field(default_factory=dict)  # of the windows that were worked on
+    relations: Mapping[str, str] = field(default_factory=dict)  # that models have published
 
 
 @dataclass(frozen=True)

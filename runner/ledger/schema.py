@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.ledger.connection import Connection
 from runner.ledger.records import UNFINISHED
 
-VERSION = 4
+VERSION = 5
 
 TABLES = Path(__file__).with_name("tables.sql").read_text()
 
@@ -32,9 +32,21 @@ def version_in(connection: Connection) -> int | None:
     return version
 
 
-# What turns a version into the next one; 4 only adds tables, and leaves alone those that are there.
-# Ledgers that are older than the first are rebuilt.
-_STEPS: Mapping[int, Callable[[Connection], None]] = {3: create_tables}
+def _add_publications(connection: Connection) -> None:
+    """5 knows which publication and checks a window is of, which warehouse, relation: none yet."""
+    instant = connection.dialect.types["instant"]
+    for table in ("model_runs", "model_windows"):
+        connection.change(f"alter table {table} add column published_at {instant}")
+        connection.change(f"alter table {table} add column checks_hash varchar")
+    connection.change("alter table model_runs add column is_same boolean not null default false")
+    create_tables(connection)
+
+
+# What turns a version into the next one. Ledgers that are older than the first are rebuilt.
+_STEPS: Mapping[int, Callable[[Connection], None]] = {
+    3: create_tables,  # 4 only adds tables; those that are there are left alone
+    4: _add_publications,
+}
 
 
 def is_upgradable(version: int) -> bool:

@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS model_runs (
     row_count BIGINT,
     code_hash VARCHAR,
     reason TEXT,
+    published_at {instant},  -- when the invocation that published its rows began
+    is_same BOOLEAN NOT NULL,  -- published with the rows that the window had before
+    checks_hash VARCHAR,  -- of the checks that gave the verdict
     PRIMARY KEY (run, model)
 );
 
@@ -60,7 +63,39 @@ CREATE TABLE IF NOT EXISTS model_windows (
     reason TEXT,
     inputs VARCHAR,  -- digest of what a window failed on
     has_rows BOOLEAN NOT NULL,
+    published_at {instant},  -- of the marker that stands in the warehouse: which publication it is
+    checks_hash VARCHAR,  -- of the checks that gave the verdict; null: nobody knows
     PRIMARY KEY (model, window_start)
+);
+
+-- The warehouse that this ledger is about, as it was when it was last looked at: one row.
+CREATE TABLE IF NOT EXISTS warehouses (
+    place VARCHAR PRIMARY KEY NOT NULL,  -- the file and schema, or what else tells it from others
+    warehouse_id VARCHAR,  -- its own, beside its markers; null: it has none yet
+    stamp VARCHAR,  -- of its file before it was looked at; null: there is none to be seen
+    left_as VARCHAR,  -- the same when a run of ours last ended
+    seen_at {instant}
+);
+
+-- The relation that each model publishes, and a digest of its markers when they were last read:
+-- while both are the same the index is what they say.
+CREATE TABLE IF NOT EXISTS relations (
+    model VARCHAR PRIMARY KEY NOT NULL,
+    relation VARCHAR NOT NULL,
+    markers VARCHAR NOT NULL
+);
+
+-- The codes that nodes have run with, and the texts of what they are made of: to be compared.
+CREATE TABLE IF NOT EXISTS codes (
+    model VARCHAR NOT NULL,
+    code_hash VARCHAR NOT NULL,
+    parts TEXT NOT NULL,  -- by unique id the digest of each node's own code, as JSON
+    recorded_at {instant} NOT NULL,
+    PRIMARY KEY (model, code_hash)
+);
+CREATE TABLE IF NOT EXISTS code_texts (
+    digest VARCHAR PRIMARY KEY NOT NULL,
+    text TEXT NOT NULL
 );
 
 -- Changes of code that a person has found cosmetic: what the old code published is as good.

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
+from uuid import uuid4
 
 from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
@@ -22,6 +23,7 @@ _KINDS = 2**12  # rows are many, and of few kinds
 _FACTS = tuple(field.name for field in fields(WindowRecord))
 _IS_EMPTY = "select not exists (select 1 from runs) and not exists (select 1 from model_windows)"
 _GOOD = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
+_TOUCHED = "a merge has taken rows over from it since it was judged"
 
 Index = Iterable[tuple[str, Timeline[WindowRecord]]]  # models, and what is known of their windows
 
@@ -87,14 +89,19 @@ def _replace(connection: Connection, windows: Index, highest_fence: int) -> None
         _insert(connection, model, timeline)
 
 
+def replace_model(connection: Connection, model: str, timeline: Timeline[WindowRecord]) -> None:
+    """Let a timeline be all that is known of a model, within a transaction of the ledger."""
+    connection.change("delete from model_windows where model = :model", model=model)
+    _insert(connection, model, timeline)
+
+
 def apply_change(connection: Connection, change: IndexChange) -> None:
     """Apply a change within a transaction of the ledger."""
     for model, painted in change.windows.items():
         found = _take_out(connection, model, painted.covered)
-        _insert(connection, model, found.painted(painted))
+        _insert(connection, model, found.painted(_still_published(painted, found)))
     for model, part in change.whole.items():
-        connection.change("delete from model_windows where model = :model", model=model)
-        _insert(connection, model, Timeline([part]))
+        replace_model(connection, model, Timeline([part]))
     for model, spans in change.outdated.items():
         found = _take_out(connection, model, spans)
         _insert(connection, model, found.changed(spans, _outdated))
@@ -103,14 +110,52 @@ def apply_change(connection: Connection, change: IndexChange) -> None:
         for span, why in late:
             found = found.changed(Spans([span]), partial(_outdated, why=why))
         _insert(connection, model, found)
+    for model, touched in change.touched.items():
+        found = _take_out(connection, model, touched.covered)
+        for span, at in touched:
+            found = found.changed(Spans([span]), partial(_touched, at=at))
+        _insert(connection, model, found)
     for model, windows in change.inputs.items():
         write_inputs(connection, model, windows)
+    for model, relation in change.relations.items():
+        # What was read of its markers before no longer tells what they are.
+        connection.change("delete from relations where model = :model", model=model)
+        # Another text each time, so that who has asked the warehouse before sees that it was void.
+        void = f"void {uuid4().hex}"
+        published = {"model": model, "relation": relation, "markers": void}
+        connection.insert("relations", [published])
+
+
+def _still_published(
+    painted: Timeline[WindowRecord], before: Timeline[WindowRecord]
+) -> Timeline[WindowRecord]:
+    """Return what is painted with the publications that stand: a failure takes none away.
+
+    Judged again, a publication is as outdated as it was.
+    """
+    for span, record in painted:
+        for piece, old in before.touching(span):
+            if record.published_at is None:
+                kept = partial(replace, published_at=old.published_at)
+            elif record.published_at == old.published_at and old.is_outdated:
+                kept = partial(_outdated, why=old.reason)
+            else:
+                continue
+            painted = painted.changed(Spans([piece]) & Spans([span]), kept)
+    return painted
 
 
 def _outdated(record: WindowRecord, why: str | None = None) -> WindowRecord:
     """Return the record as outdated, ``why`` unless there is something worse to say of it."""
     reason = why if why is not None and record.standing in _GOOD else record.reason
     return replace(record, is_outdated=True, reason=reason)
+
+
+def _touched(record: WindowRecord, at: datetime) -> WindowRecord:
+    """Return the record of rows that have changed since they were judged: that is to do again."""
+    if not record.has_rows or record.standing is WorkResult.FAILED:
+        return replace(record, published_at=at)
+    return replace(record, standing=WorkResult.PUBLISHED, reason=_TOUCHED, published_at=at)
 
 
 def _take_out(connection: Connection, model: str, spans: Spans) -> Timeline[WindowRecord]:

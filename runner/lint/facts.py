@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -12,6 +12,7 @@ from jinja2 import Environment, TemplateError, nodes
 from runner.lint.source import Source
 
 _QUERIES = ("view", "ephemeral")  # they hold no rows of their own
+_WINDOWED = ("overwrite_window", "merge")  # strategies that replace windows
 _STATED = ("materialized", "incremental_strategy", "event_time", "version_column")
 
 
@@ -28,6 +29,7 @@ class Facts:
     # Name → event time; a mapping has no hash.
     windowed_parents: Mapping[str, str] = field(default_factory=dict, hash=False)
     reaches_in_window: bool = False  # whether a macro that it calls does, by the last parse
+    hooks: tuple[tuple[str, bool], ...] = ()  # SQL, and whether it runs in the transaction
     readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
     is_whole: bool = False  # whether the folder's config is in it too; else only the text's own
 
@@ -37,6 +39,11 @@ class Facts:
         if self.materialized is None:  # only the folder's config knows
             return bool(self.incremental_strategy or self.event_time)
         return self.materialized == "incremental"
+
+    @property
+    def is_windowed(self) -> bool:
+        """True if each window is replaced and judged in one transaction."""
+        return self.incremental_strategy in _WINDOWED and self.event_time is not None
 
     @property
     def is_read_on(self) -> bool:
@@ -59,7 +66,19 @@ class Facts:
         key = said.get("unique_key")
         if key and isinstance(key, (str, list, tuple)):
             changes["unique_key"] = (key,) if isinstance(key, str) else tuple(map(str, key))
+        # dbt adds a model's hooks to those of its folder.
+        stated = (hook for name in ("pre_hook", "post_hook") for hook in _hooks(said.get(name)))
+        changes["hooks"] = tuple(dict.fromkeys((*self.hooks, *stated)))
         return replace(self, **changes)
+
+
+def _hooks(said: Any) -> Iterator[tuple[str, bool]]:
+    """Yield what a config() says of hooks: one or several, each a text or a mapping."""
+    for hook in said if isinstance(said, (list, tuple)) else [said]:
+        if isinstance(hook, str):
+            yield hook, True
+        elif isinstance(hook, dict):
+            yield str(hook.get("sql", "")), bool(hook.get("transaction", True))
 
 
 def _constant_keywords(code: str) -> dict[str, Any]:

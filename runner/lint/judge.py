@@ -35,6 +35,7 @@ _ALL: tuple[_Check, ...] = (
     windows.closed_window,
     windows.parent_without_window,
     texts.not_understood,
+    texts.hook_outside,
 )
 
 

@@ -70,6 +70,7 @@ def known_facts(project: Project) -> dict[str, Facts]:
             keys=declared.keys,
             windowed_parents=parents,
             reaches_in_window=declared.reaches_in_window,
+            hooks=declared.hooks,
             readers=readers.get(node.unique_id, ()),
             is_whole=True,
         )

@@ -56,6 +56,9 @@ _RULES = (
     Rule("DB09", "not judged", Severity.WARN,
          "what makes it unfit for replay is not seen",
          "replay it with runner prove"),
+    Rule("DB10", "hook outside the transaction", Severity.ERROR,
+         "it changes rows after they are judged, or leaves rows that nothing has judged",
+         "let it run inside and commit nothing, or hang it on on-run-start or on-run-end"),
 )  # fmt: skip
 
 RULES: Mapping[str, Rule] = {rule.code: rule for rule in _RULES}

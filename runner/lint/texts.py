@@ -32,6 +32,8 @@ _JINJA_CLOCKS = frozenset({"run_started_at", "invocation_id", "current_timestamp
 _PYTHON_CLOCK = re.compile(r"\.\s*(now|utcnow|today)\s*\(|\btime\.(time)\s*\(")
 _PLACES = frozenset({"database", "schema"})  # of a relation
 _TABLES = frozenset({"identifier", "name", "table"})
+_OUTSIDE = frozenset({"before_begin", "after_commit"})  # dbt's, around the SQL of a hook
+_ENDS = frozenset({"begin", "commit", "end", "rollback", "abort"})  # or begin, a transaction
 _OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a window runs again
 
 
@@ -165,6 +167,26 @@ def not_understood(source: Source, facts: Facts) -> Iterator[Spot]:
     if not source.trees:
         silent = "DB06 to DB08 were" if facts.is_replaced else "DB06 was"
         yield Spot("DB09", 0, 0, f"SQL that the parser does not understand, so {silent} not judged")
+
+
+def hook_outside(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB10: find hooks of a windowed model that run outside its transaction, or end it."""
+    if not facts.is_windowed:
+        return
+    called = {name for tag in source.tags if tag.call == "config" for name in tag.names}
+    words = [word for sql, _ in facts.hooks for word in _transaction_words(Source(sql))]
+    if called & _OUTSIDE or not all(is_inside for _, is_inside in facts.hooks):
+        yield Spot("DB10", *_config_place(source), "a hook outside the transaction")
+    elif words:
+        yield Spot("DB10", *_config_place(source), f"a hook with {words[0]}")
+
+
+def _transaction_words(source: Source) -> Iterator[str]:
+    """Yield the statements of a hook that begin or end a transaction."""
+    words = [";", *(token.text.lower() for token in source.tokens), ""]
+    for before, word, after in zip(words, words[1:], words[2:], strict=False):
+        if before == ";" and (word in _ENDS or (word, after) == ("start", "transaction")):
+            yield word
 
 
 def _config_place(source: Source) -> tuple[int, int]:

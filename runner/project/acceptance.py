@@ -12,13 +12,17 @@ from runner.ledger import Ledger
 from runner.project.manifest import Project
 
 
-def equal_hashes(current: str, accepted: Iterable[tuple[str, str]]) -> frozenset[str]:
+def equal_hashes(
+    current: str, accepted: Iterable[tuple[str, str]], plain: str | None = None
+) -> frozenset[str]:
     """Return the hashes of code as good as the current one: itself, and what was accepted.
 
-    >>> sorted(equal_hashes("c", [("a", "b"), ("b", "c"), ("x", "y")]))
-    ['a', 'b', 'c']
+    ``plain`` is what a plain ``dbt build`` calls it.
+
+    >>> sorted(equal_hashes("c", [("a", "b"), ("b", "c"), ("x", "y")], "plain:c"))
+    ['a', 'b', 'c', 'plain:c']
     """
-    equal = {current}
+    equal = {current} if plain is None else {current, plain}
     pairs = list(accepted)
     while older := {old for old, new in pairs if new in equal} - equal:
         equal |= older
@@ -44,8 +48,8 @@ def accept_code(model: str, project: Project, ledger: Ledger, now: datetime) -> 
             )
             hint = f"name the models that read it, {', '.join(readers)}" if readers else ""
         raise UsageError(f"{model} {what}: {hint or 'see runner list and runner dag'}")
-    current = windowed[model].code_hash
-    equal = equal_hashes(current, ledger.windows.get_accepted_changes().get(model, ()))
+    current, plain = windowed[model].code_hash, windowed[model].plain_code
+    equal = equal_hashes(current, ledger.windows.get_accepted_changes().get(model, ()), plain)
     records = ledger.windows.get_records().get(model, Timeline())
     published = [record for _, record in records if record.standing is not WorkResult.FAILED]
     others = {record.code_hash for record in published if record.code_hash} - equal

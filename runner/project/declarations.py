@@ -10,8 +10,11 @@ from runner.core.graph import walk
 
 # Tests that say which columns are a key, and the argument that names them.
 _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combination_of_columns"}
+# As dbt writes them, and as it keeps them.
+_HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 
 Keys = tuple[tuple[str, ...], ...]
+Hooks = tuple[tuple[str, bool], ...]  # SQL, and whether it runs in its model's transaction
 
 
 def says_when_loaded(source: Mapping[str, Any]) -> bool:
@@ -49,6 +52,7 @@ class Declared:
     version_column: str | None
     keys: Keys  # columns that a test says are unique
     reaches_in_window: bool  # whether its SQL, or a macro that it calls, calls in_window
+    hooks: Hooks = ()  # its own and its folder's
 
     @classmethod
     def from_raw(cls, raw: Mapping[str, Any], macros: Mapping[str, Any], keys: Keys | None) -> Self:
@@ -63,13 +67,18 @@ class Declared:
             version_column=config.get("version_column"),
             keys=keys or (),
             reaches_in_window=_reaches_in_window(raw, macros),
+            hooks=tuple(
+                (hook["sql"], bool(hook["transaction"]))
+                for name in _HOOKS
+                for hook in config.get(name) or ()
+            ),
         )
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """The one way back from what was kept as JSON."""
-        keys = tuple(tuple(key) for key in row["keys"])
-        return cls(**{**row, "unique_key": tuple(row["unique_key"]), "keys": keys})
+        pairs = {name: tuple(tuple(one) for one in row[name]) for name in ("keys", "hooks")}
+        return cls(**{**row, "unique_key": tuple(row["unique_key"]), **pairs})
 
 
 def tested_keys(manifest: Mapping[str, Any]) -> dict[str, Keys]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,12 +18,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 
 from runner.core.errors import ProjectError
+from runner.project.hashes import PACKAGES
 
 # Keys of dbt_project.yml that name folders, and dbt's defaults.
 _KINDS = ("model", "macro", "seed", "snapshot", "test")
 _FOLDERS = {f"{kind}-paths": [f"{kind}s"] for kind in _KINDS}
 _NAMES = ("dbt_project", "packages", "dependencies", "package-lock", "selectors")
 _FILES = tuple(f"{name}.yml" for name in _NAMES)
+_TEXTS = (".sql", ".py", ".yml", ".yaml")
+_ENV_VAR = re.compile(r"""\benv_var\(\s*['"]([^'"]+)""")
+_DBT = Path(__file__).parent.parent / "dbt"
+_COMPILERS = (_DBT / "meaning.py", _DBT / "symbolic.py")
 _ZONE_HINT = "write vars: {timezone: America/New_York} into dbt_project.yml"
 
 
@@ -43,6 +50,25 @@ def fingerprint(project_dir: Path) -> str:
     return digest.hexdigest()
 
 
+def named_environment(project_dir: Path) -> tuple[str, ...]:
+    """Return the names of the environment variables that the project's files and packages name."""
+    found: set[str] = set()
+    for path in _files(project_dir):
+        if path.suffix in _TEXTS:
+            with suppress(OSError):
+                found.update(_ENV_VAR.findall(path.read_text(encoding="utf-8", errors="replace")))
+    return tuple(sorted(found))
+
+
+def environment_of(names: Iterable[str]) -> dict[str, str | None]:
+    """Return digests of environment variables, which may be secret; None: it is not set."""
+    values = {name: os.environ.get(name) for name in names}
+    return {
+        name: None if value is None else hashlib.sha256(value.encode()).hexdigest()[:16]
+        for name, value in values.items()
+    }
+
+
 def project_zone(project_dir: Path) -> ZoneInfo:
     """Return the project var ``timezone``; :class:`ProjectError` if it is missing or no zone."""
     project = _read(project_dir)
@@ -56,6 +82,13 @@ def project_zone(project_dir: Path) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
         raise ProjectError(f"there is no time zone {name!r}: {_ZONE_HINT}") from error
+
+
+def project_vars(project_dir: Path) -> Mapping[str, Any]:
+    """Return the vars that ``dbt_project.yml`` sets for the project, as they are written."""
+    project = _read(project_dir)
+    variables = project.get("vars") or {}
+    return {**variables, **(variables.get(project["name"]) or {})}
 
 
 def model_text(path: Path) -> str:
@@ -83,6 +116,7 @@ def _read(project_dir: Path) -> Mapping[str, Any]:
 
 def _files(project_dir: Path) -> Iterator[Path]:
     yield from sorted(Path(__file__).parent.glob("*.py"))  # what is kept is what they read
+    yield from _COMPILERS
     for path in (*(project_dir / name for name in _FILES), profiles_file(project_dir)):
         if path.is_file():
             yield path
@@ -92,8 +126,14 @@ def _files(project_dir: Path) -> Iterator[Path]:
             if _holds_jinja(folder):
                 message = f"{key} in dbt_project.yml holds Jinja, {folder!r}: write a plain path"
                 raise ProjectError(message)
-            found = (project_dir / folder).rglob("*")
-            yield from sorted(path for path in found if path.is_file())
+            yield from _files_in(project_dir / folder)
+    installed = project.get("packages-install-path") or PACKAGES
+    if not _holds_jinja(installed):
+        yield from _files_in(project_dir / installed)
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def profiles_file(project_dir: Path) -> Path:

@@ -1,52 +1,124 @@
-"""Hash the code that a model's rows depend on; it is recorded with every published window.
+"""Digest the code that a node's rows depend on; it is recorded with every published window.
 
-A hash covers the model's SQL, its config, the project's macros that it reaches and, through
-:func:`combined_hash`, the views that it reads. Daybreak's own macros and dbt's stay out: an
-upgrade must not make every window look old.
+What is a node's own: the meaning of its compiled SQL and hooks (see :mod:`runner.dbt.symbolic`),
+the config that shapes rows and, if it has windows, the zone that they are cut in; of a seed its
+file. :func:`combined_hash` adds what it reads that has no windows.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runner.core.graph import walk
+from runner.dbt.protocol import CompiledNode
 
-# Settings of a model that never change its rows.
-_COSMETIC_CONFIG = frozenset({"access", "description", "docs", "group", "meta", "tags"})
+# Settings that never change a row of a window; hooks count as what they compile to.
+_COSMETIC_CONFIG = frozenset(
+    {
+        "access", "alias", "begin", "database", "description", "docs", "enabled", "freshness",
+        "grants", "group", "meta", "packages", "persist_docs", "post-hook", "post_hook", "pre-hook",
+        "pre_hook", "schema", "tags",
+    }
+)  # fmt: skip
+_HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
+_SAME_ROWS = ("view", "ephemeral", "table")  # of the same query
+PACKAGES = "dbt_packages"  # where dbt installs them, unless the project says otherwise
 _OWN_MACROS = "macros/daybreak/"
+_SHORT = 16
 
 
-def own_code_hash(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> str:
-    """Digest a model's SQL, config and the project's macros that it reaches."""
-    config = raw.get("unrendered_config") or {}
-    parts = [
-        raw["raw_code"].strip(),
-        json.dumps({k: v for k, v in config.items() if k not in _COSMETIC_CONFIG}, sort_keys=True),
-        *_macro_sources(raw["depends_on"].get("macros", ()), raw["package_name"], macros),
-    ]
-    return _digest(parts)
+@dataclass(frozen=True)
+class Code:
+    """What is a node's own of its code."""
+
+    digest: str
+    text: str  # for a person
 
 
-def combined_hash(own: str, parents: Iterable[str]) -> str:
-    """Return the hash of a model that reads views: its own if it reads none."""
-    read = sorted(parents)
+def own_code(
+    raw: Mapping[str, Any],
+    compiled: CompiledNode | None,
+    macros: Mapping[str, Any],
+    zone: str | None,
+) -> Code:
+    """Tell a model or snapshot; ``zone`` is that of its windows.
+
+    What no engine has compiled is told by its raw text and the macros that it reaches.
+    """
+    settings = _settings(raw)
+    if zone is not None:
+        settings["timezone"] = zone
+    head = [f"-- {name}: {json.dumps(value)}" for name, value in sorted(settings.items())]
+    if compiled is not None:
+        return Code(_digest([compiled.meaning, *head]), "\n".join([*head, "", compiled.text, ""]))
+    written = raw.get("unrendered_config") or {}
+    hooks = [json.dumps(written[name]) for name in _HOOKS if written.get(name)]
+    texts = [raw["raw_code"].strip(), *hooks, *_macro_sources(raw, macros)]
+    return Code(_digest([*texts, *head]), "\n".join([*head, "", *texts, ""]))
+
+
+def seed_code(raw: Mapping[str, Any], project_dir: Path) -> Code:
+    """Tell a seed: the digest of its file, and how it is read."""
+    checksum = raw.get("checksum") or {}
+    digest = checksum.get("checksum", "")
+    if checksum.get("name") != "sha256":  # of a large file dbt knows only where it is
+        installed = project_dir / PACKAGES / raw["package_name"]
+        file = (installed if installed.is_dir() else project_dir) / raw["original_file_path"]
+        try:
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError:  # gone: dbt will say so
+            digest = ""
+    settings = sorted(_settings(raw).items())
+    head = [f"-- {name}: {json.dumps(value)}" for name, value in settings]
+    text = [*head, f"-- {raw['original_file_path']}: sha256 {digest}", ""]
+    return Code(_digest([digest, *head]), "\n".join(text))
+
+
+def combined_hash(own: str, parents: Mapping[str, str]) -> str:
+    """Return the hash of what reads nodes without windows, by unique id; its own if none."""
+    read = [f"{unique_id} {code}" for unique_id, code in sorted(parents.items())]
     return _digest([own, *read]) if read else own
 
 
-def _macro_sources(
-    reached: Iterable[str], package: str, macros: Mapping[str, Any]
-) -> Iterator[str]:
+def _settings(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config that somebody has written, as it is rendered: no default of a dbt."""
+    written, rendered = raw.get("unrendered_config") or {}, raw.get("config") or {}
+    found = {
+        name: _as_written(value, rendered.get(name, value))
+        for name, value in written.items()
+        if name not in _COSMETIC_CONFIG
+    }
+    if found.get("materialized") in _SAME_ROWS:
+        del found["materialized"]
+    event_time_as = (rendered.get("meta") or {}).get("event_time_as")
+    return found if event_time_as is None else {**found, "event_time_as": event_time_as}
+
+
+def _as_written(written: Any, rendered: Any) -> Any:
+    if isinstance(written, Mapping) and isinstance(rendered, Mapping):
+        return {key: _as_written(value, rendered.get(key)) for key, value in written.items()}
+    return rendered
+
+
+def _macro_sources(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> list[str]:
     def own(unique_ids: Iterable[str]) -> list[str]:
+        package = raw["package_name"]
         return [i for i in unique_ids if i in macros and macros[i]["package_name"] == package]
 
-    found = walk(own(reached), lambda macro: own(macros[macro]["depends_on"]["macros"]))
-    for unique_id in sorted(found):
-        if not macros[unique_id]["original_file_path"].startswith(_OWN_MACROS):
-            yield macros[unique_id]["macro_sql"].strip()
+    reached = own(raw["depends_on"].get("macros", ()))
+    closure = walk(reached, lambda macro: own(macros[macro]["depends_on"]["macros"]))
+    found = (macros[unique_id] for unique_id in sorted(closure))
+    return [
+        macro["macro_sql"].strip()
+        for macro in found
+        if not macro["original_file_path"].startswith(_OWN_MACROS)
+    ]
 
 
 def _digest(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_SHORT]

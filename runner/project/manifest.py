@@ -20,13 +20,22 @@ from zoneinfo import ZoneInfo
 from runner.core.errors import ProjectError
 from runner.core.graph import depths, walk
 from runner.core.windows import Grain
-from runner.dbt.protocol import Description
+from runner.dbt.protocol import Description, Target
+from runner.dbt.target import target_of
+from runner.project.checks_hash import checks_hashes
 from runner.project.declarations import Declared, location_of, says_when_loaded, tested_keys
-from runner.project.files import model_text, project_zone
-from runner.project.hashes import combined_hash, own_code_hash
+from runner.project.files import (
+    environment_of,
+    model_text,
+    named_environment,
+    project_vars,
+    project_zone,
+)
+from runner.project.hashes import Code, combined_hash, own_code, seed_code
 
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
 _NOT_STORED = ("view", "ephemeral")
+_CODES = "code.json"  # beside the kept project: read only to compare
 
 
 @dataclass(frozen=True)
@@ -40,13 +49,19 @@ class Node:
     parents: tuple[str, ...]  # unique ids
     grain: Grain | None = None  # of a windowed model, else None
     begin: date | None = None  # of a windowed model: its first window, in the project's zone
-    code_hash: str = ""  # of a model: raw SQL, config and the project's macros it reaches
+    code_hash: str = ""  # of a model, seed or snapshot: its code, and that behind it
+    own_code: str = ""  # of the same: the digest of what is its own of that
+    code_parents: tuple[str, ...] | None = None  # unique ids that its SQL reads; None: all parents
+    plain_code: str | None = None  # what a plain `dbt build` of this code writes into its markers
+    why_raw: str | None = None  # why its raw text stands for its code; None: it does not
+    checks_hash: str | None = None  # of a model: of all that judges it; empty: nothing does
     attached_to: str | None = None  # of a generic test: the unique id of its model
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
     is_marked_as_gate: bool = False  # of a test: says it is one, whatever it judges
     is_singular: bool = False  # of a test: a query of its own
     check: str | None = None  # of a generic test: which
     reads_windows: bool = False  # whether a windowed model is among its ancestors
+    relation: str | None = None  # of what holds rows: schema.identifier, in its database
     location: str | None = None  # of a source or seed: its files; None: not to be seen
     declared: Declared | None = None  # of a model of the project itself, not of a package
     says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
@@ -77,9 +92,12 @@ class Project:
     nodes: Mapping[str, Node]  # by unique id
     selections: Mapping[str, tuple[str, ...]]  # a selection in dbt's syntax → unique ids
     fingerprint: str  # of the files it was parsed from
-    warehouse: Path | None = None  # the DuckDB file that dbt's target writes; None: no such file
+    target: Target = field(default_factory=Target)
+    environment: Mapping[str, str | None] = field(default_factory=dict)  # that it names; digests
     # Of models as they were parsed, if they may be edited meanwhile; by path in the project.
     texts: Mapping[str, str] = field(default_factory=dict)
+    # Texts of code by `own_code`, after a parse; kept apart, as few commands read them.
+    codes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_description(
@@ -89,13 +107,20 @@ class Project:
 
         Raises :class:`ProjectError` if the project's time zone is missing or unknown.
         """
-        nodes = {node.unique_id: node for node in _nodes(description.manifest)}
+        zone = project_zone(project_dir)
+        codes = dict(_codes(description, project_dir, zone))
+        checks = checks_hashes(
+            description.manifest, project_vars(project_dir), project_dir, description.reads
+        )
+        nodes = {node.unique_id: node for node in _nodes(description, codes, checks)}
         return cls(
-            zone=project_zone(project_dir),
+            zone=zone,
             nodes=completed(nodes),
             selections=description.selections,
             fingerprint=fingerprint,
-            warehouse=description.warehouse,
+            target=description.target,
+            environment=environment_of(named_environment(project_dir)),
+            codes={code.digest: code.text for code in codes.values()},
         )
 
     @classmethod
@@ -108,10 +133,22 @@ class Project:
                 nodes={row["unique_id"]: _node_from_row(row) for row in kept["nodes"]},
                 selections={key: tuple(ids) for key, ids in kept["selections"].items()},
                 fingerprint=kept["fingerprint"],
-                warehouse=Path(kept["warehouse"]) if kept["warehouse"] else None,
+                target=target_of(kept["target"]),
+                environment=kept["environment"],
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # a cache: whatever is wrong with it, a parse makes it anew
+
+    def is_current(self, fingerprint: str) -> bool:
+        """Return whether the project's files and the environment are as when it was parsed."""
+        return self.fingerprint == fingerprint and self.environment == environment_of(
+            self.environment
+        )
+
+    @property
+    def warehouse(self) -> Path | None:
+        """The DuckDB file that dbt's target writes; None: no file that can be seen."""
+        return self.target.file
 
     def with_texts(self, project_dir: Path) -> Self:
         """Return the same with the models' texts, to go on with while files are edited."""
@@ -125,16 +162,36 @@ class Project:
     def save(self, path: Path) -> None:
         """Keep it for commands that only look; replaced at once, never half written."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}")  # two may save at once
+        if self.codes:
+            _write(path.with_name(_CODES), self.codes)
         kept = {
             "zone": self.zone.key,
             "nodes": [asdict(node) for node in self.nodes.values()],
             "selections": self.selections,
             "fingerprint": self.fingerprint,
-            "warehouse": self.warehouse,
+            "target": asdict(self.target),
+            "environment": self.environment,
         }
-        unfinished.write_text(json.dumps(kept, default=str))
-        unfinished.replace(path)
+        _write(path, kept)
+
+    def code_texts(self, path: Path) -> Mapping[str, str]:
+        """Return the texts of nodes' own code by digest, as :meth:`save` kept them at a path."""
+        if self.codes:
+            return self.codes
+        try:
+            found: dict[str, str] = json.loads(path.with_name(_CODES).read_text())
+        except (OSError, ValueError):
+            return {}  # a cache too
+        return found
+
+    def code_behind(self, node: Node) -> Iterator[Node]:
+        """Return a node and what it reads that has no windows: whose code its hash covers."""
+
+        def onward(unique_id: str) -> Iterator[str]:
+            found = self.nodes[unique_id]
+            return (p for p in _read(found) if p in self.nodes and _is_code(self.nodes[p]))
+
+        return (self.nodes[unique_id] for unique_id in walk([node.unique_id], onward))
 
     def read_by(self, node: Node) -> Iterator[Node]:
         """Return what a node reads, as far as models with windows, sources and seeds."""
@@ -175,14 +232,31 @@ class Project:
         return nodes
 
 
-def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
-    macros = manifest["macros"]
+def _codes(
+    description: Description, project_dir: Path, zone: ZoneInfo
+) -> Iterator[tuple[str, Code]]:
+    """Yield what is each node's own of its code, by unique id."""
+    manifest = description.manifest
+    for unique_id, raw in manifest["nodes"].items():
+        if raw["resource_type"] == "seed":
+            yield unique_id, seed_code(raw, project_dir)
+        elif raw["resource_type"] in ("model", "snapshot"):
+            compiled = description.compiled.get(unique_id)
+            windows = zone.key if _grain(raw) else None
+            yield unique_id, own_code(raw, compiled, manifest["macros"], windows)
+
+
+def _nodes(
+    description: Description, codes: Mapping[str, Code], checks: Mapping[str, str]
+) -> Iterator[Node]:
+    manifest, macros = description.manifest, description.manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
     keys = tested_keys(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
             config, kind, grain = raw.get("config") or {}, raw["resource_type"], _grain(raw)
             is_own = kind == "model" and raw["package_name"] == own_package
+            code, compiled = codes.get(unique_id), description.compiled.get(unique_id)
             yield Node(
                 unique_id=unique_id,
                 name=raw["name"],
@@ -191,16 +265,29 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[Node]:
                 parents=tuple(raw.get("depends_on", {}).get("nodes", ())),
                 grain=grain,
                 begin=_begin(raw) if grain else None,
-                code_hash=own_code_hash(raw, macros) if kind == "model" else "",
+                code_hash=code.digest if code else "",
+                own_code=code.digest if code else "",
+                code_parents=compiled.reads if compiled else None,
+                plain_code=compiled.plain if compiled else None,
+                why_raw=compiled.why_not if compiled else None,
+                checks_hash=checks.get(unique_id),
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_marked_as_gate(raw),
                 is_marked_as_gate=_is_marked_as_gate(raw),
                 is_singular=kind == "test" and not raw.get("test_metadata"),
                 check=_check_name(raw),
+                relation=_relation(raw),
                 location=location_of(raw),
                 says_when_loaded=kind == "source" and says_when_loaded(raw),
                 declared=Declared.from_raw(raw, macros, keys.get(unique_id)) if is_own else None,
             )
+
+
+def _relation(raw: Mapping[str, Any]) -> str | None:
+    is_stored = raw["resource_type"] in ("model", "seed", "snapshot")
+    if not is_stored or (raw.get("config") or {}).get("materialized") == "ephemeral":
+        return None
+    return f"{raw.get('schema')}.{raw.get('alias') or raw['name']}"
 
 
 def _grain(raw: Mapping[str, Any]) -> Grain | None:
@@ -248,12 +335,13 @@ def completed(nodes: Mapping[str, Node]) -> dict[str, Node]:
     for unique_id in depths({node.unique_id: node.parents for node in nodes.values()}):
         node = nodes[unique_id]
         above = [made[parent] for parent in node.parents if parent in made]
-        # The SQL of a view makes its readers' rows too.
-        views = [p.code_hash for p in above if not p.is_stored] if node.kind == "model" else []
+        read = _read(node)
+        behind = {p.unique_id: p.code_hash for p in above if p.unique_id in read and _is_code(p)}
+        has_code = node.kind in ("model", "snapshot")
         judged = nodes.get(node.attached_to or "")
         made[unique_id] = replace(
             node,
-            code_hash=combined_hash(node.code_hash, views),
+            code_hash=combined_hash(node.code_hash, behind) if has_code else node.code_hash,
             # A gate on a model without windows is judged after it, like any other test.
             is_gate=node.is_gate and judged is not None and judged.is_windowed,
             reads_windows=any(parent.is_windowed or parent.reads_windows for parent in above),
@@ -261,12 +349,29 @@ def completed(nodes: Mapping[str, Node]) -> dict[str, Node]:
     return {unique_id: made[unique_id] for unique_id in nodes}
 
 
+def _read(node: Node) -> tuple[str, ...]:
+    """Return what a node's code reads; a comment may name more, for a check."""
+    return node.parents if node.code_parents is None else node.code_parents
+
+
+def _is_code(node: Node) -> bool:
+    """Return whether a node's code makes its readers' rows: what has windows is published."""
+    return bool(node.code_hash) and not node.is_windowed
+
+
+def _write(path: Path, kept: object) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")  # two may save at once
+    unfinished.write_text(json.dumps(kept, default=str))
+    unfinished.replace(path)
+
+
 def _node_from_row(row: Mapping[str, Any]) -> Node:
-    begin, declared = row["begin"], row["declared"]
+    begin, declared, read = row["begin"], row["declared"], row["code_parents"]
     return Node(
         **{
             **row,
             "parents": tuple(row["parents"]),
+            "code_parents": None if read is None else tuple(read),
             "grain": Grain(row["grain"]) if row["grain"] else None,
             "begin": date.fromisoformat(begin) if begin else None,
             "declared": Declared.from_row(declared) if declared else None,

@@ -65,6 +65,15 @@ class Pipeline:
         }
 
     @cached_property
+    def checks(self) -> Mapping[str, tuple[Node, ...]]:
+        """All that judges each data node, its gates included."""
+        gates = grouped((node.attached_to, node) for node in self.nodes if node.is_gate)
+        return {
+            node.name: (*gates.get(node.unique_id, ()), *self.later_tests[node.name])
+            for node in self.data_nodes
+        }
+
+    @cached_property
     def tested_with(self) -> Mapping[str, frozenset[str]]:
         """The other data nodes that the tests of a data node read."""
         return {

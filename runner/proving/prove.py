@@ -107,9 +107,9 @@ def _warehouse(request: ProofRequest) -> Path:
 
 
 def _require_copy(described: Description, folder: Scratch) -> None:
-    if described.warehouse != folder.work:
+    if described.target.file != folder.work:
         raise UsageError(
-            f"dbt would replay in {described.warehouse or 'another database'} and not in the "
+            f"dbt would replay in {described.target.file or 'another database'} and not in the "
             f"scratch copy: let profiles.yml say `path:` of a DuckDB file in the target that is "
             "used"
         )

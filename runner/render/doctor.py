@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.doctor.checks import Diagnosis, Health
 from runner.doctor.rebuild import Rebuilt
+from runner.doctor.verification import DifferentWindow, Verification
 from runner.ledger import FileSize
 from runner.render.columns import Column, Table
 from runner.render.terminal import Terminal
@@ -48,6 +49,40 @@ def rebuilt_page(done: Rebuilt) -> str:
         "next      runner plan",
     ]
     return "\n".join(lines)
+
+
+def verification_page(found: Verification) -> str:
+    """Show how many windows were compared, and each whose rows are not those published."""
+    count, models = sum(found.compared.values()), len(found.compared)
+    head = f"{found.pipeline}: {counted(count, 'window')} of {counted(models, 'model')} compared"
+    if not found.different:
+        return f"{head}, all hold what was published"
+    wrong = counted(len(found.different), "window")
+    lines = [f"{head}, {wrong} not as published", "", DIFFERENT.text(found.different), ""]
+    if any(one.published is not None for one in found.different):
+        lines.append(f"next: runner backfill {found.pipeline} --reprocess stale")
+    return "\n".join(lines).rstrip()
+
+
+def verification_record(found: Verification) -> dict[str, Any]:
+    """Return what was compared, and what differs, for JSON."""
+    different = DIFFERENT.records(found.different)
+    return {"pipeline": found.pipeline, "compared": dict(found.compared), "different": different}
+
+
+def _what_differs(one: DifferentWindow) -> str:
+    if one.published is None:
+        return "nothing was published there"
+    return "number of rows" if one.published != one.found else "contents"
+
+
+DIFFERENT = Table(
+    Column("model", heading="model"),
+    Column("window", heading="window"),
+    Column("published", heading="published"),
+    Column("found", heading="found"),
+    Column("differs", _what_differs, "what differs"),
+)
 
 
 def pruned_page(

@@ -17,7 +17,7 @@ from runner.core.windows import Calendar
 from runner.project.pipelines import Pipeline
 from runner.render.columns import Column, Table, table, verdict_columns
 from runner.render.proofs import proofs_in_words, proofs_record
-from runner.render.words import held_in_words, late_gate_in_words
+from runner.render.words import counted, held_in_words, late_gate_in_words
 
 _AS_IT_SHOULD_BE = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED)
 _WORK = "what, windows, count, why, models"  # headings of what runs and of what does not
@@ -82,6 +82,9 @@ def plan_text(pipeline: Pipeline, plan: Plan) -> str:
     wrong = [found for model in plan.models for found in _wrong_ranges(model)]
     parts = [range_table(plan.calendar).text(wrong)] if wrong else []
     parts.append(_work(plan))
+    if plan.spared:
+        count = counted(sum(map(plan.calendar.count, plan.spared)), "window")
+        parts.append(f"{count} spared: what they read was published again with the same rows")
     if pipeline.late_gates:
         parts.append("\n".join(map(late_gate_in_words, pipeline.late_gates)))
     return "\n\n".join(parts)
@@ -93,6 +96,7 @@ def plan_record(
     """Return every model's windows by status, what would run and what would not, for JSON."""
     spans = span_columns(plan.calendar)
     ranges, chunks, skips = range_table(plan.calendar), _chunk_table(plan), _skip_table(plan)
+    spans_of_spans = span_columns(plan.calendar, span_of=lambda span: span)
     held = Table(*spans, Column("parent"), Column("parent_status", "status"))
     record: dict[str, Any] = {
         "models": [
@@ -105,6 +109,7 @@ def plan_record(
         ],
         "chunks": chunks.records(plan.chunks),
         "skipped": skips.records(plan.skipped),
+        "spared": Table(*spans_of_spans).records(plan.spared),
         "late_gates": [asdict(late) for late in pipeline.late_gates],
     }
     return record if proofs is None else {**record, "proofs": proofs_record(proofs)}

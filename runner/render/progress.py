@@ -77,6 +77,10 @@ class ProgressDisplay(Observer):
             known = counted(windows, "published window")
             self._print(f"the ledger knew nothing: {known} taken from the warehouse's markers")
 
+    def noticed(self, line: str) -> None:
+        """Say what was changed in the warehouse behind the runner's back."""
+        self._print(f"the warehouse was changed: {line}")
+
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:
         """Say what will run, and what is left alone and why."""
         self._bar.update(self._task, total=plan.window_count, description="starting dbt")
@@ -106,11 +110,15 @@ class ProgressDisplay(Observer):
         if WindowStatus.BLOCKED in statuses:
             return f" (runner retry {self._pipeline.name} tries again what is blocked)"
         if statuses and statuses <= {WindowStatus.SUCCESS, WindowStatus.UNCHECKED}:
-            return " (--reprocess all runs them again)"
+            again = "--all judges" if plan.request.judges_only else "--reprocess all runs"
+            return f" ({again} them again)"
         return ""
 
     def _announce_unwindowed(self, plan: Plan, reaches_today: bool) -> None:
         """Say what is not built for every window, and what is not built at all."""
+        if plan.request.judges_only:
+            self._print("only checks are run, nothing is built but what they read alone")
+            return
         select = plan.request.select
         found = [
             node
@@ -155,6 +163,12 @@ class ProgressDisplay(Observer):
         self._last_reason = outcome.reason
         self._settled += 1
         self._bar.update(self._task, completed=self._settled)
+
+    def condemned(self, model: str, span: Span, reason: str | None) -> None:
+        """Say that a window is wrong that does not run."""
+        line = f"{self._where(span)} ... incorrect, though it does not run: {model}"
+        self._print(line, _STYLES[RunState.INCORRECT])
+        self._print(f"{' ' * len(self._where(span))}     {reason}")
 
     def splitting(self, span: Span, reason: str) -> None:
         """Say that a chunk failed and is narrowed down."""

@@ -95,6 +95,12 @@ def done_record(pipeline: Pipeline, done: RunResult) -> dict[str, Any]:
         "plan": plan_record(pipeline, done.plan),
         "runs": window_records(done),
         "counts": Counter(done.states.values()),
+        "condemned": [
+            {"model": model, "window": window.label}
+            for model, spans in done.condemned.items()
+            for span in spans
+            for window in pipeline.calendar.windows(span)
+        ],
         "seconds": done.seconds,
     }
 

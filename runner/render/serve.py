@@ -203,6 +203,9 @@ class _Witness(Observer):
         if windows:
             self._emit("adopted", windows=windows)
 
+    def noticed(self, line: str) -> None:
+        self._emit("changed", what=line)
+
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:  # noqa: ARG002 - for people
         if plan.span is not None:
             self._emit("queued", where=self._where(plan.span), windows=plan.window_count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from runner.core.status import WindowStatus
+from runner.core.status import PLAIN, WindowStatus
 from runner.explain.causes import LineageNode, WindowRange
 from runner.explain.repair import Why, first_step
 from runner.render.columns import Column, Table, table, verdict_columns
@@ -18,7 +18,8 @@ _HASH = 7  # characters that tell two codes apart
 def _code(part: WindowRange) -> str:
     if part.code_hash is None:
         return ""
-    return part.code_hash[:_HASH] + (" (older code)" if part.is_older_code else "")
+    code = part.code_hash.removeprefix(PLAIN)[:_HASH]
+    return f"{code} (older code)" if part.is_older_code else code
 
 
 _PARTS = Table(

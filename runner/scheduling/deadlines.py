@@ -111,7 +111,8 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     plan = conditions.outlook.plan(pipeline.name, awaited)
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
-    absent = having(plan, (WindowStatus.MISSING, WindowStatus.PUBLISHED)) - wrong.covered - running
+    unjudged = having(plan, (WindowStatus.PUBLISHED,))
+    absent = (having(plan, (WindowStatus.MISSING,)) | _never_judged(plan)) - wrong.covered - running
     expected_still = expected(pipeline, awaited)
     waits = pipeline.config.wait_for or pipeline.config.after
     candidates = absent & expected_still if waits else Spans()
@@ -128,7 +129,7 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     incidents = wrong.painted(missed).painted(late)
     # Nor has anything recovered that lies beyond: of a clock that was set back, another `end`.
     beyond = Spans([_EVER]) - Spans([awaited])
-    undecided = (running | absent | beyond) - incidents.covered
+    undecided = (running | absent | unjudged | beyond) - incidents.covered
     return PipelineIncidents(pipeline, incidents, overdue, undecided)
 
 
@@ -140,6 +141,16 @@ def scheduler_in_words(beat: SchedulerHeartbeat | None, now: datetime) -> str | 
         return None
     what = "stopped at" if beat.is_stopped else "not seen since"
     return f"scheduler {what} {beat.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _never_judged(plan: Plan) -> Spans:
+    """Return the published windows that no checks have judged: others than those of today may."""
+    return Spans(
+        span
+        for model in plan.models
+        for span in model.statuses.get(WindowStatus.PUBLISHED, Spans())
+        & model.node.records.where(lambda known: known.standing is WorkResult.PUBLISHED)
+    )
 
 
 def _gone_wrong(pipeline: Pipeline, plan: Plan) -> Timeline[Incident]:

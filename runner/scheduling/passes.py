@@ -29,6 +29,8 @@ from runner.project.pipelines import Pipeline
 from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.selection import Selection, looked_back_at, select_windows
 from runner.scheduling.waiting import Conditions, FindBlocker, Waiting, WorkspaceBlockers
+from runner.warehouse.lock import Access, holder
+from runner.warehouse.reconciliation import is_as_known
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class SchedulerPass:
     fetch: Fetch | None = None  # sends pings
 
     def __post_init__(self) -> None:
+        self._has_asked = False  # once in a pass: whatever runs in it asks again
         self._files_now = self.files_now or self.environment.now
         self._outlook = Outlook(self.workspace, self._now())
         blockers = WorkspaceBlockers(self.workspace, self.engine, self._files_now)
@@ -88,6 +91,26 @@ class SchedulerPass:
             except DaybreakError as error:
                 yield PipelinePass(name, error=error)
 
+    def _reconcile(self, planner: Planner) -> None:
+        """Ask the warehouse what it holds, if it has changed, before windows are selected.
+
+        Who holds it at the moment is not waited for: whatever runs asks again.
+        """
+        if self._has_asked:
+            return
+        self._has_asked = True
+        project, ledger = self.workspace.project(), self.workspace.ledger
+        file, config = project.warehouse, planner.pipeline.config
+        if is_as_known(project, ledger) or (file is not None and holder(file) is not None):
+            return
+        # Only now: most passes have nothing to do, and should be quick.
+        from runner.execution.recovery import reconcile
+
+        access = Access(file, config.lock_timeout, config.timeout, self.environment)
+        with self.observing(planner.pipeline) as observer:
+            if reconcile(project, ledger, self.engine, access, observer):
+                self._outlook.renew(self._outlook.now)
+
     def watch(self, *, as_scheduler: bool) -> WatchReport:
         """Find what should be there after the pass and is not."""
         return watch_pipelines(self._conditions, as_scheduler=as_scheduler)
@@ -103,6 +126,7 @@ class SchedulerPass:
         pause = ledger.controls.get_pause(pipeline.name)
         if pause is not None:
             return replace(found, note=f"paused ({pause.reason})")
+        self._reconcile(planner)
         if changed := planner.changed_inputs(now, self._files_now()):
             self._make_stale(changed)
         choice = select_windows(planner, self._conditions)

@@ -19,9 +19,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
+from typing import TypeVar
 
 from runner.core.environment import Environment
-from runner.core.errors import WarehouseLockedError
+from runner.core.errors import EngineError, WarehouseLockedError
+
+T = TypeVar("T")
+
+_TIMES_ASKED = 3
 
 _FLOCK = struct.Struct("hhqqi0q")  # Linux's struct flock: type, whence, start, length, pid
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.1, 2.0, 1.5  # seconds, seconds, times
@@ -98,6 +103,33 @@ def wait_until_free(
         # Many that wait for one file must not all come back at the same moment.
         environment.sleep(min(left, pause * (0.5 + environment.random() / 2)))
         pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+
+
+@dataclass(frozen=True)
+class Access:
+    """A warehouse that is asked when nobody else holds it, and for how long that may take."""
+
+    file: Path | None  # None: no file that can be seen, so nobody is waited for
+    patience: timedelta
+    timeout: timedelta  # of one question
+    environment: Environment
+    notify: Callable[[Holder], None] = lambda _holder: None
+
+    def wait(self) -> None:
+        """Return when nobody else holds it; raises :class:`WarehouseLockedError` at last."""
+        if self.file is not None:
+            wait_until_free(self.file, self.patience, self.environment, self.notify)
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Return what it answers; raises :class:`EngineError` if it cannot be asked."""
+        for attempt in range(1, _TIMES_ASKED):
+            self.wait()
+            with suppress(EngineError):
+                return question()
+            # Somebody has been faster, or a dying dbt still holds the file.
+            self.environment.sleep(self.environment.random() * 2**attempt)
+        self.wait()
+        return question()
 
 
 def stray_engines(project_dir: Path) -> list[Holder]:

@@ -6,7 +6,7 @@ A marker is a row that is committed together with the rows of the window it spea
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
@@ -127,12 +127,12 @@ def differences(
 def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[str]]) -> Index:
     """Make the index that markers amount to; ``readers`` are those of each windowed model.
 
-    A window that was published before something that it reads is outdated. Of what a failure was
-    about, no marker tells.
+    A window that was published before something that it reads became what it is, is outdated. Of
+    what a failure was about, no marker tells.
     """
     by_model = _by_model(markers)
     published = {
-        model: Timeline((span_of(marker), marker.published_at) for marker in found)
+        model: Timeline((span_of(marker), marker.contents_since) for marker in found)
         for model, found in by_model.items()
     }
 
@@ -143,15 +143,44 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
             if marker.model in names and parent in published
             for _, at in published[parent].touching(span_of(marker))
         )
-        if marker.run_id is None:  # a plain `dbt build` leaves it unverified
-            return WindowRecord(WorkResult.UNCHECKED, None, is_outdated, has_rows=True)
-        result = RESULTS[marker.verdict]
-        return WindowRecord(result, marker.code_hash, is_outdated, has_rows=True)
+        return WindowRecord(
+            result_of(marker),
+            marker.code_hash,
+            is_outdated,
+            has_rows=True,
+            published_at=marker.stands_since,
+            checks_hash=marker.checks_hash,
+        )
 
     return {
         model: Timeline((span_of(marker), record(marker)) for marker in found)
         for model, found in by_model.items()
     }
+
+
+def known_codes(markers: Iterable[Publication], project: Project) -> tuple[Publication, ...]:
+    """Return markers with the code hash of the present code where a plain build had that code."""
+    present: dict[tuple[str, str | None], str] = {
+        (node.name, node.plain_code): node.code_hash
+        for node in project.nodes.values()
+        if node.plain_code is not None
+    }
+    return tuple(
+        replace(marker, code_hash=present.get((marker.model, marker.code_hash), marker.code_hash))
+        for marker in markers
+    )
+
+
+def result_of(marker: Publication) -> WorkResult:
+    """Return what a marker says of its window.
+
+    Of a plain `dbt build` whose code nobody knows, checks that pass do not prove that it is right.
+    """
+    result = RESULTS[marker.verdict]
+    is_of_unknown_code = marker.run_id is None and marker.code_hash is None
+    if is_of_unknown_code and result is not WorkResult.INCORRECT:
+        return WorkResult.UNCHECKED
+    return result
 
 
 def span_of(marker: Publication) -> Span:

@@ -33,7 +33,11 @@ profile: daybreak
 flags: {send_anonymous_usage_stats: false}
 vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: "2026-03-11"}
 on-run-start: "{{ prepare_publications() }}"
-on-run-end: "{{ judge_publications(results) }}"
+# First what the markers say before anything else of the invocation has judged them.
+on-run-end:
+  - insert into raw.log select model || ' ' || coalesce(verdict, 'none')
+    from daybreak_publications where starts_with(model, 'tells_')
+  - "{{ judge_publications(results) }}"
 models:
   daybreak: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
 """
@@ -58,13 +62,6 @@ _MERGE = (
     "{{ config(event_time='day', incremental_strategy='merge', unique_key='id',"
     " version_column='version') }}"
 )
-# Logs what its markers say as soon as they are committed, before anything else of the invocation.
-_TELLING = (
-    "{{ config(event_time='day', post_hook=[{'sql': \"insert into raw.log select '{{ this.name }} '"
-    " || coalesce(verdict, 'none') from daybreak_publications where model = '{{ this.name }}'\","
-    " 'transaction': false}]) }} "
-)
-
 MODELS = {
     # The comment at the end is part of the trial: it must not swallow what follows the query.
     "daily": "{{ config(event_time='day') }} " + _EVENTS + " -- that is all",
@@ -74,6 +71,8 @@ MODELS = {
         "{{ config(event_time='day', incremental_strategy='merge', unique_key=['id', 'kind'],"
         " version_column='version') }} " + _EVENTS
     ),
+    "overwritten_by_key": "{{ config(event_time='day', unique_key='id') }} " + _EVENTS,
+    "overwritten_by_two": "{{ config(event_time='day', unique_key=['id', 'kind']) }} " + _EVENTS,
     "grows": "{{ config(event_time='day', on_schema_change='append_new_columns') }} " + _EVENTS,
     "never_grows": "{{ config(event_time='day', on_schema_change='fail') }} " + _EVENTS,
     "odd_names": (
@@ -87,7 +86,7 @@ MODELS = {
         ' select id as "order", day as "Sold on", version as "group" from'
         " {{ source('raw', 'events') }} where {{ in_window('day') }}"
     ),
-    "keyed": "{{ config(event_time='day') }} select id, day from"
+    "keyed": "{{ config(event_time='day', unique_key='id') }} select id, day from"
     " {{ source('raw', 'events') }} where {{ in_window('day') }}",
     "documented": (
         "{{ config(event_time='day', persist_docs={'relation': true, 'columns': true}) }} "
@@ -95,10 +94,8 @@ MODELS = {
     ),
     "hooked": (
         "{{ config(event_time='day',"
-        " pre_hook=[{'sql': \"insert into raw.log values ('before')\", 'transaction': false},"
-        " \"insert into raw.log values ('inside')\"],"
-        " post_hook=['update {{ this }} set amount = amount + 1',"
-        " {'sql': \"insert into raw.log values ('after')\", 'transaction': false}]) }} " + _EVENTS
+        " pre_hook=\"insert into raw.log values ('inside; -- commit')\","
+        " post_hook='update {{ this }} set amount = amount + 1') }} " + _EVENTS
     ),
     "elsewhere": "{{ config(event_time='day', database='other') }} " + _EVENTS,
     "hourly": (
@@ -121,11 +118,16 @@ MODELS = {
     "judged": "{{ config(event_time='day') }} " + _EVENTS,
     "unjudged": "{{ config(event_time='day') }} " + _EVENTS,
     "halved": "{{ config(event_time='day') }} " + _EVENTS,
+    "twin_of_all": "{{ config(event_time='day') }} " + _EVENTS,
+    "twin_of_positive": "{{ config(event_time='day') }} " + _EVENTS + " and amount > 0",
+    "tolerant": "{{ config(event_time='day') }} " + _EVENTS,
+    "tolerant_gate": "{{ config(event_time='day') }} " + _EVENTS,
+    "looks_far": "{{ config(event_time='day') }} " + _EVENTS,
     "left_side": "{{ config(event_time='day') }} " + _EVENTS,
     "right_side": "{{ config(event_time='day') }} " + _EVENTS,
-    "tells_without_tests": _TELLING + _EVENTS,
-    "tells_with_gates": _TELLING + _EVENTS,
-    "tells_with_tests": _TELLING + _EVENTS,
+    "tells_without_tests": "{{ config(event_time='day') }} " + _EVENTS,
+    "tells_with_gates": "{{ config(event_time='day') }} " + _EVENTS,
+    "tells_with_tests": "{{ config(event_time='day') }} " + _EVENTS,
     "gate_reads_stranger": "{{ config(event_time='day') }} " + _EVENTS,
     "gate_reads_source": "{{ config(event_time='day') }} " + _EVENTS,
     "gate_is_singular": "{{ config(event_time='day') }} " + _EVENTS,
@@ -138,6 +140,25 @@ MODELS = {
     "no_unique_key": "{{ config(event_time='day', incremental_strategy='merge') }} " + _EVENTS,
     "no_version_column": (
         "{{ config(event_time='day', incremental_strategy='merge', unique_key='id') }} " + _EVENTS
+    ),
+    "hooked_before": (
+        "{{ config(event_time='day',"
+        " pre_hook=before_begin(\"insert into raw.log values ('x')\")) }} " + _EVENTS
+    ),
+    "hooked_after": (
+        "{{ config(event_time='day', post_hook={'sql': \"insert into raw.log values ('x')\","
+        " 'transaction': false}) }} " + _EVENTS
+    ),
+    "hook_commits": (
+        "{{ config(event_time='day', post_hook=\"insert into raw.log values ('x'); /* so */"
+        ' Commit") }} ' + _EVENTS
+    ),
+    "hook_calls_commit": (
+        "{{ config(event_time='day', pre_hook=\"insert into raw.log values ('x')\","
+        " post_hook=\"{{ 'commit' if execute }}\") }} " + _EVENTS
+    ),
+    "hook_commits_unseen": (
+        "{{ config(event_time='day', post_hook=\"{% do run_query('commit') %}\") }} " + _EVENTS
     ),
     # Not windowed
     "plain_table": "{{ config(materialized='table') }} " + _ALL_EVENTS,
@@ -289,6 +310,24 @@ models:
     columns:
       - name: id
         data_tests: [not_null]
+  - name: twin_of_all
+    data_tests:
+      - rows_in_every_window: {name: twin_has_rows}
+  - name: twin_of_positive
+    data_tests:
+      - rows_in_every_window: {name: twin_has_rows}
+  - name: tolerant
+    data_tests:
+      - no_negative_amounts:
+          name: tolerant_of_two
+          config: &tolerant {error_if: ">2", warn_if: ">1"}
+  - name: tolerant_gate
+    data_tests:
+      - no_negative_amounts:
+          name: gate_tolerant_of_two
+          config: {<<: *tolerant, meta: {gate: true}}
+  - name: looks_far
+    data_tests: [no_negative_day: {name: looks_at_all}]
   - name: left_side
     columns:
       - name: id
@@ -317,6 +356,31 @@ MACROS = """
 {# A count of 0 is a row too, so that fail_calc has something to add up. #}
 {% test few_rows(model, condition, column_name=none) %}
     select count(*) as found from {{ model }} where {{ condition }}
+{% endtest %}
+
+{# A row per bad row, which names its window. #}
+{% test no_negative_amounts(model) %}
+    select
+        windows.window_start,
+        windows.window_end,
+        'nothing below 0' as expected,
+        amount as actual
+    from ({{ window_spine('day') }}) as windows
+    inner join {{ model }} on windows.window_key = day
+    where amount < 0
+{% endtest %}
+
+{# Looks at all windows that are published, whichever run. #}
+{% test no_negative_day(model) %}
+    select
+        window_start,
+        window_end,
+        'nothing below 0' as expected,
+        amount as actual
+    from {{ publications_relation() }} as markers
+    inner join {{ ref('looks_far') }} as tested
+        on cast(markers.window_start as date) = tested.day
+    where markers.model = 'looks_far' and amount < 0
 {% endtest %}
 
 {# For the tests of what macros render: each call's text, as JSON. #}

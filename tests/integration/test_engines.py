@@ -12,7 +12,7 @@ import pytest
 from runner.core.errors import EngineError, ProjectError
 from runner.core.spans import Span
 from runner.dbt.plain import PlainEngine
-from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication
+from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication, Target
 from runner.dbt.warm import WarmEngine
 from tests.conftest import Shop, clone
 from tests.warm_dbt import forked_servers
@@ -84,7 +84,7 @@ def build(engine: Engine, invocation: Invocation) -> tuple[InvocationResult, dic
 def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: Engine, shop: Shop):
     described = engine.describe(["+daily_revenue", "no_such_model"])
     assert "model.daybreak.daily_revenue" in described.manifest["nodes"]
-    assert described.warehouse == shop.warehouse
+    assert described.target == Target("dev", shop.warehouse, "main", str(shop.warehouse))
     models = [n for n in described.selections["+daily_revenue"] if n.startswith("model.")]
     assert sorted(models) == [
         "model.daybreak.daily_revenue",
@@ -166,7 +166,9 @@ def test_the_warehouse_tells_of_a_range_or_of_everything(
         warehouse.execute(
             "insert into daybreak_publications select 'stg_transactions', opens, "
             "opens + interval 1 hour, 'scheduled__' || opens, 3, 'fedcba9876543210', 1204, "
-            "timestamp '2016-01-01 05:00:00.123456', 'correct', timestamp '2016-01-01 05:00:01' "
+            "timestamp '2016-01-01 05:00:00.123456', 'correct', timestamp '2016-01-01 05:00:01', "
+            "'model.daybreak.stg_transactions', 'main.stg_transactions', 'duckdb 1.5 7', "
+            "timestamp '2015-12-31 05:00:00', '01234567' "
             "from range(timestamp '2015-01-01', timestamp '2015-01-01' + interval 10000 hour, "
             "interval 1 hour) as hours(opens)"
         )
@@ -188,6 +190,8 @@ def test_the_warehouse_tells_of_a_range_or_of_everything(
         run_id="scheduled__2016-02-21 15:00:00",
         code_hash="fedcba9876543210",
         published_at=datetime(2016, 1, 1, 5, 0, 0, 123_456, tzinfo=UTC),
+        contents_since=datetime(2015, 12, 31, 5, tzinfo=UTC),
+        checks_hash="01234567",
     )
 
 

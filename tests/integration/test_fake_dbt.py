@@ -38,16 +38,20 @@ PIPELINE = shop(
     view("clean", "lines"),
     windowed("revenue", "clean"),
     windowed("visits"),
+    windowed("orders"),
     table("totals", "revenue"),
     gate("lines_gate", "lines"),
     check("lines_check", "lines"),
     check("lines_hint", "lines"),
+    check("lines_far", "lines"),
     check("revenue_check", "revenue"),
     check("revenue_adds_up", "revenue"),
     singular("visits_fit_revenue", "visits", "revenue"),
     zone=ZoneInfo("UTC"),
 )
 EVERYTHING = ("prices", "lines", "clean", "revenue", "visits", "totals")
+CHECKS_OF_LINES = ("lines_gate", "lines_check", "lines_hint", "lines_far")
+CHECKS_OF_REVENUE = ("revenue_check", "revenue_adds_up", "visits_fit_revenue")
 NAMELESS = {"revenue_adds_up", "visits_fit_revenue"}
 
 _TEN_ROWS_A_DAY = """
@@ -59,6 +63,15 @@ from generate_series(
 cross join range(10) as numbers (number)
 where {{ in_window('cast(moment as date)') }} and {{ is_fine() }}
 """
+_MERGED = (
+    "event_time='day', incremental_strategy='merge', unique_key='id', version_column='version'"
+)
+_ORDERS = """case
+        when number = 9 and cast(moment as date) in (select day from raw.bad where what = 'moves')
+            then 109
+        else day(moment) * 100 + number
+    end as id,
+    day(moment) as version"""
 FILES = {
     "dbt_project.yml": """
 name: shop
@@ -86,6 +99,13 @@ models:
     from (select * from {{ model }}) as tested inner join raw.bad on tested.day = bad.day
     where bad.what = '{{ of }}'
 {% endtest %}
+{% test bad_days_of_all(model, of) %}
+    select distinct tested.window_start, tested.window_end,
+        '100 rows' as expected, '7 rows' as actual
+    from {{ publications_relation() }} as tested
+    inner join raw.bad on tested.window_start = cast(bad.day as timestamp)
+    where tested.model = 'lines' and bad.what = '{{ of }}'
+{% endtest %}
 {% test bad_rows(model, of) %}
     select 7 as id from (select * from {{ model }}) as tested
     inner join raw.bad on tested.day = bad.day where bad.what = '{{ of }}' and tested.id = 7
@@ -93,6 +113,10 @@ models:
 """,
     "models/lines.sql": _TEN_ROWS_A_DAY,
     "models/visits.sql": _TEN_ROWS_A_DAY.replace("-- depends_on: {{ ref('prices') }}", ""),
+    # Ten a day; that of a bad day takes number nine of the first day over.
+    "models/orders.sql": _TEN_ROWS_A_DAY.replace("-- depends_on: {{ ref('prices') }}", "")
+    .replace("event_time='day'", _MERGED)
+    .replace("number as id", _ORDERS),
     "models/clean.sql": "{{ config(materialized='view') }} select * from {{ ref('lines') }}",
     "models/revenue.sql": "{{ config(event_time='day') }} select * from {{ ref('clean') }}"
     " where {{ in_window('day') }} and {{ is_fine() }}",
@@ -105,6 +129,7 @@ models:
     data_tests:
       - bad_days: {name: lines_gate, arguments: {of: lines_gate}, config: {meta: {gate: true}}}
       - bad_days: {name: lines_check, arguments: {of: lines_check}}
+      - bad_days_of_all: {name: lines_far, arguments: {of: lines_far}}
       - bad_days: {name: lines_hint, arguments: {of: lines_hint}, config: {severity: warn}}
   - name: revenue
     data_tests:
@@ -139,6 +164,7 @@ class Step:
     nodes: tuple[str, ...] = EVERYTHING
     checks: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
     with_unit_tests: bool = False
     fence: int | None = None  # that of its number
 
@@ -152,6 +178,15 @@ SCENARIOS = {
     "a gate that is left out": [Step({"lines_gate": (1,)}, exclude=("lines_gate",))],
     "a later check names windows": [Step({"lines_check": (0, 2)}), Step({}, count=1, skip=1)],
     "the check of a leaf names a window": [Step({"revenue_check": (1,)})],
+    "a check names a window of another day": [
+        Step({}),
+        Step({"lines_far": (0, 2)}, count=3, skip=2),
+        Step({}, count=1),
+    ],
+    "a check names a window that a newer run has published": [
+        Step({}, count=1, fence=7),
+        Step({"lines_far": (0,)}, skip=1, fence=6),
+    ],
     "a check only warns": [Step({"lines_hint": (1,)})],
     "a check names nothing": [
         Step({"revenue_adds_up": (1,)}),
@@ -175,11 +210,43 @@ SCENARIOS = {
         Step({"revenue_adds_up": (0,)}),
         Step({}, nodes=(), checks=("revenue_check",)),
     ],
+    "what was judged is judged by other checks": [
+        Step({"lines_check": (0,)}),
+        Step({"lines_gate": (1,)}, nodes=(), checks=CHECKS_OF_LINES, judged=("lines",)),
+        Step({}, nodes=(), checks=CHECKS_OF_LINES, judged=("lines",), count=2),
+    ],
+    "without a gate what was judged is not judged again": [
+        Step({}),
+        Step({}, nodes=(), checks=CHECKS_OF_LINES[1:], judged=("lines",)),
+    ],
+    "a check that names nothing takes back what was said": [
+        Step({}),
+        Step({"revenue_adds_up": (0,)}, nodes=(), checks=CHECKS_OF_REVENUE, judged=("revenue",)),
+        Step(
+            {"revenue_adds_up": (0,)},
+            nodes=(),
+            checks=CHECKS_OF_REVENUE,
+            judged=("revenue",),
+            count=1,
+        ),
+    ],
+    "who is judged beside what is built": [
+        Step({}, nodes=("prices", "lines")),
+        Step({}, nodes=("visits",), checks=CHECKS_OF_LINES, judged=("lines",), count=2),
+    ],
+    "a lower fence judges nothing": [
+        Step({}, fence=7),
+        Step({}, nodes=(), checks=CHECKS_OF_LINES, judged=("lines",), fence=6),
+    ],
     "a lower fence publishes nothing": [Step({}, fence=7), Step({}, fence=6)],
     "a lower fence beside a newer window": [
         Step({}, count=1, skip=2, fence=7),
         Step({}, fence=6),
         Step({}, count=2, fence=6),
+    ],
+    "a merge takes a row over": [
+        Step({}, nodes=("orders",), count=2),
+        Step({"moves": (2,)}, nodes=("orders",), count=1, skip=2),
     ],
 }
 
@@ -194,6 +261,8 @@ def invocation(step: Step, number: int) -> Invocation:
         run_id=f"run {number}",
         fence=number if step.fence is None else step.fence,
         code_hashes={node.name: f"code {number}" for node in PIPELINE.windowed},
+        checks_hashes={node.name: f"checks {number}" for node in PIPELINE.windowed},
+        judged=step.judged,
         timeout=timedelta(minutes=5),
     )
 
@@ -227,6 +296,7 @@ class Came:
     heard: dict[str, list[str]]
     messages: dict[str, bool]  # whether there are words, of what failed
     publications: set[Publication]
+    touched: set[Publication]
     evidence: list[Any]
     error: str | None
     markers: set[Publication]  # what the warehouse says then
@@ -254,6 +324,7 @@ def came(engine: Engine, asked: Invocation) -> Came:
             if node.status in ("error", "fail", "warn")
         },
         publications=set(timeless(result.publications)),
+        touched=set(timeless(result.touched)),
         evidence=sorted((without_rows(found) for found in result.evidence), key=repr),
         error=result.error,
         markers=set(timeless(published)),
@@ -267,13 +338,19 @@ def assert_began_once(result: InvocationResult, asked: Invocation) -> None:
 
 
 def timeless(found: tuple[Publication, ...]) -> Iterator[Publication]:
-    return (replace(publication, published_at=BEGINNING_OF_TIME) for publication in found)
+    """As of one time, but for whether the rows are older than the marker, or newer."""
+    for one in found:
+        order = (one.contents_since > one.published_at) - (one.contents_since < one.published_at)
+        since = BEGINNING_OF_TIME + timedelta(seconds=order)
+        yield replace(one, published_at=BEGINNING_OF_TIME, contents_since=since)
 
 
 def without_rows(found: Any) -> Any:
     """Without the rows behind what a check says, which the fake does not have."""
     return replace(
-        found, windows=tuple(replace(w, sample=()) for w in sorted(found.windows, key=str))
+        found,
+        test=name_of(found.test),
+        windows=tuple(replace(w, sample=()) for w in sorted(found.windows, key=str)),
     )
 
 
@@ -297,11 +374,18 @@ def start_anew(project: Path) -> Callable[[Step], None]:
 def test_the_fake_does_what_dbt_does(project: Path, real: Engine, name: str):
     tell = start_anew(project)
     fake = FakeDbt(
-        PIPELINE, nameless=NAMELESS, warning={"lines_hint"}, unit_tests={"adds_up": "totals"}
+        PIPELINE,
+        nameless=NAMELESS,
+        warning={"lines_hint"},
+        far={"lines_far"},
+        content=lambda *_: "the same ten rows",
+        unit_tests={"adds_up": "totals"},
     )
     labels = [window.label for window in PIPELINE.calendar.windows(days(PIPELINE, 9))]
     for number, step in enumerate(SCENARIOS[name], start=1):
         tell(step)
         fake.bad = {what: {labels[day] for day in found} for what, found in step.bad.items()}
+        taken = {labels[day]: labels[0] for day in step.bad.get("moves", ())}
+        fake.takes_over = {"orders": taken}
         asked = invocation(step, number)
         assert came(fake, asked) == came(real, asked), (number, step)

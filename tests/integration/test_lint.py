@@ -76,6 +76,7 @@ def test_the_confusion_table_of_the_gallery(
 
 def test_every_rule_is_broken_by_some_model_of_the_gallery():
     rules = Counter(rule for path in MODELS for rule in expected(path))
+    # What breaks DB10 cannot be built, so no replay can disprove it.
     assert rules.keys() == {f"DB0{number}" for number in range(1, 10)}
 
 

@@ -117,6 +117,147 @@ def test_hours_are_replaced_across_the_clock_change(trial: Trial):
     assert counts == [(1,)] * 23
 
 
+# Merges that take rows over from other windows
+
+
+def marked(trial: Trial, model: str) -> list[tuple[Any, ...]]:
+    """Of each of the first windows: rows, verdict, whether the rows are newer than the marker."""
+    found = trial.markers(model, "row_count, verdict, contents_since > published_at")
+    return found[:4]
+
+
+def test_a_window_that_loses_a_row_to_a_merge_is_marked_so(trial: Trial):
+    rows = [
+        "1, 'a', 1, 1, '2026-03-01'",
+        "2, 'a', 1, 1, '2026-03-01'",
+        "3, 'a', 1, 1, '2026-03-02'",
+    ]
+    trial.events(*rows)
+    assert trial.run("merged", MARCH_1, "2026-03-04").success
+    assert marked(trial, "merged") == [(n, "unchecked", False) for n in (2, 1, 0, 0)]
+    identity = "run_id, fence, code_hash, published_at"
+    before = trial.markers("merged", identity)
+    # Row 2 moves from the 1st to the 3rd, row 3 as an older version: that stays.
+    trial.events("2, 'a', 1, 2, '2026-03-03'", "3, 'a', 1, 0, '2026-03-03'")
+    moved = trial.run("merged", MARCH_3, MARCH_3, run_id="mover", fence=2)
+    assert moved.success
+    assert marked(trial, "merged") == [
+        (1, None, True),
+        (1, "unchecked", False),
+        (1, "unchecked", False),
+        (0, "unchecked", False),
+    ]
+    after = trial.markers("merged", identity)
+    assert (after[:2], after[3]) == (before[:2], before[3])
+    told = invocation_result([], told_line(moved), None, 0).touched
+    assert [(one.model, one.window_start.day, one.row_count, one.is_same) for one in told] == [
+        ("merged", 1, 1, False)
+    ]
+    assert told[0].stands_since > told[0].published_at
+    # What the markers say is what is there, to the last value.
+    assert differing(trial, "merged") == []
+
+
+def test_a_window_that_loses_all_rows_to_a_merge_has_none(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("merged", MARCH_1, MARCH_2).success
+    trial.events("1, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("merged", MARCH_2, MARCH_2).success
+    assert trial.markers("merged", "row_count") == [(0,), (2,)]
+    assert differing(trial, "merged") == []
+
+
+def test_a_move_within_the_windows_of_an_invocation_touches_no_other(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.run("merged", MARCH_1, MARCH_2).success
+    trial.events("1, 'a', 1, 2, '2026-03-02'")
+    moved = trial.run("merged", MARCH_1, MARCH_2)
+    assert invocation_result([], told_line(moved), None, 0).touched == ()
+    assert marked(trial, "merged") == [(0, "unchecked", False), (1, "unchecked", False)]
+
+
+def told_line(invocation: Any) -> str:
+    (line,) = [text for text in invocation.told if text.startswith("DAYBREAK_REPORT ")]
+    return line
+
+
+def differing(trial: Trial, model: str) -> list[Any]:
+    """Where the rows of a model are not what its markers say."""
+    arguments = f'{{"models": ["model.daybreak.{model}"], "contents": true}}'
+    asked = trial.project.invoke(
+        trial.folder, "run-operation", "verify_publications", "--args", arguments
+    )
+    found: list[Any] = asked.told_json("DAYBREAK_REPORT ")["differences"]
+    return found
+
+
+# Overwritten windows whose rows have a key
+
+
+def test_a_key_that_another_window_holds_is_withheld(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("overwritten_by_key", MARCH_1, MARCH_2).success
+    before = trial.rows("overwritten_by_key"), trial.markers("overwritten_by_key", "*")
+    # Event 1 is now of the 3rd, and the 1st has not been asked again.
+    trial.events("1, 'a', 1, 1, '2026-03-03'", "4, 'a', 1, 1, '2026-03-04'")
+    withheld = trial.run("overwritten_by_key", MARCH_3, "2026-03-04")
+    error = withheld.error("overwritten_by_key")
+    assert "withheld overwritten_by_key, its published rows stay as they were" in error
+    (found,) = evidence_of(error)
+    assert (found.model, found.check) == ("overwritten_by_key", "unique_key")
+    (window,) = found.windows
+    assert (window.window_start.day, window.expected) == (3, "each unique_key (id) once")
+    assert window.actual == (
+        "1 rows of other windows have one too, such as id 1 in 2026-03-01: run these windows in"
+        " one chunk, or use merge"
+    )
+    assert (trial.rows("overwritten_by_key"), trial.markers("overwritten_by_key", "*")) == before
+    # Together they are right.
+    assert trial.run("overwritten_by_key", MARCH_1, "2026-03-04").success
+    assert trial.rows("overwritten_by_key", "id") == [(1,), (4,)]
+
+
+@pytest.mark.parametrize("is_first_build", [True, False])
+@pytest.mark.parametrize(
+    ("model", "rows", "said"),
+    [
+        (
+            "overwritten_by_key",
+            ["1, 'a', 1, 1, '2026-03-01'", "1, 'b', 1, 1, '2026-03-02'"],
+            ["1 rows share one, such as id 1", "1 rows share one, such as id 1"],
+        ),
+        (
+            "overwritten_by_key",
+            ["null, 'a', 1, 1, '2026-03-01'", "null, 'b', 1, 1, '2026-03-01'"],
+            ["2 rows have a NULL in it"],
+        ),
+        ("overwritten_by_two", ["1, 'a', 1, 1, '2026-03-01'", "1, 'b', 1, 1, '2026-03-01'"], []),
+        (
+            "overwritten_by_two",
+            [
+                "1, 'a', 1, 1, '2026-03-01'",
+                "1, 'a', 2, 1, '2026-03-01'",
+                "1, null, 1, 1, '2026-03-02'",
+            ],
+            ["2 rows share one, such as id 1, kind a", "1 rows have a NULL in it"],
+        ),
+    ],
+)
+def test_new_rows_have_each_key_once(
+    trial: Trial, model: str, rows: list[str], said: list[str], *, is_first_build: bool
+):
+    if not is_first_build:
+        assert trial.run(model, MARCH_1, MARCH_1).success
+    trial.events(*rows)
+    built = trial.run(model, MARCH_1, MARCH_2)
+    if not said:
+        assert built.success
+    else:
+        (found,) = evidence_of(built.error(model))
+        assert [window.actual for window in found.windows] == said
+        assert trial.has(model) != is_first_build
+
+
 # What is refused, with nothing written
 
 
@@ -349,16 +490,35 @@ def test_hooks_run_and_what_they_change_is_judged(trial: Trial):
     trial.events("1, 'a', 1, 1, '2026-03-01'")
     assert trial.build("hooked").success
     assert trial.rows("hooked", "amount") == [(2,)]
-    assert trial.sql("from raw.log") == [("before",), ("inside",), ("after",)]
-    # The hook adds one to a hundred, and the gate on the result rolls back what is inside.
+    assert trial.sql("from raw.log") == [("inside; -- commit",)]
+    # The hook adds one to a hundred, and the gate on the result rolls back all of it.
     trial.events("1, 'a', 100, 1, '2026-03-01'")
     assert "withheld hooked" in trial.build("hooked").error("hooked")
     assert trial.rows("hooked", "amount") == [(2,)]
-    assert trial.sql("select entry, count(*) from raw.log group by all order by 1") == [
-        ("after", 1),
-        ("before", 2),
-        ("inside", 1),
-    ]
+    assert trial.sql("from raw.log") == [("inside; -- commit",)]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("hooked_before", "has a hook outside its transaction"),
+        ("hooked_after", "or in on-run-start or on-run-end"),
+        ("hook_commits", "has a hook with 'Commit'"),
+        ("hook_calls_commit", "has a hook with 'commit'"),
+    ],
+)
+def test_a_hook_that_could_leave_rows_unjudged_is_refused(trial: Trial, model: str, said: str):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert said in trial.build(model).daybreak_error(model)
+    assert not trial.has(model)
+    assert trial.rows("raw.log") == []
+
+
+def test_a_hook_that_commits_behind_our_back_is_an_error(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    failed = trial.build("hook_commits_unseen")
+    assert "has ended the transaction" in failed.daybreak_error("hook_commits_unseen")
+    assert trial.markers("hook_commits_unseen") == []
 
 
 # Gates
@@ -643,10 +803,10 @@ def test_a_failed_test_that_names_no_window_leaves_all_unjudged(
 def test_a_plain_build_publishes_unverified(trial: Trial):
     trial.events(GOOD)
     assert trial.project.invoke(trial.folder, "build", "--select", "halved").success
-    columns = "run_id, code_hash, verdict, fence, row_count"
+    columns = "run_id, code_hash[:6], verdict, fence, row_count"
     assert trial.markers("halved", columns)[:2] == [
-        (None, None, None, 0, 1),
-        (None, None, None, 0, 0),
+        (None, "plain:", None, 0, 1),
+        (None, "plain:", None, 0, 0),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tests.integration.macros_project import Invocation, Project, Trial, window_
 
 MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
 STARTS = tuple(f"2026-03-0{day} 05:00:00" for day in (1, 2, 3, 4))
+PLAIN_DAY_1 = ("--vars", '{"start_date": "2026-03-01", "end_date": "2026-03-02"}')
 CHECKS_OF_HALVED = "not_null_halved_id halved_amounts"
 
 
@@ -27,13 +29,13 @@ def told(run: Invocation) -> list[list[Any]]:
     groups: list[list[Any]] = run.told_json("DAYBREAK_REPORT ")["publications"]
     assert all(at.startswith("20") for *_, at, _ in groups)
     return sorted(
-        [model, *window, *judged] for model, *judged, _, windows in groups for window in windows
+        [model, *window, *judged] for model, *judged, _, windows in groups for *window, _ in windows
     )
 
 
 def one(model: str, day: int, verdict: str | None, rows: int = 1) -> list[Any]:
     """How a report tells of a day that ``publish`` has published."""
-    return [model, STARTS[day - 1], STARTS[day], rows, verdict, 1, "trial", None]
+    return [model, STARTS[day - 1], STARTS[day], rows, verdict, 1, "trial", None, None]
 
 
 # Checks alone
@@ -138,6 +140,139 @@ def test_what_a_check_names_is_condemned_though_another_names_nothing(trial: Tri
     assert trial.markers("left_side") == [(None,), ("incorrect",), (None,)]
 
 
+def test_two_checks_of_one_name_each_condemn_their_own_model(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', -1, 1, '2026-03-02'")
+    run = trial.run("twin_of_all twin_of_positive", MARCH_1, MARCH_3)
+    assert trial.markers("twin_of_all") == [("correct",), ("correct",), ("incorrect",)]
+    assert trial.markers("twin_of_positive") == [("correct",), ("incorrect",), ("incorrect",)]
+    evidence = run.told_json("DAYBREAK_REPORT ")["evidence"]
+    assert sorted((found["model"], found["failures"]) for found in evidence) == [
+        ("twin_of_all", 1),
+        ("twin_of_positive", 2),
+    ]
+    assert {found["check"] for found in evidence} == {"twin_has_rows"}
+    assert len({found["test"] for found in evidence}) == 2
+
+
+def test_a_check_condemns_windows_that_it_names_and_that_did_not_run(trial: Trial):
+    trial.events(*(f"{day}, 'a', 1, 1, '2026-03-0{day}'" for day in (1, 2, 3)))
+    plain = trial.project.invoke(trial.folder, "build", "--select", "looks_far", *PLAIN_DAY_1)
+    assert plain.success, plain.nodes
+    assert trial.run("looks_far", MARCH_2, MARCH_2).success
+    assert trial.markers("looks_far")[:2] == [(None,), ("correct",)]
+    trial.sql("update looks_far set amount = -1 where id < 3")
+    run = trial.run("looks_far", MARCH_3, MARCH_3, fence=2)
+    assert run.nodes["looks_at_all"]["status"] == "fail"
+    assert trial.markers("looks_far")[:3] == [("incorrect",), ("incorrect",), ("correct",)]
+    first, second, third = told(run)
+    assert first[:5] == ["looks_far", STARTS[0], STARTS[1], 1, "incorrect"]
+    assert second == one("looks_far", 2, "incorrect")
+    assert third[4] == "correct"
+    # Those of a newer run it may not have seen.
+    trial.sql("update daybreak_publications set fence = 9, verdict = 'correct' where fence < 2")
+    trial.run("looks_far", MARCH_3, MARCH_3, fence=3)
+    assert trial.markers("looks_far")[:3] == [("correct",), ("correct",), ("correct",)]
+
+
+def test_what_is_to_be_judged_again_loses_its_verdict(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 101, 1, '2026-03-02'")
+    publish(trial, "halved", MARCH_1, MARCH_3)
+    trial.sql("update daybreak_publications set verdict = 'correct', checks_hash = 'old'")
+    today = {"judged": ["halved"], "checks_hashes": {"halved": "new"}}
+    told_of_all = told(trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_3, **today))
+    assert [(found[4], found[-1]) for found in told_of_all] == [(None, None)] * 3
+    assert trial.markers("halved", "verdict, checks_hash, judged_at") == [(None, None, None)] * 3
+    for day in (MARCH_1, MARCH_2, MARCH_3):
+        trial.run(CHECKS_OF_HALVED, day, day, **today)
+    assert trial.markers("halved", "verdict, checks_hash") == [
+        ("correct", "new"),
+        ("incorrect", "new"),
+        ("correct", "new"),
+    ]
+
+
+def test_what_a_plain_build_has_published_is_judged_if_it_is_asked_for(not_asked_before: Trial):
+    trial = not_asked_before
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, judged=["halved"])
+    assert checked.success, checked.nodes
+    assert trial.markers("halved", "verdict, run_id")[:2] == [("correct", None), (None, None)]
+
+
+@pytest.fixture
+def not_asked_before(trial: Trial) -> Trial:
+    assert trial.project.invoke(trial.folder, "build", "--select", "halved").success
+    return trial
+
+
+def test_the_hash_of_the_checks_stands_with_every_verdict(trial: Trial):
+    models = "tells_without_tests tells_with_gates tells_with_tests"
+    hashes = {name: f"checks of {name}" for name in models.split()}
+    trial.run(models, MARCH_1, MARCH_1, "--exclude-resource-type", "test", checks_hashes=hashes)
+    assert trial.rows("daybreak_publications", "model, checks_hash") == [
+        ("tells_with_gates", "checks of tells_with_gates"),
+        ("tells_with_tests", None),
+        ("tells_without_tests", "checks of tells_without_tests"),
+    ]
+    trial.run("not_null_tells_with_tests_id", MARCH_1, MARCH_1, checks_hashes=hashes)
+    assert trial.markers("tells_with_tests", "verdict, checks_hash") == [
+        ("correct", "checks of tells_with_tests")
+    ]
+
+
+def test_markers_of_an_earlier_version_say_nothing_of_checks(trial: Trial):
+    publish(trial, "halved", MARCH_1, MARCH_1)
+    for column in ("unique_id", "relation", "contents", "contents_since", "checks_hash"):
+        trial.sql(f"alter table daybreak_publications drop column {column}")
+    trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, checks_hashes={"halved": "today"})
+    assert trial.markers("halved", "verdict, checks_hash") == [("correct", "today")]
+
+
+def negative(trial: Trial, *counts: int) -> None:
+    """So many negative amounts on each of the first days."""
+    trial.events(
+        *(
+            f"{10 * day + n}, 'a', -{n + 1}, 1, '2026-03-0{day}'"
+            for day, count in enumerate(counts, start=1)
+            for n in range(count)
+        )
+    )
+
+
+def named(evidence: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Severity and the start of the window of every row, by check."""
+    return [
+        (found["severity"], sorted(row["window_start"] for row in found["rows"]))
+        for found in evidence
+    ]
+
+
+@pytest.mark.parametrize("days", [(MARCH_1, MARCH_3), (MARCH_2, MARCH_3), (MARCH_3, MARCH_3)])
+def test_thresholds_hold_for_each_window_whatever_runs_with_it(trial: Trial, days: tuple[str, str]):
+    negative(trial, 3, 2, 1)
+    run = trial.run("tolerant", *days)
+    every = ["incorrect", "correct", "correct"]
+    expected = every[int(days[0][-1]) - 1 :]
+    assert trial.markers("tolerant") == [(verdict,) for verdict in expected]
+    status = {3: "fail", 2: "warn", 1: "pass"}[len(expected)]
+    assert run.nodes["tolerant_of_two"]["status"] == status
+    evidence = named(run.told_json("DAYBREAK_REPORT ")["evidence"])
+    both = [("error", [STARTS[0]] * 3), ("warn", [STARTS[1]] * 2)]
+    assert evidence == both[3 - len(expected) :]
+
+
+def test_thresholds_of_a_gate_hold_for_each_window(trial: Trial):
+    negative(trial, 3, 2, 1)
+    withheld = trial.run("tolerant_gate", MARCH_1, MARCH_3)
+    error = withheld.error("tolerant_gate")
+    evidence = json.loads(error.partition("DAYBREAK_EVIDENCE ")[2].splitlines()[0])
+    assert named(evidence) == [("error", [STARTS[0]] * 3), ("warn", [STARTS[1]] * 2)]
+    text = error.partition("DAYBREAK_EVIDENCE ")[0]
+    assert text.count("2026-03-01: expected nothing below 0") == 3
+    assert "2026-03-02" not in text
+    assert trial.run("tolerant_gate", MARCH_2, MARCH_3).success
+    assert trial.markers("tolerant_gate") == [("correct",), ("correct",)]
+
+
 def test_a_shared_test_does_not_speak_for_all_tests_of_a_model(trial: Trial):
     trial.events("1, 'a', 1, 1, '2026-03-01'")
     publish(trial, "left_side right_side", MARCH_1, MARCH_1)
@@ -158,9 +293,10 @@ def test_without_the_tests_that_read_its_parents_too_a_model_is_not_judged(trial
 @pytest.fixture
 def not_ours(trial: Trial) -> Iterator[Trial]:
     """Three windows of ``halved`` that checks on the first two days must leave alone."""
-    built = trial.project.invoke(trial.folder, "build", "--select", "halved")
+    # With a var of somebody's own nobody knows which code it is.
+    built = trial.project.invoke(trial.folder, "build", "--select", "halved", "--vars", "{x: 1}")
     assert built.success
-    assert trial.markers("halved", "distinct run_id, verdict") == [(None, None)]
+    assert trial.markers("halved", "distinct run_id, code_hash, verdict") == [(None, None, None)]
     publish(trial, "halved", MARCH_2, MARCH_3)
     trial.sql(
         f"update daybreak_publications set fence = 9 where window_start = '{STARTS[1]}';"
@@ -176,6 +312,17 @@ def test_a_plain_build_a_newer_run_and_half_a_window_are_left_alone(not_ours: Tr
     checked = not_ours.run(CHECKS_OF_HALVED, MARCH_1, MARCH_3)
     assert checked.success, checked.nodes
     assert told(checked) == []
+
+
+def test_a_plain_build_that_says_of_which_code_it_is_is_judged(trial: Trial):
+    built = trial.project.invoke(trial.folder, "build", "--select", "halved")
+    assert built.success
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, judged=["halved"])
+    assert checked.success, checked.nodes
+    assert trial.markers("halved", "distinct run_id, verdict")[:2] == [
+        (None, "correct"),
+        (None, None),
+    ]
 
 
 def test_without_later_tests_the_verdict_is_committed_with_the_rows(trial: Trial):
@@ -211,10 +358,11 @@ def test_the_warehouse_tells_what_it_is_asked_for(trial: Trial):
     hashes = {"judged": "1e5", "elsewhere": "null"}
     publish(trial, "judged elsewhere", MARCH_1, MARCH_2, run_id="007", code_hashes=hashes)
     publish(trial, "judged", MARCH_3, MARCH_3, fence=2)
-    assert trial.project.invoke(trial.folder, "run", "--select", "unjudged").success
+    by_hand = ("run", "--select", "unjudged", "--vars", "{x: 1}")
+    assert trial.project.invoke(trial.folder, *by_hand).success
 
     def row(model: str, day: int, *more: object) -> list[object]:
-        return [model, STARTS[day - 1], STARTS[day], 0, *more]
+        return [model, STARTS[day - 1], STARTS[day], 0, *more, None]
 
     first_two = [
         row("elsewhere", 1, "unchecked", 1, "007", "null"),

@@ -111,7 +111,7 @@ def test_what_is_switched_off_changes_nothing(
     found = came_of(tmp_path / "shop", tmp_path / "cache" / "kept")
     assert found.notices == ()
     assert_same(found, patched)
-    assert (tmp_path / "cache").exists() == (off != "off")
+    assert (tmp_path / "cache" / "kept").exists() == (off != "off")
 
 
 def other_dbt_common(folder: Path, path: str, name: str, other: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from graphlib import TopologicalSorter
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -27,6 +28,9 @@ from runner.dbt.protocol import (
     NodeListener,
     NodeResult,
     Publication,
+    RowDifference,
+    Survey,
+    SurveyedModel,
     WindowEvidence,
 )
 from runner.dbt.reports import killed
@@ -108,7 +112,13 @@ def days(pipeline: Pipeline, count: int, skip: int = 0) -> Span:
 
 def _data(name: str, kind: str, materialized: str, parents: tuple[str, ...]) -> Node:
     return Node(
-        f"{kind}.shop.{name}", name, kind, materialized, parents, code_hash=f"{name} as it was"
+        f"{kind}.shop.{name}",
+        name,
+        kind,
+        materialized,
+        parents,
+        code_hash=f"{name} as it was",
+        relation=None if materialized == "ephemeral" else f"main.{name}",
     )
 
 
@@ -133,6 +143,7 @@ class FakeDbt:
     broken: dict[str, str] = field(default_factory=dict)  # node → what it always says
     nameless: set[str] = field(default_factory=set)  # tests that name no window
     warning: set[str] = field(default_factory=set)  # tests that only warn
+    far: set[str] = field(default_factory=set)  # tests that look at all windows there are
     unit_tests: dict[str, str] = field(default_factory=dict)  # name → model
     says: Callable[[str, Window], str] = lambda _, window: value_in(window)
     most_windows: int | None = None  # more in one invocation are too much
@@ -148,6 +159,11 @@ class FakeDbt:
     tables: dict[str, str] = field(default_factory=dict)  # content of what knows no windows
     asked: list[Invocation] = field(default_factory=list)
     questions: list[Span | None] = field(default_factory=list)
+    warehouse: str = "the warehouse"  # its id
+    dropped: set[str] = field(default_factory=set)  # models whose table a person has dropped
+    # By model: the window whose merge takes a row over, and the one that it takes it from; once.
+    takes_over: dict[str, dict[str, str]] = field(default_factory=dict)
+    lost_rows: dict[tuple[str, datetime], int] = field(default_factory=dict)  # by a person's hand
     built: list[tuple[str, str]] = field(default_factory=list)  # model or table, window label
     was_killed: threading.Event = field(default_factory=threading.Event)
     is_closed: bool = False
@@ -175,13 +191,56 @@ class FakeDbt:
         self,
         span: Span | None,
         timeout: timedelta,  # noqa: ARG002 - the protocol's
+        models: Collection[str] | None = None,
     ) -> tuple[Publication, ...]:
         self.questions.append(span)
+        names = {node.name for node in self.pipeline.nodes if node.unique_id in (models or ())}
         return tuple(
             marker
             for marker in self.markers.values()
-            if span is None or (marker.window_start < span.end and marker.window_end > span.start)
+            if (span is None or (marker.window_start < span.end and marker.window_end > span.start))
+            and (models is None or marker.model in names)
         )
+
+    def survey(self, timeout: timedelta) -> Survey:  # noqa: ARG002 - the protocol's
+        surveyed, missing = {}, set()
+        for node in self.pipeline.data_nodes:
+            markers = [m for key, m in self.markers.items() if key[0] == node.name]
+            is_there = bool(markers) if node.is_windowed else node.name in self.tables
+            if node.name in self.dropped or not is_there:
+                missing.add(node.unique_id)
+            elif node.is_windowed:
+                rows = sum(marker.row_count for marker in markers)
+                lost = sum(n for key, n in self.lost_rows.items() if key[0] == node.name)
+                digest = repr(sorted(markers, key=attrgetter("window_start")))
+                assert node.relation is not None
+                surveyed[node.unique_id] = SurveyedModel(node.relation, rows - lost, rows, digest)
+        return Survey(self.warehouse, frozenset(missing), surveyed)
+
+    def verify(
+        self,
+        models: Collection[str],
+        span: Span | None,
+        timeout: timedelta,  # noqa: ARG002 - the protocol's
+        *,
+        contents: bool,  # noqa: ARG002 - what is lost here are rows
+    ) -> tuple[RowDifference, ...]:
+        ids = {node.name: node.unique_id for node in self.pipeline.nodes}
+        return tuple(
+            RowDifference(ids[name], start, marker.window_end, "", rows, rows - lost)
+            for (name, start), lost in self.lost_rows.items()
+            if lost and ids[name] in models and (marker := self.markers.get((name, start)))
+            if span is None or span.start <= start < span.end
+            for rows in [marker.row_count]
+        )
+
+    def make_dropped_table(self, model: str) -> None:
+        """Make a table again, if it was dropped: no window of what was there stands."""
+        if model in self.dropped:
+            self.dropped.discard(model)
+            for held in (self.markers, self.rows, self.lost_rows):
+                for key in [key for key in held if key[0] == model]:
+                    del held[key]
 
     def kill(self) -> None:
         self.was_killed.set()
@@ -229,6 +288,7 @@ class _Running:
         self._evidence: list[Evidence] = []
         self._named: dict[str, list[datetime]] = {}  # by a test's unique id
         self._confirmed: set[tuple[str, datetime]] = set()
+        self._touched: dict[tuple[str, datetime], Publication] = {}
 
     def run(self) -> bool:
         """Run every node that is selected; False if the invocation dies in the middle."""
@@ -251,6 +311,7 @@ class _Running:
                 for unique_id, status in self._statuses.items()
             ),
             publications=tuple(self._told()),
+            touched=tuple(self._touched.values()),
             evidence=tuple(self._evidence),
             seconds=self._dbt.seconds,
         )
@@ -300,24 +361,55 @@ class _Running:
         if error is not None:
             self._messages[node.unique_id] = error
             return "error"
+        self._dbt.make_dropped_table(node.name)
         for window in self._windows:
             key = (node.name, window.start)
-            self._dbt.rows[key] = self._dbt.content(node, window, dict(self._read(node, window)))
+            content = self._dbt.content(node, window, dict(self._read(node, window)))
+            before = self._dbt.markers.get(key)
+            # Without a content of its own it is another one each time.
+            verdict = self._graph.verdict_at_once(node)
+            checks_hash = self._invocation.checks_hashes.get(node.name) if verdict else None
+            is_same = before is not None and content != "" and self._dbt.rows.get(key) == content
+            self._dbt.rows[key] = content
+            self._dbt.lost_rows.pop(key, None)
             self._dbt.built.append((node.name, window.label))
             self._dbt.markers[key] = Publication(
                 model=node.name,
                 window_start=window.start,
                 window_end=window.end,
                 row_count=self._dbt.row_count,
-                verdict=self._graph.verdict_at_once(node),
+                verdict=verdict,
                 fence=self._invocation.fence,
                 run_id=self._invocation.run_id,
                 code_hash=self._invocation.code_hashes[node.name],
                 published_at=self._at,
+                contents_since=before.contents_since if before and is_same else self._at,
+                checks_hash=checks_hash,
             )
             self._dbt._judged.pop(key, None)
         self._published += 1
+        self._take_over(node)
         return "success"
+
+    def _take_over(self, node: Node) -> None:
+        """Take rows of other windows over, as touched_windows.sql has it."""
+        moves = self._dbt.takes_over.get(node.name, {})
+        starts = {window.start for window in self._windows}
+        window_at = self._dbt.pipeline.calendar.window_at
+        for window in self._windows:
+            source = moves.pop(window.label, None)
+            for key, marker in list(self._dbt.markers.items()):
+                name, start = key
+                if name == node.name and start not in starts and window_at(start).label == source:
+                    touched = replace(
+                        marker,
+                        row_count=marker.row_count - 1,
+                        verdict=None,
+                        checks_hash=None,
+                        contents_since=self._at,
+                    )
+                    self._dbt.markers[key] = self._touched[key] = touched
+                    self._dbt._judged.pop(key, None)
 
     def _error(self, node: Node) -> str | None:
         """Why nothing of a model is published."""
@@ -358,6 +450,7 @@ class _Running:
         self._evidence.append(
             Evidence(
                 model=model,
+                test=test.unique_id,
                 check=test.name,
                 severity=severity,
                 failures=len(bad),
@@ -369,8 +462,12 @@ class _Running:
             self._named[test.unique_id] = [window.start for window in bad]
 
     def _bad(self, name: str) -> list[Window]:
-        labels = self._dbt.bad.get(name, ())
-        return [window for window in self._windows if window.label in labels]
+        labels, calendar = self._dbt.bad.get(name, ()), self._dbt.pipeline.calendar
+        starts = {window.start for window in self._windows}
+        if name in self._dbt.far:
+            starts |= {start for _, start in self._dbt.markers}
+        windows = map(calendar.window_at, sorted(starts))
+        return [window for window in windows if window.label in labels]
 
     def _read(self, node: Node, window: Window | None) -> Iterator[tuple[str, str]]:
         """What a node finds in the nodes that it reads: of its window, or all there is."""
@@ -400,10 +497,12 @@ class _Running:
 
     def _judge_model(self, node: Node) -> set[tuple[str, datetime]]:
         """Judge a model; returns the windows that had a good verdict already and deserve it."""
-        later = self._graph.later[node.unique_id]
-        tested = [test for test in later if test.unique_id in self._statuses]
+        self._take_back_verdicts(node)
+        gates, later = self._graph.gates[node.unique_id], self._graph.later[node.unique_id]
+        tested = [test for test in (*gates, *later) if test.unique_id in self._statuses]
+        asked = [*gates, *later] if node.name in self._invocation.judged else later
         known = {node.unique_id, *self._graph.ancestors[node.unique_id]}
-        is_complete = all(test in tested or not known.issuperset(test.parents) for test in later)
+        is_complete = all(test in tested or not known.issuperset(test.parents) for test in asked)
         is_condemned = False
         named: set[datetime] = set()
         for test in tested:
@@ -414,10 +513,11 @@ class _Running:
                 is_complete, is_condemned = False, True
             elif status not in ("pass", "warn"):
                 is_complete = False
-        is_checked = bool(tested or self._graph.gates[node.unique_id])
+        is_checked = bool(tested or gates)
         if is_condemned and len(self._windows) == 1:
             named.add(self._windows[0].start)
         confirmed = set()
+        self._condemn_elsewhere(node, named)
         for window in self._windows:
             marker = self._dbt.markers.get((node.name, window.start))
             if window.start in named:
@@ -428,32 +528,57 @@ class _Running:
                     confirmed.add((node.name, window.start))
         return confirmed
 
+    def _condemn_elsewhere(self, node: Node, named: set[datetime]) -> None:
+        for start in named - {window.start for window in self._windows}:
+            key = (node.name, start)
+            marker = self._dbt.markers.get(key)
+            if marker is not None and self._is_not_newer(marker):
+                checks_hash = self._invocation.checks_hashes.get(node.name)
+                judged = replace(marker, verdict="incorrect", checks_hash=checks_hash)
+                self._dbt.markers[key] = judged
+                self._dbt._judged[key] = self._number
+
     def _write_verdict(self, node: Node, window: Window, verdict: str) -> None:
         key = (node.name, window.start)
         marker = self._dbt.markers.get(key)
         if marker is not None and self._awaits_verdict(marker):
-            self._dbt.markers[key] = replace(marker, verdict=verdict)
+            checks_hash = self._invocation.checks_hashes.get(node.name)
+            self._dbt.markers[key] = replace(marker, verdict=verdict, checks_hash=checks_hash)
             self._dbt._judged[key] = self._number
+
+    def _take_back_verdicts(self, node: Node) -> None:
+        for window in self._windows if node.name in self._invocation.judged else ():
+            key = (node.name, window.start)
+            marker = self._dbt.markers.get(key)
+            if marker is not None and self._is_ours(marker):
+                self._dbt.markers[key] = replace(marker, verdict=None, checks_hash=None)
 
     def _awaits_verdict(self, marker: Publication) -> bool:
         return marker.verdict is None and self._is_ours(marker)
 
     def _is_ours(self, marker: Publication) -> bool:
-        return marker.run_id is not None and marker.fence <= self._invocation.fence
+        may_be_plain = marker.model in self._invocation.judged
+        return (may_be_plain or marker.run_id is not None) and self._is_not_newer(marker)
+
+    def _is_not_newer(self, marker: Publication) -> bool:
+        return marker.fence <= self._invocation.fence
 
     def _told(self) -> Iterator[Publication]:
         for node in self._graph.nodes:
             if node.is_windowed and self._is_to_judge(node):
-                for window in self._windows:
-                    key = (node.name, window.start)
-                    marker = self._dbt.markers.get(key)
-                    if marker is not None and (
-                        marker.published_at == self._at
-                        or self._dbt._judged.get(key) == self._number
-                        or self._awaits_verdict(marker)
-                        or key in self._confirmed
+                for key, marker in self._dbt.markers.items():
+                    if key[0] == node.name and (
+                        self._dbt._judged.get(key) == self._number
+                        or (self._is_inside(marker) and self._is_of_interest(key, marker))
                     ):
                         yield marker
+
+    def _is_inside(self, marker: Publication) -> bool:
+        return any(window.start == marker.window_start for window in self._windows)
+
+    def _is_of_interest(self, key: tuple[str, datetime], marker: Publication) -> bool:
+        is_new = marker.published_at == self._at
+        return is_new or self._awaits_verdict(marker) or key in self._confirmed
 
 
 class _Graph:

@@ -16,11 +16,11 @@ from runner.core.status import InputsOf, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
 from runner.execution.context import Observer, RunContext, RunResult
-from runner.execution.recovery import recover
+from runner.execution.recovery import reconcile, recover
 from runner.ledger import Ledger, Run, RunEnd
 from runner.ledger.dialects import Sqlite
 from runner.planner import Planner
-from runner.project.manifest import Node
+from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 from runner.run import execute_plan
 from tests.unit.fake_dbt import FakeDbt, days
@@ -48,12 +48,24 @@ class Witness(Observer):
     waits: list[float] = field(default_factory=list)
     left_out: list[tuple[Span, str]] = field(default_factory=list)
     stopped: list[Span] = field(default_factory=list)
+    condemnations: list[tuple[str, Span, str | None]] = field(default_factory=list)
+    taken_over: int = 0
+    changes: list[str] = field(default_factory=list)
+
+    def adopted(self, windows: int) -> None:
+        self.taken_over += windows
+
+    def noticed(self, line: str) -> None:
+        self.changes.append(line)
 
     def invoking(self, chunk: Chunk) -> None:
         self.chunks.append(chunk)
 
     def settled(self, window: Window, outcome: RunEnd) -> None:
         self.verdicts.append((window, outcome))
+
+    def condemned(self, model: str, span: Span, reason: str | None) -> None:
+        self.condemnations.append((model, span, reason))
 
     def splitting(self, span: Span, reason: str) -> None:  # noqa: ARG002
         self.cuts.append(reason)
@@ -143,9 +155,20 @@ class Runner:
         return self.planner.plan(request, self.world.at, mine)
 
     def run(self, request: RunRequest) -> RunResult:
-        """What the command does: recover, plan, execute."""
+        """What the command does: recover, ask the warehouse, plan, execute."""
         recover(self.context)
+        self.reconcile()
         return self.execute(self.plan(request))
+
+    def reconcile(self) -> None:
+        access = self.context.access
+        reconcile(self.project, self.ledger, lambda: self.dbt, access, self.witness)
+
+    @property
+    def project(self) -> Project:
+        """A project of the pipeline's nodes, whose warehouse is no file."""
+        nodes = {node.unique_id: node for node in self.pipeline.nodes}
+        return Project(self.pipeline.calendar.zone, nodes, {}, fingerprint="")
 
     def execute(self, plan: Plan) -> RunResult:
         """Execute a plan that was made now."""

@@ -62,6 +62,9 @@ class Town:
     def project(self, _engine: object = None) -> Project:
         return Project(ZONE, {}, {}, fingerprint="")
 
+    def code_texts(self) -> dict[str, str]:
+        return {}
+
     def planner(self, name: str) -> Planner:
         if name in self.broken:
             raise self.broken[name]

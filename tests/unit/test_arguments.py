@@ -38,6 +38,11 @@ def test_the_newest_window_travels_if_it_is_known():
     assert told["newest_window"] == "2026-03-09T04:00:00+00:00"
 
 
+def test_what_a_plain_build_would_say_travels_if_somebody_has_to_know():
+    told = json.loads(window_vars(replace(INVOCATION, plain_codes={"lines": "plain:a"})))
+    assert told["plain_codes"] == {"lines": "plain:a"}
+
+
 def test_a_source_is_looked_at():
     name = json.dumps({"source_name": "landing.lines"})
     shown = source_arguments("report_schema", "landing.lines")
@@ -53,8 +58,9 @@ def test_a_source_is_looked_at():
         lambda text: {"run_id": f"backfill__{text}"},
         lambda text: {"code_hashes": {text: "aaaa"}},
         lambda text: {"code_hashes": {"lines": text}},
+        lambda text: {"plain_codes": {"lines": text}},
     ],
-    ids=["run_id", "model", "hash"],
+    ids=["run_id", "model", "hash", "plain"],
 )
 def test_jinja_from_outside_is_refused(jinja: str, place):
     with pytest.raises(UsageError, match="holds Jinja") as error:

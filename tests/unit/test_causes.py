@@ -118,7 +118,7 @@ DATES = "--start-date 2026-03-05 --end-date 2026-03-05"
         (WindowStatus.FAILED, f"runner retry orders {DATES}"),
         (WindowStatus.INCORRECT, f"runner retry orders {DATES}"),
         (WindowStatus.BLOCKED, f"runner retry orders {DATES}"),
-        (WindowStatus.PUBLISHED, f"runner retry orders {DATES}"),
+        (WindowStatus.PUBLISHED, f"runner judge orders {DATES}"),
         (WindowStatus.MISSING, f"runner backfill orders {DATES}"),
         (WindowStatus.STALE, f"runner backfill orders {DATES} --reprocess stale"),
         (WindowStatus.IN_FLIGHT, "runner list-runs orders"),

@@ -11,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.chunks import Chunk, Sizing
-from runner.core.planning import RETRIED, TAKEN, Held, Reprocess, RunRequest, Skipped, make_plan
+from runner.core.planning import (
+    JUDGED_AGAIN,
+    RETRIED,
+    TAKEN,
+    Held,
+    Reprocess,
+    RunRequest,
+    Skipped,
+    make_plan,
+)
 from runner.core.spans import Spans
-from runner.core.status import WindowRecord, WindowStatus, WorkResult
+from runner.core.status import PlannedNode, WindowRecord, WindowStatus, WorkResult
 from runner.core.timelines import Timeline
 from tests.unit.planned_nodes import (
     DAYS,
@@ -22,6 +31,7 @@ from tests.unit.planned_nodes import (
     NOW,
     SAME,
     STATUS_OF,
+    WEEK,
     checks,
     day,
     following,
@@ -619,3 +629,46 @@ def test_the_letters_are_what_they_are_taken_for():
     assert LETTERS.keys() | {"."} == STATUS_OF.keys()
     assert {STATUS_OF[x] for x in STATUS_OF} == frozenset(WindowStatus) - {WindowStatus.IN_FLIGHT}
     assert LETTERS["b"].inputs == SAME != LETTERS["f"].inputs
+
+
+# Only judging
+
+
+def judging(days: str, name: str = "orders", reads: str = "") -> PlannedNode:
+    """A model of which all that is recorded was judged by other checks, but for the first day."""
+    node = planned(name, days, reads)
+    parts = [
+        (w.span, replace(known, has_rows=True, checks_hash="today" if w is WEEK[0] else "before"))
+        for w in WEEK
+        if (known := node.records.at(w.start)) and known.standing is not WorkResult.FAILED
+    ]
+    failed = node.records.within(node.records.where(lambda r: r.standing is WorkResult.FAILED))
+    parts += failed
+    return replace(node, records=Timeline(parts), checks_hash="today")
+
+
+def test_what_other_checks_have_judged_is_judged_and_not_built():
+    nodes = [judging("susi.f."), judging("ssss...", "revenue", "orders")]
+    plan = plan_of(nodes, frozenset({WindowStatus.PUBLISHED, WindowStatus.MISSING}))
+    assert checks(plan) == {"orders": ".xxx...", "revenue": ".xxx..."}
+    assert runs(plan) == {"orders": "....x.x", "revenue": "....x.x"}
+
+
+def test_judging_alone_builds_nothing_and_holds_nothing_back():
+    nodes = [judging("suscof."), judging("ssss...", "revenue", "orders")]
+    asked = request(judges_only=True)
+    plan = plan_of(nodes, frozenset({WindowStatus.PUBLISHED}), request=asked)
+    assert (runs(plan), held(plan)) == ({}, {})
+    assert checks(plan) == {"orders": ".xx....", "revenue": ".xxx..."}
+    again = plan_of(nodes, JUDGED_AGAIN, request=asked)
+    assert (runs(again), held(again)) == ({}, {})
+    assert checks(again) == {"orders": "xxx....", "revenue": "xxxx..."}
+    selected = plan_of(nodes, JUDGED_AGAIN, request=replace(asked, select=frozenset({"revenue"})))
+    assert checks(selected) == {"revenue": "xxxx..."}
+
+
+def test_without_checks_there_is_nothing_to_judge():
+    asked = request(judges_only=True)
+    for checks_hash in ("", None):
+        node = replace(judging("sssssss"), checks_hash=checks_hash)
+        assert checks(plan_of([node], JUDGED_AGAIN, request=asked)) == {}

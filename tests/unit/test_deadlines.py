@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -190,3 +191,27 @@ def test_windows_that_a_newer_one_has_superseded_are_expected_no_more(
     # Nobody is told either that the older ones have recovered: that would not be true.
     older = place.pipelines["shop"].calendar.labelled("2017-03-03")
     assert older.span in found.undecided
+
+
+def test_what_other_checks_have_judged_is_not_missed_and_the_next_pass_judges_it(ledger: Ledger):
+    def checked_by(checks_hash: str) -> Pipeline:
+        stg = replace(windowed("stg"), checks_hash=checks_hash)
+        return shop(stg, check("stg_ok", "stg"), schedule=DAILY, deadline=timedelta(hours=2))
+
+    before = town(ledger, checked_by("before"))
+    before.tick(utc("2017-03-05 11:00"))
+    dbt, later = before.dbts["shop"], utc("2017-03-05 12:30")
+    dbt.pipeline = checked_by("today")
+    edited = Town({"shop": dbt.pipeline}, ledger, dbts={"shop": dbt})
+    found = edited.look("shop", later)
+    assert seen(found) == []
+    # Nor has anything recovered, as long as nobody has looked.
+    assert found.undecided.meets(dbt.pipeline.calendar.labelled("2017-03-02").span)
+    dbt.asked.clear()
+    dbt.built.clear()
+    edited.tick(later)
+    (asked,) = dbt.asked
+    assert (asked.nodes, asked.checks, asked.judged) == ((), ("stg_ok",), ("stg",))
+    assert dbt.built == []
+    assert edited.tick(later + timedelta(minutes=1))["shop"].done is None
+    assert len(dbt.asked) == 1

@@ -77,7 +77,9 @@ def test_looking_at_a_ledger_that_is_not_there_does_not_make_it(tmp_path: Path):
 def test_a_damaged_ledger_is_wrong(file: Path, damage: str):
     if damage == "dangling":
         with closing(sqlite3.connect(file)) as connection, connection:
-            connection.execute("insert into model_runs (run, model, standing) values (9, 'a', 'x')")
+            connection.execute(
+                "insert into model_runs (run, model, standing, is_same) values (9, 'a', 'x', false)"
+            )
     else:
         content = bytearray(file.read_bytes())
         start = 0 if damage == "header" else 4096

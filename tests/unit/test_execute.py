@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.cli import exits
 from runner.core.chunks import Sizing
 from runner.core.config import Retries
 from runner.core.errors import LedgerError
@@ -26,6 +27,7 @@ from runner.core.status import WindowRecord, WorkResult
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation
 from runner.ledger import Ledger
+from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 from runner.run import MEANWHILE
 from tests.conftest import of_hundred
@@ -64,6 +66,7 @@ NODES = (
     windowed("revenue", "lines"),
     view("recent", "revenue"),
     table("report", "revenue"),
+    check("report_check", "report"),
     gate("lines_gate", "lines"),
     check("lines_check", "lines"),
     check("revenue_check", "revenue"),
@@ -145,8 +148,8 @@ def test_a_chunk_without_poison_is_one_invocation_and_one_run_per_window(open_ru
     runs = runner.runs()
     assert len({run.run_id for run in runs}) == len(runs) == 92
     assert {(run.state, run.row_count) for run in runs} == {(RunState.SUCCESS, 20)}
-    # A gate and two checks; each has its share of the second that the invocation took.
-    assert {run.check_count for run in runs} == {3}
+    # A gate and three checks; each has its share of the second that the invocation took.
+    assert {run.check_count for run in runs} == {4}
     assert sum(run.seconds or 0 for run in runs) == pytest.approx(1.0)
     assert runner.standings("revenue", 92) == [WorkResult.SUCCESS] * 92
     assert runner.backfill(92).asked == []
@@ -155,6 +158,58 @@ def test_a_chunk_without_poison_is_one_invocation_and_one_run_per_window(open_ru
 def test_gates_are_never_run_again_as_tests(open_runner: Open):
     done = open_runner(bad={"lines_gate": labels(SHOP, {3})}).backfill(6)
     assert {invocation.exclude for invocation in done.asked} == {("lines_gate",)}
+
+
+def test_a_gate_that_shares_its_name_leaves_nothing_else_out(open_runner: Open):
+    shared = [
+        gate("has_rows", "lines"),
+        check("has_rows", "revenue"),
+        gate("revenue_gate", "revenue"),
+    ]
+    twins = [replace(node, unique_id=f"{node.unique_id}.{i}") for i, node in enumerate(shared)]
+    pipeline = shop(windowed("lines"), windowed("revenue", "lines"), *twins)
+    done = open_runner(pipeline, bad={"has_rows": labels(pipeline, {3})}).backfill(6)
+    assert {invocation.exclude for invocation in done.asked} == {("revenue_gate",)}
+    assert done.of(RunState.INCORRECT) == {3}
+
+
+def test_a_window_that_a_check_names_is_condemned_though_it_does_not_run(open_runner: Open):
+    runner = open_runner(PLAIN_SHOP, far={"lines_check"})
+    runner.backfill(4)
+    runner.dbt.bad = {"lines_check": labels(PLAIN_SHOP, {1, 2})}
+    done = runner.backfill(3, skip=4)
+    # What runs is right, and so is what reads it: one more invocation, as dbt has skipped it.
+    assert done.states == [RunState.SUCCESS] * 3
+    assert [i.nodes for i in done.asked] == [("lines", "revenue"), ("revenue",)]
+    assert done.done.condemned == {"lines": Spans([days(PLAIN_SHOP, 2, 1)])}
+    assert exits.of_windows(done.done) == 3
+    condemned = [(model, reason) for model, _, reason in runner.witness.condemnations]
+    assert condemned == [("lines", "lines_check: expected 100 rows; actual 7 rows")] * 2
+    good, bad = WorkResult.SUCCESS, WorkResult.INCORRECT
+    assert runner.standings("lines", 7) == [good, bad, bad, *[good] * 4]
+    record = runner.ledger.windows.get_records()["lines"].at(days(PLAIN_SHOP, 1, 1).start)
+    assert record is not None
+    assert record.has_rows
+    # What is condemned runs again, and then no more is said of it.
+    runner.dbt.bad.clear()
+    mended = runner.backfill(7)
+    assert [i.span for i in mended.asked] == [days(PLAIN_SHOP, 2, 1)]
+    assert (mended.done.condemned, exits.of_windows(mended.done)) == ({}, 0)
+
+
+def test_what_runs_after_it_was_condemned_is_as_good_as_it_then_is(open_runner: Open):
+    runner = open_runner(PLAIN_SHOP, far={"lines_check"})
+    runner.backfill(4)
+    runner.dbt.bad = {"lines_check": labels(PLAIN_SHOP, {3})}
+
+    def mend(invocation: Invocation) -> None:
+        if invocation.span.end == days(PLAIN_SHOP, 4).end:
+            runner.dbt.bad.clear()
+
+    runner.dbt.before = mend
+    done = runner.backfill(4, chunk=2, reprocess=Reprocess.ALL)
+    assert set(done.states) == {RunState.SUCCESS}
+    assert done.done.condemned == {}
 
 
 def test_dbt_is_told_the_newest_window_whichever_it_runs(open_runner: Open):
@@ -484,7 +539,7 @@ def test_who_is_killed_each_time_for_a_table_alone_has_failed(open_runner: Open)
     done = runner.backfill(2)
     assert (done.states, done.reasons) == ([RunState.FAILED], {KILLED})
     assert len(done.asked) == 2
-    assert runner.backfill(2).states == [RunState.SUCCESS]
+    assert runner.backfill(2).states == [RunState.UNCHECKED]  # of a table without any check
 
 
 # What may pass by itself
@@ -693,6 +748,7 @@ STAGED = shop(
     table("totals", "lines"),
     windowed("shares", "totals", "lines"),
     check("lines_check", "lines"),
+    check("totals_check", "totals"),
     check("shares_check", "shares"),
 )
 
@@ -721,6 +777,20 @@ def test_after_a_failure_in_the_first_stage_the_second_runs_for_the_others(open_
     built = [label for model, label in runner.dbt.built if model == "shares"]
     assert sorted(built) == sorted(labels(STAGED, without(8, {4})))
     assert runner.dbt.built.count(("totals", "")) == 1
+
+
+@pytest.mark.parametrize("node", [table("totals"), table("totals", "lines"), snapshot("totals")])
+def test_without_any_check_nothing_is_right(open_runner: Open, node: Node):
+    lines = windowed("lines"), check("lines_check", "lines"), seed("prices"), view("seen", "lines")
+    pipeline = shop(*lines, node, end=FIRST + timedelta(days=5))
+    runner = open_runner(pipeline)
+    done = runner.backfill(6)
+    # It is built in the name of the newest window.
+    assert done.of(RunState.UNCHECKED) == {5}
+    assert done.of(RunState.SUCCESS) == set(range(5))
+    assert runner.backfill(6).asked == []
+    checked = open_runner(shop(*lines, node, check("total_check", "totals")))
+    assert set(checked.backfill(6).states) == {RunState.SUCCESS}
 
 
 def test_a_snapshot_is_taken_only_of_today(open_runner: Open):
@@ -875,6 +945,32 @@ def test_readers_of_what_was_published_again_become_stale(open_runner: Open):
     assert not outdated(runner, "revenue")
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_window_that_loses_a_row_to_a_merge_is_judged_again_and_its_readers_are_stale(
+    open_runner: Open, *, is_told: bool
+):
+    runner = open_runner()
+    assert runner.backfill(3).of(RunState.SUCCESS) == {0, 1, 2}
+    runner.dbt.takes_over = {"lines": {runner.label(3): runner.label(0)}}
+    if not is_told:  # it dies when all is done, before it could tell; the markers say it
+        runner.dbt.faults = [Fault(TIMED_OUT, after=None)]
+    runner.backfill(1, skip=3)
+    runner.reconcile()
+    assert runner.standings("lines", 3) == [WorkResult.PUBLISHED, *[WorkResult.SUCCESS] * 2]
+    revenue = runner.ledger.windows.get_records()["revenue"]
+    assert revenue.where(lambda known: known.is_outdated) == Spans([days(SHOP, 1)])
+    if is_told:
+        (words,) = runner.witness.changes
+        assert words.startswith("lines has taken rows over from 1 window, 2017-03-01: ")
+    done = runner.backfill(4, reprocess=Reprocess.STALE)
+    assert set(done.states) == {RunState.SUCCESS}
+    assert done.times_built("lines") == 0
+    assert [i.span for i in done.asked if "revenue" in i.nodes] == [days(SHOP, 1)]
+    assert runner.standings("lines", 4) == [WorkResult.SUCCESS] * 4
+    assert not any(r.is_outdated for _, r in runner.ledger.windows.get_records()["revenue"])
+    assert runner.backfill(4, reprocess=Reprocess.STALE).states == []
+
+
 def test_what_was_published_in_the_same_invocation_is_not_stale(open_runner: Open):
     runner = open_runner()
     runner.backfill(6)
@@ -920,10 +1016,11 @@ def test_a_test_of_two_models_does_not_condemn_the_good_one(open_runner: Open):
 def test_the_index_says_nothing_of_windows_that_were_never_touched(open_runner: Open):
     runner = open_runner()
     runner.backfill(2, skip=3)
-    parts = list(runner.ledger.windows.get_records()["lines"])
-    assert parts == [
-        (days(SHOP, 2, 3), WindowRecord(WorkResult.SUCCESS, "lines as it was", has_rows=True))
-    ]
+    ((span, record),) = runner.ledger.windows.get_records()["lines"]
+    assert span == days(SHOP, 2, 3)
+    assert replace(record, published_at=None) == WindowRecord(
+        WorkResult.SUCCESS, "lines as it was", has_rows=True
+    )
 
 
 def test_windows_that_others_hold_are_left_alone(
@@ -943,3 +1040,28 @@ def test_windows_that_others_hold_are_left_alone(
 def test_words_differ_from_day_to_day_so_that_they_are_not_taken_for_systematic():
     first, second = SHOP.calendar.windows(days(SHOP, 2))
     assert value_in(first) != value_in(second)
+
+
+@pytest.mark.parametrize(("rows", "is_spared"), [("the same rows", True), ("", False)])
+def test_who_reads_the_same_rows_again_is_spared(open_runner: Open, rows: str, *, is_spared: bool):
+    """Without a content of its own the fake's rows are others each time."""
+    runner = open_runner(content=lambda *_: rows)
+    runner.backfill(3)
+    runner.backfill(2, skip=1, reprocess=Reprocess.ALL, select=("lines",))
+    again = Spans([days(SHOP, 2, 1)])
+    assert outdated(runner, "revenue") == (Spans() if is_spared else again)
+    assert runner.plan(runner.request(3)).spared == (again if is_spared else Spans())
+
+
+def test_a_restored_warehouse_is_as_stale_as_it_was(open_runner: Open):
+    """What was published again stands there as before; only what reads it is older than that."""
+    runner = open_runner()
+    runner.backfill(3)
+    runner.backfill(1, skip=1, select=("lines",), reprocess=Reprocess.ALL)
+    runner.reconcile()
+    kept = dict(runner.dbt.markers)
+    runner.backfill(3, reprocess=Reprocess.STALE)
+    assert not outdated(runner, "revenue")
+    runner.dbt.markers = kept
+    runner.reconcile()
+    assert outdated(runner, "revenue") == Spans([days(SHOP, 1, 1)])

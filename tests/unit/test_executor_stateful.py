@@ -18,9 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from runner.core.config import Retries
 from runner.core.errors import LedgerError
 from runner.core.planning import Reprocess
-from runner.core.status import InputsOf, WorkResult
+from runner.core.status import PLAIN, InputsOf, WorkResult
 from runner.core.windows import Window
-from runner.dbt.protocol import Invocation
+from runner.dbt.protocol import Invocation, Publication
 from runner.execution.recovery import recover
 from runner.ledger import Leases, Results
 from runner.ledger import owners as ledger_owners
@@ -29,6 +29,7 @@ from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 from tests.conftest import of_hundred
 from tests.unit.fake_dbt import (
+    BEGINNING_OF_TIME,
     FIRST,
     KILLED,
     ZONE,
@@ -115,7 +116,11 @@ class MachineRunner(Runner):
 
 
 def graph_of(hashes: Mapping[str, str]) -> Pipeline:
-    nodes = (replace(n, code_hash=hashes.get(n.name, n.code_hash)) for n in PIPELINE.nodes)
+    found = {n.name: hashes.get(n.name, n.code_hash) for n in PIPELINE.nodes}
+    nodes = (
+        replace(n, code_hash=found[n.name], plain_code=f"{PLAIN}{found[n.name]}")
+        for n in PIPELINE.nodes
+    )
     return replace(PIPELINE, nodes=tuple(nodes))
 
 
@@ -157,6 +162,9 @@ class Daybreak(RuleBasedStateMachine):
         self.fences: dict[tuple[str, datetime], int] = {}
         self.faults: list[Fault | None] = []
         self.meanwhile: Callable[[], None] | None = None  # once, during an invocation
+        self.backup: list[dict[Any, Any]] = []  # of the warehouse
+        self.backup_dropped: set[str] = set()
+        self.backup_lost: dict[tuple[str, datetime], int] = {}
         self.dbt = FakeDbt(
             PIPELINE,
             nameless={"revenue_adds_up", "visits_fit_revenue"},
@@ -343,6 +351,102 @@ class Daybreak(RuleBasedStateMachine):
     def recover(self) -> None:
         recover(self.runner().context)
 
+    # The warehouse has a life of its own
+
+    @rule(model=st.sampled_from(MODELS))
+    def drop_a_table(self, model: str) -> None:
+        if any(key[0] == model for key in self.dbt.markers):
+            self.dbt.dropped.add(model)
+            for key in [key for key in self.dbt.rows if key[0] == model]:
+                del self.dbt.rows[key]
+
+    @rule(model=st.sampled_from(MODELS), window=st.sampled_from(WINDOWS))
+    def delete_rows(self, model: str, window: Window) -> None:
+        key = (model, window.start)
+        if key in self.dbt.rows:
+            self.dbt.rows[key] = "a part of its rows"
+            self.dbt.lost_rows[key] = 3
+
+    @rule(model=st.sampled_from(MODELS), window=st.sampled_from(WINDOWS))
+    def tamper_with_a_verdict(self, model: str, window: Window) -> None:
+        marker = self.dbt.markers.get((model, window.start))
+        if marker is not None:
+            flipped = "correct" if marker.verdict == "incorrect" else None
+            self.dbt.markers[model, window.start] = replace(marker, verdict=flipped)
+
+    @rule()
+    def back_up(self) -> None:
+        dbt = self.dbt
+        self.backup = [dict(dbt.markers), dict(dbt.rows), dict(dbt.tables), dict(self.made_by)]
+        self.backup_dropped, self.backup_lost = set(dbt.dropped), dict(dbt.lost_rows)
+
+    @precondition(lambda self: self.backup)
+    @rule(is_another=st.booleans())
+    def restore(self, *, is_another: bool) -> None:
+        """An older state of the warehouse, or the file of another in its place."""
+        dbt = self.dbt
+        dbt.markers, dbt.rows, dbt.tables, self.made_by = map(dict, self.backup)
+        dbt.dropped, dbt.lost_rows = set(self.backup_dropped), dict(self.backup_lost)
+        self.fences.clear()
+        if is_another:
+            dbt.warehouse += " or another"
+
+    @rule(
+        start=starts,
+        count=st.integers(1, COUNT),
+        model=st.sampled_from(MODELS),
+        chunk=st.sampled_from([None, 2]),
+    )
+    def another_checkout_runs(self, start: int, count: int, model: str, chunk: int | None) -> None:
+        """With other code, and a ledger of its own."""
+        ours = self.ledger, dict(self.meanings), dict(self.hashes)
+        path = Path(self.folder.name) / f"other-{self.processes}.db"
+        self.ledger = open_ledger(path)
+        self.changes += 1
+        self.meanings[model], self.hashes[model] = self.changes, f"{model} {self.changes}"
+        self.backfill(
+            count=min(count, COUNT - start), skip=start, chunk=chunk, reprocess=Reprocess.ALL
+        )
+        self.ledger.close()
+        self.ledger, self.meanings, self.hashes = ours
+
+    @rule(model=st.sampled_from(MODELS), window=st.sampled_from(WINDOWS), is_other=st.booleans())
+    def build_plainly(self, model: str, window: Window, *, is_other: bool) -> None:
+        """By `dbt build`, of the code as it is or of an edit that is reverted afterwards."""
+        dbt, read = self.dbt, {}
+        for parent in READ_BY[model]:
+            if parent in dbt.dropped or (parent, window.start) not in dbt.rows:
+                return  # dbt would fail
+            read[parent] = dbt.rows[parent, window.start]
+        if model == "lines":
+            if "prices" not in dbt.tables:
+                return
+            read["prices"] = dbt.tables["prices"]
+        if dbt.bad:
+            return
+        key, landed = (model, window.start), self.landed.get((model, window.label), 0)
+        held = dbt.markers.get(key)
+        dbt.make_dropped_table(model)
+        self.changes += 1
+        at = BEGINNING_OF_TIME + timedelta(seconds=len(dbt.asked), milliseconds=self.changes)
+        meaning = self.changes if is_other else self.meanings[model]
+        code = f"{PLAIN}{model} {self.changes}" if is_other else f"{PLAIN}{self.hashes[model]}"
+        self.made_by[key] = meaning
+        dbt.rows[key] = f"{model}{meaning}.{landed}({','.join(read[p] for p in sorted(read))})"
+        dbt.lost_rows.pop(key, None)
+        dbt.markers[key] = Publication(
+            model=model,
+            window_start=window.start,
+            window_end=window.end,
+            row_count=dbt.row_count,
+            verdict=None,
+            fence=held.fence if held else 0,
+            run_id=None,
+            code_hash=code,
+            published_at=at,
+            contents_since=at,
+        )
+
     # What always holds
 
     @invariant()
@@ -352,8 +456,10 @@ class Daybreak(RuleBasedStateMachine):
         assert len(open_starts) == len(set(open_starts))
         assert len({run.run_id for run in runs}) == len(runs)
 
-    @invariant()
-    def what_the_index_says_is_published_is(self) -> None:
+    @rule()
+    def ask_the_warehouse(self) -> None:
+        """Until then the index is what it was when the warehouse was last asked."""
+        self.runner().reconcile()
         for model, timeline in self.ledger.windows.get_records().items():
             for span, known in timeline:
                 if known.standing in PUBLISHED and model in MODELS:
@@ -364,7 +470,7 @@ class Daybreak(RuleBasedStateMachine):
     def no_marker_gets_a_lower_fence(self) -> None:
         fences = {key: marker.fence for key, marker in self.dbt.markers.items()}
         for key, fence in self.fences.items():
-            assert fences[key] >= fence
+            assert fences.get(key, fence) >= fence  # with its table a marker goes too
         self.fences = fences
 
     # What holds in the end
@@ -425,9 +531,10 @@ READ_BY = {
 }
 
 TestDaybreak = Daybreak.TestCase
+IS_THOROUGH = of_hundred(100) >= 100  # ten thousand steps
 TestDaybreak.settings = settings(
-    max_examples=of_hundred(25),
-    stateful_step_count=12,
+    max_examples=of_hundred(250 if IS_THOROUGH else 100),
+    stateful_step_count=40 if IS_THOROUGH else 12,
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=list(HealthCheck),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -216,3 +217,23 @@ def test_windows_that_miss_late_rows_are_outdated_and_say_so(ledger: Ledger):
     # Published again it has them.
     change_index(ledger, painted((WEEK[1].span, DONE)))
     assert index(ledger)[0] == (span(WEEK[:3]), DONE)
+
+
+# Windows that lose rows to a merge
+
+
+def test_what_loses_rows_to_a_merge_is_judged_again_and_a_failure_stays_one(ledger: Ledger):
+    published = replace(OUTDATED, has_rows=True, published_at=NOW)
+    withheld = replace(BROKEN, published_at=NOW)
+    later = NOW + timedelta(hours=1)
+    first, second, third, fourth = (span([window]) for window in WEEK[:4])
+    change_index(ledger, painted((span(WEEK[:2]), published), (third, withheld)))
+    lost = Timeline([(second, later), (third, later), (fourth, later)])  # of the last nobody knows
+    change_index(ledger, IndexChange(touched={MODEL: lost}))
+    why = "a merge has taken rows over from it since it was judged"
+    unjudged = replace(published, standing=WorkResult.PUBLISHED, reason=why, published_at=later)
+    assert index(ledger) == [
+        (first, published),
+        (second, unjudged),
+        (third, replace(withheld, published_at=later)),
+    ]

@@ -280,8 +280,8 @@ def test_counts_and_fences_may_be_large(ledger: Ledger):
         connection.change("update runs set id = 5000000000")
         connection.change(
             """
-            insert into model_runs (run, model, standing, row_count)
-            values (5000000000, 'm', 'success', :count)
+            insert into model_runs (run, model, standing, row_count, is_same)
+            values (5000000000, 'm', 'success', :count, false)
             """,
             count=10**12,
         )

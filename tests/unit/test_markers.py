@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -11,7 +12,9 @@ from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.dbt.protocol import Publication
+from runner.project.manifest import Project
 from runner.warehouse import markers
+from tests.unit.fake_dbt import ZONE, windowed
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -32,7 +35,11 @@ def marker(
     span = day(number)
     at = MIDNIGHT + published * DAY
     code_hash = "code" if run_id else None
-    return Publication(model, span.start, span.end, 5, verdict, 7, run_id, code_hash, at)
+    return Publication(model, span.start, span.end, 5, verdict, 7, run_id, code_hash, at, at)
+
+
+def undated(timeline: Timeline[WindowRecord]) -> list[tuple[Span, WindowRecord]]:
+    return [(span, replace(record, published_at=None)) for span, record in timeline]
 
 
 def differences(
@@ -81,7 +88,7 @@ def test_an_index_from_markers_has_their_verdicts():
     verdicts = ["correct", "correct", "incorrect", "unchecked"]
     told = [marker("a", number, verdict) for number, verdict in enumerate(verdicts)]
     told.append(marker("a", 4, None, run_id=None))
-    assert list(markers.index_of(told, {})["a"]) == [
+    assert undated(markers.index_of(told, {})["a"]) == [
         (day(0, 2), RIGHT),
         (day(2), WindowRecord(WorkResult.INCORRECT, "code", has_rows=True)),
         (day(3), WindowRecord(WorkResult.UNCHECKED, "code", has_rows=True)),
@@ -92,19 +99,41 @@ def test_an_index_from_markers_has_their_verdicts():
     ]
 
 
+def test_a_plain_build_that_says_its_code_is_to_be_judged_and_then_as_good():
+    told = [
+        marker("a", number, verdict, run_id=None)
+        for number, verdict in enumerate([None, "correct"])
+    ]
+    told = [replace(found, code_hash="plain:abc") for found in told]
+    index = markers.index_of(told, {})
+    assert [record.standing for _, record in index["a"]] == [
+        WorkResult.PUBLISHED,
+        WorkResult.SUCCESS,
+    ]
+    node = replace(windowed("a"), plain_code="plain:abc", code_hash="code")
+    project = Project(ZONE, {node.unique_id: node}, {}, "")
+    assert {found.code_hash for found in markers.known_codes(told, project)} == {"code"}
+    other = replace(project, nodes={node.unique_id: replace(node, plain_code="plain:def")})
+    assert {found.code_hash for found in markers.known_codes(told, other)} == {"plain:abc"}
+
+
 def test_what_was_published_before_its_parent_is_outdated():
     told = [marker("a", 0, published=2), marker("b", 0, published=1), marker("b", 1, published=1)]
     index = markers.index_of(told, {"a": frozenset({"b"})})
-    assert index["a"].at(day(0).start) == RIGHT
-    assert index["b"].at(day(0).start) == WindowRecord(
-        WorkResult.SUCCESS, "code", is_outdated=True, has_rows=True
-    )
-    assert index["b"].at(day(1).start) == RIGHT
+    outdated = replace(RIGHT, is_outdated=True)
+    assert undated(index["a"]) == [(day(0), RIGHT)]
+    assert undated(index["b"]) == [(day(0), outdated), (day(1), RIGHT)]
+
+
+def test_what_was_published_again_with_the_same_rows_outdates_nothing():
+    again = replace(marker("a", 0, published=2), contents_since=MIDNIGHT)
+    index = markers.index_of([again, marker("b", 0, published=1)], {"a": frozenset({"b"})})
+    assert undated(index["b"]) == [(day(0), RIGHT)]
 
 
 def test_of_markers_that_overlap_the_later_counts():
     old, new = marker("a", 0, "correct"), marker("a", 0, "incorrect", published=1)
-    assert list(markers.index_of([new, old], {})["a"]) == [
+    assert undated(markers.index_of([new, old], {})["a"]) == [
         (day(0), WindowRecord(WorkResult.INCORRECT, "code", has_rows=True))
     ]
 

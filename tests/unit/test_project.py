@@ -3,10 +3,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ import pytest
 
 from runner.core.errors import ProjectError
 from runner.core.windows import Grain
-from runner.dbt.protocol import Description
+from runner.dbt.protocol import CompiledNode, Description, Target
 from runner.project import files
 from runner.project.files import fingerprint, project_zone
 from runner.project.manifest import Project
@@ -109,7 +110,10 @@ REACHED = ("macro.shop.money", "macro.shop.in_window", "macro.dbt.ref", "macro.g
 
 
 def project_of(
-    folder: Path, nodes: dict[str, Raw], macros: dict[str, Raw] | None = None
+    folder: Path,
+    nodes: dict[str, Raw],
+    macros: dict[str, Raw] | None = None,
+    compiled: Mapping[str, CompiledNode] | None = None,
 ) -> Project:
     manifest = {
         "metadata": {"project_name": "shop"},
@@ -128,7 +132,7 @@ def project_of(
         "unit_tests": {},
     }
     return Project.from_description(
-        Description(manifest, {"all": tuple(nodes)}), folder, fingerprint(folder)
+        Description(manifest, {"all": tuple(nodes)}, compiled or {}), folder, fingerprint(folder)
     )
 
 
@@ -236,7 +240,7 @@ def setting(*path: str, to: object) -> Callable[[Raw], None]:
 
 CODE_CHANGES = {
     "sql": setting("raw_code", to="select 2 as a"),
-    "grain": setting("unrendered_config", "batch_size", to="hour"),
+    "grain": setting("config", "batch_size", to="hour"),
     "hook": setting("unrendered_config", "post-hook", to=["vacuum"]),
     "contract": setting("unrendered_config", "contract", to={"enforced": True}),
     "reached macros": setting("depends_on", "macros", to=["macro.shop.unreached"]),
@@ -297,6 +301,73 @@ def test_only_models_have_a_code_hash(folder: Path):
     assert [node.code_hash != "" for node in project.nodes.values()] == [True] + [False] * 3
 
 
+def compiled(text: str, reads: tuple[str, ...] | None = None, **more: str) -> CompiledNode:
+    return CompiledNode(text, f"meaning of {text}", reads, more.get("plain"), more.get("why_not"))
+
+
+def test_what_an_engine_has_compiled_is_the_code(folder: Path):
+    found = {"model.shop.a": compiled("select 1", plain="plain:1", why_not="it asks")}
+    before, after = model("a"), {**model("a"), "raw_code": "select 1 -- another comment"}
+    old, new = (
+        project_of(folder, {"model.shop.a": raw}, compiled=found).nodes["model.shop.a"]
+        for raw in (before, after)
+    )
+    assert old.code_hash == new.code_hash == new.own_code
+    assert (new.plain_code, new.why_raw) == ("plain:1", "it asks")
+    other = project_of(folder, {"model.shop.a": before}, compiled={"model.shop.a": compiled("2")})
+    assert other.nodes["model.shop.a"].code_hash != old.code_hash
+
+
+def seed_of(text: str, folder: Path, checksum: Raw | None = None) -> Raw:
+    write(folder / "seeds" / "s.csv", text)
+    digest = {"name": "sha256", "checksum": sha256(text.encode()).hexdigest()}
+    return {
+        **model("s", materialized="seed"),
+        "resource_type": "seed",
+        "original_file_path": "seeds/s.csv",
+        "checksum": checksum or digest,
+    }
+
+
+@pytest.mark.parametrize(
+    ("reads", "changes"), [(None, True), (("seed.shop.s",), True), (("model.shop.a",), False)]
+)
+def test_the_contents_of_a_seed_are_code_of_what_its_sql_reads(
+    folder: Path, reads: tuple[str, ...] | None, *, changes: bool
+):
+    def code(text: str) -> str:
+        nodes = {
+            "seed.shop.s": seed_of(text, folder),
+            "model.shop.v": model("v", "seed.shop.s", materialized="view"),
+            "model.shop.a": model("a", "model.shop.v"),
+        }
+        told = {"model.shop.v": compiled("select *", reads)}
+        return project_of(folder, nodes, compiled=told).nodes["model.shop.a"].code_hash
+
+    assert (code("id\n1") != code("id\n2")) is changes
+    assert code("id\n1") == code("id\n1")
+
+
+def test_a_seed_that_is_too_large_for_dbt_is_read(folder: Path):
+    where = {"name": "path", "checksum": "seeds/s.csv"}  # all that dbt knows of it
+    one, other = (
+        project_of(folder, {"seed.shop.s": seed_of(text, folder, where)}).nodes["seed.shop.s"]
+        for text in ("id\n1", "id\n2")
+    )
+    assert one.code_hash != other.code_hash
+
+
+def test_what_has_windows_is_no_code_of_its_readers(folder: Path):
+    def code(sql: str) -> str:
+        nodes = {
+            "model.shop.a": {**model("a"), "raw_code": sql},
+            "model.shop.t": model("t", "model.shop.a", materialized="table"),
+        }
+        return project_of(folder, nodes).nodes["model.shop.t"].code_hash
+
+    assert code("select 1") == code("select 2")
+
+
 # What is kept
 
 
@@ -310,11 +381,13 @@ def test_a_saved_project_is_loaded_as_it_was(folder: Path):
     kept = folder / ".daybreak" / "project.json"
     project.save(kept)
     assert Project.load(kept) == project
-    elsewhere = replace(project, warehouse=folder / "warehouse.duckdb")
+    elsewhere = replace(
+        project, target=Target("prod", folder / "warehouse.duckdb", "main", "somewhere")
+    )
     elsewhere.save(kept)
     assert Project.load(kept) == elsewhere
     project.save(kept)
-    assert [path.name for path in kept.parent.iterdir()] == ["project.json"]
+    assert sorted(p.name for p in kept.parent.iterdir()) == ["code.json", "project.json"]
 
 
 def test_two_who_save_at_once_do_not_take_each_others_file(
@@ -512,6 +585,27 @@ def test_the_environment_that_dbt_and_daybreak_read_counts(
     assert (fingerprint(folder) != before) is changes
 
 
+def test_the_environment_that_a_project_names_counts(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    for path, name in (("models/a.sql", "A"), ("macros/m.sql", "B"), ("dbt_packages/p/x.yml", "C")):
+        write(folder / path, f"{{{{ env_var( '{name}', 'none') }}}}")
+    monkeypatch.setenv("B", "secret")
+    project = project_of(folder, {"model.shop.a": model("a")})
+    kept = folder / ".daybreak" / "project.json"
+    project.save(kept)
+    assert "secret" not in kept.read_text()
+    loaded = Project.load(kept)
+    assert loaded is not None
+    assert loaded.is_current(fingerprint(folder))
+    for name in "ABC":
+        with monkeypatch.context() as changed:
+            changed.setenv(name, "another")
+            assert not loaded.is_current(fingerprint(folder))
+    monkeypatch.setenv("D", "named nowhere")
+    assert loaded.is_current(fingerprint(folder))
+    write(folder / "models" / "a.sql", "select 1")
+    assert not loaded.is_current(fingerprint(folder))
+
+
 # What is declared
 
 
@@ -554,5 +648,21 @@ def test_what_a_model_declares_is_kept_for_those_who_judge_its_text(folder: Path
 
     project.save(tmp_path / "project.json")
     kept = Project.load(tmp_path / "project.json")
+    assert kept is not None
+    assert kept.nodes == project.nodes
+
+
+@pytest.mark.parametrize(("pre", "post"), [("pre-hook", "post-hook"), ("pre_hook", "post_hook")])
+def test_a_model_declares_its_hooks(folder: Path, pre: str, post: str):
+    hooks = {
+        pre: [{"sql": "set threads = 1", "transaction": True, "index": None}],
+        post: [{"sql": "checkpoint", "transaction": False, "index": None}],
+    }
+    project = project_of(folder, {"model.shop.a": model("a", **windowed_config(), **hooks)})
+    declared = project.nodes["model.shop.a"].declared
+    assert declared is not None
+    assert declared.hooks == (("set threads = 1", True), ("checkpoint", False))
+    project.save(folder / "kept.json")
+    kept = Project.load(folder / "kept.json")
     assert kept is not None
     assert kept.nodes == project.nodes

@@ -14,11 +14,11 @@ from runner.core.planning import Reprocess
 from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
 from runner.core.status import WorkResult
-from runner.execution.recovery import adopt, recover
+from runner.execution.recovery import recover
 from runner.ledger import Leases, owners
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, days, gate, shop, table, windowed
-from tests.unit.running import Runner, open_ledger
+from tests.unit.running import Runner, Witness, open_ledger
 
 # What a gate has let through is judged when it is published; the rest waits for its check.
 SHOP = shop(
@@ -81,13 +81,14 @@ def test_what_was_judged_is_done_and_what_was_not_is_only_checked(open_runner: O
     assert set(done.states) == {RunState.SUCCESS}
 
 
-def test_what_was_judged_by_one_that_died_then_is_judged_and_not_built_again(open_runner: Open):
+def test_what_was_judged_by_one_that_died_then_needs_nothing_more(open_runner: Open):
     first = open_runner(faults=[Fault(Killed(), after=2), Fault(Killed(), after=None)])
     killed(first, 4)
     killed(open_runner(dbt=first.dbt), 4)
-    done = open_runner(dbt=first.dbt).backfill(4)
-    assert [(i.nodes, i.checks) for i in done.asked] == [((), ("revenue_check",))]
-    assert set(done.states) == {RunState.SUCCESS}
+    third = open_runner(dbt=first.dbt)
+    assert third.backfill(4).asked == []
+    (lines,) = third.ledger.windows.get_records()["revenue"]
+    assert lines[1].standing is WorkResult.SUCCESS
 
 
 def test_what_was_not_published_runs_again(open_runner: Open):
@@ -250,13 +251,15 @@ def test_a_ledger_that_knows_nothing_is_filled_from_the_markers_once(
     first = open_runner()
     first.backfill(3)
     lost = open_ledger(tmp_path / "lost.db")
-    context = replace(first.context, ledger=lost)
-    assert adopt(context) == 6
+    fresh = replace(first, ledger=lost, witness=Witness())
+    fresh.reconcile()
+    assert fresh.witness.taken_over == 6
     assert (
         lost.windows.get_records()["lines"].within(Spans([days(SHOP, 3)]))
         == lost.windows.get_records()["lines"]
     )
-    assert adopt(context) == 0
+    fresh.reconcile()
+    assert (fresh.witness.taken_over, fresh.witness.changes) == (6, [])
     lost.close()
 
 

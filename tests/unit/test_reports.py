@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from runner.core import retries
 from runner.core.errors import EngineError
 from runner.dbt.protocol import Evidence, Publication, SourceSchema, WindowEvidence
 from runner.dbt.reports import (
@@ -28,6 +29,7 @@ FRAMES = (
 GATE_FOUND = [
     {
         "model": "stg_transactions",
+        "test": "test.shop.stg_transactions_belong_to_their_file.1a",
         "check": "stg_transactions_belong_to_their_file",
         "failures": 1,
         "names_windows": True,
@@ -173,6 +175,7 @@ def test_gate_evidence_is_read_from_the_message_of_its_model():
     (found,) = result.evidence
     assert found == Evidence(
         model="stg_transactions",
+        test="test.shop.stg_transactions_belong_to_their_file.1a",
         check="stg_transactions_belong_to_their_file",
         severity="error",
         failures=1,
@@ -188,25 +191,52 @@ def test_gate_evidence_is_read_from_the_message_of_its_model():
     assert (result.error, result.seconds, result.publications) == (None, 1.5, ())
 
 
+def test_a_hook_of_the_run_that_failed_is_the_error_of_the_invocation():
+    hook = {
+        **node("shop.on-run-end.1 failed, error:\n Catalog Error: no table rates"),
+        "unique_id": "operation.shop.shop-on-run-end-1",
+    }
+    passed = {**hook, "status": "success", "message": "shop.on-run-end.1 passed"}
+    assert invocation_result([node(None, "success"), passed], None, None, 1.0).error is None
+    failed = invocation_result([node(None, "success"), hook, passed], None, None, 1.0)
+    assert failed.error == "hook shop.on-run-end.1 failed: Catalog Error: no table rates"
+    assert invocation_result([hook], None, killed(-9), 1.0).error == killed(-9)
+    # What the runner itself asks of dbt is no hook.
+    asked = {**hook, "unique_id": "operation.shop.report_publications", "message": None}
+    assert invocation_result([asked], None, None, 1.0).error is None
+
+
+def test_a_hook_that_fails_for_a_reason_that_may_pass_is_known_by_it():
+    said = ' Database Error\n  IO Error: Could not set lock on file "a.duckdb": Conflicting lock'
+    hook = {
+        **node(f"shop.on-run-start.0 failed, error:\n{said}"),
+        "unique_id": "operation.shop.shop-on-run-start-0",
+    }
+    error = invocation_result([hook], None, None, 1.0).error
+    assert error is not None
+    assert retries.classify(error).name == "lock"
+
+
 def test_the_report_gives_publications_and_what_checks_found():
     told = {
         "publications": [
             [
-                *("daily_revenue", "correct", 7, "backfill__2017-03-12", "0123"),
+                *("daily_revenue", "correct", 7, "backfill__2017-03-12", "0123", "4567"),
                 "2026-03-08 06:00:00.25",
                 [
-                    ["2017-03-11 05:00:00", "2017-03-12 05:00:00", 18],
-                    ["2017-03-12 05:00:00", "2017-03-13 04:00:00", 17],
+                    ["2017-03-11 05:00:00", "2017-03-12 05:00:00", 18, None],
+                    ["2017-03-12 05:00:00", "2017-03-13 04:00:00", 17, "2026-03-07 06:00:00"],
                 ],
             ],
             [
-                *("daily_revenue", None, 0, None, None, "2026-03-08 06:00:00"),
-                [["2017-03-13 04:00:00", "2017-03-14 04:00:00", 0]],
+                *("daily_revenue", None, 0, None, None, None, "2026-03-08 06:00:00"),
+                [["2017-03-13 04:00:00", "2017-03-14 04:00:00", 0, None]],
             ],
         ],
         "evidence": [
             {
                 "model": None,
+                "test": "test.shop.revenue_is_positive",
                 "check": "revenue_is_positive",
                 "severity": "warn",
                 "failures": 7,
@@ -226,6 +256,8 @@ def test_the_report_gives_publications_and_what_checks_found():
         run_id="backfill__2017-03-12",
         code_hash="0123",
         published_at=datetime(2026, 3, 8, 6, 0, 0, 250_000, tzinfo=UTC),
+        contents_since=datetime(2026, 3, 7, 6, tzinfo=UTC),
+        checks_hash="4567",
     )
     assert result.publications == (
         replace(
@@ -233,6 +265,7 @@ def test_the_report_gives_publications_and_what_checks_found():
             window_start=datetime(2017, 3, 11, 5, tzinfo=UTC),
             window_end=datetime(2017, 3, 12, 5, tzinfo=UTC),
             row_count=18,
+            contents_since=second.published_at,
         ),
         second,
         Publication(
@@ -245,6 +278,7 @@ def test_the_report_gives_publications_and_what_checks_found():
             run_id=None,
             code_hash=None,
             published_at=datetime(2026, 3, 8, 6, tzinfo=UTC),
+            contents_since=datetime(2026, 3, 8, 6, tzinfo=UTC),
         ),
     )
     (found,) = result.evidence
@@ -295,7 +329,8 @@ def test_a_source_that_cannot_be_looked_at_is_an_error(error: str | None):
 
 def test_evidence_that_makes_windows_stale_is_told_from_other():
     row = {"window_start": "2026-03-08 05:00:00", "expected": "none", "actual": "late rows: 1"}
-    found = {"model": "lines", "check": "late", "failures": 1, "names_windows": True, "rows": [row]}
+    found = {"model": "lines", "test": "test.shop.late", "check": "late", "failures": 1}
+    found |= {"names_windows": True, "rows": [row]}
     told = [found | {"makes_stale": True}, found | {"makes_stale": False}, found]
     report = json.dumps({"publications": [], "evidence": told})
     result = invocation_result([], f"{REPORT_PREFIX}{report}", None, 1.0)

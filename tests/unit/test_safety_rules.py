@@ -617,3 +617,46 @@ def test_a_clause_that_jinja_makes_hides_no_other(text: str):
 def test_a_query_that_a_macro_makes_is_not_judged():
     known = replace(WINDOWED, reaches_in_window=True)
     assert rules("{{ windowed('lines') }}", known) == ["DB09"]
+
+
+# DB10
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "{'sql': 'checkpoint', 'transaction': false}",
+        "['analyze {{ this }}', {'sql': 'checkpoint', 'transaction': False}]",
+        "after_commit('checkpoint')",
+        "before_begin('checkpoint')",
+        "'commit'",
+        "'analyze {{ this }}; ROLLBACK'",
+        "['/* so */ start transaction', 'select 1']",
+        "'begin transaction; select 1'",
+    ],
+)
+@pytest.mark.parametrize("place", ["pre_hook", "post_hook"])
+def test_a_hook_outside_the_transaction_is_found(hook: str, place: str):
+    text = f"{{{{ config({place}={hook}) }}}}\n{READ}"
+    assert rules(text) == ["DB10"]
+    assert rules(text, replace(WINDOWED, incremental_strategy="delete+insert")) == []
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "'analyze {{ this }}'",
+        "\"insert into log values ('; commit')\"",
+        "'select 1 -- ; commit'",
+        "'select begin, commit from {{ this }}'",
+        "[]",
+    ],
+)
+def test_a_hook_inside_is_fine(hook: str):
+    assert rules(f"{{{{ config(post_hook={hook}) }}}}\n{READ}") == []
+
+
+def test_a_hook_of_the_folder_is_found_too():
+    (one,) = found(READ, replace(WINDOWED, hooks=(("analyze", True), ("commit", True))))
+    assert one.message.startswith("a hook with commit: it changes rows after they are judged")
+    assert rules(READ, replace(WINDOWED, hooks=(("checkpoint", False),))) == ["DB10"]

@@ -45,8 +45,9 @@ BELOW_LINES = dict.fromkeys(
     ("lines_volume", "revenue", "recent", "revenue_volume", "revenue_is_positive"), "skipped"
 )
 BELOW_CHECK = {name: "skipped" for name in BELOW_LINES if name != "lines_volume"}
-GOOD_LINES = ModelRun("lines", WorkResult.SUCCESS, 10, "lines as it was")
-LINES_PUBLISHED = ModelRun("lines", WorkResult.PUBLISHED, 10, "lines as it was")
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD_LINES = ModelRun("lines", WorkResult.SUCCESS, 10, "lines as it was", published_at=AT)
+LINES_PUBLISHED = ModelRun("lines", WorkResult.PUBLISHED, 10, "lines as it was", published_at=AT)
 
 
 def published(
@@ -65,7 +66,8 @@ def published(
             fence=1,
             run_id="backfill",
             code_hash=f"{model} as it was",
-            published_at=datetime(2026, 1, 1, tzinfo=UTC),
+            published_at=AT,
+            contents_since=AT,
         )
         for model in models
         for index, window in enumerate(DAY)
@@ -77,7 +79,9 @@ def evidence(
 ) -> Evidence:
     windows = tuple(WindowEvidence(DAY[index].start, "5 rows", "no rows") for index in indexes)
     samples = (sample,) if sample else ()
-    return Evidence(model, found_by, severity, len(indexes) or 1, windows, samples)
+    return Evidence(
+        model, IDS.get(found_by, found_by), found_by, severity, len(indexes) or 1, windows, samples
+    )
 
 
 def result(
@@ -128,8 +132,8 @@ def test_all_published_and_judged_is_settled_window_by_window():
     second = by_day(judgement)[1]
     assert second == WindowJudgement(
         models=(
-            ModelRun("lines", WorkResult.SUCCESS, 20, "lines as it was"),
-            ModelRun("revenue", WorkResult.SUCCESS, 20, "revenue as it was"),
+            ModelRun("lines", WorkResult.SUCCESS, 20, "lines as it was", published_at=AT),
+            ModelRun("revenue", WorkResult.SUCCESS, 20, "revenue as it was", published_at=AT),
         ),
         findings=(),
         to_build=(),
@@ -351,7 +355,7 @@ def test_published_but_not_judged_is_never_success():
 
 def test_evidence_of_another_day_settles_nothing_here():
     elsewhere = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=5)
-    found = Evidence("lines", "c", "error", 1, (WindowEvidence(elsewhere, "a", "b"),), ())
+    found = Evidence("lines", "c", "c", "error", 1, (WindowEvidence(elsewhere, "a", "b"),), ())
     judgement = judged(result({"lines": "error", **BELOW_LINES}, (), (found,)))
     assert settled(judgement) == [False] * 4
     assert judgement.failure is not None
@@ -418,3 +422,11 @@ def test_windows_that_miss_late_rows_are_told_whichever_they_are():
     )
     # Another warning makes nothing stale.
     assert judged(result(found=(replace(late, makes_stale=False),))).late == {}
+
+
+def test_a_hook_of_the_run_that_failed_is_a_failure_although_all_is_published_and_judged():
+    told = judged(result(error="hook shop.on-run-end.1 failed: no rates"))
+    assert told.failure is not None
+    assert told.failure.reason == "hook shop.on-run-end.1 failed: no rates"
+    assert told.failure.is_systematic
+    assert standings(told, "lines") == [WorkResult.SUCCESS] * 4

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import (
+    PLAIN,
     PlannedNode,
     WindowRecord,
     WindowStatus,
@@ -32,6 +33,7 @@ from tests.unit.planned_nodes import (
     STATUS_OF,
     WEEK,
     day,
+    following,
     from_to,
     marked,
     planned,
@@ -220,6 +222,46 @@ def test_each_range_that_failed_is_asked_for_its_own_inputs():
     assert asked == [from_to(1, 2), from_to(4, 5)]  # and nobody looks for those that are right
 
 
+# Other checks than today's
+
+
+def judged_by(known: WindowRecord, today: str | None) -> WindowStatus:
+    node = replace(known_as(known), checks_hash=today)
+    ((status, _),) = assess(node, DAYS, NONE).items()
+    return status
+
+
+@pytest.mark.parametrize("letter", "sui")
+def test_what_other_checks_have_judged_is_published_and_not_judged(letter: str):
+    known = replace(LETTERS[letter], has_rows=True, checks_hash="checks")
+    assert judged_by(known, "checks") is STATUS_OF[letter]
+    assert judged_by(known, None) is STATUS_OF[letter]
+    assert judged_by(known, "others") is WindowStatus.PUBLISHED
+    # No check is left that could speak for it, or against it.
+    assert judged_by(known, "") is WindowStatus.UNCHECKED
+    node = replace(known_as(known), checks_hash="others")
+    why = explained(node, WindowStatus.PUBLISHED, day(1))
+    assert why == "its checks have changed since they judged it"
+
+
+@pytest.mark.parametrize(
+    ("letter", "status"),
+    [("s", WindowStatus.PUBLISHED), ("i", WindowStatus.PUBLISHED), ("u", WindowStatus.UNCHECKED)],
+)
+def test_by_whom_it_was_judged_nobody_may_know(letter: str, status: WindowStatus):
+    known = replace(LETTERS[letter], has_rows=True)
+    assert judged_by(known, "checks") is status
+    node = replace(known_as(known), checks_hash="checks")
+    why = explained(node, WindowStatus.PUBLISHED, day(1))
+    assert why == "nobody knows which checks have judged it"
+
+
+@pytest.mark.parametrize("letter", "fbipco")
+def test_other_checks_change_nothing_of_what_is_not_there_or_will_be_replaced(letter: str):
+    known = replace(LETTERS[letter], checks_hash="checks")
+    assert judged_by(known, "others") is STATUS_OF[letter]
+
+
 # Without windows
 
 
@@ -228,6 +270,14 @@ def test_what_knows_no_windows_is_never_missing_or_stale():
     assert statuses(without_windows("total", "s")) == {}
     assert statuses(without_windows("total", "c")) == {}
     assert statuses(without_windows("total", "o")) == {}
+
+
+def test_what_knows_no_windows_and_no_check_is_unchecked_as_a_whole():
+    total = following("total", ".u", "")
+    assert statuses(total) == {WindowStatus.UNCHECKED: "......x"}
+    assert statuses(replace(total, code_hashes=frozenset({"new"}))) == {
+        WindowStatus.STALE: "......x"
+    }
 
 
 @pytest.mark.parametrize("letter", "fbi")
@@ -287,6 +337,17 @@ def test_an_hour_is_what_its_day_was():
     hours = Calendar(Grain.HOUR, DAYS.zone)
     found = assess(planned("orders", "sf"), hours, NONE)
     assert found == {WindowStatus.SUCCESS: Spans([day(1)]), WindowStatus.FAILED: Spans([day(2)])}
+
+
+def test_what_a_plain_build_published_is_judged_if_its_code_is_the_present_one():
+    plain = WindowRecord(WorkResult.PUBLISHED, f"{PLAIN}abc", has_rows=True)
+    model = replace(planned("orders", "."), records=Timeline([(day(1), plain)]))
+    known = replace(model, code_hashes=model.code_hashes | {f"{PLAIN}abc"})
+    assert assess(known, DAYS, NONE)[WindowStatus.PUBLISHED] == Spans([day(1)])
+    # Of other code it is as any other that is stale.
+    assert assess(model, DAYS, NONE)[WindowStatus.STALE] == Spans([day(1)])
+    said = "published by a dbt build of other code"
+    assert explained(model, WindowStatus.STALE, day(1)) == said
 
 
 # In words

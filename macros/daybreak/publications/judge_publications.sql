@@ -1,8 +1,8 @@
 {#
     Judges the windowed models that this invocation has built, and those that it has only tested:
     they were published before, and their verdict was still to come. A check that names windows
-    condemns those; one that names none leaves its model unjudged, and the runner narrows it down
-    until one window is left, which is then condemned.
+    condemns those, also those that this invocation is not about; one that names none leaves its model
+    unjudged, and the runner narrows it down until one window is left, which is then condemned.
 #}
 {% macro judge_publications(results) %}
     {#- With --empty the tests see no rows, so that they pass says nothing. -#}
@@ -10,14 +10,16 @@
         and _has_window_vars() and var('run_id', none) is not none -%}
         {%- set evidence = _failed_checks(results) -%}
         {%- set publications = [] -%}
+        {%- set touched = [] -%}
         {%- for node in _windowed_models() if _is_to_judge(node, results) -%}
             {%- set is_confirmed = _judge_model(node, results, evidence) -%}
-            {%- set is_ours = _inside_window() ~ ' and (published_at = ' ~ _this_invocation()
-                ~ ' or judged_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict()
-                ~ ' or ' ~ is_confirmed ~ ')' -%}
+            {%- set is_ours = '(judged_at = ' ~ _this_invocation() ~ ' or (' ~ _inside_window()
+                ~ ' and (published_at = ' ~ _this_invocation() ~ ' or ' ~ _awaits_verdict(node)
+                ~ ' or ' ~ is_confirmed ~ ')))' -%}
             {%- do publications.extend(_publications_of(node, is_ours)) -%}
+            {%- do touched.extend(_touched_of(node)) -%}
         {%- endfor -%}
-        {%- do _report(publications, evidence) -%}
+        {%- do _report(publications, evidence, touched) -%}
     {%- endif -%}
     {%- if execute and not flags.EMPTY -%}
         {%- do _record_first_sights(results) -%}
@@ -29,9 +31,10 @@
     {%- for result in results
         if result.node.resource_type == 'test' and result.status in ['fail', 'warn']
         and result.node.compiled_code -%}
-        {%- set found = _evidence(result.node, result.node.compiled_code, result.failures) -%}
-        {%- do found.update({'severity': 'error' if result.status == 'fail' else 'warn'}) -%}
-        {%- do evidence.append(found) -%}
+        {%- do evidence.extend(_evidence(
+            result.node, result.node.compiled_code, result.failures,
+            'error' if result.status == 'fail' else 'warn'
+        )) -%}
     {%- endfor -%}
     {{- return(evidence) -}}
 {% endmacro %}
@@ -50,12 +53,16 @@
 #}
 {% macro _judge_model(node, results, evidence) %}
     {%- set tested = _results_about(node, results) -%}
+    {%- if _is_only_judged(node) -%}
+        {%- do _take_back_verdicts(node) -%}
+    {%- endif -%}
     {%- set state = namespace(
         is_complete=_missing_tests(node, tested) | length == 0, is_condemned=false, bad_windows=[]
     ) -%}
     {%- for result in tested -%}
         {%- if result.status == 'fail' -%}
-            {%- set found = evidence | selectattr('check', 'equalto', result.node.name) | first -%}
+            {%- set found = evidence | selectattr('test', 'equalto', result.node.unique_id)
+                | selectattr('severity', 'equalto', 'error') | first -%}
             {%- if found and found.names_windows -%}
                 {%- set named = found.rows | map(attribute='window_start') | list -%}
                 {%- do state.bad_windows.extend(named) -%}
@@ -68,15 +75,23 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set is_bad = _is_bad(state.bad_windows, state.is_condemned) -%}
+    {%- set is_to_judge = _inside_window() ~ ' and ' ~ _awaits_verdict(node) -%}
     {%- if state.is_complete -%}
         {%- set verdict = 'correct' if _is_checked(node, tested) else 'unchecked' -%}
-        {%- do _write_verdict(node, verdict, 'not ' ~ is_bad) -%}
+        {%- do _write_verdict(node, verdict, is_to_judge ~ ' and not ' ~ is_bad) -%}
     {%- endif -%}
     {%- if state.bad_windows or state.is_condemned -%}
-        {%- do _write_verdict(node, 'incorrect', is_bad) -%}
+        {%- do _write_verdict(node, 'incorrect', is_to_judge ~ ' and ' ~ is_bad) -%}
+    {%- endif -%}
+    {%- if state.bad_windows -%}
+        {#- Whatever was said of these before, and whoever has published them. -#}
+        {%- do _write_verdict(node, 'incorrect', ' and '.join([
+            'not ' ~ _inside_window(), _is_not_newer(), _is_bad(state.bad_windows, false)
+        ])) -%}
     {%- endif -%}
     {{- return(
-        "(verdict in ('correct', 'unchecked') and " ~ _is_of_a_run() ~ ' and not ' ~ is_bad ~ ')'
+        "(verdict in ('correct', 'unchecked') and " ~ _may_be_judged(node) ~ ' and not ' ~ is_bad
+        ~ ')'
         if state.is_complete else 'false'
     ) -}}
 {% endmacro %}
@@ -114,25 +129,45 @@
 {% macro _write_verdict(node, verdict, condition) %}
     {%- set update -%}
         update {{ publications_relation(node.database) }}
-        set verdict = {{ _literal(verdict) }}, judged_at = {{ _this_invocation() }}
-        where {{ _is_of(node) }} and {{ _inside_window() }} and {{ _awaits_verdict() }}
-            and {{ condition }}
+        set
+            verdict = {{ _literal(verdict) }},
+            judged_at = {{ _this_invocation() }},
+            checks_hash = {{ _checks_hash_of(node) }}
+        where {{ _is_of(node) }} and {{ condition }}
     {%- endset -%}
     {%- do run_query(update) -%}
 {% endmacro %}
 
-{# The predicate for the markers that may be judged: those of a run, without a verdict. #}
-{% macro _awaits_verdict() %}
-    {{- return('(verdict is null and ' ~ _is_of_a_run() ~ ')') -}}
+{# Is the model one whose windows this invocation is to judge, whatever was said of them before? #}
+{% macro _is_only_judged(node) %}
+    {{- return(node.name in var('judged', [])) -}}
+{% endmacro %}
+
+{# What other checks have said is void; without a new verdict it is not judged. #}
+{% macro _take_back_verdicts(node) %}
+    {%- do run_query(
+        'update ' ~ publications_relation(node.database)
+        ~ ' set verdict = null, judged_at = null, checks_hash = null where ' ~ _is_of(node)
+        ~ ' and ' ~ _inside_window() ~ ' and ' ~ _may_be_judged(node)
+    ) -%}
+{% endmacro %}
+
+{# The predicate for the markers that may be judged and have no verdict. #}
+{% macro _awaits_verdict(node) %}
+    {{- return('(verdict is null and ' ~ _may_be_judged(node) ~ ')') -}}
 {% endmacro %}
 
 {#
-    The predicate for the markers of a run (what a plain build publishes stays unverified), and not
-    of a newer one, whose rows the tests that have just run may not have seen.
+    The predicate for the markers that may be judged: those of a run, as what a plain build publishes
+    stays unverified until somebody asks for its verdict.
 #}
-{% macro _is_of_a_run() %}
+{% macro _may_be_judged(node) %}
+    {%- set is_asked_for = 'true' if _is_only_judged(node) else 'run_id is not null' -%}
+    {{- return('(' ~ is_asked_for ~ ' and ' ~ _is_not_newer() ~ ')') -}}
+{% endmacro %}
+
+{# Not of a newer run, whose rows the tests that have just run may not have seen. #}
+{% macro _is_not_newer() %}
     {%- set fence = var('fence', none) -%}
-    {{- return(
-        '(run_id is not null' ~ ('' if fence is none else ' and fence <= ' ~ (fence | int)) ~ ')'
-    ) -}}
+    {{- return('true' if fence is none else 'fence <= ' ~ (fence | int)) -}}
 {% endmacro %}

@@ -41,7 +41,9 @@
 {% macro _missing_tests(node, results) %}
     {%- set tested = results | map(attribute='node.unique_id') | list -%}
     {%- set missing = [] -%}
-    {%- for test in _later_tests_of(node) if test.unique_id not in tested -%}
+    {#- Of what is only judged, the gates of today have yet to be asked. -#}
+    {%- set asked = _later_tests_of(node) + (_gates_of(node) if _is_only_judged(node) else []) -%}
+    {%- for test in asked if test.unique_id not in tested -%}
         {%- set known = [node.unique_id] + _ancestors_of(node) -%}
         {%- if test.depends_on.nodes | reject('in', known) | select('in', graph.nodes)
             | list | length == 0 -%}

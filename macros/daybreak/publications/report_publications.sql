@@ -1,13 +1,14 @@
 {#
     A run-operation for the runner: tell what is published and how it was judged, of every windowed
-    model. After a crash it asks for a window; without its vars it is told of all markers, to rebuild
-    a ledger that was lost.
+    model or of those whose unique ids are given. After a crash it asks for a window; without its
+    vars it is told of all markers.
 #}
-{% macro report_publications() %}
+{% macro report_publications(models=none) %}
+    {%- do _upgrade_what_is_there() -%}
     {%- set is_asked_for = _touches_window() if _has_window_vars() else 'true' -%}
     {%- set publications = [] -%}
-    {%- for node in _windowed_models() -%}
-        {%- if load_relation(publications_relation(node.database)) is not none -%}
+    {%- for node in _windowed_models() if models is none or node.unique_id in models -%}
+        {%- if _has_markers(node.database) -%}
             {%- do publications.extend(_publications_of(node, is_asked_for)) -%}
         {%- endif -%}
     {%- endfor -%}
@@ -18,10 +19,11 @@
     The one line that the runner reads. The publications are JSON already: a lost ledger asks for
     thousands.
 #}
-{% macro _report(publications, evidence) %}
+{% macro _report(publications, evidence, touched=[]) %}
     {%- do log(
-        'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "evidence": '
-        ~ tojson(evidence) ~ '}'
+        'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "touched": ['
+        ~ touched | join(', ') ~ '], "evidence": ' ~ tojson(evidence) ~ ', "warehouse": '
+        ~ tojson(_warehouse_id()) ~ '}'
     ) -%}
 {% endmacro %}
 
@@ -38,17 +40,19 @@
                 fence,
                 run_id,
                 code_hash,
+                checks_hash,
                 cast(published_at as varchar),
                 list(
                     json_array(
-                        cast(window_start as varchar), cast(window_end as varchar), row_count
+                        cast(window_start as varchar), cast(window_end as varchar), row_count,
+                        cast(nullif(contents_since, published_at) as varchar)
                     )
                     order by window_start
                 )
             ) as varchar) as told
         from {{ publications_relation(node.database) }}
         where {{ _is_of(node) }} and {{ condition }}
-        group by verdict, fence, run_id, code_hash, published_at
+        group by verdict, fence, run_id, code_hash, checks_hash, published_at
         order by min(window_start)
     {%- endset -%}
     {{- return(run_query(markers).columns['told'].values() | list) -}}

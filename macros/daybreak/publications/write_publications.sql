@@ -3,42 +3,55 @@
     A plain build has no fence; it keeps the highest, or it would let a run that lost its lease
     publish again.
 #}
-{% macro _write_publications(relation) %}
+{% macro _write_publications(relation, is_new) %}
     {%- set publications = publications_relation(model.database) -%}
-    {%- set code_hash = (var('code_hashes', none) or {}).get(model.name) -%}
+    {%- set code_hash = _code_of_rows() -%}
     {%- set fence = [var('fence', none) or 0, _highest_fence() or 0] | map('int') | max -%}
     {%- set verdict = _verdict_at_once() -%}
-    {%- do run_query('delete from ' ~ publications ~ ' where ' ~ _markers_of_window(model)) -%}
     {%- call statement('publish') -%}
         insert into {{ publications }} (
-            model, window_start, window_end, run_id, fence, code_hash, row_count, published_at,
-            verdict, judged_at
+            model, unique_id, relation, window_start, window_end, run_id, fence, code_hash,
+            row_count, contents, contents_since, published_at, verdict, judged_at, checks_hash
         )
         with windows as ({{ window_spine(config.get('batch_size')) }}),
 
-        counted as (
-            select
-                {{ _window_key_of(model) }} as window_key,
-                count(*) as row_count
-            from {{ relation }}
-            where {{ _in_window_of(model) }}
-            group by 1
+        found as ({{ _contents_by_window(model, relation, _in_window_of(model)) }}),
+
+        replaced as (
+            select window_start, window_end, contents, contents_since
+            from {{ publications }}
+            where {{ _markers_of_window(model) }}
         )
 
         select
             {{ _literal(model.name) }},
+            {{ _literal(model.unique_id) }},
+            {{ _literal(_relation_of(model)) }},
             windows.window_start,
             windows.window_end,
             {{ _literal(var('run_id', none)) }},
             {{ fence }},
             {{ _literal(code_hash) }},
-            coalesce(counted.row_count, 0),
+            coalesce(found.row_count, 0),
+            coalesce(found.contents, {{ _no_contents() }}),
+            coalesce(replaced.contents_since, {{ _this_invocation() }}),
             {{ _this_invocation() }},
             {{ _literal(verdict) }},
-            {{ _this_invocation() if verdict else 'null' }}
+            {{ _this_invocation() if verdict else 'null' }},
+            {{ _checks_hash_of(model) if verdict else 'null' }}
         from windows
-        left join counted on windows.window_key = counted.window_key
+        left join found on windows.window_key = found.window_key
+        -- The same rows again are as old as they were: who has read them need not read them again.
+        left join replaced
+            on windows.window_start = replaced.window_start
+            and windows.window_end = replaced.window_end
+            and replaced.contents = coalesce(found.contents, {{ _no_contents() }})
     {%- endcall -%}
+    {#- Where there was no table, no window of it stands: its other markers are void. -#}
+    {%- do run_query(
+        'delete from ' ~ publications ~ ' where published_at <> ' ~ _this_invocation() ~ ' and '
+        ~ (_is_of(model) if is_new else _markers_of_window(model))
+    ) -%}
 {% endmacro %}
 
 {#
@@ -51,6 +64,11 @@
         {{- return(none) -}}
     {%- endif -%}
     {{- return('correct' if _gates_of(model) else 'unchecked') -}}
+{% endmacro %}
+
+{# The hash of a model's checks, as the runner says it, as SQL. #}
+{% macro _checks_hash_of(node) %}
+    {{- return(_literal((var('checks_hashes', none) or {}).get(node.name))) -}}
 {% endmacro %}
 
 {# A worker that lost its lease must not publish over the one that took it. #}
@@ -74,13 +92,53 @@
     ).rows[0][0]) -}}
 {% endmacro %}
 
+{#
+    The windows of a relation that have rows, with how many and a digest of them that depends on
+    no order: a sum, as under exclusive or equal rows would cancel. Columns that `meta: {volatile:
+    […]}` names are left out.
+#}
+{% macro _contents_by_window(node, relation, condition) %}
+    select
+        {{ _window_key_of(node) }} as window_key,
+        count(*) as row_count,
+        {{ adapter.dispatch('digest_of_rows', 'daybreak')(_lasting_columns(node, relation)) }}
+            as contents
+    from {{ relation }}
+    where {{ condition }}
+    group by 1
+{% endmacro %}
+
+{% macro _lasting_columns(node, relation) %}
+    {%- set volatile = (node.config.get('meta') or {}).get('volatile', []) -%}
+    {%- set lasting = [] -%}
+    {%- for column in adapter.get_columns_in_relation(relation) if column.name not in volatile -%}
+        {%- do lasting.append(column.quoted) -%}
+    {%- endfor -%}
+    {{- return(lasting) -}}
+{% endmacro %}
+
+{# Other versions may hash otherwise, so digests say whose they are. #}
+{% macro duckdb__digest_of_rows(columns) %}
+    {{- return(
+        "'duckdb ' || regexp_extract(version(), '[0-9]+\\.[0-9]+') || ' ' || sum(hash("
+        ~ columns | join(', ') ~ '))'
+    ) -}}
+{% endmacro %}
+
+{% macro _no_contents() %}
+    {{- return("'no rows'") -}}
+{% endmacro %}
+
 {# The predicate for a model's markers that touch the window of this invocation. #}
 {% macro _markers_of_window(node) %}
     {{- return(_is_of(node) ~ ' and ' ~ _touches_window()) -}}
 {% endmacro %}
 
 {% macro _is_of(node) %}
-    {{- return('model = ' ~ _literal(node.name)) -}}
+    {{- return(
+        '(unique_id = ' ~ _literal(node.unique_id) ~ ' and relation = '
+        ~ _literal(_relation_of(node)) ~ ')'
+    ) -}}
 {% endmacro %}
 
 {% macro _touches_window() %}

@@ -1,36 +1,73 @@
 {#
-    What a failed check found, for the runner: rows that name windows, all of them, or the good
-    ones could not be told from the bad; of any other check five rows are enough to understand.
+    What a check found that has failed, or that warns, for the runner: rows that name windows, all of
+    them, or the good ones could not be told from the bad; of any other check five rows are enough to
+    understand. A list: of windows beyond error_if, and of those that are beyond warn_if only.
 #}
-{% macro _evidence(test, sql, failures) %}
+{% macro _evidence(test, sql, failures, severity) %}
     {%- set rows_sql = _rows_with_null(test) or sql -%}
     {%- set sample = run_query('select * from ' ~ _subquery(rows_sql, 'evidence') ~ ' limit 5') -%}
-    {%- set may_name_windows = 'window_start' in sample.column_names
-        and 'window_end' in sample.column_names
-        and 'expected' in sample.column_names
-        and 'actual' in sample.column_names
+    {%- set may_name_windows = _has_window_columns(sample.column_names)
         and sample.rows | length > 0 -%}
     {%- set all = run_query(sql) if may_name_windows and sample.rows | length == 5 else sample -%}
     {%- set names_windows = may_name_windows and _are_windows(test, all.rows) -%}
     {%- set found = all if names_windows else sample -%}
     {%- set attached_to = test.attached_node | default(none) -%}
-    {%- set rows = [] -%}
+    {%- set severities = _severity_by_window(test, sql, severity) if names_windows else {} -%}
+    {%- set rows = {'error': [], 'warn': []} -%}
     {%- for row in found.rows -%}
         {%- set values = _as_texts(row) -%}
+        {%- set of_row = severities.get(values.window_start) if severities else severity -%}
         {%- if names_windows -%}
             {%- set sample = _sample_of_window(test, values) if loop.index <= 31 else [] -%}
             {%- do values.update({'sample': sample}) -%}
         {%- endif -%}
-        {%- do rows.append(values) -%}
+        {%- if of_row -%}
+            {%- do rows[of_row].append(values) -%}
+        {%- endif -%}
     {%- endfor -%}
-    {{- return({
-        'model': attached_to.split('.')[-1] if attached_to else none,
-        'check': test.name,
-        'failures': failures | int,
-        'names_windows': names_windows,
-        'makes_stale': _check_name(test) == 'late_rows',
-        'rows': rows,
-    }) -}}
+    {%- set evidence = [] -%}
+    {%- for of_rows in ['error', 'warn']
+        if rows[of_rows] or (of_rows == severity and not rows.warn) -%}
+        {%- do evidence.append({
+            'model': attached_to.split('.')[-1] if attached_to else none,
+            'test': test.unique_id,
+            'check': test.name,
+            'severity': of_rows,
+            'failures': rows[of_rows] | length if severities else failures | int,
+            'names_windows': names_windows,
+            'makes_stale': _check_name(test) == 'late_rows',
+            'rows': rows[of_rows],
+        }) -%}
+    {%- endfor -%}
+    {{- return(evidence) -}}
+{% endmacro %}
+
+{#
+    The severity of each window that a check names, by its start; none of one within the thresholds.
+    Empty if the check has no thresholds: then all have that of the check.
+#}
+{% macro _severity_by_window(test, sql, severity) %}
+    {%- set said = test.config -%}
+    {%- if not _has_thresholds(said.fail_calc, said.warn_if, said.error_if, said.limit) -%}
+        {{- return({}) -}}
+    {%- endif -%}
+    {%- set answers -%}
+        select
+            window_start,
+            failures {{ said.error_if }} as should_error,
+            failures {{ said.warn_if }} as should_warn
+        from {{ _subquery(_failures_per_window(sql, said.fail_calc, said.limit), 'counted') }}
+    {%- endset -%}
+    {%- set rows = run_query(answers).rows -%}
+    {#- With --warn-error what is beyond warn_if has failed. -#}
+    {%- set asks = 'should_error' if rows | selectattr('should_error') | list else 'should_warn' -%}
+    {%- set found = {} -%}
+    {%- for row in rows -%}
+        {%- set of_window = severity if row[asks] and severity == 'error'
+            else ('warn' if row['should_warn'] else none) -%}
+        {%- do found.update({row['window_start'] | string: of_window}) -%}
+    {%- endfor -%}
+    {{- return(found) -}}
 {% endmacro %}
 
 {#

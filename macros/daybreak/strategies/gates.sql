@@ -4,7 +4,7 @@
     and then as one line of JSON for the runner. Returns the evidence of gates that only warn.
 #}
 {% macro _judge_gates(relation) %}
-    {%- set failed = [] -%}
+    {%- set failed = _key_evidence(relation) -%}
     {%- set warned = [] -%}
     {%- for gate in _gates_of(model) -%}
         {%- set sql = _gate_sql(gate, relation) -%}
@@ -17,20 +17,21 @@
                 'the fail_calc of ' ~ gate.name ~ ' gives NULL, which neither passes nor fails:'
                 ~ ' wrap it in coalesce(…, 0)'
             ) -%}
-        {%- elif counted['should_error'] -%}
-            {%- do failed.append(_evidence(gate, sql, counted['failures'])) -%}
-        {%- elif counted['should_warn'] -%}
-            {%- do exceptions.warn(gate.name ~ ' found ' ~ counted['failures'] ~ ' (warn_if '
-                ~ gate.config.warn_if ~ ')') -%}
-            {%- set found = _evidence(gate, sql, counted['failures']) -%}
-            {%- do found.update({'severity': 'warn'}) -%}
-            {%- do warned.append(found) -%}
+        {%- elif counted['should_error'] or counted['should_warn'] -%}
+            {%- if not counted['should_error'] -%}
+                {%- do exceptions.warn(gate.name ~ ' found ' ~ counted['failures'] ~ ' (warn_if '
+                    ~ gate.config.warn_if ~ ')') -%}
+            {%- endif -%}
+            {%- set severity = 'error' if counted['should_error'] else 'warn' -%}
+            {%- for found in _evidence(gate, sql, counted['failures'], severity) -%}
+                {%- do (failed if found.severity == 'error' else warned).append(found) -%}
+            {%- endfor -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if failed -%}
         {%- do _stop(
             'withheld ' ~ model.name ~ ', its published rows stay as they were:\n'
-            ~ _failures_as_text(failed) ~ '\nDAYBREAK_EVIDENCE ' ~ tojson(failed)
+            ~ _failures_as_text(failed) ~ '\nDAYBREAK_EVIDENCE ' ~ tojson(failed + warned)
         ) -%}
     {%- endif -%}
     {{- return(warned) -}}

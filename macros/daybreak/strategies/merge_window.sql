@@ -1,7 +1,8 @@
 {#
     A row replaces another of its unique_key only if its version is not older (>=, or corrected
     code could not replace equal versions), so an old window replayed after a new one never
-    wins. Merge never deletes: a row that has left the source stays.
+    wins. Merge never deletes: a row that has left the source stays. Returns the keys of the other
+    windows from which it has taken rows over.
 #}
 {% macro merge_window(target_relation, columns) %}
     {{- return(adapter.dispatch('merge_window', 'daybreak')(target_relation, columns)) -}}
@@ -10,18 +11,15 @@
 {% macro default__merge_window(target_relation, columns) %}
     {%- set new_rows = make_temp_relation(target_relation, '__new_rows') -%}
     {%- set version = adapter.quote(config.get('version_column')) -%}
-    {%- set on_key = [] -%}
-    {%- for key in _merge_keys() -%}
-        {%- do on_key.append('t.' ~ key ~ ' = s.' ~ key) -%}
-    {%- endfor -%}
 
     {%- do run_query(create_table_as(True, new_rows, compiled_code)) -%}
     {%- do _refuse_bad_merge_keys(new_rows) -%}
     {%- do _refuse_rows_outside_window(new_rows) -%}
+    {%- set touched = _windows_to_touch(target_relation, new_rows, _unique_keys(), version) -%}
     {%- call statement('main') -%}
         merge into {{ target_relation }} as t
         using {{ new_rows }} as s
-        on {{ on_key | join(' and ') }}
+        on {{ _on_keys(_unique_keys(), 't', 's') }}
         when matched and (t.{{ version }} is null or s.{{ version }} >= t.{{ version }})
             then update set
                 {%- for column in columns %}
@@ -31,23 +29,14 @@
             values (s.{{ columns | join(', s.') }})
     {%- endcall -%}
     {%- do run_query('drop table ' ~ new_rows) -%}
-{% endmacro %}
-
-{# The columns of unique_key, quoted. #}
-{% macro _merge_keys() %}
-    {%- set unique_key = config.get('unique_key') -%}
-    {%- set quoted = [] -%}
-    {%- for key in ([unique_key] if unique_key is string else unique_key) -%}
-        {%- do quoted.append(adapter.quote(key)) -%}
-    {%- endfor -%}
-    {{- return(quoted) -}}
+    {{- return(touched) -}}
 {% endmacro %}
 
 {# DuckDB's MERGE takes duplicate source keys and inserts NULL keys again each time. #}
 {% macro _refuse_bad_merge_keys(relation) %}
-    {%- set keys = _merge_keys() | join(', ') -%}
+    {%- set keys = _unique_keys() | join(', ') -%}
     {%- set null_keys = run_query(
-        'select count(*) from ' ~ relation ~ ' where ' ~ _merge_keys() | join(' is null or ')
+        'select count(*) from ' ~ relation ~ ' where ' ~ _unique_keys() | join(' is null or ')
         ~ ' is null'
     ).rows[0][0] -%}
     {%- if null_keys > 0 -%}

@@ -3,27 +3,26 @@
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='table') -%}
 
-    {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {%- do _begin_transaction() -%}
-    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- do _run_hooks_inside(pre_hooks) -%}
 
     {%- do _refuse_lower_fence() -%}
+    {%- set touched = [] -%}
     {%- if existing is none or existing.is_view or should_full_refresh() -%}
         {%- do _rebuild_table(existing, target_relation) -%}
     {%- else -%}
-        {%- do _replace_window(existing, target_relation) -%}
+        {%- do touched.extend(_replace_window(existing, target_relation)) -%}
     {%- endif -%}
     {%- do persist_docs(target_relation, model) -%}
-    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do _run_hooks_inside(post_hooks) -%}
 
     {#- After the hooks: what is judged and counted is what is committed. -#}
     {%- if not flags.EMPTY -%}
         {%- do _tell_warnings(_judge_gates(target_relation)) -%}
-        {%- do _write_publications(target_relation) -%}
+        {%- do _write_publications(target_relation, is_new=existing is none or existing.is_view) -%}
+        {%- do _rewrite_touched(target_relation, touched) -%}
     {%- endif -%}
     {%- do adapter.commit() -%}
-
-    {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{- return({'relations': [target_relation]}) -}}
 {% endmacro %}
 
@@ -57,6 +56,7 @@
     {%- do create_indexes(target_relation) -%}
 {% endmacro %}
 
+{# Returns the keys of the other windows whose rows it has changed. #}
 {% macro _replace_window(existing, target_relation) %}
     {%- if config.get('sql_header') -%}
         {%- do run_query(config.get('sql_header')) -%}
@@ -65,10 +65,10 @@
     {%- set columns = adapter.get_columns_in_relation(target_relation)
         | map(attribute='quoted') | list -%}
     {%- if config.get('incremental_strategy') == 'merge' -%}
-        {%- do merge_window(target_relation, columns) -%}
-    {%- else -%}
-        {%- do overwrite_window(target_relation, columns) -%}
+        {{- return(merge_window(target_relation, columns)) -}}
     {%- endif -%}
+    {%- do overwrite_window(target_relation, columns) -%}
+    {{- return([]) -}}
 {% endmacro %}
 
 {# The contract, then the columns: before any row moves, because "delete, alter, insert" in one

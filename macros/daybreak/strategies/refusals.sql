@@ -36,6 +36,7 @@
     {%- if strategy == 'merge' -%}
         {%- do _validate_merge_config() -%}
     {%- endif -%}
+    {%- do _validate_hooks() -%}
     {%- do _refuse_part_of_a_window() -%}
     {%- do _refuse_sample() -%}
 {% endmacro %}

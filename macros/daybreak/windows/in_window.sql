@@ -3,6 +3,9 @@
 {% endmacro %}
 
 {% macro default__in_window(column, as) %}
+    {%- if _is_symbolic() -%}
+        {{- return(_symbol('in_window', column, _literal(as), _literal(var('timezone')))) -}}
+    {%- endif -%}
     {%- set bounds = _bounds_as(as) -%}
     {{- return(
         '(' ~ column ~ ' >= ' ~ bounds.start ~ ' and ' ~ column ~ ' < ' ~ bounds.end ~ ')'

@@ -13,6 +13,9 @@
 {% endmacro %}
 
 {% macro duckdb__landed_in_window(source_relation) %}
+    {%- if _is_symbolic() -%}
+        {{- return(_symbol('landed_in_window', source_relation, _literal(var('timezone')))) -}}
+    {%- endif -%}
     {#- A unit test's rows have no location; a location that is a call reads files its own way. -#}
     {%- set location = (source_relation.external or '') | string -%}
     {%- if not execute or not location or '(' in location -%}
@@ -67,5 +70,8 @@
 {% endmacro %}
 
 {% macro default__landed_date(filename) %}
+    {%- if _is_symbolic() -%}
+        {{- return(_symbol('landed_date', filename)) -}}
+    {%- endif -%}
     {{- return('try_cast(parse_filename(' ~ filename ~ ', true) as date)') -}}
 {% endmacro %}

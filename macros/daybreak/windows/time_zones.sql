@@ -3,6 +3,9 @@
 {% endmacro %}
 
 {% macro default__utc_to_local(expression) %}
+    {%- if _is_symbolic() -%}
+        {{- return(_symbol('utc_to_local', expression, _literal(var('timezone')))) -}}
+    {%- endif -%}
     {{- return(_change_zone(expression, 'UTC', var('timezone'))) -}}
 {% endmacro %}
 
@@ -11,6 +14,9 @@
 {% endmacro %}
 
 {% macro default__local_to_utc(expression) %}
+    {%- if _is_symbolic() -%}
+        {{- return(_symbol('local_to_utc', expression, _literal(var('timezone')))) -}}
+    {%- endif -%}
     {{- return(_change_zone(expression, var('timezone'), 'UTC')) -}}
 {% endmacro %}
 

@@ -3,6 +3,10 @@
 {% endmacro %}
 
 {% macro default__window_key(column, as, grain) %}
+    {%- if _is_symbolic() -%}
+        {%- set zone = _literal(var('timezone')) -%}
+        {{- return(_symbol('window_key', column, _literal(as), _literal(grain), zone)) -}}
+    {%- endif -%}
     {%- if as == 'date' and grain == 'hour' -%}
         {%- do _stop(
             'the date ' ~ column ~ " does not say its hour: use a timestamp, as 'utc', 'local' or"

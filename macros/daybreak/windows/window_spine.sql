@@ -8,6 +8,10 @@
 {% endmacro %}
 
 {% macro default__window_spine(grain) %}
+    {%- if _is_symbolic() -%}
+        {%- set spine = _symbol('window_spine', _literal(grain), _literal(var('timezone'))) -%}
+        {{- return('select * from ' ~ spine) -}}
+    {%- endif -%}
     {%- set bounds = _window_bounds() -%}
     {%- if grain == 'hour' %}
         select

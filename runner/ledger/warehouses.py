@@ -1,0 +1,99 @@
+"""Remember which warehouse the ledger is about, and what its markers were when last read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.core.status import WindowRecord
+from runner.core.timelines import Timeline
+from runner.ledger.database import Database
+from runner.ledger.records import IndexChange, record_of
+from runner.ledger.windows import apply_change, replace_model
+
+
+@dataclass(frozen=True)
+class KnownWarehouse:
+    """A warehouse as it was when it was last looked at."""
+
+    place: str  # what tells it from others: its file and schema
+    warehouse_id: str | None  # its own; None: it had none yet
+    stamp: str | None  # of its file before it was looked at; None: no file, or never looked at
+    seen_at: datetime | None  # UTC
+    left_as: str | None = None  # the stamp when a run of ours last ended
+
+
+@dataclass(frozen=True)
+class KnownRelation:
+    """A model's relation, and a digest of its markers."""
+
+    model: str
+    relation: str  # schema.identifier
+    markers: str
+
+
+@dataclass
+class Warehouses:
+    """The one warehouse that a ledger is about."""
+
+    database: Database
+
+    def get(self) -> KnownWarehouse | None:
+        """Return the warehouse; None for a ledger that is about none yet."""
+        found = self.database.select(KnownWarehouse, "select * from warehouses")
+        return found[0] if found else None
+
+    def get_relations(self) -> dict[str, KnownRelation]:
+        """Return what is known of each model's relation, by model."""
+        found = self.database.select(KnownRelation, "select * from relations")
+        return {known.model: known for known in found}
+
+    def bind(self, place: str) -> str:
+        """Let the ledger be about a warehouse unless it is about one; returns which one it is."""
+        bound = "select place from warehouses"
+        with self.database.transaction() as connection:
+            found: str | None = connection.value(bound)
+            if found is None:
+                connection.insert("warehouses", [{"place": place}])
+            return found or place
+
+    def learn_id(self, warehouse_id: str) -> None:
+        """Remember which warehouse was written, unless its id is known."""
+        learned = "update warehouses set warehouse_id = :id where warehouse_id is null"
+        self.database.change(learned, id=warehouse_id)
+
+    def leave(self, stamp: str | None) -> None:
+        """Remember how a run of ours has left the warehouse's file."""
+        self.database.change("update warehouses set left_as = :stamp", stamp=stamp)
+
+    def record_survey(
+        self,
+        before: Mapping[str, KnownRelation],
+        seen: KnownWarehouse,
+        relations: Mapping[str, KnownRelation | None],
+        windows: Mapping[str, Timeline[WindowRecord]],
+        late: Mapping[str, Timeline[str]],
+        highest_fence: int = 0,
+    ) -> bool:
+        """Record what stands in the warehouse: all of the windows of some models, in one go.
+
+        A relation that is None is gone. ``late`` is stale for reasons in words. No fence up to
+        ``highest_fence`` is given again. False, and nothing is recorded, if the relations are no
+        longer those of ``before`` the warehouse was asked: a runner has recorded windows since.
+        """
+        raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
+        with self.database.transaction() as connection:
+            rows = connection.rows("select * from relations")
+            if {row["model"]: record_of(KnownRelation, row) for row in rows} != dict(before):
+                return False
+            connection.change(raised, fence=highest_fence)
+            connection.change("delete from warehouses")
+            connection.insert("warehouses", [vars(seen)])
+            for model in relations:
+                connection.change("delete from relations where model = :model", model=model)
+            connection.insert("relations", [vars(known) for known in relations.values() if known])
+            for model, timeline in windows.items():
+                replace_model(connection, model, timeline)
+            apply_change(connection, IndexChange(late=late))
+        return True

@@ -1,0 +1,323 @@
+"""`success` means that the rows that stand there are right, whatever happened behind our back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.conftest import Finished, Shop, clone
+
+FIRST, LAST = "2017-03-10", "2017-03-14"
+DAYS = ("--start-date", FIRST, "--end-date", LAST)
+AT = "2017-03-15T12:00"
+
+
+@pytest.fixture(scope="module")
+def baked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shop = clone(template, tmp_path_factory.mktemp("baked") / "shop")
+    assert shop.backfill(FIRST, LAST).code == 0
+    return shop.folder
+
+
+@pytest.fixture
+def shop(baked: Path, tmp_path: Path) -> Shop:
+    """Five days, published and judged."""
+    return Shop(shutil.copytree(baked, tmp_path / "shop", symlinks=True))
+
+
+@pytest.fixture
+def right(shop: Shop) -> dict[str, str]:
+    """What the tables hold if nobody meddles."""
+    return shop.hashes()
+
+
+def by_hand(shop: Shop, *statements: str) -> None:
+    with duckdb.connect(str(shop.warehouse)) as warehouse:
+        for statement in statements:
+            warehouse.execute(statement)
+
+
+def statuses(shop: Shop) -> dict[str, dict[str, int]]:
+    """How many of the five days of each model are what."""
+    plan = json.loads(shop.runner("plan", "orders_pipeline", *DAYS, "--format", "json").out)
+    return {
+        model["model"]: {
+            status: sum(w["count"] for w in model["windows"] if w["status"] == status)
+            for status in sorted({w["status"] for w in model["windows"]})
+        }
+        for model in plan["models"]
+    }
+
+
+def let_it_end(shop: Shop) -> None:
+    """Let the pipeline have these five days and no others."""
+    pipelines = shop.folder / "pipelines.yml"
+    text = pipelines.read_text().replace("2017-03-01", FIRST).replace("2017-12-31", LAST)
+    pipelines.write_text(text)
+
+
+def mended(shop: Shop) -> Finished:
+    return shop.backfill(FIRST, LAST, "--reprocess", "stale")
+
+
+def published(shop: Shop, model: str) -> list[tuple[Any, ...]]:
+    return shop.query(
+        "select window_start, row_count, contents from daybreak_publications "
+        f"where model = '{model}' order by 1"
+    )
+
+
+WINDOWED = {
+    "stg_transactions": "business_date",
+    "fct_orders": "business_date",
+    "daily_revenue": "sale_date",
+    "daily_department_revenue": "sale_date",
+}
+MEDDLING = {
+    "rows deleted": "delete from {model} where {day} = '2017-03-11'",
+    "a row inserted": "insert into {model} from {model} where {day} = '2017-03-11' limit 1",
+    "the table emptied": "delete from {model}",
+    "the table made again with less": "create or replace table {model} as "
+    "select * from {model} where {day} < '2017-03-12'",
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "day"),
+    [
+        pytest.param("stg_transactions", "business_date", marks=pytest.mark.slow),
+        ("daily_revenue", "sale_date"),
+    ],
+)
+@pytest.mark.parametrize("meddling", MEDDLING)
+def test_rows_changed_by_hand_are_found_by_the_next_backfill(
+    shop: Shop, right: dict[str, str], model: str, day: str, meddling: str
+):
+    by_hand(shop, MEDDLING[meddling].format(model=model, day=day))
+    found = mended(shop)
+    assert "its rows are not those that were published" in found.out
+    assert (found.code, shop.hashes()) == (0, right)
+    assert {tuple(s) for s in statuses(shop).values()} == {("success",)}
+
+
+def test_values_changed_by_hand_are_found_by_verify(shop: Shop, right: dict[str, str]):
+    """As many rows as before: only their contents tell."""
+    assert shop.runner("verify", "orders_pipeline").code == 0
+    by_hand(shop, "update fct_orders set revenue = 0 where business_date = '2017-03-11'")
+    found = shop.runner("verify", "orders_pipeline", "--format", "json")
+    assert found.code == 3
+    (different,) = json.loads(found.out)["different"]
+    assert (different["model"], different["window"]) == ("fct_orders", "2017-03-11")
+    assert (different["published"], different["found"]) == (different["found"],) * 2
+    assert different["differs"] == "contents"
+    assert statuses(shop)["fct_orders"] == {"stale": 1, "success": 4}
+    assert mended(shop).code == 0
+    assert shop.hashes() == right
+    assert shop.runner("verify", "orders_pipeline").code == 0
+
+
+def test_verify_looks_at_the_dates_that_it_is_given(shop: Shop):
+    by_hand(shop, "delete from fct_orders where business_date = '2017-03-11'")
+    late = "verify", "orders_pipeline", "--start-date", "2017-03-12", "--end-date", LAST
+    assert shop.runner(*late).code == 0
+    early = "verify", "orders_pipeline", "--start-date", FIRST, "--end-date", "2017-03-11"
+    assert shop.runner(*early).code == 3
+
+
+def test_rows_where_nothing_was_published_are_told(shop: Shop):
+    by_hand(
+        shop,
+        "insert into fct_orders by name select * replace (date '2016-01-01' as business_date) "
+        "from fct_orders limit 2",
+    )
+    found = shop.runner("verify", "orders_pipeline")
+    assert found.code == 3
+    assert "fct_orders | 2016-01-01 |           | 2     | nothing was published there" in found.out
+
+
+def test_a_dropped_table_is_missing_and_a_new_day_does_not_hide_it(
+    shop: Shop, right: dict[str, str]
+):
+    by_hand(shop, "drop table daily_revenue")
+    day = shop.backfill("2017-03-15", "2017-03-15")
+    assert day.code == 0
+    assert "5 windows of daily_revenue, 2017-03-10 … 2017-03-14 are missing again" in day.out
+    assert "main.daily_revenue is not there" in day.out
+    assert statuses(shop)["daily_revenue"] == {"missing": 5}
+    assert len(published(shop, "daily_revenue")) == 1
+    assert shop.backfill(FIRST, LAST).code == 0
+    by_hand(shop, *(f"delete from {m} where {d} > '2017-03-14'" for m, d in WINDOWED.items()))
+    assert shop.hashes() == right
+
+
+@pytest.mark.slow
+def test_a_tick_makes_a_dropped_table_again(shop: Shop, right: dict[str, str]):
+    by_hand(shop, "drop table daily_revenue")
+    let_it_end(shop)
+    tick = shop.runner("tick", "--as-of", AT)
+    assert tick.code == 0, tick.out + tick.err
+    assert shop.hashes() == right
+    assert "nothing" in shop.runner("tick", "--as-of", AT).out
+
+
+def test_a_plain_table_that_is_gone_is_built_again(shop: Shop):
+    by_hand(shop, "drop table dim_products")
+    let_it_end(shop)
+    found = shop.runner("backfill", "orders_pipeline")
+    assert "dim_products is missing again: main.dim_products is not there" in found.out
+    assert shop.query("select count(*) > 0 from dim_products") == [(True,)]
+
+
+@pytest.mark.slow
+def test_a_relation_of_another_name_has_nothing_of_the_old(shop: Shop):
+    model = shop.folder / "models/marts/sales/daily_revenue.sql"
+    text = model.read_text()
+    model.write_text("{{ config(alias='revenue_by_day') }}\n" + text)
+    assert statuses(shop)["daily_revenue"] == {"missing": 5}
+    assert shop.backfill("2017-03-10", "2017-03-11").code == 0
+    assert statuses(shop)["daily_revenue"] == {"missing": 3, "success": 2}
+    model.write_text(text)
+    assert shop.backfill(FIRST, LAST).code == 0
+    assert len(shop.query("select * from daily_revenue")) == 5
+    assert statuses(shop)["daily_revenue"] == {"success": 5}
+
+
+@pytest.fixture
+def elsewhere(shop: Shop) -> Shop:
+    """The same project, but another warehouse."""
+    return Shop(shop.folder, {"DAYBREAK_WAREHOUSE": str(shop.folder / "other.duckdb")})
+
+
+def test_another_warehouse_is_another_index(shop: Shop, elsewhere: Shop):
+    assert {tuple(s) for s in statuses(elsewhere).values()} == {("missing",)}
+    found = elsewhere.backfill(FIRST, "2017-03-11")
+    assert (found.code, "2 success" in found.out) == (0, True)
+    assert statuses(elsewhere)["daily_revenue"] == {"missing": 3, "success": 2}
+    assert statuses(shop)["daily_revenue"] == {"success": 5}
+    header = elsewhere.runner("status", "orders_pipeline", "--as-of", AT).out.splitlines()[0]
+    assert "other.duckdb" in header
+
+
+@pytest.mark.slow
+def test_a_file_put_in_the_place_of_another_counts_as_what_it_holds(shop: Shop, elsewhere: Shop):
+    assert elsewhere.backfill(FIRST, "2017-03-11").code == 0
+    shutil.copy(shop.folder / "other.duckdb", shop.warehouse)
+    found = shop.backfill("2017-03-12", LAST)
+    assert "this is another warehouse than the last time" in found.out
+    assert "3 windows of daily_revenue, 2017-03-12 … 2017-03-14 are missing again" in found.out
+    assert (found.code, "3 success" in found.out) == (0, True)
+    assert len(shop.query("select * from daily_revenue")) == 5
+
+
+def test_a_backup_from_before_a_day_was_published_has_it_run_again(
+    shop: Shop, right: dict[str, str]
+):
+    backup = shop.folder / "backup.duckdb"
+    shutil.copy(shop.warehouse, backup)
+    assert shop.backfill("2017-03-15", "2017-03-15").code == 0
+    shutil.copy(backup, shop.warehouse)
+    found = shop.backfill("2017-03-15", "2017-03-15")
+    assert "2017-03-15 are missing again: no marker speaks of them" in found.out
+    assert (found.code, "1 success" in found.out) == (0, True)
+    by_hand(shop, *(f"delete from {m} where {d} > '2017-03-14'" for m, d in WINDOWED.items()))
+    assert shop.hashes() == right
+
+
+@pytest.mark.slow
+def test_what_another_checkout_has_published_counts_as_its_codes(
+    shop: Shop, right: dict[str, str], tmp_path: Path
+):
+    folder = shutil.copytree(shop.folder, tmp_path / "other", symlinks=True)
+    shutil.rmtree(folder / ".daybreak")
+    other = Shop(folder, {"DAYBREAK_WAREHOUSE": str(shop.warehouse)})
+    model = folder / "models/marts/sales/daily_department_revenue.sql"
+    model.write_text(model.read_text().replace("sum(discount)", "7 * sum(discount)"))
+    done = other.backfill(FIRST, "2017-03-11", "--reprocess", "all")
+    assert done.code == 0, done.out
+    assert shop.hashes() != right
+    found = mended(shop)
+    assert "2017-03-10 … 2017-03-11 were published by others" in found.out
+    assert (found.code, shop.hashes()) == (0, right)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "is_found"),
+    [
+        ("row_count = row_count + 1", "its rows are not those that were published"),
+        ("code_hash = 'abc'", "success"),
+        ("verdict = null", "success"),
+    ],
+)
+def test_a_marker_that_was_tampered_with(
+    shop: Shop, right: dict[str, str], tampering: str, is_found: str
+):
+    where = "model = 'daily_revenue' and window_start = '2017-03-11 05:00:00'"
+    by_hand(shop, f"update daybreak_publications set {tampering} where {where}")
+    found = mended(shop)
+    assert is_found in found.out
+    assert "1 run queued" in found.out
+    assert (found.code, shop.hashes()) == (0, right)
+
+
+def test_what_looks_says_that_the_warehouse_has_changed(shop: Shop):
+    said = "has changed since it was last looked at"
+    assert shop.runner("verify", "orders_pipeline").code == 0
+    assert said not in shop.runner("status", "orders_pipeline", "--as-of", AT).out
+    by_hand(shop, "delete from daily_revenue")
+    assert said in shop.runner("status", "orders_pipeline", "--as-of", AT).out
+    assert said in shop.runner("plan", "orders_pipeline", *DAYS).out
+
+
+def test_a_second_look_asks_nothing(shop: Shop):
+    """While the file is as it was: then a pass with nothing to do starts no dbt."""
+    assert shop.runner("verify", "orders_pipeline").code == 0
+    day = "--start-date", FIRST, "--end-date", FIRST
+    assert "already success" in shop.runner("backfill", "orders_pipeline", *day).out
+    before = shop.warehouse.stat().st_mtime_ns
+    assert "already success" in shop.runner("backfill", "orders_pipeline", *day).out
+    assert shop.warehouse.stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_markers_of_the_version_before_are_brought_up_to_date(shop: Shop, right: dict[str, str]):
+    """Before the first question about them; or everything would be missing."""
+    when = "select model, window_start, published_at from daybreak_publications order by all"
+    before = shop.query(when)
+    by_hand(
+        shop,
+        *(
+            f"alter table daybreak_publications drop column {column}"
+            for column in ("unique_id", "relation", "contents", "contents_since", "checks_hash")
+        ),
+        "drop table daybreak_warehouse",
+    )
+    found = shop.backfill(FIRST, LAST)
+    assert "missing again" not in found.out
+    assert shop.query(when) == before  # no window is built again: what it says is judged once
+    assert (found.code, shop.hashes()) == (0, right)
+    assert statuses(shop)["daily_revenue"] == {"success": 5}
+
+
+def test_an_emptied_identity_is_another_warehouse_and_nothing_is_lost(shop: Shop):
+    assert shop.runner("verify", "orders_pipeline").code == 0
+    by_hand(shop, "delete from daybreak_warehouse")
+    found = shop.backfill(FIRST, LAST)
+    assert (found.code, "already success" in found.out) == (0, True), found
+
+
+def test_of_a_plain_build_on_a_view_that_it_did_not_build_nobody_knows_the_code(shop: Shop):
+    """What stands in the warehouse may be of another file than the one that is there now."""
+    edited = shop.folder / "dbt_project.yml"
+    edited.write_text(
+        edited.read_text()
+        .replace('start_date: "2017-03-01"', 'start_date: "2017-03-10"')
+        .replace('end_date: "2017-06-01"', 'end_date: "2017-03-12"')
+    )
+    assert shop.dbt("build", "--select", "daily_revenue").code == 0
+    assert shop.backfill(FIRST, LAST).code == 3
+    assert statuses(shop)["daily_revenue"] == {"success": 3, "unchecked": 2}
