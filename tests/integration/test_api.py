@@ -28,6 +28,7 @@ def test_the_page_is_true(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     assert (tried.failed, tried.attempted > 20) == (0, True)
 
 
+@pytest.mark.slow
 def test_an_edit_is_seen_by_the_next_call(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     """What was made by the new code must not be recorded as the old one's."""
     monkeypatch.chdir(shop.folder)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each builds a project twice
+
 
 class Built(NamedTuple):
     """Status, failures, message and whether it was compiled, by node; questions of tests."""
@@ -162,7 +164,6 @@ def test_what_waits_for_the_same_relations_is_one_question(answers: tuple[Built,
     assert together.questions == 4 + 3 + 3
 
 
-@pytest.mark.slow
 def test_of_very_many_a_hundred_are_one_question(answers: tuple[Built, Built], tmp_path: Path):
     many = {
         f"tests/n{i}.sql": f"select * from {{{{ ref('thrice') }}}} where id < {i - 118}"
@@ -174,7 +175,6 @@ def test_of_very_many_a_hundred_are_one_question(answers: tuple[Built, Built], t
     assert together.questions == answers[1].questions + 1
 
 
-@pytest.mark.slow
 def test_one_that_cannot_be_asked_leaves_the_others_their_answers(tmp_path: Path):
     alone, together = built(tmp_path, UNASKABLE)
     assert together.results == alone.results
@@ -184,7 +184,6 @@ def test_one_that_cannot_be_asked_leaves_the_others_their_answers(tmp_path: Path
     assert together.results["not_null_sales_id"][0] == "pass"
 
 
-@pytest.mark.slow
 def test_a_project_that_has_its_own_way_with_tests_has_it(tmp_path: Path):
     alone, together = built(tmp_path, OWN_WAY)
     assert together == alone

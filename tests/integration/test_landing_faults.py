@@ -14,6 +14,8 @@ import pytest
 
 from tests.conftest import Finished, Shop, clone, land
 
+pytestmark = pytest.mark.slow  # all of them stand on one costly morning
+
 FIRST, LAST = "2017-03-01", "2017-05-31"
 EVENT_TIMES = {
     "stg_transactions": "business_date",
@@ -226,7 +228,6 @@ def test_the_markers_of_the_damaged_days_stay(morning: Morning, quarter: Shop):
     assert morning.shop.query(kept) == quarter.query(kept)
 
 
-@pytest.mark.slow
 def test_after_the_files_are_mended_only_the_bad_days_run(morning: Morning, quarter: Shop):
     shop = clone(morning.shop.folder, morning.shop.folder.with_name("mended"))
     for fault in FAULTS.values():
@@ -240,7 +241,6 @@ def test_after_the_files_are_mended_only_the_bad_days_run(morning: Morning, quar
     assert shop.hashes() == quarter.hashes()
 
 
-@pytest.mark.slow
 def test_a_first_build_publishes_nothing_of_a_damaged_day(shop: Shop, quarter: Shop):
     alone = date(2017, 3, 4)
     double(shop, alone)
@@ -267,7 +267,6 @@ def published_tables(shop: Shop) -> set[str]:
     return set(EVENT_TIMES) & {name for (name,) in names}
 
 
-@pytest.mark.slow
 def test_zero_rows_are_right_on_a_closed_day_and_on_no_other(shop: Shop):
     christmas, day_after = date(2017, 12, 25), date(2017, 12, 26)
     land(shop.landing, date(2017, 12, 24), date(2017, 12, 27))

@@ -94,7 +94,10 @@ MEDDLING = {
         ("daily_revenue", "sale_date"),
     ],
 )
-@pytest.mark.parametrize("meddling", MEDDLING)
+@pytest.mark.parametrize(
+    "meddling",
+    ["rows deleted", *(pytest.param(m, marks=pytest.mark.slow) for m in [*MEDDLING][1:])],
+)
 def test_rows_changed_by_hand_are_found_by_the_next_backfill(
     shop: Shop, right: dict[str, str], model: str, day: str, meddling: str
 ):
@@ -121,6 +124,7 @@ def test_values_changed_by_hand_are_found_by_verify(shop: Shop, right: dict[str,
     assert shop.runner("verify", "orders_pipeline").code == 0
 
 
+@pytest.mark.slow
 def test_verify_looks_at_the_dates_that_it_is_given(shop: Shop):
     by_hand(shop, "delete from fct_orders where business_date = '2017-03-11'")
     late = "verify", "orders_pipeline", "--start-date", "2017-03-12", "--end-date", LAST
@@ -129,6 +133,7 @@ def test_verify_looks_at_the_dates_that_it_is_given(shop: Shop):
     assert shop.runner(*early).code == 3
 
 
+@pytest.mark.slow
 def test_rows_where_nothing_was_published_are_told(shop: Shop):
     by_hand(
         shop,
@@ -165,6 +170,7 @@ def test_a_tick_makes_a_dropped_table_again(shop: Shop, right: dict[str, str]):
     assert "nothing" in shop.runner("tick", "--as-of", AT).out
 
 
+@pytest.mark.slow
 def test_a_plain_table_that_is_gone_is_built_again(shop: Shop):
     by_hand(shop, "drop table dim_products")
     let_it_end(shop)
@@ -273,6 +279,7 @@ def test_what_looks_says_that_the_warehouse_has_changed(shop: Shop):
     assert said in shop.runner("plan", "orders_pipeline", *DAYS).out
 
 
+@pytest.mark.slow
 def test_a_second_look_asks_nothing(shop: Shop):
     """While the file is as it was: then a pass with nothing to do starts no dbt."""
     assert shop.runner("verify", "orders_pipeline").code == 0
@@ -303,6 +310,7 @@ def test_markers_of_the_version_before_are_brought_up_to_date(shop: Shop, right:
     assert statuses(shop)["daily_revenue"] == {"success": 5}
 
 
+@pytest.mark.slow
 def test_an_emptied_identity_is_another_warehouse_and_nothing_is_lost(shop: Shop):
     assert shop.runner("verify", "orders_pipeline").code == 0
     by_hand(shop, "delete from daybreak_warehouse")
@@ -310,6 +318,7 @@ def test_an_emptied_identity_is_another_warehouse_and_nothing_is_lost(shop: Shop
     assert (found.code, "already success" in found.out) == (0, True), found
 
 
+@pytest.mark.slow
 def test_of_a_plain_build_on_a_view_that_it_did_not_build_nobody_knows_the_code(shop: Shop):
     """What stands in the warehouse may be of another file than the one that is there now."""
     edited = shop.folder / "dbt_project.yml"

@@ -196,7 +196,7 @@ def test_everything_is_judged_again_if_a_person_asks_for_it(change: Change):
     assert runner.standings("revenue", 8) == [GOOD] * 8
 
 
-def test_what_a_plain_build_has_published_gets_a_verdict_when_it_is_asked_for(change: Change):
+def test_of_a_plain_build_of_unknown_code_checks_that_pass_prove_nothing(change: Change):
     runner = change("before")
     for key, marker in runner.dbt.markers.items():
         plain = replace(marker, run_id=None, verdict=None, checks_hash=None, code_hash=None)
@@ -206,8 +206,11 @@ def test_what_a_plain_build_has_published_gets_a_verdict_when_it_is_asked_for(ch
     assert statuses(runner, "lines") == {WindowStatus.UNCHECKED: everything}
     assert judge(runner).states == {}
     judge(runner, everything=True)
-    assert statuses(runner, "lines") == {WindowStatus.SUCCESS: everything}
+    assert statuses(runner, "lines") == {WindowStatus.UNCHECKED: everything}
     assert verdicts(runner, "lines") == [("correct", "before")] * 8
+    runner.dbt.bad = {"lines_check": labels(runner, 1)}
+    judge(runner, everything=True)
+    assert runner.standings("lines", 3) == [WorkResult.UNCHECKED, BAD, WorkResult.UNCHECKED]
 
 
 def test_who_dies_while_it_judges_has_not_judged(change: Change):
