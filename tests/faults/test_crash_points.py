@@ -9,6 +9,8 @@ import pytest
 
 from tests.faults.bakery import Bakery, assert_undisturbed, until
 
+pytestmark = pytest.mark.slow  # processes are started and killed
+
 # In the order of a backfill; the number is that of the time it is reached.
 POINTS = (
     "before-queue",
@@ -44,7 +46,6 @@ def assert_mended(bakery: Bakery, undisturbed: Mapping[str, str]) -> None:
     assert_undisturbed(bakery, undisturbed)
 
 
-@pytest.mark.slow
 def test_one_crash_after_another(bakery: Bakery, undisturbed: Mapping[str, str]) -> None:
     for point in ("after-claim", "before-commit", "recovery-told", "after-record:2"):
         crash(bakery, point)

@@ -12,6 +12,8 @@ import pytest
 
 from tests.faults.bakery import WINDOWS, Bakery, assert_undisturbed, kill, until
 
+pytestmark = pytest.mark.slow  # processes are started and killed
+
 CHUNK = ("--chunk", "10")
 
 

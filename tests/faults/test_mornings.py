@@ -17,6 +17,8 @@ import pytest
 from tests.faults.bakery import WINDOWS, Bakery, kill, until
 from tests.receivers import Web, web_server
 
+pytestmark = pytest.mark.slow  # processes are started and killed
+
 ZONE = ZoneInfo("America/New_York")
 SUCCESSES = "select label from runs where state = 'success' order by window_start"
 
@@ -85,7 +87,6 @@ def morning(bakery: Bakery, tmp_path: Path) -> Iterator[Morning]:
                 print(*process.communicate(), sep="\n")  # noqa: T201
 
 
-@pytest.mark.slow
 def test_a_scheduler_that_dies_is_missed_and_what_it_missed_is_made_up_for(
     morning: Morning, undisturbed: Mapping[str, str]
 ):
@@ -127,7 +128,6 @@ def edited(path: Path, text: str) -> Iterator[None]:
     path.write_text(before)
 
 
-@pytest.mark.slow
 def test_edits_are_taken_up_and_broken_ones_are_not(morning: Morning):
     scheduler = morning.serve()
     model = morning.bakery.folder / "models" / "daily_sales.sql"

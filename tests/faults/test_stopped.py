@@ -11,6 +11,8 @@ import pytest
 
 from tests.faults.bakery import Bakery, assert_undisturbed, kill, until
 
+pytestmark = pytest.mark.slow  # processes are started and killed
+
 RECORDED = "select id, run_id, state, fence, row_count, reason, finished_at from runs order by id"
 CHUNK = ("--chunk", "10")
 TAKEN_OVER = ("no longer holds its windows", "another process has taken over these windows")

@@ -370,7 +370,9 @@ def start_anew(project: Path) -> Callable[[Step], None]:
     return tell
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (at > 5)) for at, n in enumerate(SCENARIOS)]
+)
 def test_the_fake_does_what_dbt_does(project: Path, real: Engine, name: str):
     tell = start_anew(project)
     fake = FakeDbt(

@@ -17,6 +17,8 @@ from tests.conftest import Shop
 from tests.faults.bakery import Bakery, until
 from tests.gallery.proofs import HOURLY, by_model, confusion, failed, hang, must_fail, proved
 
+pytestmark = pytest.mark.slow  # whole galleries are replayed
+
 
 def digest(shop: Shop) -> str:
     return hashlib.sha256(shop.warehouse.read_bytes()).hexdigest()
@@ -53,7 +55,6 @@ def correct(gallery: Shop, before: str) -> list[dict[str, Any]]:
     return [proved(gallery, "correct"), proved(gallery, *HOURLY)]
 
 
-@pytest.mark.slow
 def test_one_model_of_each_kind_is_proved_and_disproved(gallery: Shop, before: str):
     bad = proved(gallery, "broken", "--select", "wall_clock")
     good = proved(gallery, "correct", "--select", "sales")
@@ -68,7 +69,6 @@ def test_one_model_of_each_kind_is_proved_and_disproved(gallery: Shop, before: s
 # Whole galleries
 
 
-@pytest.mark.slow
 def test_every_broken_model_fails_what_its_header_says(broken: dict[str, Any]):
     found = by_model(broken)
     expected = {name: fails for name, fails in must_fail("broken").items() if fails}
@@ -77,7 +77,6 @@ def test_every_broken_model_fails_what_its_header_says(broken: dict[str, Any]):
     assert broken["code"] == 3
 
 
-@pytest.mark.slow
 def test_every_correct_model_is_proved(correct: list[dict[str, Any]]):
     found = by_model(*correct)
     assert set(found) == must_fail("correct").keys()
@@ -90,7 +89,6 @@ def test_every_correct_model_is_proved(correct: list[dict[str, Any]]):
     assert [record["code"] for record in correct] == [0, 0]
 
 
-@pytest.mark.slow
 def test_only_what_changes_at_midnight_is_left_to_lint(
     broken: dict[str, Any], correct: list[dict[str, Any]]
 ):
@@ -105,7 +103,6 @@ def test_only_what_changes_at_midnight_is_left_to_lint(
     assert missed <= len(only_dates)  # none of them, if midnight was in between
 
 
-@pytest.mark.slow
 def test_who_runs_a_window_is_another_each_time(broken: dict[str, Any]):
     failures = {(f["model"], f["property"]): f for f in broken["failures"]}
     signed = failures["signed_by_run", "idempotent"]
@@ -117,7 +114,6 @@ def test_who_runs_a_window_is_another_each_time(broken: dict[str, Any]):
     assert second.startswith("prove__")
 
 
-@pytest.mark.slow
 def test_a_failure_shows_the_columns_and_the_rows_side_by_side(broken: dict[str, Any]):
     failures = {(f["model"], f["property"]): f for f in broken["failures"]}
     clock = failures["wall_clock", "idempotent"]
@@ -135,12 +131,10 @@ def test_a_failure_shows_the_columns_and_the_rows_side_by_side(broken: dict[str,
     assert unsure["columns"] == ["line_number"]
 
 
-@pytest.mark.slow
 def test_the_newest_windows_with_rows_are_taken(broken: dict[str, Any]):
     assert broken["windows"] == ["2026-03-04", "2026-03-05", "2026-03-06"]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("broken", "correct")
 def test_the_real_warehouse_and_the_real_runs_are_left_alone(gallery: Shop, before: str):
     assert digest(gallery) == before
@@ -151,7 +145,6 @@ def test_the_real_warehouse_and_the_real_runs_are_left_alone(gallery: Shop, befo
     ledger.close()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("broken", "correct")
 def test_what_is_proved_is_remembered_by_code(gallery: Shop):
     planned = json.loads(gallery.runner("plan", "broken", "--format", "json").out)
@@ -171,7 +164,6 @@ def test_what_is_proved_is_remembered_by_code(gallery: Shop):
     assert "share_of_day proved" in changed
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("broken", "correct")
 def test_what_is_disproved_is_not_backfilled(gallery: Shop, tmp_path: Path):
     shutil.copytree(gallery.folder.parent.parent, tmp_path, dirs_exist_ok=True)
@@ -263,7 +255,6 @@ def test_stopped_in_the_middle_nothing_is_left(
     assert digest(stopped) == before
 
 
-@pytest.mark.slow
 def test_what_a_killed_proof_left_is_removed_by_the_next(stopped: Bakery, before: str):
     process = stopped.start("prove", "correct", "--select", "sales")
     until(lambda: reference_of(stopped.folder), "the first scenario", process)
@@ -282,7 +273,6 @@ def reference_of(folder: Path) -> list[Path]:
     return list((folder / ".daybreak").glob("prove-*/reference/*.duckdb"))
 
 
-@pytest.mark.slow
 def test_the_demo_is_proved(shop: Shop):
     """Over landed files, nothing published yet: three days of real till lines."""
     record = proved(shop, "orders_pipeline", "--as-of", "2017-03-04")
