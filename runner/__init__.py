@@ -420,12 +420,13 @@ class OpenProject:
         from runner.doctor.verification import verify
         from runner.workspace import EngineKind
 
-        self.workspace.named(pipeline)
-        with self.workspace.start_engine(EngineKind(engine)) as running:
-            planner = self.workspace.planner(pipeline, running)
+        workspace, kind = self.workspace, one_of(EngineKind, engine)
+        workspace.require(pipeline)
+        with workspace.start_engine(kind) as running:
+            planner = workspace.planner(pipeline, running)
             now = self.environment.now()
             span = planner.dates(start_date, end_date, now) if start_date or end_date else None
-            return verify(self.workspace, planner, running, self.environment, span, observer)
+            return verify(workspace, planner, running, self.environment, span, observer)
 
     def metrics(self, as_of: datetime | None = None) -> Metrics:
         """Return figures of every pipeline."""

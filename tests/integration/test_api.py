@@ -53,6 +53,8 @@ def test_an_edit_is_seen_by_the_next_call(shop: Shop, monkeypatch: pytest.Monkey
         (lambda p: p.plan("orders_pipeline", reprocess="some"), "'some' is none of missing, "),
         (lambda p: p.backfill("orders_pipeline", engine="hot"), "'hot' is none of warm, plain"),
         (lambda p: p.plan(None), "there is no pipeline None"),
+        (lambda p: p.verify(None), "there is no pipeline None"),
+        (lambda p: p.verify("orders_pipeline", engine="hot"), "'hot' is none of warm, plain"),
         (lambda p: p.status(3), "there is no pipeline 3"),
         (lambda p: p.pause(None), "there is no pipeline None"),
         (lambda p: p.status("orders_pipeline", date(2017, 6, 1)), "is no time to look from"),
