@@ -53,14 +53,6 @@ class Windows:
         """Return whether neither a run nor a model's window is known: it is new, or lost."""
         return bool(self.database.value(_IS_EMPTY))
 
-    def fill_empty_ledger(self, windows: Index, highest_fence: int) -> bool:
-        """Replace the index as :meth:`replace_all`, unless somebody has written the ledger."""
-        with self.database.transaction() as connection:
-            is_empty = bool(connection.value(_IS_EMPTY))
-            if is_empty:
-                _replace(connection, windows, highest_fence)
-            return is_empty
-
     def make_stale(self, late: Mapping[str, Timeline[str]]) -> None:
         """Let what is known of some models' windows be outdated, for reasons in words."""
         with self.database.transaction() as connection:

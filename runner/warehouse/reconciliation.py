@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
@@ -19,10 +20,9 @@ from runner.dbt.protocol import Engine, Publication, RowDifference, Survey, Targ
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import readers_of
-from runner.warehouse.markers import describe_windows, index_of, known_codes, span_of
+from runner.warehouse.markers import Index, describe_windows, index_of, known_codes, span_of
 
 _UNKNOWN: Timeline[WindowRecord] = Timeline()
-Index = Mapping[str, Timeline[WindowRecord]]  # by model
 
 
 @dataclass(frozen=True)
@@ -236,13 +236,12 @@ def late_windows(
 
     Rows where nothing was published are left out: no window of them is called right.
     """
-    found: dict[str, dict[Span, str]] = {}
-    for difference in differences:
-        if difference.window_start is None or difference.window_end is None:
-            continue
-        span = Span(difference.window_start, difference.window_end)
-        found.setdefault(project.nodes[difference.model].name, {})[span] = in_words(difference)
-    return {model: Timeline(spans.items()) for model, spans in found.items()}
+    found = grouped(
+        (project.nodes[one.model].name, (Span(one.window_start, one.window_end), in_words(one)))
+        for one in differences
+        if one.window_start is not None and one.window_end is not None
+    )
+    return {model: Timeline(windows) for model, windows in found.items()}
 
 
 def in_words(difference: RowDifference) -> str:
@@ -277,10 +276,7 @@ def _is_known(index: Index, marker: Publication) -> bool:
 
 def _news(index: Index, told: Iterable[Publication]) -> dict[str, Spans]:
     """Return the windows, by model, whose publication the index does not know."""
-    found: dict[str, list[Span]] = {}
-    for marker in told:
-        if not _is_known(index, marker):
-            found.setdefault(marker.model, []).append(span_of(marker))
+    found = grouped((m.model, span_of(m)) for m in told if not _is_known(index, m))
     return {model: Spans(spans) for model, spans in found.items()}
 
 
