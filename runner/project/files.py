@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -103,7 +104,7 @@ def model_text(path: Path) -> str:
 
 def _read(project_dir: Path) -> Mapping[str, Any]:
     try:
-        project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
+        project = _parsed((project_dir / "dbt_project.yml").read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ProjectError(
@@ -112,6 +113,11 @@ def _read(project_dir: Path) -> Mapping[str, Any]:
     if not isinstance(project, dict) or "name" not in project:
         raise ProjectError("dbt_project.yml has no name: write `name: my_project` into it")
     return project
+
+
+@lru_cache(4)  # a command asks for it several times, and YAML is slow to read
+def _parsed(text: str) -> object:
+    return yaml.safe_load(text)
 
 
 def _files(project_dir: Path) -> Iterator[Path]:
