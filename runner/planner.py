@@ -23,14 +23,14 @@ from runner.core.planning import (
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
-from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus
+from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus, unsound_parents
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
 from runner.ledger import KnownRelation, Ledger
 from runner.project.acceptance import equal_hashes
 from runner.project.code_changes import changes_in_words
-from runner.project.manifest import Node, Project
+from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 
 Dates = tuple[date | None, date | None]  # the first and the last; None: that end of what there is
@@ -80,7 +80,6 @@ class Planner:
     ledger: Ledger
     inputs_of: Callable[[Node], InputsOf]
     files: InputFiles | None = None  # that its models are made from; None: they cannot be seen
-    project: Project | None = None  # whose code is compared with earlier code; None: it is not
 
     def request(
         self,
@@ -193,7 +192,7 @@ class Planner:
         records = {node.name: node.records for node in nodes}
         return Spans(
             common
-            for parent, readers in self.pipeline.readers.items()
+            for parent, readers in self.pipeline.project.readers.items()
             for reader in readers
             for span, record in records.get(reader, Timeline())
             if record.published_at is not None and not record.is_outdated
@@ -231,23 +230,14 @@ class Planner:
         The ledger is read unless its ``record`` is there already.
         """
         record = record or LedgerRecord.read(self.ledger)
-        planned = [
-            PlannedNode(
-                name=node.name,
-                parents=tuple(sorted(self.pipeline.parents[node.name])),
-                desired=self._desired(node, now) if node.is_windowed else None,
-                code_hashes=equal_hashes(
-                    node.code_hash, record.accepted.get(node.name, ()), node.plain_code
-                ),
-                records=record.of(node),
-                inputs=self.inputs_of(node),
-                checks_hash=self._checks_hash(node),
-                newest=self._newest(node, now),
-                follows=node in self.pipeline.following_tables,
-            )
-            for node in self.pipeline.data_nodes
-        ]
-        return self._with_changes(planned)
+        pipeline, project = self.pipeline, self.pipeline.project
+        planned: dict[str, PlannedNode] = {}
+        # What other pipelines made wrong is wrong here too.
+        for node in project.parents_first([*pipeline.windowed_beyond, *pipeline.data_nodes]):
+            read = sorted(project.windows_read[node.name]) if node.is_stored else ()
+            behind = unsound_parents(planned[name] for name in read)
+            planned[node.name] = self._planned(node, now, record, behind)
+        return self._with_changes([planned[node.name] for node in pipeline.data_nodes])
 
     def sizing(self, fixed: int | None) -> Sizing:
         """Return how large chunks may be, by what windows took so far, or as a person said."""
@@ -273,11 +263,37 @@ class Planner:
             )
         return frozenset(chosen) or None
 
+    def _planned(
+        self, node: Node, now: datetime, record: LedgerRecord, behind: Timeline[str]
+    ) -> PlannedNode:
+        """Bring a node and what is known of it together; of another pipeline's only its windows."""
+        pipeline = self.pipeline
+        accepted = record.accepted.get(node.name, ())
+        found = PlannedNode(
+            name=node.name,
+            parents=(),
+            desired=Spans() if node.is_windowed else None,
+            code_hashes=equal_hashes(node.code_hash, accepted, node.plain_code),
+            records=record.of(node),
+            inputs=self.inputs_of(node),
+            behind=behind,
+        )
+        if node.name not in pipeline.parents:
+            return found
+        return replace(
+            found,
+            parents=tuple(sorted(pipeline.parents[node.name])),
+            desired=self._desired(node, now) if node.is_windowed else None,
+            checks_hash=self._checks_hash(node),
+            newest=self._newest(node, now),
+            follows=node in pipeline.following_tables,
+        )
+
     def _with_changes(self, planned: list[PlannedNode]) -> list[PlannedNode]:
         """Add whose change it is where the code is not what it was."""
         other = {node.name: _other_codes(node) for node in planned}
         codes = {code for found in other.values() for code in found}
-        if self.project is None or not codes:
+        if not codes:
             return planned
         known = {(code.model, code.code_hash): code for code in self.ledger.codes.get(codes)}
         nodes = {node.name: node for node in self.pipeline.data_nodes}
@@ -285,7 +301,9 @@ class Planner:
             replace(
                 found,
                 changes={
-                    code: changes_in_words(nodes[found.name], self.project, known[found.name, code])
+                    code: changes_in_words(
+                        nodes[found.name], self.pipeline.project, known[found.name, code]
+                    )
                     for code in other[found.name]
                     if (found.name, code) in known
                 },

@@ -166,7 +166,7 @@ class Workspace:
         project, pipeline = self.project(engine), self.pipeline(name, engine)
         files = InputFiles(pipeline, project, self.project_dir)
         inputs_of = Landings(project, self.project_dir).inputs_of
-        return Planner(pipeline, self.ledger, inputs_of, files, project)
+        return Planner(pipeline, self.ledger, inputs_of, files)
 
     def tracer(self, now: datetime) -> Tracer:
         """Make what traces single windows, as of a time."""

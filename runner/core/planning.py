@@ -215,6 +215,8 @@ def drafted(
         return _judged(node, statuses, request, is_selected=is_selected)
     taken = request.takes | ({WindowStatus.BLOCKED} if request.force else set())
     todo = _union(spans for status, spans in statuses.items() if status in taken)
+    if WindowStatus.SUCCESS not in taken:  # what only waits for others is not made anew before them
+        todo -= statuses.get(WindowStatus.STALE, _NONE) - node.stale_itself(calendar)
     if request.outdated:
         todo |= statuses.get(WindowStatus.STALE, _NONE) & node.outdated(calendar)
     flows = _union(parent.flows for parent in parents)
@@ -271,7 +273,7 @@ def skipped(
         spans = left & model.statuses.get(status, _NONE)
         left -= spans
         parts = _told_apart(calendar, model, spans)
-        found += [(part, (status, _reason(model, status, part))) for part in parts]
+        found += [(part, (status, _reason(calendar, model, status, part))) for part in parts]
     for span, (status, reason) in Timeline(found):
         yield Skipped(span, status, reason)
 
@@ -280,12 +282,13 @@ def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[
     """Spans cut where something else is known of a model, or another parent holds it back."""
     if not spans:
         return
-    edges = (*spans, *(span for span, _ in model.node.records), *(h.span for h in model.held))
+    known = (span for about in (model.node.records, model.node.behind) for span, _ in about)
+    edges = (*spans, *known, *(held.span for held in model.held))
     bounds = {calendar.floor(bound) for edge in edges for bound in (edge.start, edge.end)}
     yield from (span for span in starmap(Span, pairwise(sorted(bounds))) if span in spans)
 
 
-def _reason(model: ModelPlan, status: WindowStatus, span: Span) -> str:
+def _reason(calendar: Calendar, model: ModelPlan, status: WindowStatus, span: Span) -> str:
     if status is WindowStatus.IN_FLIGHT:
         return "in flight"
     name = model.node.name
@@ -293,6 +296,8 @@ def _reason(model: ModelPlan, status: WindowStatus, span: Span) -> str:
         if held.span.start <= span.start < held.span.end:
             return f"{name} waits: {held.parent} is {held.status}"
     why = model.why(status, span)
+    if status is WindowStatus.STALE and span not in model.node.stale_itself(calendar):
+        return f"{name} is stale: {why}"  # to run it again before that would be in vain
     reasons = {
         WindowStatus.BLOCKED: f"blocked: {why} (--force tries again)",
         WindowStatus.MISSING: f"{name} is missing",

@@ -7,10 +7,11 @@ stale; failed for a reason that still holds, it is blocked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
@@ -98,6 +99,8 @@ WORST_FIRST = (
     WindowStatus.IN_FLIGHT,
     WindowStatus.SUCCESS,
 )
+# What is made from it may not be right: by today's code, or by what it should have read.
+_UNSOUND = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT, WindowStatus.STALE)
 # Others may build on it.
 GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE})
 _SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
@@ -122,28 +125,69 @@ class PlannedNode:
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
     follows: bool = False  # a table made from windows: built once all that run are done
     changes: Mapping[str, str] = field(default_factory=dict)  # since earlier codes, in words
+    behind: Timeline[str] = field(default_factory=Timeline)  # made from what is not right, in words
 
     @property
     def is_windowed(self) -> bool:
         """True if it is replaced window by window."""
         return self.desired is not None
 
+    @cached_property
+    def recorded(self) -> Mapping[WindowStatus, Spans]:
+        """The spans of which something is recorded, by what it means for the node alone."""
+        found = grouped((_status(self, span, known), span) for span, known in self.records)
+        return {status: Spans(spans) for status, spans in found.items()}
+
+    @cached_property
+    def unsound(self) -> Timeline[str]:
+        """The spans whose rows are not right, its own fault or not: which node's, in words."""
+        return self.behind.painted(
+            (span, f"{self.name}, which is {status}")
+            for status in _UNSOUND
+            for span in self.recorded.get(status, ())
+        )
+
     def outdated(self, calendar: Calendar) -> Spans:
         """The windows that something has happened to since they were worked on: not to the code."""
-        return _touched_windows(calendar, self.records.where(lambda known: known.is_outdated))
+        found = self.records.where(lambda known: known.is_outdated)
+        if found and not self.is_windowed and self.newest is not None:
+            found |= Spans([self.newest])  # it is built as a whole, in the name of this one
+        return _touched_windows(calendar, found)
+
+    def stale_itself(self, calendar: Calendar) -> Spans:
+        """The stale windows that are to be made anew: not only what they are made from."""
+        found = self.recorded.get(WindowStatus.STALE, Spans())
+        if not self.is_windowed and self.newest is not None and _lags(self):
+            found |= Spans([self.newest])
+        return _touched_windows(calendar, found)
+
+
+def unsound_parents(parents: Iterable[PlannedNode]) -> Timeline[str]:
+    """Return where some windowed models are not right, so that nothing made from them is."""
+    found: Timeline[str] = Timeline()
+    for parent in parents:
+        found = parent.unsound.painted(found)
+    return found
 
 
 def explained(node: PlannedNode, status: WindowStatus, span: Span) -> str | None:
     """Explain the status of the windows at the start of ``span``, if there is more to say."""
+    if status is WindowStatus.STALE:
+        return _why_all_stale(node, span)
     known = node.records.at(span.start)
     if known is None or status in _SELF_EXPLAINING:
         return None
     if status is WindowStatus.PUBLISHED and known.standing is not WorkResult.PUBLISHED:
         return _OTHER_CHECKS if known.checks_hash is not None else _UNKNOWN_CHECKS
-    if status is not WindowStatus.STALE:
-        return known.reason
-    reasons = [_why_stale(node, part) for _, part in node.records.touching(span)]
-    return in_short(list(dict.fromkeys(reasons)))
+    return known.reason
+
+
+def _why_all_stale(node: PlannedNode, span: Span) -> str | None:
+    records = node.records.touching(span) if node.is_windowed else iter(node.records)
+    reasons = [_why_stale(node, known) for _, known in records if _is_stale(node, known)]
+    behind = node.behind.touching(span) if node.is_windowed else iter(node.behind)
+    reasons += [f"made from {words}" for _, words in behind if not reasons]
+    return in_short(list(dict.fromkeys(reasons))) or None
 
 
 def in_short(reasons: Sequence[str]) -> str:
@@ -166,7 +210,10 @@ def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
     Windows cut by an earlier grain: what is wrong with a part of a window is wrong with all of
     it, and it is published only if the whole of it is.
     """
-    known = _by_status(node)
+    known = dict(node.recorded)
+    right = known.get(WindowStatus.SUCCESS, Spans()) | known.get(WindowStatus.UNCHECKED, Spans())
+    if behind := node.behind.covered & right:
+        known[WindowStatus.STALE] = known.get(WindowStatus.STALE, Spans()) | behind
     known[WindowStatus.IN_FLIGHT] = in_flight
     if node.desired is not None:
         left = node.desired
@@ -195,8 +242,7 @@ def _as_a_whole(node: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
     known = [value for _, value in node.records]
     if not known:
         return {WindowStatus.MISSING: Spans([newest])}
-    hashes = {value.code_hash for value in known if value.code_hash is not None}
-    if not hashes <= node.code_hashes:
+    if _lags(node) or node.behind.covered:
         return {WindowStatus.STALE: Spans([newest])}
     is_unchecked = any(value.standing is WorkResult.UNCHECKED for value in known)
     return {WindowStatus.UNCHECKED: Spans([newest])} if is_unchecked else {}
@@ -208,14 +254,18 @@ _PUBLISHED = frozenset(
 )
 
 
-def _by_status(node: PlannedNode) -> dict[WindowStatus, Spans]:
-    found = grouped((_status(node, span, known), span) for span, known in node.records)
-    return {status: Spans(spans) for status, spans in found.items()}
+def _lags(node: PlannedNode) -> bool:
+    """Tell whether something without windows was built by other code, or before what it reads."""
+    return any(_is_stale(node, known) for _, known in node.records)
+
+
+def _is_stale(node: PlannedNode, known: WindowRecord) -> bool:
+    is_other_code = known.code_hash is not None and known.code_hash not in node.code_hashes
+    return is_other_code or known.is_outdated
 
 
 def _status(node: PlannedNode, span: Span, known: WindowRecord) -> WindowStatus:
-    is_other_code = known.code_hash is not None and known.code_hash not in node.code_hashes
-    is_stale = is_other_code or known.is_outdated
+    is_stale = _is_stale(node, known)
     if known.standing is WorkResult.FAILED:
         is_same = not is_stale and known.inputs is not None and node.inputs(span) == known.inputs
         return WindowStatus.BLOCKED if is_same else WindowStatus.FAILED

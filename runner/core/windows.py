@@ -25,6 +25,7 @@ from runner.core.errors import UsageError
 from runner.core.spans import Span, as_utc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EVER = Span(EPOCH, datetime(9000, 1, 1, tzinfo=UTC))  # more than any calendar here holds
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 

@@ -20,7 +20,6 @@ from runner.ledger.dialects import ledger_file
 from runner.ledger.maintenance import file_version
 from runner.ledger.schema import VERSION
 from runner.project.manifest import Project
-from runner.project.pipelines import readers_of
 from runner.warehouse import markers
 from runner.warehouse.lock import holder
 from runner.workspace import EngineKind, Workspace
@@ -52,7 +51,7 @@ def rebuild(
         project = workspace.project(engine)
         published = _published(project, engine, before_asking)
     told = markers.known_codes(published, project)
-    index = markers.index_of(told, readers_of(project))
+    index = markers.index_of(told, project.readers)
     highest = max((marker.fence for marker in published), default=0)
     _refuse_in_flight(location, file)  # one may have begun while the warehouse was asked
     if file is not None:

@@ -32,7 +32,7 @@ class PendingWork:
         """Take the pieces of a plan; with ``judges_only`` nothing of them is ever built."""
         self._judges_only = judges_only
         self._order = [node.name for node in pipeline.windowed]
-        self._readers = pipeline.readers
+        self._readers = pipeline.project.readers
         self._open: dict[Window, _Todo] = {}
         for piece in pieces:
             planned = frozenset((*piece.models, *piece.checks))

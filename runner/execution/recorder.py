@@ -18,7 +18,7 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunState, worst
 from runner.core.status import InputsOf, WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.core.windows import Window
+from runner.core.windows import EVER, Window
 from runner.execution.context import RunContext
 from runner.execution.pending import PendingWork
 from runner.execution.results import Failure, reads_from
@@ -313,8 +313,12 @@ def outdated_by(
     Those of ``changed`` have other rows than before; what reads the same rows again is not stale.
     """
     outdated: dict[str, Spans] = {}
+    project = pipeline.project
     for model, spans in changed.items():
-        for reader in pipeline.readers.get(model, ()):
+        for reader in project.readers.get(model, ()):
             fresh = Spans(published.get(reader, ()))
             outdated[reader] = outdated.get(reader, Spans()) | (Spans(spans) - fresh)
+        # Tables of this pipeline are built after its windows, and recorded by themselves.
+        beyond = project.tables.get(model, frozenset()).difference(pipeline.parents)
+        outdated |= dict.fromkeys(beyond if spans else (), Spans([EVER]))
     return outdated

@@ -68,7 +68,7 @@ def recover(context: RunContext) -> None:
         everything = context.published(span)
         told = [marker for marker in everything if marker.fence == fence and marker.run_id]
         # What some of the markers amount to, after all that others have published since.
-        index = index_of(everything, pipeline.readers)
+        index = index_of(everything, pipeline.project.readers)
         mine = {
             model: index[model].within(Spans(spans))
             for model, spans in grouped((m.model, span_of(m)) for m in told).items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -18,7 +18,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from runner.core.errors import ProjectError
-from runner.core.graph import depths, walk
+from runner.core.graph import depths, grouped, walk
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
@@ -33,6 +33,7 @@ from runner.project.files import (
 )
 from runner.project.hashes import Code, combined_hash, own_code, seed_code
 
+DATA_KINDS = ("model", "seed", "snapshot")
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
 _NOT_STORED = ("view", "ephemeral")
 _CODES = "code.json"  # beside the kept project: read only to compare
@@ -202,6 +203,36 @@ class Project:
 
         read = walk(node.parents, onward)
         return (self.nodes[unique_id] for unique_id in read if unique_id in self.nodes)
+
+    @cached_property
+    def windows_read(self) -> Mapping[str, frozenset[str]]:
+        """By name, the windowed models that a node is made from, also through other nodes."""
+        made: dict[str, frozenset[str]] = {}
+        for unique_id in self._depths:  # parents first
+            above = [
+                self.nodes[parent] for parent in self.nodes[unique_id].parents if parent in made
+            ]
+            windowed = {node.name for node in above if node.is_windowed}
+            passed_on = (made[node.unique_id] for node in above if not node.is_windowed)
+            made[unique_id] = frozenset(windowed).union(*passed_on)
+        return {
+            self.nodes[n].name: read for n, read in made.items() if self.nodes[n].kind in DATA_KINDS
+        }
+
+    @cached_property
+    def readers(self) -> Mapping[str, frozenset[str]]:
+        """By name, the windowed models that are made from each windowed model."""
+        return self._made_from_windows(lambda node: node.is_windowed)
+
+    @cached_property
+    def tables(self) -> Mapping[str, frozenset[str]]:
+        """By name, the tables without windows that are made from each windowed model."""
+        return self._made_from_windows(lambda node: node.is_stored and not node.is_windowed)
+
+    def _made_from_windows(self, counts: Callable[[Node], bool]) -> dict[str, frozenset[str]]:
+        nodes = [node for node in self.nodes.values() if node.kind in DATA_KINDS and counts(node)]
+        found = grouped((p, node.name) for node in nodes for p in self.windows_read[node.name])
+        return {name: frozenset(readers) for name, readers in found.items()}
 
     @cached_property
     def sources(self) -> Mapping[str, Node]:

@@ -14,9 +14,7 @@ from runner.core.schedules import Schedule
 from runner.core.spans import Span
 from runner.core.windows import Calendar, Grain, Window
 from runner.project.gates import LateGate, late_gates, refuse_impossible_gates
-from runner.project.manifest import Node, Project
-
-DATA_KINDS = ("model", "seed", "snapshot")
+from runner.project.manifest import DATA_KINDS, Node, Project
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Pipeline:
     nodes: tuple[Node, ...]  # models, seeds, snapshots and tests of the selection
     first: datetime  # UTC start of its first window
     last: datetime | None  # UTC end of its last window; None: it goes on
-    readers: Mapping[str, frozenset[str]]  # of the project's windowed models, by what they read
+    project: Project  # whose models read each other across pipelines too
     late_gates: tuple[LateGate, ...] = ()  # marked as gates of what has no windows
 
     @cached_property
@@ -48,6 +46,17 @@ class Pipeline:
         """The tables that are made from windows and have none: built after them."""
         made = (node for node in self.data_nodes if node.reads_windows and node.is_stored)
         return tuple(node for node in made if not node.is_windowed)
+
+    @cached_property
+    def windowed_beyond(self) -> tuple[Node, ...]:
+        """The windowed models of other pipelines that its own are made from, parents first."""
+        own = [node.unique_id for node in self.data_nodes]
+        above = (
+            self.project.nodes[name]
+            for name in set(self.project.upstream(own)) - set(own)
+            if name in self.project.nodes
+        )
+        return tuple(self.project.parents_first(node for node in above if node.is_windowed))
 
     @cached_property
     def parents(self) -> Mapping[str, frozenset[str]]:
@@ -217,7 +226,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         nodes=tuple(project.parents_first(nodes)),
         first=first,
         last=last,
-        readers=readers_of(project),
+        project=project,
         late_gates=tuple(late_gates(nodes, project.nodes)),
     )
 
@@ -229,14 +238,6 @@ def _buildable(nodes: list[Node], project: Project) -> list[Node]:
     """
     reached = set(project.upstream(node.unique_id for node in nodes if node.kind in DATA_KINDS))
     return [node for node in nodes if node.kind != "test" or reached.issuperset(node.parents)]
-
-
-def readers_of(project: Project) -> dict[str, frozenset[str]]:
-    """Return the readers of each windowed model, direct ones or through what has no windows."""
-    windowed = [node for node in project.nodes.values() if node.is_windowed]
-    read = ((parent, node) for node in windowed for parent in project.read_by(node))
-    found = grouped((parent.name, node.name) for parent, node in read if parent.is_windowed)
-    return {name: frozenset(readers) for name, readers in found.items()}
 
 
 def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:

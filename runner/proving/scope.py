@@ -13,8 +13,8 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.core.graph import grouped, walk
-from runner.project.manifest import Node, Project
-from runner.project.pipelines import DATA_KINDS, Pipeline
+from runner.project.manifest import DATA_KINDS, Node, Project
+from runner.project.pipelines import Pipeline
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import and_
 
@@ -18,7 +18,7 @@ from runner.core.planning import Plan
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowStatus, WorkResult
 from runner.core.timelines import Timeline
-from runner.core.windows import EPOCH
+from runner.core.windows import EVER
 from runner.ledger import Ledger, SchedulerHeartbeat
 from runner.planner import Planner
 from runner.project.pipelines import Pipeline
@@ -26,7 +26,6 @@ from runner.scheduling.selection import expected, having
 from runner.scheduling.waiting import Conditions, Waiting
 
 _MOST_WINDOWS = 366  # that are looked at one by one for what they wait for
-_EVER = Span(EPOCH, datetime(9000, 1, 1, tzinfo=UTC))
 _GOOD = (WorkResult.SUCCESS, WorkResult.UNCHECKED)
 _BY_ITSELF = "runs by itself as soon as that is there"
 _WRONG = {  # what is painted last is said
@@ -107,7 +106,7 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     pipeline, now = planner.pipeline, conditions.outlook.now
     awaited = pipeline.awaited(now)
     if awaited is None:
-        return PipelineIncidents(pipeline, Timeline(), Spans(), Spans([_EVER]))
+        return PipelineIncidents(pipeline, Timeline(), Spans(), Spans([EVER]))
     plan = conditions.outlook.plan(pipeline.name, awaited)
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
@@ -128,7 +127,7 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     late = _running_too_long(planner, first_run & overdue & expected_still, now)
     incidents = wrong.painted(missed).painted(late)
     # Nor has anything recovered that lies beyond: of a clock that was set back, another `end`.
-    beyond = Spans([_EVER]) - Spans([awaited])
+    beyond = Spans([EVER]) - Spans([awaited])
     undecided = (running | absent | unjudged | beyond) - incidents.covered
     return PipelineIncidents(pipeline, incidents, overdue, undecided)
 

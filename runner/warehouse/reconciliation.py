@@ -16,10 +16,10 @@ from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
+from runner.core.windows import EVER
 from runner.dbt.protocol import Engine, Publication, RowDifference, Survey, Target
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.project.manifest import Node, Project
-from runner.project.pipelines import readers_of
 from runner.warehouse.markers import Index, describe_windows, index_of, known_codes, span_of
 
 _UNKNOWN: Timeline[WindowRecord] = Timeline()
@@ -107,7 +107,7 @@ class Reconciliation:
         }
         told = self._told(engine, timeout, {n for n in changed if found[n] is not None})
         # Whether they are older than what they read, the markers of that tell.
-        readers = readers_of(self.project)
+        readers = self.project.readers
         read = {parent for parent, names in readers.items() if names & changed} - changed
         parents = self._told(engine, timeout, {n for n in read if found[n] is not None})
         news = _news(index, told)
@@ -158,7 +158,7 @@ class Reconciliation:
 
         ``parents`` are the markers of what they read.
         """
-        readers = readers_of(self.project)
+        readers = self.project.readers
         read = index_of([*markers, *parents], readers)
         fresh = {
             name: _taken_over(index.get(name, _UNKNOWN), read.get(name, _UNKNOWN))
@@ -179,6 +179,9 @@ class Reconciliation:
                     and record.published_at < marker.contents_since
                     for piece in Spans([part]).inside(span)
                 )
+        news = {m.model for m in markers if _has_other_rows(index, m)}
+        for table in {table for model in news for table in self.project.tables.get(model, ())}:
+            fresh[table] = index.get(table, _UNKNOWN).changed(Spans([EVER]), _outdated)
         for reader, spans in behind.items():
             if spans:
                 timeline = fresh.get(reader, index.get(reader, _UNKNOWN))
@@ -213,6 +216,8 @@ class Reconciliation:
         for name, timeline in sorted(after.items()):
             node, old = nodes[name], before.get(name, _UNKNOWN)
             is_there = node.unique_id not in survey.missing
+            if not node.is_windowed and is_there:
+                continue  # made from windows that are told of
             if not node.is_windowed:
                 yield f"{name} is missing again: {node.relation} is not there"
             elif lost := old.where(_has_rows) - timeline.where(_has_rows):
@@ -272,6 +277,13 @@ def _is_known(index: Index, marker: Publication) -> bool:
     """Return whether a marker is of a publication that the index is about."""
     record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
     return record is not None and record.published_at == marker.stands_since
+
+
+def _has_other_rows(index: Index, marker: Publication) -> bool:
+    """Return whether a window's rows may be others than when the index last knew them."""
+    record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
+    known = record.published_at if record is not None else None
+    return known is None or known < marker.contents_since
 
 
 def _news(index: Index, told: Iterable[Publication]) -> dict[str, Spans]:

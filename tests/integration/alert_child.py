@@ -18,6 +18,7 @@ from runner.core.spans import Spans
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Ledger
+from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
 
 DAYS = Calendar(Grain.DAY, ZoneInfo("America/New_York"))
@@ -35,7 +36,7 @@ def pipeline_telling(*urls: str) -> Pipeline:
         nodes=(),
         first=QUARTER.start,
         last=None,
-        readers={},
+        project=Project(DAYS.zone, {}, {}, ""),
     )
 
 

@@ -22,7 +22,14 @@ from runner.core.planning import (
     make_plan,
 )
 from runner.core.spans import Spans
-from runner.core.status import PlannedNode, WindowRecord, WindowStatus, WorkResult
+from runner.core.status import (
+    PlannedNode,
+    WindowRecord,
+    WindowStatus,
+    WorkResult,
+    assess,
+    unsound_parents,
+)
 from runner.core.timelines import Timeline
 from tests.unit.planned_nodes import (
     DAYS,
@@ -672,3 +679,52 @@ def test_without_checks_there_is_nothing_to_judge():
     for checks_hash in ("", None):
         node = replace(judging("sssssss"), checks_hash=checks_hash)
         assert checks(plan_of([node], JUDGED_AGAIN, request=asked)) == {}
+
+
+# Made from what is not right
+
+
+def behind(name: str, letters: str, *days_of: int) -> PlannedNode:
+    """A model whose days of some numbers are made from rows that are not right."""
+    words = Timeline((day(number), "lines, which is stale") for number in days_of)
+    return replace(planned(name, letters), behind=words)
+
+
+@pytest.mark.parametrize("policy", [Reprocess.FAILED, Reprocess.STALE])
+def test_what_is_made_from_stale_windows_is_stale_and_waits_for_them(policy: Reprocess):
+    plan = plan_of([behind("orders", "sus.sss", 1, 2)], policy, request=request(outdated=True))
+    assert model(plan, "orders").statuses == {
+        WindowStatus.STALE: Spans([from_to(1, 2)]),
+        WindowStatus.SUCCESS: Spans([day(3), from_to(5, 7)]),
+        WindowStatus.MISSING: Spans([day(4)]),
+    }
+    assert plan.windows == Spans([day(4)])
+    assert plan.skipped[0].reason == "orders is stale: made from lines, which is stale"
+
+
+def test_who_asks_for_everything_gets_what_waits_for_others_too():
+    plan = plan_of([behind("orders", "sssssss", 1)], Reprocess.ALL)
+    assert plan.windows == Spans([WHOLE])
+
+
+def test_what_is_stale_itself_does_not_wait():
+    plan = plan_of([behind("orders", "ossssss", 1, 2)], Reprocess.STALE)
+    assert plan.windows == Spans([day(1)])
+
+
+def test_what_is_not_right_goes_on_through_every_reader():
+    lines, orders = planned("lines", "sfoisss"), planned("orders", "sssssss")
+    orders = replace(orders, behind=unsound_parents([lines]))
+    totals = replace(planned("totals", "sssssss"), behind=unsound_parents([orders]))
+    assert list(totals.behind) == [
+        (day(2), "lines, which is failed"),
+        (day(3), "lines, which is stale"),
+        (day(4), "lines, which is incorrect"),
+    ]
+
+
+def test_a_table_made_from_what_is_stale_is_stale():
+    table = following("totals", "s", "orders")
+    known = replace(table, behind=Timeline([(day(2), "lines, which is stale")]))
+    assert assess(known, DAYS, NONE) == {WindowStatus.STALE: Spans([day(7)])}
+    assert assess(table, DAYS, NONE) == {}

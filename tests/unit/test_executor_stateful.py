@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from runner.core.config import Retries
 from runner.core.errors import LedgerError
 from runner.core.planning import Reprocess
-from runner.core.status import PLAIN, InputsOf, WorkResult
+from runner.core.spans import Spans
+from runner.core.status import PLAIN, InputsOf, WindowStatus, WorkResult, assess
 from runner.core.windows import Window
 from runner.dbt.protocol import Invocation, Publication
 from runner.execution.recovery import recover
@@ -459,12 +461,30 @@ class Daybreak(RuleBasedStateMachine):
     @rule()
     def ask_the_warehouse(self) -> None:
         """Until then the index is what it was when the warehouse was last asked."""
-        self.runner().reconcile()
+        runner = self.runner()
+        runner.reconcile()
+        for node in runner.planner.nodes(runner.world.at):
+            statuses = assess(node, PIPELINE.calendar, Spans()) if node.is_windowed else {}
+            right = [
+                *statuses.get(WindowStatus.SUCCESS, ()),
+                *statuses.get(WindowStatus.UNCHECKED, ()),
+            ]
+            for window in chain.from_iterable(map(PIPELINE.calendar.windows, right)):
+                if self.is_made_of_what_is_there(node.name, window):
+                    rows = self.dbt.rows[node.name, window.start]
+                    place = (node.name, window.label)
+                    assert (place, rows) == (place, self.undisturbed(node.name, window))
         for model, timeline in self.ledger.windows.get_records().items():
             for span, known in timeline:
                 if known.standing in PUBLISHED and model in MODELS:
                     for window in PIPELINE.calendar.windows(span):
                         assert (model, window.start) in self.dbt.markers, (model, window.label)
+
+    def is_made_of_what_is_there(self, model: str, window: Window) -> bool:
+        """Where something is missing other files may land, and nobody has looked at them yet."""
+        return (model, window.start) in self.dbt.rows and all(
+            self.is_made_of_what_is_there(parent, window) for parent in READ_BY[model]
+        )
 
     @invariant()
     def no_marker_gets_a_lower_fence(self) -> None:

@@ -124,8 +124,9 @@ def test_a_gate_that_held_back_is_the_cause_and_the_kept_rows_are_said():
     assert [stop.name for stop in found.causes] == ["lines"]
     assert (stops["lines"].status, stops["revenue"].status) == (
         WindowStatus.INCORRECT,
-        WindowStatus.SUCCESS,
+        WindowStatus.STALE,
     )
+    assert stops["revenue"].parts[0].why == "made from lines, which is incorrect"
     (part,) = stops["lines"].parts
     assert (part.rows, part.kept_from) == (10, "backfill__2017-03-02")
     page = why_page(why)

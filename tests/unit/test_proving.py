@@ -18,6 +18,7 @@ from runner.core.config import PipelineConfig
 from runner.core.errors import EngineError, UsageError
 from runner.core.proofs import Property, PropertyResult, Result, verdict_of
 from runner.core.windows import Calendar, Grain, Window
+from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
 from runner.proving import blame, contents
 from runner.proving.comparison import difference
@@ -44,7 +45,7 @@ def pipeline(first: date = date(2026, 3, 1), last: date | None = date(2026, 3, 9
         nodes=(),
         first=CALENDAR.span_of_dates(first, first).start,
         last=CALENDAR.span_of_dates(last, last).end if last else None,
-        readers={},
+        project=Project(CALENDAR.zone, {}, {}, ""),
     )
 
 

@@ -72,8 +72,8 @@ class Shop:
         first = CALENDAR.span_of_dates(date(2026, 3, 1), date(2026, 3, 1)).start
         config = PipelineConfig(select="x")
         nodes = tuple(self.nodes)
-        shop = Pipeline("shop", config, CALENDAR, None, nodes, first, None, {})
         project = Project(ZONE, {node.unique_id: node for node in nodes}, {}, "")
+        shop = Pipeline("shop", config, CALENDAR, None, nodes, first, None, project)
         return make_scope(shop, project, self.manifest, frozenset(select) or None)
 
 

@@ -166,7 +166,7 @@ def test_a_clock_in_a_view_stops_who_reads_it_with_its_windows(tmp_path: Path):
         nodes=tuple(project.nodes.values()),
         first=day(1).start,
         last=None,
-        readers={},
+        project=project,
     )
     both = plan_of([planned("traffic", "..."), planned("sales", "...", "traffic")])
     with pytest.raises(UsageError) as refused:

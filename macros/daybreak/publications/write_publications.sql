@@ -1,9 +1,9 @@
 {#
     Replace the markers of this window by new ones, with the rows that each window now holds.
     A plain build has no fence; it keeps the highest, or it would let a run that lost its lease
-    publish again.
+    publish again. `standing` holds what the windows held before; none if nothing did.
 #}
-{% macro _write_publications(relation, is_new) %}
+{% macro _write_publications(relation, standing, is_new) %}
     {%- set publications = publications_relation(model.database) -%}
     {%- set code_hash = _code_of_rows() -%}
     {%- set fence = [var('fence', none) or 0, _highest_fence() or 0] | map('int') | max -%}
@@ -20,7 +20,7 @@
         replaced as (
             select window_start, window_end, contents, contents_since
             from {{ publications }}
-            where {{ _markers_of_window(model) }}
+            where {{ _markers_of_window(model) if standing else 'false' }}
         )
 
         select
@@ -41,17 +41,26 @@
             {{ _checks_hash_of(model) if verdict else 'null' }}
         from windows
         left join found on windows.window_key = found.window_key
+        {%- if standing %}
+            left join {{ standing }} as standing on windows.window_key = standing.window_key
+        {%- endif %}
         -- The same rows again are as old as they were: who has read them need not read them again.
         left join replaced
             on windows.window_start = replaced.window_start
             and windows.window_end = replaced.window_end
             and replaced.contents = coalesce(found.contents, {{ _no_contents() }})
+            {%- if standing %}
+                and replaced.contents = coalesce(standing.contents, {{ _no_contents() }})
+            {%- endif %}
     {%- endcall -%}
     {#- Where there was no table, no window of it stands: its other markers are void. -#}
     {%- do run_query(
         'delete from ' ~ publications ~ ' where published_at <> ' ~ _this_invocation() ~ ' and '
         ~ (_is_of(model) if is_new else _markers_of_window(model))
     ) -%}
+    {%- if standing -%}
+        {%- do run_query('drop table ' ~ standing) -%}
+    {%- endif -%}
 {% endmacro %}
 
 {#

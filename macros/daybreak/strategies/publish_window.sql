@@ -7,6 +7,7 @@
     {%- do _run_hooks_inside(pre_hooks) -%}
 
     {%- do _refuse_lower_fence() -%}
+    {%- set standing = _keep_standing_contents(existing) -%}
     {%- set touched = [] -%}
     {%- if existing is none or existing.is_view or should_full_refresh() -%}
         {%- do _rebuild_table(existing, target_relation) -%}
@@ -19,7 +20,9 @@
     {#- After the hooks: what is judged and counted is what is committed. -#}
     {%- if not flags.EMPTY -%}
         {%- do _tell_warnings(_judge_gates(target_relation)) -%}
-        {%- do _write_publications(target_relation, is_new=existing is none or existing.is_view) -%}
+        {%- do _write_publications(
+            target_relation, standing, is_new=existing is none or existing.is_view
+        ) -%}
         {%- do _rewrite_touched(target_relation, touched) -%}
     {%- endif -%}
     {%- do adapter.commit() -%}
