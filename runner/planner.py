@@ -256,7 +256,8 @@ class Planner:
     def _selected(self, names: Iterable[str]) -> frozenset[str] | None:
         """Return the models that somebody named, None if none."""
         chosen = known_models(self.pipeline, names)
-        if chosen and not any(node.name in chosen for node in self.pipeline.windowed):
+        windowed = {node.name for node in self.pipeline.windowed}
+        if chosen and not self.pipeline.is_whole and windowed.isdisjoint(chosen):
             raise UsageError(
                 f"{chosen[0]} has no windows, so there is nothing of it to replay: "
                 f"dbt build --select {chosen[0]}"
@@ -280,12 +281,15 @@ class Planner:
         )
         if node.name not in pipeline.parents:
             return found
+        newest = self._newest(node, now)
+        if pipeline.is_whole and newest is not None:  # of no other window it can be told
+            found = replace(found, records=found.records.within(Spans([newest])))
         return replace(
             found,
             parents=tuple(sorted(pipeline.parents[node.name])),
             desired=self._desired(node, now) if node.is_windowed else None,
             checks_hash=self._checks_hash(node),
-            newest=self._newest(node, now),
+            newest=newest,
             follows=node in pipeline.following_tables,
         )
 
@@ -312,9 +316,13 @@ class Planner:
         ]
 
     def _newest(self, node: Node, now: datetime) -> Span | None:
-        """Return the newest window; None for a snapshot, which is never late, and for mere text."""
+        """Return the newest window; None for what is never late: mere text, and a snapshot.
+
+        Where all is built as a whole, a snapshot is taken in each window too.
+        """
         newest = self.pipeline.newest(now)
-        can_be_late = node.kind != "snapshot" and node.materialized != "ephemeral"
+        is_late = node.kind != "snapshot" or self.pipeline.is_whole
+        can_be_late = is_late and node.materialized != "ephemeral"
         return newest.span if newest is not None and can_be_late else None
 
     def _checks_hash(self, node: Node) -> str | None:

@@ -54,8 +54,11 @@ class Executor:
         self._newest_first = request.newest_first
         self._sizing: Sizing = request.sizing
         tested = unit_tested(pipeline, ledger.windows.get_records())
+        # What is built as a whole and stands is not built again with what has failed.
+        todo = frozenset(model.node.name for model in plan.models if model.runs)
+        selected = todo if pipeline.is_whole else request.select
         self._unwindowed = UnwindowedNodes(
-            pipeline, request.select, with_snapshots, tested, request.judges_only
+            pipeline, selected, with_snapshots, tested, request.judges_only
         )
         self._stages = self._unwindowed.stages
         self._pending = PendingWork(pipeline, plan.pieces, judges_only=request.judges_only)

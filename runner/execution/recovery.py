@@ -82,7 +82,9 @@ def recover(context: RunContext) -> None:
                 pipeline, grouped((m.model, span_of(m)) for m in told if not m.is_same), covered
             ),
         )
-        entries = _vouched(pipeline, runs, told) or _done_by_others(pipeline, runs, everything)
+        entries: dict[datetime, RunEntry] = {}
+        if not pipeline.is_whole:  # no marker tells of what has no windows
+            entries = _vouched(pipeline, runs, told) or _done_by_others(pipeline, runs, everything)
         reached("recovery-told")
         # Another runner may be recovering too; then it has recorded what we would.
         with suppress(FencedOffError):

@@ -127,6 +127,13 @@ class InvocationReport:
         failed = [n for n in self.result.nodes if is_test(n) and n.status == "fail"]
         return {self._blamed(node): _in_words(node) for node in reversed(failed)}
 
+    @property
+    def unbuilt(self) -> set[str]:
+        """The names of what knows no windows, was to be built, and is not."""
+        left = {node.unique_id for node in self.result.nodes if node.status in (*_BAD, "skipped")}
+        data = (node for node in self.pipeline.data_nodes if not node.is_windowed)
+        return {node.name for node in data if node.unique_id in left}
+
     def is_about_windows(self, result: NodeResult) -> bool:
         """Tell whether a node is a windowed model, or tests what is built from one, and has run."""
         node = self.nodes.get(result.unique_id)

@@ -64,6 +64,7 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
     report = InvocationReport(pipeline, chunk, result, tuple(pipeline.calendar.windows(chunk.span)))
     windows = {window: _judged(report, window) for window in report.windows}
     undone = {m for w in windows.values() for m in (*w.to_build, *w.to_check)}
+    undone |= report.unbuilt if pipeline.is_whole else set()
     elsewhere = tuple(_condemned_elsewhere(report))
     has_condemned = bool(elsewhere) or any(window.condemned for window in windows.values())
     failure = cause(report, undone) if undone or result.error else None

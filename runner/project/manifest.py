@@ -331,8 +331,13 @@ def _grain(raw: Mapping[str, Any]) -> Grain | None:
         or config.get("incremental_strategy") not in WINDOWED_STRATEGIES
     ):
         return None
-    # Any other value is refused by the materialization, which says what to write.
-    return next((grain for grain in Grain if grain == config.get("batch_size")), None)
+    size, is_merge = config.get("batch_size"), config["incremental_strategy"] == "merge"
+    if size is None and is_merge:
+        return None  # dbt's own merge, whatever else its event_time is for
+    if size not in set(Grain):
+        known = ", ".join(Grain)
+        raise ProjectError(f"{raw['name']}: batch_size is {size!r}; write one of {known}")
+    return Grain(size)
 
 
 def _begin(raw: Mapping[str, Any]) -> date | None:

@@ -1,4 +1,8 @@
-"""A pipeline: what pipelines.yml says of it, made whole by the models it selects."""
+"""A pipeline: what pipelines.yml says of it, made whole by the models it selects.
+
+If none of them has windows, the pipeline is built as a whole, once in each window of its schedule,
+and only the newest of these can be: yesterday's is over.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, ProjectError, UsageError, nearest
 from runner.core.graph import grouped
 from runner.core.schedules import Schedule
 from runner.core.spans import Span
-from runner.core.windows import Calendar, Grain, Window
+from runner.core.windows import DAY, EPOCH, Calendar, Grain, Window
 from runner.project.gates import LateGate, late_gates, refuse_impossible_gates
 from runner.project.manifest import DATA_KINDS, Node, Project
+
+# After which what is built as a whole is missed, if its pipeline says nothing of a deadline.
+_PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,11 @@ class Pipeline:
     def windowed(self) -> tuple[Node, ...]:
         """The models whose windows are the unit of work, parents first."""
         return tuple(node for node in self.nodes if node.is_windowed)
+
+    @property
+    def is_whole(self) -> bool:
+        """True if none of its models has windows: all of it is built in every window anew."""
+        return not self.windowed
 
     @cached_property
     def data_nodes(self) -> tuple[Node, ...]:
@@ -97,7 +110,12 @@ class Pipeline:
         return max(self.first, self.calendar.span_of_dates(node.begin, node.begin).start)
 
     def complete(self, now: datetime) -> Span | None:
-        """Return all windows of the pipeline that have ended at ``now``; None if none has."""
+        """Return all windows of the pipeline that have ended at ``now``; None if none has.
+
+        Of a pipeline that is built as a whole it is the last that is due, at most.
+        """
+        if self.is_whole and self.schedule is not None:
+            return self.due(now)
         return self._until(self.calendar.floor(now))
 
     def newest(self, now: datetime) -> Window | None:
@@ -127,16 +145,19 @@ class Pipeline:
     def overdue(self, now: datetime) -> Span | None:
         """Return all windows that should have been a success by ``now``, by their `deadline`.
 
-        Without a deadline that is when the next one is due. None if there is no such window.
+        Without a deadline that is when the next one is due, and an hour after it was due itself for
+        what is built as a whole. None if there is no such window.
         """
-        if self.config.deadline is not None:
-            return self.awaited(now - self.config.deadline)
+        deadline = self.config.deadline or (_PATIENCE if self.is_whole else None)
+        if deadline is not None:
+            return self.awaited(now - deadline)
         before = self.schedule.tick_at_or_before(now) if self.schedule else self.calendar.floor(now)
         return self.awaited(before - timedelta.resolution)
 
     def window(self, label: str, now: datetime) -> Window:
         """Return the window of a label; :class:`UsageError` if there is none, or not yet."""
         window = self.calendar.labelled(label)
+        self._refuse_earlier(window.start, now)
         self._require_complete(window.span, label, label, now)
         return window
 
@@ -146,17 +167,28 @@ class Pipeline:
         Raises :class:`UsageError` if one lies outside the pipeline or is not yet complete.
         """
         span = self.calendar.span_of_dates(first, last)
+        self._refuse_earlier(span.start, now)
         self._require_complete(span, first.isoformat(), last.isoformat(), now)
         return span
 
     def _until(self, end: datetime) -> Span | None:
         end = end if self.last is None else min(end, self.last)
-        return Span(self.first, end) if end > self.first else None
+        if end <= self.first:
+            return None
+        return Span(self.calendar.before(end).start if self.is_whole else self.first, end)
 
     def _named(self, unique_ids: Iterable[str]) -> frozenset[str]:
         """Return the names of those that are data nodes of the pipeline."""
         names = {node.unique_id: node.name for node in self.data_nodes}
         return frozenset(names[unique_id] for unique_id in unique_ids if unique_id in names)
+
+    def _refuse_earlier(self, start: datetime, now: datetime) -> None:
+        newest = self.newest(now) if self.is_whole else None
+        if newest is not None and start < newest.start:
+            raise UsageError(
+                f"no model of {self.name} has windows, so it is built as it is today and no "
+                "earlier date can be replayed: leave the dates out, or give its models windows"
+            )
 
     def _require_complete(self, span: Span, first: str, last: str, now: datetime) -> None:
         if span.start < self.first:
@@ -209,6 +241,8 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         )
     begins = [node.begin for node in nodes if node.is_windowed and node.begin is not None]
     start = config.start or min(begins, default=None)
+    if start is None and not any(node.is_windowed for node in nodes):
+        start = EPOCH.date()  # its past is nobody's concern
     if start is None:
         raise ProjectError(
             f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
@@ -243,13 +277,20 @@ def _buildable(nodes: list[Node], project: Project) -> list[Node]:
 def _grain(name: str, config: PipelineConfig, nodes: list[Node]) -> Grain:
     by_grain = {node.grain: node.name for node in nodes if node.grain}
     if not by_grain:
-        raise ProjectError(
-            f"pipeline {name} selects no windowed model: give one an event_time, a batch_size "
-            "and incremental_strategy overwrite_window or merge"
-        )
+        return config.grain or _grain_of_ticks(config.schedule)
     wanted = {config.grain} if config.grain else set(by_grain)
     if len(wanted | set(by_grain)) > 1:
         models = ", ".join(f"{model} ({grain})" for grain, model in by_grain.items())
         said = f"says grain {config.grain}, but selects" if config.grain else "mixes grains:"
         raise ProjectError(f"pipeline {name} {said} {models}: one pipeline has one grain, split it")
     return next(iter(by_grain))
+
+
+def _grain_of_ticks(schedule: str | None) -> Grain:
+    """Return the grain in which what is built as a whole has a window for each run."""
+    if schedule is None:
+        return Grain.DAY
+    cron = Schedule(schedule, ZoneInfo("UTC"))
+    first = cron.tick_at_or_after(EPOCH)
+    second = cron.tick_at_or_after(first + timedelta.resolution)
+    return Grain.DAY if second - first >= DAY else Grain.HOUR

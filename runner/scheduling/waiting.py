@@ -98,12 +98,14 @@ def _lacking(outlook: Outlook, pipeline: Pipeline) -> Spans:
     if complete is None:
         return Spans()
     # What knows no windows and only lags behind its code makes no window wrong.
-    broken = (*BROKEN, WindowStatus.IN_FLIGHT)
+    wrong = {*BROKEN, WindowStatus.IN_FLIGHT}
+    if pipeline.is_whole:
+        wrong.add(WindowStatus.MISSING)
     return Spans(
         span
         for model in outlook.plan(pipeline.name, complete).models
         for status, spans in model.statuses.items()
-        if status is not WindowStatus.SUCCESS and (model.node.is_windowed or status in broken)
+        if status is not WindowStatus.SUCCESS and (model.node.is_windowed or status in wrong)
         for span in spans
     )
 

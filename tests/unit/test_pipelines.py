@@ -66,7 +66,6 @@ def test_what_the_config_repeats_may_be_repeated():
             "says grain day, but selects",
         ),
         ([model("a")], {"timezone": "UTC"}, "says timezone UTC, but .* America/New_York"),
-        ([model("a", grain=None)], {}, "selects no windowed model"),
         ([model("a", begin=None)], {}, "does not know its first window"),
     ],
 )

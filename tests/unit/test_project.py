@@ -154,14 +154,23 @@ def test_a_windowed_model_says_its_grain_and_its_first_window(folder: Path):
         {"event_time": None},
         {"incremental_strategy": "append"},
         {"incremental_strategy": "delete+insert"},
-        {"batch_size": None},
-        {"batch_size": "year"},
+        {"batch_size": None, "incremental_strategy": "merge"},
     ],
 )
 def test_other_models_have_no_windows(folder: Path, changes: Raw):
     raw = model("a", **windowed_config(**changes))
     node = project_of(folder, {"model.shop.a": raw}).nodes["model.shop.a"]
     assert (node.grain, node.begin, node.is_windowed) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "size"),
+    [("merge", "year"), ("overwrite_window", "fortnight"), ("overwrite_window", None)],
+)
+def test_a_batch_size_that_is_none_is_named(folder: Path, strategy: str, size: str | None):
+    raw = model("a", **windowed_config(incremental_strategy=strategy, batch_size=size))
+    with pytest.raises(ProjectError, match=f"a: batch_size is {size!r}; write one of hour, day"):
+        project_of(folder, {"model.shop.a": raw})
 
 
 def test_a_begin_that_is_no_date_is_an_error_with_the_models_name(folder: Path):
