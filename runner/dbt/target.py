@@ -29,6 +29,7 @@ _HOLDS_SOMETHING = """
     select 1 from duckdb_views() where not internal
     limit 1
 """
+_WRITABLE_FILES = "select path from duckdb_databases() where path is not null and not readonly"
 _NO_FILE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")  # or something like md:, ducklake:
 
 
@@ -112,6 +113,8 @@ class HeldFile:
         if self._file is None:
             return None
         try:
+            if len(self._connection.execute(_WRITABLE_FILES).fetchall()) > 1:
+                return None  # others have written an attached one, perhaps: that no stamp tells
             self._connection.checkpoint()  # else to close it would change it once more
         except Exception:  # of whichever kind: something is still being written
             return None
