@@ -103,8 +103,8 @@ def fill(shop: Ours) -> int:
             runs_of(opens),
         )
         ledger.executemany(
-            "insert into model_runs (run, model, standing, row_count, code_hash) "
-            "values (?, ?, ?, 1000, ?)",
+            "insert into model_runs (run, model, standing, row_count, code_hash, is_same) "
+            "values (?, ?, ?, 1000, ?, 0)",
             (
                 (run, model, "success" if run % 100 else "incorrect", code)
                 for run in range(1, WINDOWS + 1)
