@@ -113,7 +113,8 @@ def fill(shop: Ours) -> int:
         )
         ledger.executemany(
             "insert into model_windows (model, window_start, window_end, standing, code_hash, "
-            "is_outdated, reason, has_rows) values (?, ?, ?, ?, ?, 0, ?, 1)",
+            # Judged by the checks of today, which are none.
+            "is_outdated, reason, has_rows, checks_hash) values (?, ?, ?, ?, ?, 0, ?, 1, '')",
             (part for model, code in hashes.items() for part in parts_of(model, code, opens)),
         )
         return int(ledger.execute("select count(*) from model_runs").fetchone()[0])
