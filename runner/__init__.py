@@ -103,7 +103,8 @@ class OpenProject:
         """Open the project in a folder; ``environment`` is the clock, patience and chance."""
         from runner.workspace import Workspace, real_environment
 
-        self._workspace: Workspace = Workspace.find(project_dir)
+        self._project_dir = Workspace.find(project_dir).project_dir
+        self._workspace: Workspace | None = None
         self.environment = environment or real_environment()
 
     @property
@@ -111,8 +112,9 @@ class OpenProject:
         """The project as it is now: read anew once a file of it has been edited."""
         from runner.workspace import Workspace
 
-        found = Workspace.find(self._workspace.project_dir)
-        if found.version != self._workspace.version:
+        found = Workspace.find(self._project_dir)
+        version = found.version
+        if self._workspace is None or version != self._workspace.version:
             self._workspace = found
         return self._workspace
 
@@ -239,16 +241,17 @@ class OpenProject:
 
         planner, now = self.planner(pipeline, as_of)
         plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
-        return PipelineStatus(pipeline, plan, self.workspace.ledger.controls.get_pause(pipeline))
+        return PipelineStatus(pipeline, plan, planner.ledger.controls.get_pause(pipeline))
 
     def summaries(self, as_of: datetime | None = None) -> list[PipelineSummary]:
         """Return each pipeline with its schedule, its next window and its last verdict."""
         from runner.overview.pipeline import PipelineSummary
         from runner.planner import proofs_of
 
-        ledger, found = self.workspace.ledger, []
-        for name in self.pipelines:
-            pipeline = self.workspace.pipeline(name)
+        workspace, found = self.workspace, []
+        ledger = workspace.ledger
+        for name in workspace.named(None):
+            pipeline = workspace.pipeline(name)
             now = self.environment.instant(as_of, pipeline.calendar.zone)
             last = next(iter(ledger.runs.find(name, limit=1)), None)
             pause, proofs = ledger.controls.get_pause(name), proofs_of(pipeline, ledger)
@@ -263,20 +266,22 @@ class OpenProject:
 
         if limit < 1:
             raise UsageError(f"{limit} runs are none: give 1 or more")
-        name = self.workspace.require(pipeline)
+        workspace = self.workspace
+        name = workspace.require(pipeline)
         wanted = None if state is None else one_of(RunState, state)
-        return self.workspace.ledger.runs.find(name, limit, wanted)
+        return workspace.ledger.runs.find(name, limit, wanted)
 
     def show_run(self, pipeline: str, run_id: str) -> RunDetails:
         """Return one run: its models, and the evidence of the checks that did not pass."""
-        name = self.workspace.require(pipeline)
-        return self.workspace.ledger.get_details(name, run_id)
+        workspace = self.workspace
+        return workspace.ledger.get_details(workspace.require(pipeline), run_id)
 
     def why(self, model: str, window: str | None = None, as_of: datetime | None = None) -> Why:
         """Say why a window is what it is: all that it is made from, the first cause, the repair."""
         from runner.explain.repair import explain
 
-        workspace, get_pause = self.workspace, self.workspace.ledger.controls.get_pause
+        workspace = self.workspace
+        get_pause = workspace.ledger.controls.get_pause
         pauses = {name: pause for name in workspace.configs if (pause := get_pause(name))}
         now = self.environment.instant(as_of, workspace.zone)
         return explain(workspace.tracer(now), model, window, workspace.zone, pauses)
@@ -344,19 +349,20 @@ class OpenProject:
 
     def pause(self, pipeline: str, reason: str = "by hand") -> None:
         """Start nothing more of a pipeline; what runs now ends its chunk."""
-        name = self.workspace.require(pipeline)
-        self.workspace.ledger.controls.pause(name, reason, self.environment.now())
+        workspace = self.workspace
+        name = workspace.require(pipeline)
+        workspace.ledger.controls.pause(name, reason, self.environment.now())
 
     def resume(self, pipeline: str) -> bool:
         """Let a paused pipeline start again; False if it was not paused."""
-        name = self.workspace.require(pipeline)
-        return self.workspace.ledger.controls.resume(name)
+        workspace = self.workspace
+        return workspace.ledger.controls.resume(workspace.require(pipeline))
 
     def cancel(self, pipeline: str) -> int:
         """Stop what runs of a pipeline, wherever, and return how many runs; published rows stay."""
-        name = self.workspace.require(pipeline)
-        controls, now = self.workspace.ledger.controls, self.environment.now()
-        return controls.cancel_runs(name, "cancelled by hand", now)
+        workspace, now = self.workspace, self.environment.now()
+        name = workspace.require(pipeline)
+        return workspace.ledger.controls.cancel_runs(name, "cancelled by hand", now)
 
     def tick(
         self,
@@ -373,9 +379,9 @@ class OpenProject:
         from runner.scheduling.serving import Reporter, tick
         from runner.workspace import EngineKind
 
-        now = as_of and self.environment.instant(as_of, self.workspace.zone)
-        kind = one_of(EngineKind, engine)
-        return tick(self.workspace, kind, self.environment, reporter or Reporter(), every, now)
+        workspace, kind = self.workspace, one_of(EngineKind, engine)
+        now = as_of and self.environment.instant(as_of, workspace.zone)
+        return tick(workspace, kind, self.environment, reporter or Reporter(), every, now)
 
     def watch(self, as_of: datetime | None = None) -> WatchReport:
         """Find the windows that are past their deadline and no success; tells nobody."""
@@ -383,8 +389,9 @@ class OpenProject:
         from runner.scheduling.deadlines import watch_pipelines
         from runner.scheduling.waiting import Conditions, WorkspaceBlockers
 
-        outlook = Outlook(self.workspace, self.environment.instant(as_of, self.workspace.zone))
-        blockers = WorkspaceBlockers(self.workspace, None, self.environment.now)
+        workspace = self.workspace
+        outlook = Outlook(workspace, self.environment.instant(as_of, workspace.zone))
+        blockers = WorkspaceBlockers(workspace, None, self.environment.now)
         return watch_pipelines(Conditions(outlook, blockers.find))
 
     def doctor(
@@ -432,7 +439,8 @@ class OpenProject:
         """Return figures of every pipeline."""
         from runner.overview.metrics import measure
 
-        return measure(self.workspace, self.environment.instant(as_of, self.workspace.zone))
+        workspace = self.workspace
+        return measure(workspace, self.environment.instant(as_of, workspace.zone))
 
     def planner(self, pipeline: str, as_of: datetime | None = None) -> tuple[Planner, datetime]:
         """Return what resolves and plans requests of a pipeline, and the time it looks from."""

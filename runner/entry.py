@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from runner.core import interrupts
-from runner.dbt import prewarm
 
 # They run dbt as soon as they know what; `tick` does so only if something is due.
 _RUN_DBT = ("backfill", "prove", "retry", "run", "serve")
@@ -17,13 +18,29 @@ def main() -> NoReturn:
     """Start to import dbt if it will be needed, then be the command line."""
     interrupts.listen()
     try:
-        if sys.argv[1:2] and sys.argv[1] in _RUN_DBT and not set(_DO_NOT) & set(sys.argv):
-            prewarm.start()
-        from runner.cli import main
+        with _dbt_started():
+            from runner.cli import main
 
-        main()
+            main()
     except interrupts.Interrupted as interrupted:  # before the command line could say so itself
         sys.stderr.write(f"runner: interrupted; {interrupted.what_is_left}.\n")
         sys.exit(130)
+
+
+@contextmanager
+def _dbt_started() -> Iterator[None]:
+    """Start to import dbt if the command will need it, and end what nobody has taken over."""
+    if not _runs_dbt(sys.argv[1:]):
+        yield
+        return
+    from runner.dbt import prewarm  # who only looks pays for no sockets and processes
+
+    try:
+        prewarm.start()
+        yield
     finally:
         prewarm.end()
+
+
+def _runs_dbt(arguments: Sequence[str]) -> bool:
+    return bool(arguments) and arguments[0] in _RUN_DBT and not set(_DO_NOT) & set(arguments)

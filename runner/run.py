@@ -17,6 +17,7 @@ from runner.core.planning import Plan, RunRequest
 from runner.core.refusals import Allowance, disproved
 from runner.core.spans import Spans
 from runner.dbt.protocol import Engine
+from runner.dbt.target import stamp_of
 from runner.execution.context import Observer, RunContext, RunResult
 from runner.execution.executor import Executor
 from runner.execution.recovery import reconcile, recover
@@ -26,7 +27,7 @@ from runner.planner import Planner, proofs_of
 from runner.project.code_changes import record_codes
 from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
-from runner.warehouse.reconciliation import stamp_of
+from runner.warehouse.reconciliation import is_to_ask
 from runner.workspace import EngineKind, Workspace
 
 MEANWHILE = "another runner has taken it over or done it meanwhile"
@@ -63,7 +64,8 @@ class Session:
             reader=InputReader(planner.files, ledger) if planner.files else None,
         )
         recover(context)
-        reconcile(project, ledger, lambda: context.engine, context.access, observer)
+        if is_to_ask(project, ledger):
+            reconcile(project, ledger, self.engine, context.access, observer)
         plan = planner.plan(request, self.now)
         context = replace(context, allowed=allowances(workspace, planner, plan))
         if plan.pieces:

@@ -13,14 +13,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 from runner.core.config import PipelineConfig
 from runner.core.environment import Environment
 from runner.core.errors import ConfigError, EngineError, LedgerError, ProjectError, UsageError
 from runner.dbt.protocol import Engine
-from runner.explain.lineage import Tracer
 from runner.landed.files import InputFiles
 from runner.landed.sources import Landings
 from runner.ledger import Ledger
@@ -31,6 +30,9 @@ from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.project.pipelines_yml import parse_pipelines
 from runner.warehouse.reconciliation import place_of
+
+if TYPE_CHECKING:
+    from runner.explain.lineage import Tracer
 
 PIPELINES = "pipelines.yml"
 _KEPT_PROJECT = "project.json"
@@ -170,6 +172,8 @@ class Workspace:
 
     def tracer(self, now: datetime) -> Tracer:
         """Make what traces single windows, as of a time."""
+        from runner.explain.lineage import Tracer
+
         project = self.project()
         planners = {name: self.planner(name) for name in self.configs}
         landings = Landings(project, self.project_dir)

@@ -103,8 +103,8 @@ def fill(shop: Ours) -> int:
             runs_of(opens),
         )
         ledger.executemany(
-            "insert into model_runs (run, model, standing, row_count, code_hash) "
-            "values (?, ?, ?, 1000, ?)",
+            "insert into model_runs (run, model, standing, row_count, code_hash, is_same) "
+            "values (?, ?, ?, 1000, ?, 0)",
             (
                 (run, model, "success" if run % 100 else "incorrect", code)
                 for run in range(1, WINDOWS + 1)
@@ -113,7 +113,8 @@ def fill(shop: Ours) -> int:
         )
         ledger.executemany(
             "insert into model_windows (model, window_start, window_end, standing, code_hash, "
-            "is_outdated, reason, has_rows) values (?, ?, ?, ?, ?, 0, ?, 1)",
+            # Judged by the checks of today, which are none.
+            "is_outdated, reason, has_rows, checks_hash) values (?, ?, ?, ?, ?, 0, ?, 1, '')",
             (part for model, code in hashes.items() for part in parts_of(model, code, opens)),
         )
         return int(ledger.execute("select count(*) from model_runs").fetchone()[0])

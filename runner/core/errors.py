@@ -20,7 +20,6 @@ A broken promise between functions (a naive datetime, a span that is not aligned
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
 
@@ -97,5 +96,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     >>> nearest("zebra", ["orders", "returns"])
     ''
     """
+    from difflib import get_close_matches  # only for who has mistyped
+
     matches = get_close_matches(name, list(candidates), n=1)
     return f" Did you mean '{matches[0]}'?" if matches else ""

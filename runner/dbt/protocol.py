@@ -160,6 +160,15 @@ class InvocationResult:
     differences: tuple[RowDifference, ...] | None = None
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0
+    stamps: Stamps | None = None  # of the warehouse's file; None: others may have written it too
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """The stamps of a file that an invocation has held from the first to the second."""
+
+    found: str | None  # None: there was no file, or nothing in it
+    left: str | None
 
 
 @dataclass(frozen=True)

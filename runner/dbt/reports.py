@@ -31,6 +31,7 @@ EVIDENCE_PREFIX = "DAYBREAK_EVIDENCE "
 # A failed run-operation tells why in an event; its result has no message.
 OPERATION_ERRORS = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
 REPORT_PREFIX = "DAYBREAK_REPORT "
+CONNECTED = "DAYBREAK_CONNECTED"  # logged before an invocation writes anything of ours
 _SAMPLE_ROWS = 5
 _WIDEST_ROW = 500  # characters of a sample row
 _ABOUT_SIZE = ("timed out", "dbt ended without a result")

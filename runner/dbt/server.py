@@ -25,9 +25,16 @@ from typing import Any, NoReturn
 from runner.core.crash_points import reached
 from runner.dbt.arguments import QUIET
 from runner.dbt.cache import CacheFile
-from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
+from runner.dbt.reports import CONNECTED, OPERATION_ERRORS, REPORT_PREFIX
 from runner.dbt.speedups import SWITCH, Speedups
-from runner.dbt.target import CONNECT_ONCE, MANIFEST, leave_warehouse, target_in_use, write_compiled
+from runner.dbt.target import (
+    CONNECT_ONCE,
+    MANIFEST,
+    HeldFile,
+    leave_warehouse,
+    target_in_use,
+    write_compiled,
+)
 
 _PR_SET_PDEATHSIG = 1
 _NODE_EVENTS = ("NodeStart", "NodeFinished")
@@ -219,6 +226,8 @@ def _run_child(
 def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
     from dbt.cli.main import dbtRunner
 
+    held: list[HeldFile] = []
+
     def listen(event: Any) -> None:
         name = event.info.name
         if name in _NODE_EVENTS:
@@ -230,6 +239,9 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
             send({"error": event.data.exc})
         elif name in _LOGGED and event.data.msg.startswith(REPORT_PREFIX):
             send({"report": event.data.msg})
+        elif name in _LOGGED and event.data.msg == CONNECTED:
+            with contextlib.suppress(Exception):  # what cannot be said, the next command asks
+                held.append(HeldFile())
 
     runner = dbtRunner(manifest=manifest, callbacks=[listen])
     outcome = runner.invoke([*arguments, *QUIET, "--log-level", "none"])
@@ -244,7 +256,8 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
     ]
     # An interrupt has no text of its own.
     exception = outcome.exception and (str(outcome.exception) or repr(outcome.exception))
-    send({"results": results, "exception": exception})
+    stamps = held[0].stamps() if held else None
+    send({"results": results, "exception": exception, "stamps": stamps})
 
 
 def _unique_id(result: Any) -> str:

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ from runner.dbt.protocol import CompiledNode, Description, Target
 CONNECT_ONCE = {"DAYBREAK_CONNECT_ATTEMPTS": "1"}
 MANIFEST, COMPILED = "manifest.json", "compiled.json"
 _PREFIX = "DAYBREAK_TARGET "
+_HOLDS_SOMETHING = """
+    select 1 from duckdb_tables()
+    union all
+    select 1 from duckdb_views() where not internal
+    limit 1
+"""
+_WRITABLE_FILES = "select path from duckdb_databases() where path is not null and not readonly"
 _NO_FILE = re.compile(r":memory:|[A-Za-z][A-Za-z0-9+.-]+:")  # or something like md:, ducklake:
 
 
@@ -67,6 +75,61 @@ def file_of(path: str) -> Path | None:
     if not path or _NO_FILE.match(path):
         return None
     return Path(path).expanduser().resolve()
+
+
+def stamp_of(file: Path | None) -> str | None:
+    """Return what changes whenever a database's file does: its size and time, its log's too.
+
+    None: there is no such file.
+    """
+    found = []
+    with suppress(OSError):
+        for path in (file, file.with_name(f"{file.name}.wal")) if file else ():
+            status = path.stat()
+            found.append(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
+    return " ".join(found) or None
+
+
+class HeldFile:
+    """The DuckDB file that dbt has opened in this process: until it is left, nobody writes it.
+
+    Its stamps are taken meanwhile, so that between them there are our own writes and no others.
+    """
+
+    def __init__(self) -> None:
+        """See how the file was found: to be called once dbt is connected, before it writes."""
+        self._connection = _held_connection()
+        told = target_in_use()["file"] if self._connection else None
+        self._file = Path(told) if told else None
+        self._found = stamp_of(self._file)
+        if self._file and not self._connection.execute(_HOLDS_SOMETHING).fetchone():
+            self._found = None  # as good as no file: dbt may have made it
+
+    def stamps(self) -> list[str | None] | None:
+        """Return the stamp as it was found and as it is left; None: nobody can say.
+
+        To be called when dbt has written all that it will write.
+        """
+        if self._file is None:
+            return None
+        try:
+            if len(self._connection.execute(_WRITABLE_FILES).fetchall()) > 1:
+                return None  # others have written an attached one, perhaps: that no stamp tells
+            self._connection.checkpoint()  # else to close it would change it once more
+        except Exception:  # of whichever kind: something is still being written
+            return None
+        return [self._found, stamp_of(self._file)]
+
+
+def _held_connection() -> Any:
+    """Return dbt-duckdb's connection if it keeps it to the end; else the file is nobody's."""
+    from dbt.adapters.factory import FACTORY
+
+    adapters: Any = FACTORY.adapters
+    adapter = next(iter(adapters.values()), None)
+    environment = getattr(getattr(adapter, "connections", None), "_ENV", None)
+    is_kept = getattr(environment, "_keep_open", False)
+    return getattr(environment, "conn", None) if is_kept else None
 
 
 def leave_warehouse() -> None:

@@ -17,7 +17,7 @@ from runner.core.crash_points import reached
 from runner.core.errors import EngineError, ProjectError
 from runner.dbt import prewarm
 from runner.dbt.engine import DbtEngine, LineReader
-from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener
+from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener, Stamps
 from runner.dbt.reports import invocation_error, invocation_result, killed, located, timed_out
 from runner.dbt.target import COMPILED, described, target_of
 
@@ -99,7 +99,10 @@ class WarmEngine(DbtEngine):
                 self._stop()
             raise
         why, seconds = _why_it_failed(told), time.monotonic() - started
-        return invocation_result(told.get("results", ()), told.get("report"), why, seconds)
+        result = invocation_result(told.get("results", ()), told.get("report"), why, seconds)
+        if told.get("stamps") is None or "report" not in told:
+            return result  # what was not told of, the next command asks for
+        return replace(result, stamps=Stamps(*told["stamps"]))
 
     def close(self) -> None:
         """Kill a running invocation and end the server."""

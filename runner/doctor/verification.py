@@ -15,7 +15,7 @@ from runner.execution.recovery import reconcile
 from runner.planner import Planner
 from runner.warehouse.lock import Access
 from runner.warehouse.markers import require_warehouse
-from runner.warehouse.reconciliation import late_windows
+from runner.warehouse.reconciliation import is_to_ask, late_windows
 from runner.workspace import Workspace
 
 
@@ -56,7 +56,8 @@ def verify(
     config, calendar, observer = pipeline.config, pipeline.calendar, observer or Observer()
     timeout = config.timeout
     access = Access(project.warehouse, config.lock_timeout, timeout, environment, observer.waiting)
-    reconcile(project, ledger, lambda: engine, access, observer)
+    if is_to_ask(project, ledger):
+        reconcile(project, ledger, engine, access, observer)
     names = {node.unique_id: node.name for node in pipeline.windowed}
     is_there = project.warehouse is None or project.warehouse.exists()
     found: tuple[RowDifference, ...] = ()

@@ -218,7 +218,7 @@ class Executor:
             count = len(judgement.windows)
             self._sizing = self._sizing.learned(count, sum(rows), judgement.seconds)
         self._recorder.write(fence, chunk, judgement)
-        self._invoker.running = None
+        self._invoker.recorded()
         return judgement
 
     def _build_tables(self, stage: int) -> None:
@@ -230,7 +230,7 @@ class Executor:
             fence, judgement = self._invoker.run(Chunk(window.span, ()), tables)
             reached("after-tables")
             self._recorder.write_tables(fence, window, judgement.unwindowed, judgement.error)
-            self._invoker.running = None
+            self._invoker.recorded()
         elif held_back and stage == self._last_stage:
             fence = self._context.claim(held_back.span)
             self._recorder.write_tables(fence, held_back, (), self._blocker)

@@ -11,7 +11,7 @@ from runner.core.crash_points import reached
 from runner.core.errors import EngineError, LedgerError
 from runner.core.spans import Span
 from runner.core.states import RunKind
-from runner.dbt.protocol import Invocation, InvocationResult
+from runner.dbt.protocol import Invocation, InvocationResult, Stamps
 from runner.execution.context import RunContext
 from runner.execution.heartbeat import Heartbeat
 from runner.execution.unwindowed import UnwindowedNodes
@@ -40,6 +40,7 @@ class Invoker:
         self.heartbeat = Heartbeat(leases, context.pipeline.name, engine.kill)
         self.running: Span | None = None  # of the invocation in progress
         self.fence: int | None = None  # of the last one
+        self._stamps: Stamps | None = None  # of the warehouse's file, by the last one
 
     def run(self, chunk: Chunk, unwindowed: Sequence[Node]) -> tuple[int, Judgement]:
         """Run a chunk with some nodes that know no windows; returns its fence too.
@@ -78,7 +79,16 @@ class Invoker:
         if result.error is not None:
             result = self._with_markers(result, chunk, fence)
         self._unwindowed.remember(result, nodes)
+        self._stamps = result.stamps if result.error is None else None
         return fence, judge(pipeline, chunk, result)
+
+    def recorded(self) -> None:
+        """Hear that the ledger knows all of the last one: of the file as it was left too."""
+        self.running = None
+        if self._stamps is not None:
+            now = self._context.environment.now()
+            self._context.ledger.warehouses.go_on(self._stamps.found, self._stamps.left, now)
+            self._stamps = None
 
     def _build(self, invocation: Invocation) -> InvocationResult:
         if not invocation.nodes and not invocation.checks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline
 from runner.warehouse.lock import Access
 from runner.warehouse.markers import index_of, result_of, span_of
-from runner.warehouse.reconciliation import Reconciliation, is_as_known
+from runner.warehouse.reconciliation import Reconciliation
 
 _DIED = "its runner died before it was built"
 _VOUCHED = "published and judged before its runner was cut off; the warehouse's markers say so"
@@ -29,25 +29,18 @@ _DONE = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED})
 
 
 def reconcile(
-    project: Project,
-    ledger: Ledger,
-    engine: Callable[[], Engine],
-    access: Access,
-    observer: Observer,
-) -> bool:
-    """Let the ledger's index be what the warehouse says, if it has changed since it was asked.
+    project: Project, ledger: Ledger, engine: Engine, access: Access, observer: Observer
+) -> None:
+    """Let the ledger's index be what the warehouse says.
 
-    Returns whether it was asked. Raises :class:`runner.core.errors.EngineError` if it cannot be,
-    and :class:`runner.core.errors.WarehouseLockedError` if somebody holds it for too long.
+    Raises :class:`runner.core.errors.EngineError` if it cannot be asked, and
+    :class:`runner.core.errors.WarehouseLockedError` if somebody holds it for too long.
     """
-    if is_as_known(project, ledger) or (access.file is not None and not access.file.exists()):
-        return False  # asking would create the file
     now, reconciliation = access.environment.now(), Reconciliation(project, ledger)
-    found = access.ask(lambda: reconciliation.run(engine(), access.timeout, now))
+    found = access.ask(lambda: reconciliation.run(engine, access.timeout, now))
     observer.adopted(found.adopted)
     for line in found.lines:
         observer.noticed(line)
-    return True
 
 
 def recover(context: RunContext) -> None:

@@ -10,7 +10,7 @@ from runner.core.status import WindowRecord
 from runner.core.timelines import Timeline
 from runner.ledger.database import Database
 from runner.ledger.records import IndexChange, record_of
-from runner.ledger.windows import apply_change, replace_model
+from runner.ledger.windows import apply_change, raise_fence, replace_model
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,16 @@ class Warehouses:
         learned = "update warehouses set warehouse_id = :id where warehouse_id is null"
         self.database.change(learned, id=warehouse_id)
 
+    def go_on(self, found: str | None, left: str | None, now: datetime) -> None:
+        """Remember how an invocation has left a file that it found as it was last looked at.
+
+        To be called when all that it has written is recorded. If others had written the file
+        before, or their records are still to come, it is to be looked at.
+        """
+        is_known = "stamp is null" if found is None else "stamp = :found"
+        seen = f"update warehouses set stamp = :left, seen_at = :now where {is_known}"
+        self.database.change(seen, found=found, left=left, now=now)
+
     def leave(self, stamp: str | None) -> None:
         """Remember how a run of ours has left the warehouse's file."""
         self.database.change("update warehouses set left_as = :stamp", stamp=stamp)
@@ -82,12 +92,11 @@ class Warehouses:
         ``highest_fence`` is given again. False, and nothing is recorded, if the relations are no
         longer those of ``before`` the warehouse was asked: a runner has recorded windows since.
         """
-        raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
         with self.database.transaction() as connection:
             rows = connection.rows("select * from relations")
             if {row["model"]: record_of(KnownRelation, row) for row in rows} != dict(before):
                 return False
-            connection.change(raised, fence=highest_fence)
+            raise_fence(connection, highest_fence)
             connection.change("delete from warehouses")
             connection.insert("warehouses", [vars(seen)])
             for model in relations:

@@ -74,11 +74,16 @@ class Windows:
 
 
 def _replace(connection: Connection, windows: Index, highest_fence: int) -> None:
-    raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
-    connection.change(raised, fence=highest_fence)
+    raise_fence(connection, highest_fence)
     connection.change("delete from model_windows")
     for model, timeline in windows:
         _insert(connection, model, timeline)
+
+
+def raise_fence(connection: Connection, seen: int) -> None:
+    """Let no fence up to one that the warehouse has seen be given again."""
+    raised = "update ledger_version set highest_fence = :fence where highest_fence < :fence"
+    connection.change(raised, fence=seen)
 
 
 def replace_model(connection: Connection, model: str, timeline: Timeline[WindowRecord]) -> None:

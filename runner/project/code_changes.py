@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import unified_diff
 
 from runner.core.errors import UsageError, nearest
 from runner.ledger import Ledger, ModelCode
@@ -64,6 +63,8 @@ def code_difference(model: str, project: Project, ledger: Ledger, texts: Texts) 
     if model not in nodes:
         hint = nearest(model, nodes).strip() or "see runner list and runner dag"
         raise UsageError(f"{model} is no model: {hint}")
+    from difflib import unified_diff  # planning compares digests alone
+
     node = nodes[model]
     notes = tuple(
         f"{found.name} is compared by its raw text: {found.why_raw}"

@@ -42,8 +42,8 @@ def fingerprint(project_dir: Path) -> str:
     for path in _files(project_dir):
         try:
             found = path.stat()
-        except FileNotFoundError:
-            continue  # an editor has taken it away meanwhile
+        except OSError:
+            continue  # an editor has taken it away meanwhile, or a link leads nowhere
         digest.update(f"{path}:{found.st_size}:{found.st_mtime_ns}\n".encode())
     for name in sorted(os.environ):
         if name.startswith(("DBT_", "DAYBREAK_")):
@@ -139,7 +139,8 @@ def _files(project_dir: Path) -> Iterator[Path]:
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.rglob("*") if path.is_file())
+    # Path.rglob takes four times as long, and every command walks.
+    yield from sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names)
 
 
 def profiles_file(project_dir: Path) -> Path:

@@ -22,7 +22,6 @@ from runner.core.graph import depths, grouped, walk
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
-from runner.project.checks_hash import checks_hashes
 from runner.project.declarations import Declared, location_of, says_when_loaded, tested_keys
 from runner.project.files import (
     environment_of,
@@ -108,6 +107,8 @@ class Project:
 
         Raises :class:`ProjectError` if the project's time zone is missing or unknown.
         """
+        from runner.project.checks_hash import checks_hashes  # who loads a parse has them
+
         zone = project_zone(project_dir)
         codes = dict(_codes(description, project_dir, zone))
         checks = checks_hashes(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.core.proofs import Proof, ProofVerdict, Property, Result
 from runner.core.windows import range_label
-from runner.proving.results import Difference, ProofReport, ReplayFinding, Row
 from runner.render.columns import Column, Table, table
 from runner.render.words import counted
+
+if TYPE_CHECKING:
+    from runner.proving.results import Difference, ProofReport, ReplayFinding, Row
 
 _RESULT = Table(Column("result"), Column("reason"))
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from runner.execution.context import RunResult
 from runner.ledger import RunDetails
 from runner.project.pipelines import Pipeline
 from runner.render.columns import Column, Table, verdict_columns
 from runner.render.plan import plan_record
 from runner.render.words import in_words, minute, yes_no
+
+if TYPE_CHECKING:
+    from runner.execution.context import RunResult
 
 RUNS = Table(
     Column("pipeline", heading="pipeline"),

@@ -30,7 +30,7 @@ from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from runner.scheduling.selection import Selection, looked_back_at, select_windows
 from runner.scheduling.waiting import Conditions, FindBlocker, Waiting, WorkspaceBlockers
 from runner.warehouse.lock import Access, holder
-from runner.warehouse.reconciliation import is_as_known
+from runner.warehouse.reconciliation import is_to_ask
 from runner.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -101,15 +101,15 @@ class SchedulerPass:
         self._has_asked = True
         project, ledger = self.workspace.project(), self.workspace.ledger
         file, config = project.warehouse, planner.pipeline.config
-        if is_as_known(project, ledger) or (file is not None and holder(file) is not None):
+        if not is_to_ask(project, ledger) or (file is not None and holder(file) is not None):
             return
         # Only now: most passes have nothing to do, and should be quick.
         from runner.execution.recovery import reconcile
 
         access = Access(file, config.lock_timeout, config.timeout, self.environment)
         with self.observing(planner.pipeline) as observer:
-            if reconcile(project, ledger, self.engine, access, observer):
-                self._outlook.renew(self._outlook.now)
+            reconcile(project, ledger, self.engine(), access, observer)
+        self._outlook.renew(self._outlook.now)
 
     def watch(self, *, as_scheduler: bool) -> WatchReport:
         """Find what should be there after the pass and is not."""

@@ -18,6 +18,7 @@ from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import EVER
 from runner.dbt.protocol import Engine, Publication, RowDifference, Survey, Target
+from runner.dbt.target import stamp_of
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.project.manifest import Node, Project
 from runner.warehouse.markers import Index, describe_windows, index_of, known_codes, span_of
@@ -33,20 +34,6 @@ class Reconciled:
     lines: tuple[str, ...] = ()  # what was changed behind the runner's back, in words
 
 
-def stamp_of(file: Path | None) -> str | None:
-    """Return what changes whenever a database's file does: its size and time, its log's too."""
-    if file is None:
-        return None
-    found = []
-    for path in (file, file.with_name(f"{file.name}.wal")):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        found.append(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
-    return " ".join(found) or None
-
-
 def place_of(target: Target, project_dir: Path) -> str:
     """Return where a target's database is; a file within the project moves along with it."""
     if target.file is not None and target.file.is_relative_to(project_dir):
@@ -54,19 +41,18 @@ def place_of(target: Target, project_dir: Path) -> str:
     return target.place
 
 
-def is_as_known(project: Project, ledger: Ledger) -> bool:
-    """Return whether the warehouse is as it was when last looked at, as far as its file tells.
+def is_to_ask(project: Project, ledger: Ledger) -> bool:
+    """Return whether the warehouse may hold something else than when it was last looked at.
 
-    A relation that has another name than then is not.
+    So it is while its file is another, or a relation has another name. To ask where no file is
+    would create it.
     """
-    known, relations = ledger.warehouses.get(), ledger.warehouses.get_relations()
-    stamp = stamp_of(project.warehouse)
-    return (
-        known is not None
-        and stamp is not None
-        and known.stamp == stamp
-        and all(_is_same(node, relations.get(node.name)) for node in _windowed(project))
-    )
+    file, known = project.warehouse, ledger.warehouses.get()
+    stamp = stamp_of(file)
+    if stamp is None or known is None or known.stamp != stamp:
+        return file is None or stamp is not None
+    relations = ledger.warehouses.get_relations()
+    return not all(_is_same(node, relations.get(node.name)) for node in _windowed(project))
 
 
 def has_changed(project: Project, ledger: Ledger) -> bool:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+import runner
+from runner.core.chunks import Chunk
+from runner.dbt.target import stamp_of
+from runner.ledger import Ledger
 from tests.conftest import Finished, Shop, clone
+from tests.warm_dbt import forked_servers
 
 FIRST, LAST = "2017-03-10", "2017-03-14"
 DAYS = ("--start-date", FIRST, "--end-date", LAST)
@@ -288,6 +296,45 @@ def test_a_second_look_asks_nothing(shop: Shop):
     before = shop.warehouse.stat().st_mtime_ns
     assert "already success" in shop.runner("backfill", "orders_pipeline", *day).out
     assert shop.warehouse.stat().st_mtime_ns == before
+
+
+def seen_as(shop: Shop) -> str | None:
+    """What the ledger knows of the warehouse's file."""
+    with closing(Ledger.open(shop.folder / ".daybreak" / "ledger.db")) as ledger:
+        known = ledger.warehouses.get()
+    return known.stamp if known else None
+
+
+@pytest.mark.slow
+def test_what_a_run_has_left_itself_is_not_asked_about(template: Path, tmp_path: Path):
+    """Neither after the first run of all, which has made the file, nor after the next."""
+    shop = clone(template, tmp_path / "shop")
+    assert shop.backfill(FIRST, FIRST).code == 0
+    assert seen_as(shop) == stamp_of(shop.warehouse)
+    assert shop.backfill(FIRST, FIRST, "--reprocess", "all").code == 0
+    assert seen_as(shop) == stamp_of(shop.warehouse)
+
+
+@pytest.mark.slow
+def test_what_others_write_between_two_chunks_is_found(
+    shop: Shop, right: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    class Meddler(runner.Observer):
+        def invoking(self, chunk: Chunk) -> None:
+            if chunk.span.start.day == 11:
+                by_hand(shop, f"delete from daily_revenue where sale_date = '{LAST}'")
+
+    monkeypatch.chdir(shop.folder)
+    for name in os.environ.keys() - shop.environment.keys():
+        monkeypatch.delenv(name)
+    with forked_servers():
+        days = date(2017, 3, 10), date(2017, 3, 12)
+        runner.OpenProject(".").backfill(
+            "orders_pipeline", *days, reprocess="all", chunk=1, observer=Meddler()
+        )
+    assert seen_as(shop) != stamp_of(shop.warehouse)
+    assert "were published" in mended(shop).out
+    assert shop.hashes() == right
 
 
 @pytest.mark.slow

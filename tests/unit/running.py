@@ -23,6 +23,7 @@ from runner.planner import Planner
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 from runner.run import execute_plan
+from runner.warehouse.reconciliation import is_to_ask
 from tests.unit.fake_dbt import FakeDbt, days
 
 NOW = datetime(2018, 3, 15, 12, tzinfo=UTC)
@@ -162,7 +163,8 @@ class Runner:
 
     def reconcile(self) -> None:
         access = self.context.access
-        reconcile(self.project, self.ledger, lambda: self.dbt, access, self.witness)
+        if is_to_ask(self.project, self.ledger):
+            reconcile(self.project, self.ledger, self.dbt, access, self.witness)
 
     @property
     def project(self) -> Project:

@@ -314,7 +314,7 @@ def test_a_pass_with_nothing_to_do_reads_the_ledger_once_and_plans_once(
     place = town(ledger, chain(name="first"), chain(name="second", after=("first",)))
     place.tick(utc("2017-03-03 10:00"))
     monkeypatch.setattr(
-        "runner.scheduling.passes.is_as_known", lambda *_: True
+        "runner.scheduling.passes.is_to_ask", lambda *_: False
     )  # as its file would tell
     read, planned = [], []
     known, make_plan = ledger.windows.get_records, outlook.make_plan

@@ -1,9 +1,11 @@
 {#
     Created before the run because, created inside the models' transactions, it conflicts; in
-    every database that holds a windowed model, as a transaction writes one database only.
+    every database that holds a windowed model, as a transaction writes one database only. The
+    runner hears that dbt is connected, and that nothing of ours is written yet.
 #}
 {% macro prepare_publications() %}
     {%- if execute and flags.WHICH in ['build', 'run', 'test', 'run-operation'] -%}
+        {%- do log('DAYBREAK_CONNECTED') -%}
         {%- set used = _windowed_models() | map(attribute='database') | list -%}
         {%- for database in ([target.database] + used) | unique -%}
             {%- set publications = publications_relation(database) -%}
