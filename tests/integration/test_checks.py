@@ -446,7 +446,11 @@ def test_a_source_is_recorded_at_first_sight_and_its_changes_are_told(trial: Tri
     assert plain.error("shapes_match") == "Got 3 results, configured to fail if != 0"
 
     told = trial.project.invoke(
-        trial.folder, "run-operation", "accept_schema", "--args", '{"source_name": "raw.shapes"}'
+        trial.folder,
+        "run-operation",
+        "daybreak.accept_schema",
+        "--args",
+        '{"source_name": "raw.shapes"}',
     )
     assert told.success, told.told
     schema = told.told_json("DAYBREAK_REPORT ")["schema"]

@@ -22,8 +22,6 @@ MODELS = sorted(path.relative_to(GALLERY) for path in GALLERY.glob("*/*.sql"))
 FLUFF = """
 [sqlfluff]
 dialect = duckdb
-[sqlfluff:templater:jinja:macros]
-in_window = {% macro in_window(column, as='date') %}({{ column }} is not null){% endmacro %}
 [sqlfluff:templater:dbt]
 project_dir = .
 profiles_dir = .
@@ -171,7 +169,8 @@ def test_sqlfluffs_noqa_and_ours_do_not_fight(gallery: Shop):
     path.parent.mkdir()
     path.write_text(
         "{{ config(materialized='incremental', incremental_strategy='overwrite_window') }}\n"
-        f"select\n{silent}{hidden}    sold_on\nfrom x\nwhere {{{{ in_window('sold_on') }}}}\n"
+        f"select\n{silent}{hidden}    sold_on\nfrom x\n"
+        "where {{ daybreak.in_window('sold_on') }}\n"
     )
     finished = fluffed(
         gallery, str(path), "--templater", "jinja", "--rules", "daybreak", "--format", "json"

@@ -1,0 +1,11 @@
+{#
+    `materialized: incremental` on DuckDB, for the root project: dbt takes one of its own
+    materializations from no package. A model that asks for windows is replaced, judged and marked in one
+    transaction; every other is dbt-duckdb's own.
+#}
+{% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] -%}
+    {%- if daybreak._asks_for_windows(config) -%}
+        {{- return(daybreak._build_windows()) -}}
+    {%- endif -%}
+    {{- return(dbt.materialization_incremental_duckdb()) -}}
+{%- endmaterialization %}
