@@ -69,7 +69,7 @@ def measure(folder: Path, repeats: int) -> Sheet:
 def set_up(folder: Path) -> Ours:
     """A project of a hundred models by day, over 27 years."""
     folder.mkdir()
-    shutil.copytree(PROJECT / "macros", folder / "macros")
+    shutil.copytree(PROJECT / "macros" / "daybreak", folder / "dbt_packages" / "daybreak")
     shutil.copy(PROJECT / "profiles.yml", folder)
     for name, text in FILES.items():
         (folder / name).write_text(text.lstrip())

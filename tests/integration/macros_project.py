@@ -137,7 +137,6 @@ MODELS = {
     "merged_through_gates": _MERGE + " " + _EVENTS,
     "gate_gives_null": "{{ config(event_time='day') }} " + _EVENTS,
     # Refused
-    "appended": "{{ config(event_time='day', incremental_strategy='append') }} " + _EVENTS,
     "no_event_time": _EVENTS,
     "yearly": "{{ config(event_time='day', batch_size='year') }} " + _EVENTS,
     "no_unique_key": "{{ config(event_time='day', incremental_strategy='merge') }} " + _EVENTS,
@@ -172,6 +171,8 @@ MODELS = {
     "plain_incremental": (
         "{{ config(incremental_strategy='delete+insert', unique_key='id') }} " + _ALL_EVENTS
     ),
+    # Not windowed, whatever dbt may use its event_time for.
+    "appended": "{{ config(event_time='day', incremental_strategy='append') }} " + _EVENTS,
     "exported": (
         "{{ config(materialized='external', location=env_var('DAYBREAK_FOLDER', '.')"
         " ~ '/exported.parquet') }} " + _ALL_EVENTS
@@ -577,7 +578,9 @@ class Trial:
         return self.sql(f"select {columns} from {relation} order by all")
 
     def markers(self, model: str, columns: str = "verdict") -> list[tuple[Any, ...]]:
-        """The markers of a model, the first window first."""
+        """The markers of a model, the first window first; none if nothing was ever published."""
+        if not self.has("daybreak_publications"):
+            return []
         return self.sql(
             f"select {columns} from daybreak_publications where model = '{model}' "
             "order by window_start"

@@ -264,7 +264,6 @@ def test_new_rows_have_each_key_once(
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("appended", "use incremental_strategy='overwrite_window'"),
         ("no_event_time", "config(event_time='business_date')"),
         ("yearly", "'hour', 'day', 'week' or 'month'"),
         ("no_unique_key", "config(unique_key='order_id')"),
@@ -397,14 +396,21 @@ def test_empty_keeps_what_is_published(trial: Trial, model: str):
     assert (trial.rows(model), trial.markers(model, "*"), trial.rows("raw.log")) == before
 
 
+def test_an_event_time_alone_makes_no_windowed_model(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    assert trial.build("appended").success
+    assert trial.build("appended").success
+    assert len(trial.rows("appended")) == 2
+    assert not trial.has("daybreak_publications")
+
+
 @pytest.mark.parametrize("model", ["plain_table", "plain_incremental", "kinds", "exported"])
 def test_empty_is_dbts_own_where_there_are_no_windows(trial: Trial, model: str):
     trial.events("1, 'a', 1, 1, '2026-03-01'")
     trial.sql("insert into raw.kinds values ('a')")
-    build = ("build", "--select", model)
-    assert trial.project.invoke(trial.folder, *build).success
+    assert trial.build(model).success
     assert len(trial.rows(model)) == 1
-    assert trial.project.invoke(trial.folder, *build, "--empty").success
+    assert trial.build(model, "--empty").success
     # dbt adds its no rows to what an incremental model holds, and puts them into another's place.
     assert len(trial.rows(model)) == (1 if model == "plain_incremental" else 0)
 

@@ -7,5 +7,6 @@
     {%- if daybreak._asks_for_windows(config) -%}
         {{- return(daybreak._build_windows()) -}}
     {%- endif -%}
-    {{- return(dbt.materialization_incremental_duckdb()) -}}
+    {#- Not as a call of its own: dbt runs a Python model only right beneath its materialization. -#}
+    {{- return(dbt.materialization_incremental_duckdb.call_macro()) -}}
 {%- endmaterialization %}

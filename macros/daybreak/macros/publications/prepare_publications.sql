@@ -12,6 +12,9 @@
             {%- do daybreak._upgrade_publications(publications) -%}
         {%- endfor -%}
         {%- if used -%}
+            {%- if var('run_id', none) is not none -%}
+                {%- do daybreak._require_dispatch() -%}
+            {%- endif -%}
             {%- do daybreak._prepare_identity() -%}
         {%- endif -%}
         {%- do daybreak._prepare_schemas() -%}

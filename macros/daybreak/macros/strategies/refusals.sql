@@ -133,7 +133,7 @@
         {%- do daybreak._stop(
             model.name ~ ' selects ' ~ found['row_count'] ~ ' rows outside its window '
             ~ bounds.local_start ~ ' to ' ~ bounds.local_end ~ ' (' ~ offenders | join(', ')
-            ~ "): filter it with in_window('" ~ event_time ~ "'), or mend the rows at the source"
+            ~ "): filter it with daybreak.in_window('" ~ event_time ~ "'), or mend the rows at the source"
         ) -%}
     {%- endif -%}
 {% endmacro %}

@@ -6,6 +6,7 @@
     project's range from `start_date` to `end_date`, local dates, the end exclusive.
 #}
 {% macro _window_bounds() %}
+    {%- do daybreak._require_overrides() -%}
     {%- set instants = daybreak._window_of_vars()
         if daybreak._has_window_vars() else daybreak._window_of_project() -%}
     {%- set zone = daybreak._zone() -%}
