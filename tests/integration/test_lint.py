@@ -22,6 +22,8 @@ MODELS = sorted(path.relative_to(GALLERY) for path in GALLERY.glob("*/*.sql"))
 FLUFF = """
 [sqlfluff]
 dialect = duckdb
+[sqlfluff:templater:jinja]
+library_path = libraries
 [sqlfluff:templater:dbt]
 project_dir = .
 profiles_dir = .
@@ -38,6 +40,10 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     shutil.copytree(REPOSITORY / "macros", folder / "macros")
     shutil.copytree(GALLERY, folder / "tests" / "gallery")
     (folder / "tests" / "gallery" / ".sqlfluff").write_text(FLUFF)
+    # What stands for our package to sqlfluff's Jinja, which knows no dbt.
+    (folder / "tests" / "gallery" / "libraries").mkdir()
+    library = "def in_window(column, **_):\n    return f'({column} is not null)'\n"
+    (folder / "tests" / "gallery" / "libraries" / "daybreak.py").write_text(library)
     return Shop(folder / "tests" / "gallery", {"DAYBREAK_WAREHOUSE": ":memory:"})
 
 
