@@ -114,6 +114,10 @@ models:
     columns:
       - name: id
         data_tests: [unique, not_null]
+  - name: per_day
+    columns:
+      - name: meal_count
+        data_tests: [not_null]
 """,
     "pipelines.yml": """
 pipelines:
@@ -233,10 +237,7 @@ def test_a_foreign_project_with_it_replaces_judges_and_marks_windows(
     serve(shop, 1, 2, 3)
     plain = shop.runner("backfill", "meals", "--engine", "plain")
     assert plain.code == 0, plain.out + plain.err
-    assert (
-        shop.query(f"{markers} where verdict is distinct from 'correct'")
-        == [("per_day", "food.per_day", 1, "unchecked")] * 3
-    )
+    assert shop.query(f"{markers} where verdict is distinct from 'correct'") == []
 
 
 def everything(shop: Shop) -> list[tuple[str, ...]]:
@@ -273,10 +274,10 @@ def test_a_project_that_asks_for_nothing_is_as_without_it(tmp_path: Path):
 
 
 def compiled(shop: Shop) -> dict[str, str]:
-    """What dbt has made of every node, less the ids of the project's folder."""
+    """What dbt has made of every node, wherever the project lies."""
     folder = shop.folder / "target" / "run" / "bistro"
     return {
-        str(path.relative_to(folder)): path.read_text()
+        str(path.relative_to(folder)): path.read_text().replace(str(shop.folder), "")
         for path in folder.rglob("*")
         if path.is_file()
     }
