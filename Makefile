@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
 
-.PHONY: help demo test test-all test-pythons test-dbt-versions chaos lint format bench prove-chunks clean another-python
+.PHONY: help demo test test-all test-pythons test-dbt-versions test-adapter-suite chaos lint format bench prove-chunks clean another-python
 
 help:
 	@echo "make demo          land a real quarter, backfill it, show the totals"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-all      run what make test leaves out, and every property over more examples"
 	@echo "make test-pythons  types, unit tests and the demo on every Python that is here"
 	@echo "make test-dbt-versions  the engines and the demo with dbt-core 1.10 and 1.12 (a quarter of an hour)"
+	@echo "make test-adapter-suite  dbt's own tests of an adapter, the same with and without our package"
 	@echo "make chaos         kill, race and starve the runner some hundred times (half an hour)"
 	@echo "make lint          ruff, mypy, import-linter, runner lint, sqlfluff"
 	@echo "make format        let ruff and sqlfluff mend what they can"
@@ -55,6 +56,10 @@ test-pythons:
 # Each version gets an environment of its own.
 test-dbt-versions: $(VENV)/.ready
 	$(BIN)/python scripts/test_dbt_versions.py
+
+# dbt's tests get an environment of their own. Some of them: make test-adapter-suite ONLY="basic hooks"
+test-adapter-suite: $(VENV)/.ready
+	$(BIN)/python scripts/test_adapter_suite.py $(ONLY)
 
 # CHAOS_SEED=17 CHAOS_SERIES=1 repeats the random series with that seed.
 chaos: $(VENV)/.ready

@@ -17,6 +17,7 @@ import duckdb
 import pytest
 from hypothesis import settings
 
+from runner.dbt.package import PACKAGE, package_folder
 from tests import inside, warm_dbt
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -144,6 +145,11 @@ def copy_project(folder: Path) -> None:
         elif source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
+
+
+def install_package(folder: Path) -> None:
+    """Put our package where `dbt deps` puts what a project's packages.yml names."""
+    shutil.copytree(package_folder(), folder / "dbt_packages" / PACKAGE)
 
 
 def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Making) -> Path:

@@ -20,16 +20,16 @@ FIRST = date(1990, 1, 1)
 ZONE = ZoneInfo("America/New_York")
 FILES = {
     "dbt_project.yml": """
-name: daybreak
+name: shop
 version: "0.1.0"
 config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
 vars: {timezone: America/New_York, start_date: "1990-01-01", end_date: "2017-05-19"}
-on-run-start: "{{ prepare_publications() }}"
-on-run-end: "{{ judge_publications(results) }}"
+macro-paths: [macros, dbt_packages/daybreak/overrides]
+dispatch: [{macro_namespace: dbt, search_order: [shop, daybreak, dbt]}]
 models:
-  daybreak:
+  shop:
     +materialized: incremental
     +incremental_strategy: overwrite_window
     +on_schema_change: fail
@@ -69,7 +69,7 @@ def measure(folder: Path, repeats: int) -> Sheet:
 def set_up(folder: Path) -> Ours:
     """A project of a hundred models by day, over 27 years."""
     folder.mkdir()
-    shutil.copytree(PROJECT / "macros", folder / "macros")
+    shutil.copytree(PROJECT / "macros" / "daybreak", folder / "dbt_packages" / "daybreak")
     shutil.copy(PROJECT / "profiles.yml", folder)
     for name, text in FILES.items():
         (folder / name).write_text(text.lstrip())
@@ -78,7 +78,7 @@ def set_up(folder: Path) -> Ours:
         before = f"model_{number - 1:03}"
         first = "(select current_date as day) as t"
         source = f"{{{{ ref('{before}') }}}}" if number % 10 else first
-        text = f"select day from {source} where {{{{ in_window('day') }}}}\n"
+        text = f"select day from {source} where {{{{ daybreak.in_window('day') }}}}\n"
         (folder / "models" / f"model_{number:03}.sql").write_text(text)
     days = Range(FIRST, FIRST + timedelta(days=WINDOWS - 1))
     shop = Ours(folder, folder / "landing", days)

@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.core.spans import Span
+from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Invocation
 
 _JINJA = re.compile(r"\{\{|\{%|\{#")
@@ -84,7 +85,7 @@ def window_vars(invocation: Invocation) -> str:
 
 def _operation(name: str, span: Span | None = None, **arguments: object) -> list[str]:
     """Arguments of a call of a macro; raises :class:`UsageError` for Jinja, which dbt would run."""
-    found = ["run-operation", name]
+    found = ["run-operation", f"{PACKAGE}.{name}"]
     if given := {key: value for key, value in arguments.items() if value is not None}:
         text = json.dumps(given)
         _refuse_jinja(text)

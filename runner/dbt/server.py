@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 from runner.core.crash_points import reached
 from runner.dbt.arguments import QUIET
 from runner.dbt.cache import CacheFile
+from runner.dbt.package import PACKAGE
 from runner.dbt.reports import CONNECTED, OPERATION_ERRORS, REPORT_PREFIX
 from runner.dbt.speedups import SWITCH, Speedups
 from runner.dbt.target import (
@@ -64,6 +65,21 @@ def stop_at_failed_start() -> None:
         told = as_set.fget
         flags = property(lambda self: {**told(self), "skip_nodes_if_on_run_start_fails": True})
         ProjectFlags.project_only_flags = flags  # type: ignore[method-assign,assignment]
+
+
+def with_hooks(manifest: Any) -> Any:
+    """Put our package's hooks into a manifest that was parsed without the vars of a run.
+
+    The package has them only where ``run_id`` is given: in an invocation of somebody else's they
+    would be nodes that the project does not have. What is parsed here serves every run.
+    """
+    for unique_id, nodes in list(manifest.disabled.items()):
+        for node in nodes:
+            if node.package_name == PACKAGE and node.resource_type == "operation":
+                node.config.enabled = True
+                manifest.nodes[unique_id] = node
+                del manifest.disabled[unique_id]
+    return manifest
 
 
 class DbtServer:
@@ -134,7 +150,7 @@ class DbtServer:
         result = dbtRunner().invoke(["parse", *quiet])
         if not result.success:
             raise RuntimeError(str(result.exception))
-        self._manifest = result.result
+        self._manifest = with_hooks(result.result)
         self._is_fresh = True
 
     def _describe(self, selections: list[str], folder: Path) -> dict[str, Any]:

@@ -27,10 +27,9 @@ import jinja2
 from runner.core.graph import walk
 from runner.core.status import PLAIN
 from runner.dbt.meaning import Meaning, UnreadableSqlError, digest_of, meaning_of
+from runner.dbt.package import PACKAGE
 
-# Macros of Daybreak that may stand in what a plain `dbt build` can tell the code of.
-_OWN = ("macros/daybreak/",)
-_INTERNAL = ("dbt", "dbt_duckdb", "dbt_postgres", "dbt_spark")
+_INTERNAL = ("dbt", "dbt_duckdb", "dbt_postgres", "dbt_spark", PACKAGE)
 _ENV_VAR = re.compile(r"""\benv_var\(\s*['"]([^'"]+)""")
 _VAR = re.compile(r"""\bvar\(\s*['"]([^'"]+)""")
 # `ref('a')`, `source('a', 'b')`: what they return is all that is rendered.
@@ -206,11 +205,7 @@ class _Compiler:
     def _is_foreign(self, unique_id: str) -> bool:
         """Return whether a macro is neither dbt's nor ours: an upgrade changes no code."""
         macro = self._manifest.macros.get(unique_id)
-        return (
-            macro is not None
-            and macro.package_name not in _INTERNAL
-            and not macro.original_file_path.startswith(_OWN)
-        )
+        return macro is not None and macro.package_name not in _INTERNAL
 
     def _relations(self, node: Any) -> dict[str, str]:
         """Return unique ids by what stands for them in rendered SQL."""
@@ -322,8 +317,8 @@ class _PlainBuilds:
 
 
 _TOLD_BY_FILE = re.compile(
-    r"\{\{\s*(?:ref|source|config|in_window|window_key|window_spine|utc_to_local|local_to_utc"
-    r"|landed_in_window|landed_date)\s*\("
+    r"\{\{\s*(?:ref|source|config|daybreak\.(?:in_window|window_key|window_spine|utc_to_local"
+    r"|local_to_utc|landed_in_window|landed_date))\s*\("
 )
 
 
@@ -360,7 +355,10 @@ def _is_windowed(node: Any) -> bool:
         node.resource_type == "model"
         and config.materialized == "incremental"
         and config.event_time
-        and config.incremental_strategy in ("overwrite_window", "merge")
+        and (
+            config.incremental_strategy == "overwrite_window"
+            or (config.incremental_strategy == "merge" and config.batch_size)
+        )
     )
 
 

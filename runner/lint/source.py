@@ -19,6 +19,8 @@ from sqlglot import Dialect, exp
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token
 
+from runner.dbt.package import PACKAGE
+
 DIALECT = "duckdb"
 _SILENT = frozenset({"config", "do", "log", "print", "return", "set_sql_header"})
 _OPENS = frozenset({"if", "for", "set", "call", "macro", "filter", "raw"})
@@ -47,8 +49,9 @@ class Tag:
 
     @property
     def call(self) -> str:
-        """The first word: what it calls, or which statement it is."""
-        return self.names[0] if self.names else ""
+        """The first word: what it calls, or which statement it is; less our package's name."""
+        words = self.names[1:] if self.names[:1] == (PACKAGE,) else self.names
+        return words[0] if words else ""
 
     @property
     def is_macro(self) -> bool:

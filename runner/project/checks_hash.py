@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.graph import grouped, walk
+from runner.dbt.package import PACKAGE
+from runner.project.declarations import LATE_ROWS, check_name
 
 NO_CHECKS = ""  # the hash of none
 _THRESHOLDS = ("severity", "error_if", "warn_if", "limit", "where", "fail_calc")
-_LOOKS_ELSEWHERE = "late_rows"  # at what is yet to be read: no verdict on what is published
-_OWN_MACROS = "macros/daybreak/"
-_DBTS_OWN = frozenset({"dbt", "dbt_duckdb", "dbt_postgres", "dbt_spark"})  # packages
+_LOOKS_ELSEWHERE = LATE_ROWS  # at what is yet to be read: no verdict on what is published
+# Packages that an upgrade brings.
+_NOT_OF_OTHERS = frozenset({"dbt", "dbt_duckdb", "dbt_postgres", "dbt_spark", PACKAGE})
 _VAR = re.compile(r"""\bvar\s*\(\s*['"]([^'"]+)['"]""")
 
 
@@ -51,7 +53,7 @@ def checks_hashes(
 
 def _about(test: str, nodes: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a test is about: what it is attached to; of a singular one all that it reads."""
-    if (nodes[test].get("test_metadata") or {}).get("name") == _LOOKS_ELSEWHERE:
+    if check_name(nodes[test]) == _LOOKS_ELSEWHERE:
         return
     attached_to = nodes[test].get("attached_node")
     yield from [attached_to] if attached_to else _parents(nodes, test)
@@ -112,9 +114,7 @@ class _Reader:
 
     def _is_of_others(self, macro: Mapping[str, Any] | None) -> bool:
         """Return True for a macro that is neither Daybreak's nor dbt's own."""
-        if macro is None or macro["package_name"] in _DBTS_OWN:
-            return False
-        return not str(macro["original_file_path"]).startswith(_OWN_MACROS)
+        return macro is not None and macro["package_name"] not in _NOT_OF_OTHERS
 
     def _queries(self, test: str, above: Collection[str]) -> Iterator[str]:
         """Yield the seeds that a test reads, and the queries that its model is not made of."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from runner.core.graph import walk
+from runner.dbt.package import PACKAGE
 
 # Tests that say which columns are a key, and the argument that names them.
 _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combination_of_columns"}
+LATE_ROWS = f"{PACKAGE}.late_rows"  # the check that looks at rows yet to be read
 # As dbt writes them, and as it keeps them.
 _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 
@@ -81,6 +83,17 @@ class Declared:
         return cls(**{**row, "unique_key": tuple(row["unique_key"]), **pairs})
 
 
+def check_name(raw: Mapping[str, Any]) -> str | None:
+    """Return which generic test a node is, with its package; None of what is none.
+
+    >>> check_name({"test_metadata": {"name": "late_rows", "namespace": "daybreak"}})
+    'daybreak.late_rows'
+    """
+    metadata = raw.get("test_metadata") or {}
+    name, package = metadata.get("name"), metadata.get("namespace")
+    return f"{package}.{name}" if package else name
+
+
 def tested_keys(manifest: Mapping[str, Any]) -> dict[str, Keys]:
     """Return the columns, by model, that a test of all its rows says are unique."""
     found: dict[str, Keys] = {}
@@ -102,4 +115,4 @@ def _reaches_in_window(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> boo
         raw["depends_on"].get("macros", ()),
         lambda macro: macros[macro]["depends_on"]["macros"] if macro in macros else (),
     )
-    return any(unique_id.endswith(".in_window") for unique_id in called)
+    return f"macro.{PACKAGE}.in_window" in called

@@ -134,8 +134,9 @@ def _files(project_dir: Path) -> Iterator[Path]:
                 raise ProjectError(message)
             yield from _files_in(project_dir / folder)
     installed = project.get("packages-install-path") or PACKAGES
-    if not _holds_jinja(installed):
-        yield from _files_in(project_dir / installed)
+    if not _holds_jinja(installed) and (project_dir / installed).is_dir():
+        for package in sorted((project_dir / installed).iterdir()):
+            yield from _files_in(package)  # one by one: a local package is a link to its folder
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

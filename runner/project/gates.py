@@ -2,8 +2,8 @@
 
 A gate is asked inside the transaction that would publish a window, so it must be able to speak of
 the new rows alone, from what is there before them. The macros refuse the same when a model is
-built (macros/daybreak/strategies/gates.sql); here it is said before anything runs. A unit test
-holds the two equal.
+built (macros/daybreak/macros/strategies/gates.sql); here it is said before anything runs. A unit
+test holds the two equal.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from runner.core.errors import ProjectError
+from runner.project.declarations import LATE_ROWS
 from runner.project.manifest import Node
 
 
@@ -41,7 +42,7 @@ def refuse_impossible_gates(models: Iterable[Node], nodes: Mapping[str, Node]) -
                     f"new rows alone: make it a generic test of {read.name}, or take the gate mark "
                     "off"
                 )
-        elif test.check == "late_rows":
+        elif test.check == LATE_ROWS:
             raise ProjectError(
                 f"the gate {test.name} looks for rows that came after windows were published, so "
                 "it cannot hold one back: take the gate mark off"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.graph import walk
+from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import CompiledNode
 
 # Settings that never change a row of a window; hooks count as what they compile to.
@@ -28,7 +29,6 @@ _COSMETIC_CONFIG = frozenset(
 _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 _SAME_ROWS = ("view", "ephemeral", "table")  # of the same query
 PACKAGES = "dbt_packages"  # where dbt installs them, unless the project says otherwise
-_OWN_MACROS = "macros/daybreak/"
 _SHORT = 16
 
 
@@ -106,18 +106,16 @@ def _as_written(written: Any, rendered: Any) -> Any:
 
 
 def _macro_sources(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> list[str]:
+    # Through ours, as they call what a project overrides of them; an upgrade of ours is no change.
+    walked = (raw["package_name"], PACKAGE)
+
     def own(unique_ids: Iterable[str]) -> list[str]:
-        package = raw["package_name"]
-        return [i for i in unique_ids if i in macros and macros[i]["package_name"] == package]
+        return [i for i in unique_ids if i in macros and macros[i]["package_name"] in walked]
 
     reached = own(raw["depends_on"].get("macros", ()))
     closure = walk(reached, lambda macro: own(macros[macro]["depends_on"]["macros"]))
     found = (macros[unique_id] for unique_id in sorted(closure))
-    return [
-        macro["macro_sql"].strip()
-        for macro in found
-        if not macro["original_file_path"].startswith(_OWN_MACROS)
-    ]
+    return [m["macro_sql"].strip() for m in found if m["package_name"] != PACKAGE]
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -22,7 +22,14 @@ from runner.core.graph import depths, grouped, walk
 from runner.core.windows import Grain
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
-from runner.project.declarations import Declared, location_of, says_when_loaded, tested_keys
+from runner.project.declarations import (
+    LATE_ROWS,
+    Declared,
+    check_name,
+    location_of,
+    says_when_loaded,
+    tested_keys,
+)
 from runner.project.files import (
     environment_of,
     model_text,
@@ -59,7 +66,7 @@ class Node:
     is_gate: bool = False  # of a test: judged inside the transaction of a windowed model
     is_marked_as_gate: bool = False  # of a test: says it is one, whatever it judges
     is_singular: bool = False  # of a test: a query of its own
-    check: str | None = None  # of a generic test: which
+    check: str | None = None  # of a generic test: which, with its package
     reads_windows: bool = False  # whether a windowed model is among its ancestors
     relation: str | None = None  # of what holds rows: schema.identifier, in its database
     location: str | None = None  # of a source or seed: its files; None: not to be seen
@@ -307,7 +314,7 @@ def _nodes(
                 is_gate=_is_marked_as_gate(raw),
                 is_marked_as_gate=_is_marked_as_gate(raw),
                 is_singular=kind == "test" and not raw.get("test_metadata"),
-                check=_check_name(raw),
+                check=check_name(raw),
                 relation=_relation(raw),
                 location=location_of(raw),
                 says_when_loaded=kind == "source" and says_when_loaded(raw),
@@ -357,13 +364,7 @@ def _is_marked_as_gate(raw: Mapping[str, Any]) -> bool:
     is_error = str(config.get("severity", "error")).lower() == "error"
     is_marked = raw["resource_type"] == "test" and bool((config.get("meta") or {}).get("gate"))
     # late_rows sets its own severity, and is refused as a gate whatever that is.
-    return is_marked and (is_error or _check_name(raw) == "late_rows")
-
-
-def _check_name(raw: Mapping[str, Any]) -> str | None:
-    """Return the name of a generic test; None of a singular one, and of what is no test."""
-    name: str | None = (raw.get("test_metadata") or {}).get("name")
-    return name
+    return is_marked and (is_error or check_name(raw) == LATE_ROWS)
 
 
 def completed(nodes: Mapping[str, Node]) -> dict[str, Node]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import REPOSITORY, RUNNER, Finished, Shop
+from tests.conftest import REPOSITORY, RUNNER, Finished, Shop, install_package
 
 PROJECT = Path(__file__).parent / "project"
 MODELS = ("sales", "receipts", "daily_sales")
@@ -112,7 +112,7 @@ def _parent(pid: int) -> int:
 def make_template(folder: Path) -> None:
     """Write the project into a folder, and let dbt parse it once for all copies."""
     shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
-    shutil.copytree(REPOSITORY / "macros", folder / "macros")
+    install_package(folder)
     shutil.copy(REPOSITORY / "profiles.yml", folder)
     (folder / "data").mkdir()
     assert Shop(folder).dbt("parse", "-q").code == 0

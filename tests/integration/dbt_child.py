@@ -14,6 +14,8 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
+from runner.dbt.server import with_hooks
+
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
 
@@ -33,6 +35,8 @@ def main(channel: socket.socket) -> None:
     answers = channel.makefile("w")
     manifest = dbtRunner().invoke([*QUIET, "parse"])
     print(json.dumps(_answer(manifest, [])), file=answers, flush=True)
+    nodes = with_hooks(manifest.result).nodes.values() if manifest.result else ()
+    hooks = [node for node in nodes if node.resource_type == "operation"]
     for line in channel.makefile():
         request = json.loads(line)
         os.environ.update(request["environment"])
@@ -42,6 +46,11 @@ def main(channel: socket.socket) -> None:
             if event.info.name in TOLD:
                 told.append(event.info.msg)
 
+        # As it would have been parsed: only a run has our hooks.
+        for hook in hooks:
+            manifest.result.nodes.pop(hook.unique_id, None)
+            if any("run_id" in argument for argument in request["arguments"]):
+                manifest.result.nodes[hook.unique_id] = hook
         dbt = dbtRunner(manifest=manifest.result, callbacks=[listen])
         finished = dbt.invoke([*QUIET, *request["arguments"]])
         # Kept open for an invocation only, which is faster; then the tests look into the file.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,26 +19,22 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from tests import warm_dbt
-from tests.conftest import REPOSITORY
+from tests.conftest import install_package
 from tests.integration import dbt_child
 
 NEW_YORK = ZoneInfo("America/New_York")
 
 PROJECT = """
-name: daybreak
+name: trial
 version: "1.0.0"
 config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
 vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: "2026-03-11"}
-on-run-start: "{{ prepare_publications() }}"
-# First what the markers say before anything else of the invocation has judged them.
-on-run-end:
-  - insert into raw.log select model || ' ' || coalesce(verdict, 'none')
-    from daybreak_publications where starts_with(model, 'tells_')
-  - "{{ judge_publications(results) }}"
+macro-paths: [macros, dbt_packages/daybreak/overrides]
+dispatch: [{macro_namespace: dbt, search_order: [trial, daybreak, dbt]}]
 models:
-  daybreak: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
+  trial: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
 """
 
 PROFILES = """
@@ -56,7 +51,7 @@ daybreak:
       disable_transactions: "{{ env_var('DAYBREAK_NO_TRANSACTIONS', 'False') | as_bool }}"
 """
 
-_EVENTS = "select * from {{ source('raw', 'events') }} where {{ in_window('day') }}"
+_EVENTS = "select * from {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
 _ALL_EVENTS = "select * from {{ source('raw', 'events') }}"
 _MERGE = (
     "{{ config(event_time='day', incremental_strategy='merge', unique_key='id',"
@@ -78,16 +73,16 @@ MODELS = {
     "odd_names": (
         "{{ config(event_time='Sold on') }}"
         ' select id as "order", day as "Sold on", amount as "select" from'
-        " {{ source('raw', 'events') }} where {{ in_window('day') }}"
+        " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
     ),
     "odd_names_merged": (
         "{{ config(event_time='Sold on', incremental_strategy='merge', unique_key='order',"
         " version_column='group') }}"
         ' select id as "order", day as "Sold on", version as "group" from'
-        " {{ source('raw', 'events') }} where {{ in_window('day') }}"
+        " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
     ),
     "keyed": "{{ config(event_time='day', unique_key='id') }} select id, day from"
-    " {{ source('raw', 'events') }} where {{ in_window('day') }}",
+    " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}",
     "documented": (
         "{{ config(event_time='day', persist_docs={'relation': true, 'columns': true}) }} "
         + _EVENTS
@@ -100,11 +95,12 @@ MODELS = {
     "elsewhere": "{{ config(event_time='day', database='other') }} " + _EVENTS,
     "hourly": (
         "{{ config(event_time='seen_at', batch_size='hour', meta={'event_time_as': 'utc'}) }}"
-        " select * from {{ source('raw', 'moments') }} where {{ in_window('seen_at', as='utc') }}"
+        " select * from {{ source('raw', 'moments') }}"
+        " where {{ daybreak.in_window('seen_at', as='utc') }}"
     ),
     "weekly": (
         "{{ config(event_time='day', batch_size='week') }} "
-        "select * from {{ source('raw', 'events') }} where {{ in_window('day') }}"
+        "select * from {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
     ),
     "gated": "{{ config(event_time='day') }} -- depends_on: {{ ref('kinds') }}\n" + _EVENTS,
     "checked": (
@@ -113,7 +109,7 @@ MODELS = {
     ),
     "from_checked": (
         "{{ config(event_time='day') }} select * from {{ ref('seen') }}"
-        " where amount > 0 and {{ in_window('day') }}"
+        " where amount > 0 and {{ daybreak.in_window('day') }}"
     ),
     "judged": "{{ config(event_time='day') }} " + _EVENTS,
     "unjudged": "{{ config(event_time='day') }} " + _EVENTS,
@@ -128,13 +124,19 @@ MODELS = {
     "tells_without_tests": "{{ config(event_time='day') }} " + _EVENTS,
     "tells_with_gates": "{{ config(event_time='day') }} " + _EVENTS,
     "tells_with_tests": "{{ config(event_time='day') }} " + _EVENTS,
+    # What the markers say before anything else of the invocation has judged them.
+    "told_at_once": (
+        "{{ config(materialized='table') }}"
+        " -- depends_on: {{ ref('tells_without_tests') }} {{ ref('tells_with_gates') }}"
+        " {{ ref('tells_with_tests') }}\n"
+        "select model, verdict from {{ daybreak.publications_relation() }}"
+    ),
     "gate_reads_stranger": "{{ config(event_time='day') }} " + _EVENTS,
     "gate_reads_source": "{{ config(event_time='day') }} " + _EVENTS,
     "gate_is_singular": "{{ config(event_time='day') }} " + _EVENTS,
     "merged_through_gates": _MERGE + " " + _EVENTS,
     "gate_gives_null": "{{ config(event_time='day') }} " + _EVENTS,
     # Refused
-    "appended": "{{ config(event_time='day', incremental_strategy='append') }} " + _EVENTS,
     "no_event_time": _EVENTS,
     "yearly": "{{ config(event_time='day', batch_size='year') }} " + _EVENTS,
     "no_unique_key": "{{ config(event_time='day', incremental_strategy='merge') }} " + _EVENTS,
@@ -169,6 +171,8 @@ MODELS = {
     "plain_incremental": (
         "{{ config(incremental_strategy='delete+insert', unique_key='id') }} " + _ALL_EVENTS
     ),
+    # Not windowed, whatever dbt may use its event_time for.
+    "appended": "{{ config(event_time='day', incremental_strategy='append') }} " + _EVENTS,
     "exported": (
         "{{ config(materialized='external', location=env_var('DAYBREAK_FOLDER', '.')"
         " ~ '/exported.parquet') }} " + _ALL_EVENTS
@@ -233,7 +237,7 @@ models:
 
   - name: gate_reads_stranger
     data_tests:
-      - reconciles_with: &against_totals
+      - daybreak.reconciles_with: &against_totals
           name: stranger_gate
           arguments:
             to: ref('totals')
@@ -242,7 +246,7 @@ models:
           config: *gate
   - name: gate_reads_source
     data_tests:
-      - reconciles_with:
+      - daybreak.reconciles_with:
           name: source_gate
           arguments:
             to: source('raw', 'totals')
@@ -254,7 +258,7 @@ models:
       - name: amount
         data_tests: [not_null: {name: merged_amount_is_known, config: *gate}]
     data_tests:
-      - event_time_matches:
+      - daybreak.event_time_matches:
           name: merged_event_times
           arguments: {expression: "cast('2026-03-01' as date) + version - 1"}
           config: *gate
@@ -277,16 +281,16 @@ models:
     columns:
       - name: seen_at
         data_tests:
-          - fresh_within: {name: checked_is_fresh, arguments: {count: 6}}
+          - daybreak.fresh_within: {name: checked_is_fresh, arguments: {count: 6}}
     data_tests:
-      - rows_in_every_window:
+      - daybreak.rows_in_every_window:
           name: checked_has_rows
           arguments:
             closures: ref('closures')
             control_totals: ref('totals')
             control_date: day
             control_count: row_count
-      - reconciles_with:
+      - daybreak.reconciles_with:
           name: checked_reconciles
           arguments:
             to: ref('totals')
@@ -296,26 +300,26 @@ models:
               amount: {actual: sum(amount), expected: sum(amount)}
             tolerance: 1
             relative_tolerance: 0.1
-      - event_time_matches:
+      - daybreak.event_time_matches:
           name: checked_event_times
           arguments: {expression: cast(seen_at as date)}
   - name: from_checked
     data_tests:
-      - rows_in_every_window: {name: from_checked_has_rows}
+      - daybreak.rows_in_every_window: {name: from_checked_has_rows}
 
   - name: judged
     data_tests:
-      - rows_in_every_window: {name: judged_has_rows}
+      - daybreak.rows_in_every_window: {name: judged_has_rows}
   - name: halved
     columns:
       - name: id
         data_tests: [not_null]
   - name: twin_of_all
     data_tests:
-      - rows_in_every_window: {name: twin_has_rows}
+      - daybreak.rows_in_every_window: {name: twin_has_rows}
   - name: twin_of_positive
     data_tests:
-      - rows_in_every_window: {name: twin_has_rows}
+      - daybreak.rows_in_every_window: {name: twin_has_rows}
   - name: tolerant
     data_tests:
       - no_negative_amounts:
@@ -333,7 +337,7 @@ models:
       - name: id
         data_tests: [not_null: {name: left_is_known}]
     data_tests:
-      - rows_in_every_window: {name: left_has_rows}
+      - daybreak.rows_in_every_window: {name: left_has_rows}
   - name: right_side
     columns:
       - name: id
@@ -349,7 +353,7 @@ models:
 
   - name: seen
     data_tests:
-      - rows_in_every_window: {name: seen_has_rows}
+      - daybreak.rows_in_every_window: {name: seen_has_rows}
 """
 
 MACROS = """
@@ -365,7 +369,7 @@ MACROS = """
         windows.window_end,
         'nothing below 0' as expected,
         amount as actual
-    from ({{ window_spine('day') }}) as windows
+    from ({{ daybreak.window_spine('day') }}) as windows
     inner join {{ model }} on windows.window_key = day
     where amount < 0
 {% endtest %}
@@ -377,7 +381,7 @@ MACROS = """
         window_end,
         'nothing below 0' as expected,
         amount as actual
-    from {{ publications_relation() }} as markers
+    from {{ daybreak.publications_relation() }} as markers
     inner join {{ ref('looks_far') }} as tested
         on cast(markers.window_start as date) = tested.day
     where markers.model = 'looks_far' and amount < 0
@@ -387,7 +391,7 @@ MACROS = """
 {% macro render_calls(calls) %}
     {%- set rendered = [] -%}
     {%- for call in calls -%}
-        {%- do rendered.append(context[call.macro](**call.arguments) | string) -%}
+        {%- do rendered.append(context.daybreak[call.macro](**call.arguments) | string) -%}
     {%- endfor -%}
     {%- do log('RENDERED ' ~ tojson(rendered)) -%}
 {% endmacro %}
@@ -396,7 +400,7 @@ MACROS = """
 SINGULAR = {
     # dbt narrows no singular test to the window.
     "halved_amounts": (
-        "select * from {{ ref('halved') }} where amount > 100 and {{ in_window('day') }}"
+        "select * from {{ ref('halved') }} where amount > 100 and {{ daybreak.in_window('day') }}"
     ),
     "singular_gate": (
         "{{ config(meta={'gate': true}) }} select * from {{ ref('gate_is_singular') }}"
@@ -420,8 +424,8 @@ create table raw.log (entry varchar);
 
 
 def write(folder: Path) -> None:
-    """Write the project, with the repository's macros as they are."""
-    shutil.copytree(REPOSITORY / "macros", folder / "macros")
+    """Write the project, with our package as it is."""
+    install_package(folder)
     files = {
         "dbt_project.yml": PROJECT,
         "profiles.yml": PROFILES,
@@ -574,7 +578,9 @@ class Trial:
         return self.sql(f"select {columns} from {relation} order by all")
 
     def markers(self, model: str, columns: str = "verdict") -> list[tuple[Any, ...]]:
-        """The markers of a model, the first window first."""
+        """The markers of a model, the first window first; none if nothing was ever published."""
+        if not self.has("daybreak_publications"):
+            return []
         return self.sql(
             f"select {columns} from daybreak_publications where model = '{model}' "
             "order by window_start"

@@ -446,7 +446,11 @@ def test_a_source_is_recorded_at_first_sight_and_its_changes_are_told(trial: Tri
     assert plain.error("shapes_match") == "Got 3 results, configured to fail if != 0"
 
     told = trial.project.invoke(
-        trial.folder, "run-operation", "accept_schema", "--args", '{"source_name": "raw.shapes"}'
+        trial.folder,
+        "run-operation",
+        "daybreak.accept_schema",
+        "--args",
+        '{"source_name": "raw.shapes"}',
     )
     assert told.success, told.told
     schema = told.told_json("DAYBREAK_REPORT ")["schema"]
@@ -471,9 +475,9 @@ def test_as_a_gate_it_withholds_what_a_changed_source_gives(trial: Trial):
 
 
 def test_a_source_alone_is_recorded_too(trial: Trial):
-    build = ("build", "--select", "source:raw.shapes")
-    assert trial.project.invoke(trial.folder, *build).success
+    assert trial.run("source:raw.shapes", "2026-03-01", "2026-03-01").success
     assert len(recorded(trial)) == 4
+    build = ("build", "--select", "source:raw.shapes")
     trial.sql("alter table raw.shapes rename column price to cost")
     assert not trial.project.invoke(trial.folder, *build).success
     # --empty says nothing of the source, and records nothing.

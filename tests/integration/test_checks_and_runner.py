@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 import duckdb
 import pytest
 
-from tests.conftest import REPOSITORY, Shop
+from tests.conftest import REPOSITORY, Shop, install_package
 
 PROJECT = {
     "dbt_project.yml": """
-name: daybreak
+name: shop
 version: "1.0.0"
 config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
 vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: "2026-03-11"}
-on-run-start: "{{ prepare_publications() }}"
-on-run-end: "{{ judge_publications(results) }}"
+macro-paths: [macros, dbt_packages/daybreak/overrides]
+dispatch: [{macro_namespace: dbt, search_order: [shop, daybreak, dbt]}]
 models:
-  daybreak: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
+  shop: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
 """,
     "pipelines.yml": """
 pipelines:
@@ -37,23 +37,23 @@ sources: [{name: raw, tables: [{name: events}]}]
 models:
   - name: lines
     data_tests:
-      - columns_match:
+      - daybreak.columns_match:
           name: lines_match
           arguments: {of: "source('raw', 'events')"}
           config: {meta: {gate: true}}
-      - late_rows:
+      - daybreak.late_rows:
           name: lines_late
           arguments: {of: "source('raw', 'events')", event_time: day, loaded_at: loaded_at}
   - name: totals
     data_tests:
-      - volume_within:
+      - daybreak.volume_within:
           name: totals_volume
           arguments: {min_history: 1, recent: 1}
 """,
     "models/lines.sql": "{{ config(event_time='day') }} select id, day from"
-    " {{ source('raw', 'events') }} where {{ in_window('day') }}",
+    " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}",
     "models/totals.sql": "{{ config(event_time='day') }} select id, day from"
-    " {{ ref('lines') }} where {{ in_window('day') }}",
+    " {{ ref('lines') }} where {{ daybreak.in_window('day') }}",
 }
 
 
@@ -61,7 +61,7 @@ models:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Ten days of a source, of which eight are published; what happens to it is one story."""
     folder = tmp_path_factory.mktemp("shop")
-    shutil.copytree(REPOSITORY / "macros", folder / "macros")
+    install_package(folder)
     shutil.copy(REPOSITORY / "profiles.yml", folder)
     for name, text in PROJECT.items():
         (folder / name).parent.mkdir(exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from runner.dbt.protocol import Engine
 from runner.dbt.warm import WarmEngine
 from runner.project.files import fingerprint
 from runner.project.manifest import Project
-from tests.conftest import REPOSITORY, Shop
+from tests.conftest import Shop, install_package
 from tests.integration.test_engines import TWO_DAYS
 from tests.warm_dbt import forked_servers, run_cli
 
@@ -27,8 +26,8 @@ config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
 vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: 2026-03-03, rate: 2, key: id}
-on-run-start: "{{ prepare_publications() }}"
-on-run-end: "{{ judge_publications(results) }}"
+macro-paths: [macros, dbt_packages/daybreak/overrides]
+dispatch: [{macro_namespace: dbt, search_order: [shop, daybreak, dbt]}]
 models:
   shop:
     +materialized: incremental
@@ -52,7 +51,7 @@ sources:
       - {name: landed, meta: {external_location: "data/landed/*.parquet"}}
 """
 EVENTS = "{{ source('raw', 'events') }}"
-IN_WINDOW = "where {{ in_window('day') }}"
+IN_WINDOW = "where {{ daybreak.in_window('day') }}"
 _VIEW = "{{ config(materialized='view') }} "
 _TABLE = "{{ config(materialized='table') }} "
 _EPHEMERAL = "{{ config(materialized='ephemeral') }} "
@@ -91,7 +90,7 @@ FILES = {
     "models/by_seed.sql": "select * from {{ ref('planted') }} " + IN_WINDOW,
     "models/by_place.sql": "select * from {{ source('raw', 'files') }} " + IN_WINDOW,
     "models/by_landing.sql": (
-        "select * from {{ landed_in_window(source('raw', 'landed')) }} " + IN_WINDOW
+        "select * from {{ daybreak.landed_in_window(source('raw', 'landed')) }} " + IN_WINDOW
     ),
     "models/by_ephemeral.sql": "select * from {{ ref('passed_on') }} " + IN_WINDOW,
     "models/by_table.sql": (
@@ -174,7 +173,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shutil.copytree(REPOSITORY / "macros", tmp_path / "shop" / "macros")
+    install_package(tmp_path / "shop")
     write(tmp_path / "shop", FILES)
     return tmp_path / "shop"
 

@@ -83,17 +83,17 @@ def build(engine: Engine, invocation: Invocation) -> tuple[InvocationResult, dic
 
 def test_describe_resolves_selections_and_names_manifest_and_warehouse(engine: Engine, shop: Shop):
     described = engine.describe(["+daily_revenue", "no_such_model"])
-    assert "model.daybreak.daily_revenue" in described.manifest["nodes"]
+    assert "model.corner_shop.daily_revenue" in described.manifest["nodes"]
     assert described.target == Target("dev", shop.warehouse, "main", str(shop.warehouse))
     models = [n for n in described.selections["+daily_revenue"] if n.startswith("model.")]
     assert sorted(models) == [
-        "model.daybreak.daily_revenue",
-        "model.daybreak.int_transaction_lines",
-        "model.daybreak.stg_control_totals",
-        "model.daybreak.stg_products",
-        "model.daybreak.stg_transactions",
+        "model.corner_shop.daily_revenue",
+        "model.corner_shop.int_transaction_lines",
+        "model.corner_shop.stg_control_totals",
+        "model.corner_shop.stg_products",
+        "model.corner_shop.stg_transactions",
     ]
-    assert "seed.daybreak.store_closures" in described.selections["+daily_revenue"]
+    assert "seed.corner_shop.store_closures" in described.selections["+daily_revenue"]
     assert described.selections["no_such_model"] == ()
 
 
@@ -143,7 +143,7 @@ def test_build_reports_nodes_and_publications(
     assert result.error is None
     assert {node.status for node in result.nodes} <= {"success", "pass"}
     assert not any(gate in node.unique_id for gate in GATES for node in result.nodes)
-    assert heard["model.daybreak.stg_transactions"] == ["started", "success"]
+    assert heard["model.corner_shop.stg_transactions"] == ["started", "success"]
     days = [datetime(2017, 3, 11, 5, tzinfo=UTC), datetime(2017, 3, 12, 5, tzinfo=UTC)]
     assert [(p.model, p.window_start, p.verdict) for p in result.publications] == [
         ("stg_transactions", day, "correct") for day in days
@@ -167,7 +167,7 @@ def test_the_warehouse_tells_of_a_range_or_of_everything(
             "insert into daybreak_publications select 'stg_transactions', opens, "
             "opens + interval 1 hour, 'scheduled__' || opens, 3, 'fedcba9876543210', 1204, "
             "timestamp '2016-01-01 05:00:00.123456', 'correct', timestamp '2016-01-01 05:00:01', "
-            "'model.daybreak.stg_transactions', 'main.stg_transactions', 'duckdb 1.5 7', "
+            "'model.corner_shop.stg_transactions', 'main.stg_transactions', 'duckdb 1.5 7', "
             "timestamp '2015-12-31 05:00:00', '01234567' "
             "from range(timestamp '2015-01-01', timestamp '2015-01-01' + interval 10000 hour, "
             "interval 1 hour) as hours(opens)"
@@ -200,7 +200,7 @@ def test_a_lower_fence_publishes_nothing(engine: Engine, shop: Shop):
     before = shop.query("select * from daybreak_publications order by all")
     result, _ = build(engine, replace(TWO_DAYS, fence=6, run_id="zombie"))
     failed = [node for node in result.nodes if node.status == "error"]
-    assert [node.unique_id for node in failed] == ["model.daybreak.stg_transactions"]
+    assert [node.unique_id for node in failed] == ["model.corner_shop.stg_transactions"]
     assert "a newer run (fence 7) has published" in failed[0].message
     assert shop.query("select * from daybreak_publications order by all") == before
 

@@ -15,7 +15,7 @@ import pytest
 
 from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication
 from runner.dbt.warm import WarmEngine
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, install_package
 from tests.unit.fake_dbt import (
     BEGINNING_OF_TIME,
     FakeDbt,
@@ -61,7 +61,7 @@ from generate_series(
     timestamp '2017-03-01', timestamp '2017-03-09', interval 1 day
 ) as series (moment)
 cross join range(10) as numbers (number)
-where {{ in_window('cast(moment as date)') }} and {{ is_fine() }}
+where {{ daybreak.in_window('cast(moment as date)') }} and {{ is_fine() }}
 """
 _MERGED = (
     "event_time='day', incremental_strategy='merge', unique_key='id', version_column='version'"
@@ -80,8 +80,8 @@ config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
 vars: {timezone: UTC, start_date: "2017-03-01", end_date: "2017-03-10"}
-on-run-start: "{{ prepare_publications() }}"
-on-run-end: "{{ judge_publications(results) }}"
+macro-paths: [macros, dbt_packages/daybreak/overrides]
+dispatch: [{macro_namespace: dbt, search_order: [shop, daybreak, dbt]}]
 models:
   shop: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
 """,
@@ -90,7 +90,7 @@ models:
 {% macro is_fine() %}
     (select case when count(*) = 0 then true
         else error('Conversion Error: {{ this.name }} cannot be made') end
-    from raw.bad where bad.what = '{{ this.name }}' and {{ in_window('bad.day') }})
+    from raw.bad where bad.what = '{{ this.name }}' and {{ daybreak.in_window('bad.day') }})
 {% endmacro %}
 {% test bad_days(model, of) %}
     select distinct cast(tested.day as timestamp) as window_start,
@@ -102,7 +102,7 @@ models:
 {% test bad_days_of_all(model, of) %}
     select distinct tested.window_start, tested.window_end,
         '100 rows' as expected, '7 rows' as actual
-    from {{ publications_relation() }} as tested
+    from {{ daybreak.publications_relation() }} as tested
     inner join raw.bad on tested.window_start = cast(bad.day as timestamp)
     where tested.model = 'lines' and bad.what = '{{ of }}'
 {% endtest %}
@@ -119,7 +119,7 @@ models:
     .replace("number as id", _ORDERS),
     "models/clean.sql": "{{ config(materialized='view') }} select * from {{ ref('lines') }}",
     "models/revenue.sql": "{{ config(event_time='day') }} select * from {{ ref('clean') }}"
-    " where {{ in_window('day') }} and {{ is_fine() }}",
+    " where {{ daybreak.in_window('day') }} and {{ is_fine() }}",
     "models/totals.sql": "{{ config(materialized='table') }} select count(*) as row_count"
     " from {{ ref('revenue') }}",
     "models/schema.yml": """
@@ -146,7 +146,7 @@ select 7 as id from {{ ref('visits') }} as visits
 inner join {{ ref('revenue') }} as revenue on visits.day = revenue.day and visits.id = revenue.id
 inner join raw.bad on visits.day = bad.day
 where bad.what = 'visits_fit_revenue' and visits.id = 7
-    and {{ in_window('visits.day') }}
+    and {{ daybreak.in_window('visits.day') }}
 """,
 }
 
@@ -273,7 +273,7 @@ def invocation(step: Step, number: int) -> Invocation:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fake")
-    shutil.copytree(REPOSITORY / "macros", folder / "macros")
+    install_package(folder)
     shutil.copy(REPOSITORY / "profiles.yml", folder)
     for name, text in FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)

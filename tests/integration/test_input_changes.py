@@ -10,20 +10,20 @@ from typing import Any
 import libfaketime
 import pytest
 
-from tests.conftest import REPOSITORY, Shop
+from tests.conftest import REPOSITORY, Shop, install_package
 
 PROJECT = {
     "dbt_project.yml": """
-name: daybreak
+name: shop
 version: "1.0.0"
 config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
 vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: "2026-03-04"}
-on-run-start: "{{ prepare_publications() }}"
-on-run-end: "{{ judge_publications(results) }}"
+macro-paths: [macros, dbt_packages/daybreak/overrides]
+dispatch: [{macro_namespace: dbt, search_order: [shop, daybreak, dbt]}]
 models:
-  daybreak: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
+  shop: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
 """,
     "pipelines.yml": """
 pipelines:
@@ -39,12 +39,12 @@ sources:
     tables: [{name: events, meta: {external_location: "landing/*.csv"}}]
 models:
   - name: lines
-    data_tests: [{rows_in_every_window: {name: lines_there, config: {meta: {gate: true}}}}]
+    data_tests: [{daybreak.rows_in_every_window: {name: lines_there, config: {meta: {gate: true}}}}]
 """,
     "models/lines.sql": "{{ config(event_time='day') }} select id, day from"
-    " {{ source('raw', 'events') }} where {{ in_window('day') }}",
+    " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}",
     "models/totals.sql": "{{ config(event_time='day') }} select day, count(*) as line_count from"
-    " {{ ref('lines') }} where {{ in_window('day') }} group by day",
+    " {{ ref('lines') }} where {{ daybreak.in_window('day') }} group by day",
 }
 NOON = "2026-03-05T12:00:00"
 
@@ -83,7 +83,7 @@ def counts(shop: Shop) -> list[int]:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Four days; the file of the last has not landed. What happens to it is one story."""
     folder = tmp_path_factory.mktemp("shop")
-    shutil.copytree(REPOSITORY / "macros", folder / "macros")
+    install_package(folder)
     shutil.copy(REPOSITORY / "profiles.yml", folder)
     for name, text in PROJECT.items():
         (folder / name).parent.mkdir(exist_ok=True)

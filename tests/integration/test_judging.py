@@ -8,7 +8,7 @@ import shutil
 import duckdb
 import pytest
 
-from tests.conftest import REPOSITORY, Finished, Shop
+from tests.conftest import REPOSITORY, Finished, Shop, install_package
 
 CHECKS = """
 version: 2
@@ -16,7 +16,7 @@ sources: [{name: raw, tables: [{name: events}]}]
 models:
   - name: lines
     data_tests:
-      - rows_in_every_window:
+      - daybreak.rows_in_every_window:
           name: lines_in_every_window
           arguments: {closures: ref('closures')}
           config: {meta: {gate: true}}
@@ -33,17 +33,17 @@ ADDED = """
 """
 PROJECT = {
     "dbt_project.yml": """
-name: daybreak
+name: shop
 version: "1.0.0"
 config-version: 2
 profile: daybreak
 flags: {send_anonymous_usage_stats: false}
 vars: {timezone: America/New_York, start_date: "2026-03-01", end_date: "2026-03-09"}
-on-run-start: "{{ prepare_publications() }}"
-on-run-end: "{{ judge_publications(results) }}"
+macro-paths: [macros, dbt_packages/daybreak/overrides]
+dispatch: [{macro_namespace: dbt, search_order: [shop, daybreak, dbt]}]
 models:
-  daybreak: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
-seeds: {daybreak: {+column_types: {closed_on: date}}}
+  shop: {+materialized: incremental, +incremental_strategy: overwrite_window, +batch_size: day}
+seeds: {shop: {+column_types: {closed_on: date}}}
 """,
     "pipelines.yml": """
 pipelines:
@@ -51,14 +51,14 @@ pipelines:
 """,
     "models/schema.yml": CHECKS,
     "models/lines.sql": "{{ config(event_time='day') }} -- depends_on: {{ ref('closures') }}\n"
-    "select id, day from {{ source('raw', 'events') }} where {{ in_window('day') }}",
+    "select id, day from {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}",
     "models/totals.sql": "{{ config(event_time='day') }} select id, day from"
-    " {{ ref('lines') }} where {{ in_window('day') }}",
+    " {{ ref('lines') }} where {{ daybreak.in_window('day') }}",
     "seeds/closures.csv": "closed_on\n2026-03-04\n",
     "macros/few_large.sql": """
 {% test few_large(model) %}
     select windows.window_start, windows.window_end, 'ids up to 100' as expected, id as actual
-    from ({{ window_spine('day') }}) as windows
+    from ({{ daybreak.window_spine('day') }}) as windows
     inner join {{ model }} on windows.window_key = day
     where id > 100
 {% endtest %}
@@ -71,7 +71,7 @@ DATES = ("--start-date", "2026-03-01", "--end-date", "2026-03-08")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Eight days of two rows, the fourth closed, the sixth with three large ids more."""
     folder = tmp_path_factory.mktemp("judging")
-    shutil.copytree(REPOSITORY / "macros", folder / "macros")
+    install_package(folder)
     shutil.copy(REPOSITORY / "profiles.yml", folder)
     for name, text in PROJECT.items():
         (folder / name).parent.mkdir(exist_ok=True)

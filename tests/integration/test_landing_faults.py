@@ -180,7 +180,7 @@ def test_the_first_cause_of_a_deleted_file_is_that_it_has_not_landed(morning: Mo
     found = morning.shop.runner("why", "daily_revenue", "--window", day, "--format", "json")
     assert found.code == 0, found.err
     told = json.loads(found.out)
-    assert told["first_causes"] == ["source.daybreak.landing.transactions"]
+    assert told["first_causes"] == ["source.corner_shop.landing.transactions"]
     dates = f"--start-date {day} --end-date {day}"
     assert told["next"] == [f"runner retry orders_pipeline {dates}"]
     nodes = {node["name"]: node for node in told["nodes"]}

@@ -22,8 +22,8 @@ MODELS = sorted(path.relative_to(GALLERY) for path in GALLERY.glob("*/*.sql"))
 FLUFF = """
 [sqlfluff]
 dialect = duckdb
-[sqlfluff:templater:jinja:macros]
-in_window = {% macro in_window(column, as='date') %}({{ column }} is not null){% endmacro %}
+[sqlfluff:templater:jinja]
+library_path = libraries
 [sqlfluff:templater:dbt]
 project_dir = .
 profiles_dir = .
@@ -40,6 +40,10 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     shutil.copytree(REPOSITORY / "macros", folder / "macros")
     shutil.copytree(GALLERY, folder / "tests" / "gallery")
     (folder / "tests" / "gallery" / ".sqlfluff").write_text(FLUFF)
+    # What stands for our package to sqlfluff's Jinja, which knows no dbt.
+    (folder / "tests" / "gallery" / "libraries").mkdir()
+    library = "def in_window(column, **_):\n    return f'({column} is not null)'\n"
+    (folder / "tests" / "gallery" / "libraries" / "daybreak.py").write_text(library)
     return Shop(folder / "tests" / "gallery", {"DAYBREAK_WAREHOUSE": ":memory:"})
 
 
@@ -171,7 +175,8 @@ def test_sqlfluffs_noqa_and_ours_do_not_fight(gallery: Shop):
     path.parent.mkdir()
     path.write_text(
         "{{ config(materialized='incremental', incremental_strategy='overwrite_window') }}\n"
-        f"select\n{silent}{hidden}    sold_on\nfrom x\nwhere {{{{ in_window('sold_on') }}}}\n"
+        f"select\n{silent}{hidden}    sold_on\nfrom x\n"
+        "where {{ daybreak.in_window('sold_on') }}\n"
     )
     finished = fluffed(
         gallery, str(path), "--templater", "jinja", "--rules", "daybreak", "--format", "json"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from runner.dbt.package import package_folder
 from runner.dbt.protocol import Evidence
 from runner.dbt.reports import invocation_result
-from tests.conftest import REPOSITORY
 from tests.integration.macros_project import Trial
 
 MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
@@ -183,9 +183,9 @@ def told_line(invocation: Any) -> str:
 
 def differing(trial: Trial, model: str) -> list[Any]:
     """Where the rows of a model are not what its markers say."""
-    arguments = f'{{"models": ["model.daybreak.{model}"], "contents": true}}'
+    arguments = f'{{"models": ["model.trial.{model}"], "contents": true}}'
     asked = trial.project.invoke(
-        trial.folder, "run-operation", "verify_publications", "--args", arguments
+        trial.folder, "run-operation", "daybreak.verify_publications", "--args", arguments
     )
     found: list[Any] = asked.told_json("DAYBREAK_REPORT ")["differences"]
     return found
@@ -264,7 +264,6 @@ def test_new_rows_have_each_key_once(
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("appended", "use incremental_strategy='overwrite_window'"),
         ("no_event_time", "config(event_time='business_date')"),
         ("yearly", "'hour', 'day', 'week' or 'month'"),
         ("no_unique_key", "config(unique_key='order_id')"),
@@ -385,9 +384,7 @@ def test_an_older_version_never_wins_and_an_equal_one_replaces(trial: Trial):
 # --empty
 
 
-@pytest.mark.parametrize(
-    "model", ["daily", "merged", "plain_table", "plain_incremental", "kinds", "hooked"]
-)
+@pytest.mark.parametrize("model", ["daily", "merged", "hooked"])
 def test_empty_keeps_what_is_published(trial: Trial, model: str):
     trial.events("1, 'a', 1, 1, '2026-03-01'")
     trial.sql("insert into raw.kinds values ('a')")
@@ -399,15 +396,23 @@ def test_empty_keeps_what_is_published(trial: Trial, model: str):
     assert (trial.rows(model), trial.markers(model, "*"), trial.rows("raw.log")) == before
 
 
-@pytest.mark.parametrize("resource", ["events_snapshot", "planted", "exported"])
-def test_empty_keeps_snapshots_seeds_and_files(trial: Trial, resource: str):
+def test_an_event_time_alone_makes_no_windowed_model(trial: Trial):
     trial.events("1, 'a', 1, 1, '2026-03-01'")
-    build = ("build", "--select", resource)
-    assert trial.project.invoke(trial.folder, *build).success
-    before = trial.rows(resource)
-    assert before
-    assert trial.project.invoke(trial.folder, *build, "--empty").success
-    assert trial.rows(resource) == before
+    assert trial.build("appended").success
+    assert trial.build("appended").success
+    assert len(trial.rows("appended")) == 2
+    assert not trial.has("daybreak_publications")
+
+
+@pytest.mark.parametrize("model", ["plain_table", "plain_incremental", "kinds", "exported"])
+def test_empty_is_dbts_own_where_there_are_no_windows(trial: Trial, model: str):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    trial.sql("insert into raw.kinds values ('a')")
+    assert trial.build(model).success
+    assert len(trial.rows(model)) == 1
+    assert trial.build(model, "--empty").success
+    # dbt adds its no rows to what an incremental model holds, and puts them into another's place.
+    assert len(trial.rows(model)) == (1 if model == "plain_incremental" else 0)
 
 
 def test_empty_still_runs_the_query(trial: Trial):
@@ -595,7 +600,7 @@ def test_a_gate_reads_parents_and_sources_and_nothing_else(trial: Trial):
     trial.events(GOOD)
     trial.sql("insert into raw.totals values ('2026-03-01', 1, 1)")
     refused = trial.build("gate_reads_stranger").daybreak_error("gate_reads_stranger")
-    assert "the gate stranger_gate reads model.daybreak.totals" in refused
+    assert "the gate stranger_gate reads model.trial.totals" in refused
     assert "add '-- depends_on: {{ ref(…) }}' to the model" in refused
     assert not trial.has("gate_reads_stranger")
     assert trial.build("gate_reads_source").success
@@ -823,7 +828,7 @@ _ARGUMENT = re.compile(r"(\w+)\s*(?:=[^,]*)?(?:,|$)")
 
 
 def test_every_public_macro_and_each_of_its_arguments_is_documented():
-    folder = REPOSITORY / "macros" / "daybreak"
+    folder = package_folder() / "macros"
     public = {
         ("test_" if tag == "test" else "") + name: _ARGUMENT.findall(arguments.strip())
         for path in folder.rglob("*.sql")

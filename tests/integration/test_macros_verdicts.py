@@ -327,11 +327,11 @@ def test_a_plain_build_that_says_of_which_code_it_is_is_judged(trial: Trial):
 
 def test_without_later_tests_the_verdict_is_committed_with_the_rows(trial: Trial):
     models = "tells_without_tests tells_with_gates tells_with_tests"
-    run = trial.run(models, MARCH_1, MARCH_1)
-    assert trial.rows("raw.log") == [
-        ("tells_with_gates correct",),
-        ("tells_with_tests none",),
-        ("tells_without_tests unchecked",),
+    run = trial.run(f"{models} told_at_once", MARCH_1, MARCH_1)
+    assert trial.rows("told_at_once") == [
+        ("tells_with_gates", "correct"),
+        ("tells_with_tests", None),
+        ("tells_without_tests", "unchecked"),
     ]
     assert sorted(told(run)) == [
         one("tells_with_gates", 1, "correct", rows=0),
@@ -372,19 +372,19 @@ def test_the_warehouse_tells_what_it_is_asked_for(trial: Trial):
     ]
 
     window = window_vars(MARCH_2, MARCH_3)
-    in_window = asked(trial, "report_publications", "--vars", str(window))
+    in_window = asked(trial, "daybreak.report_publications", "--vars", str(window))
     expected = [first_two[1], first_two[3], row("judged", 3, None, 2, "trial", None)]
     plain = [row("unjudged", day, None, 0, None, None) for day in (2, 3)]
     assert sorted(in_window, key=str) == sorted([*expected, *plain], key=str)
     # No vars: every marker that there is, also outside the project's range.
     trial.sql("update daybreak_publications set window_start = '2020-01-01' where fence = 2")
-    everything = asked(trial, "report_publications")
+    everything = asked(trial, "daybreak.report_publications")
     assert len(everything) == 4 + 1 + 10
     assert "2020-01-01 00:00:00" in [start for _, start, *_ in everything]
 
 
 def test_a_warehouse_without_markers_tells_of_none(project: Project, trial: Trial, tmp_path: Path):
-    assert asked(trial, "report_publications") == []
+    assert asked(trial, "daybreak.report_publications") == []
     fresh = tmp_path / "fresh"
     fresh.mkdir()
-    assert told(project.invoke(fresh, "run-operation", "report_publications")) == []
+    assert told(project.invoke(fresh, "run-operation", "daybreak.report_publications")) == []

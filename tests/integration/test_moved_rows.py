@@ -23,13 +23,13 @@ from read_csv(
         'order_id': 'integer', 'amount': 'integer', 'version': 'integer', 'ordered_on': 'date'
     }
 )
-where {{ in_window('ordered_on') }}
+where {{ daybreak.in_window('ordered_on') }}
 """
 DAILY = """
 {{ config(event_time='ordered_on') }}
 select ordered_on, count(*) as order_count, cast(sum(amount) as integer) as amount
 from {{ ref('orders') }}
-where {{ in_window('ordered_on') }}
+where {{ daybreak.in_window('ordered_on') }}
 group by ordered_on
 """
 SCHEMA = """

@@ -3,7 +3,7 @@
 -- dates that differ.
 with windows as (
 
-    {{ window_spine('day') }}
+    {{ daybreak.window_spine('day') }}
 
 ),
 
@@ -15,7 +15,7 @@ orders as (
         sum(line_count) as line_count,
         sum(revenue) as revenue
     from {{ ref('fct_orders') }}
-    where {{ in_window('business_date') }}
+    where {{ daybreak.in_window('business_date') }}
     group by business_date
 
 ),
@@ -28,7 +28,7 @@ days as (
         line_count,
         revenue
     from {{ ref('daily_revenue') }}
-    where {{ in_window('sale_date') }}
+    where {{ daybreak.in_window('sale_date') }}
 
 ),
 

@@ -46,7 +46,7 @@ def test_what_a_plain_build_would_say_travels_if_somebody_has_to_know():
 def test_a_source_is_looked_at():
     name = json.dumps({"source_name": "landing.lines"})
     shown = source_arguments("report_schema", "landing.lines")
-    assert shown == ["run-operation", "report_schema", "--args", name]
+    assert shown == ["run-operation", "daybreak.report_schema", "--args", name]
     with pytest.raises(UsageError, match="holds Jinja"):
         source_arguments("accept_schema", "landing.{{ lines }}")
 
@@ -109,9 +109,9 @@ def test_an_invocation_that_selects_nothing_is_refused():
 
 
 def test_the_warehouse_is_asked_for_a_range_or_for_everything():
-    assert report_arguments(None) == ["run-operation", "report_publications"]
+    assert report_arguments(None) == ["run-operation", "daybreak.report_publications"]
     arguments = report_arguments(INVOCATION.span)
-    assert arguments[:2] == ["run-operation", "report_publications"]
+    assert arguments[:2] == ["run-operation", "daybreak.report_publications"]
     (values,) = words_after(arguments, "--vars")
     assert json.loads(values) == {
         "window_start": "2026-03-08T05:00:00+00:00",

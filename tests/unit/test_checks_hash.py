@@ -14,6 +14,8 @@ from runner.project.checks_hash import NO_CHECKS, checks_hashes
 LINES, REVENUE, TOTALS = "model.shop.lines", "model.shop.revenue", "model.shop.totals"
 CLOSURES, GATE, SINGULAR = "seed.shop.closures", "test.shop.gate.1a", "test.shop.adds_up"
 LATE, BRAND = "test.shop.late.2b", "macro.shop.is_brand"
+IN_WINDOW = "macro.daybreak.in_window"
+OF_LATE_ROWS = {"name": "late_rows", "namespace": "daybreak"}
 VARS = {"most": 3, "zone": "UTC"}
 Manifest = dict[str, Any]
 
@@ -29,13 +31,8 @@ def node(kind: str, *reads: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def macro(text: str, *calls: str, package: str = "shop", path: str = "macros/m.sql") -> Any:
-    return {
-        "package_name": package,
-        "original_file_path": path,
-        "macro_sql": text,
-        "depends_on": {"macros": list(calls)},
-    }
+def macro(text: str, *calls: str, package: str = "shop") -> Any:
+    return {"package_name": package, "macro_sql": text, "depends_on": {"macros": list(calls)}}
 
 
 def manifest() -> Manifest:
@@ -44,7 +41,7 @@ def manifest() -> Manifest:
     gate["config"] = {"severity": "ERROR", "error_if": "!= 0", "where": None, "meta": {}}
     gate["test_metadata"] = {"name": "few", "kwargs": {"most": "{{ var('most') }}"}}
     gate["depends_on"]["macros"] = ["macro.shop.test_few", "macro.dbt.get_where_subquery"]
-    late = node("test", LINES, attached_node=LINES, test_metadata={"name": "late_rows"})
+    late = node("test", LINES, attached_node=LINES, test_metadata=OF_LATE_ROWS)
     return {
         "metadata": {"project_name": "shop"},
         "nodes": {
@@ -57,9 +54,9 @@ def manifest() -> Manifest:
             LATE: late,
         },
         "macros": {
-            "macro.shop.test_few": macro("few", BRAND, "macro.shop.in_window", "macro.dbt_utils.x"),
+            "macro.shop.test_few": macro("few", BRAND, IN_WINDOW, "macro.dbt_utils.x"),
             BRAND: macro("brand"),
-            "macro.shop.in_window": macro("ours", path="macros/daybreak/windows/in_window.sql"),
+            IN_WINDOW: macro("ours", package="daybreak"),
             "macro.dbt.get_where_subquery": macro("dbt's", package="dbt"),
             "macro.dbt_utils.x": macro("x", package="dbt_utils"),
         },
@@ -128,7 +125,7 @@ def test_so_is_the_text_of_a_macro_that_it_reaches(folder: Path, name: str):
     assert different(folder, changed(lambda m: m["macros"][name].update(macro_sql="y"))) == {LINES}
 
 
-@pytest.mark.parametrize("name", ["macro.shop.in_window", "macro.dbt.get_where_subquery"])
+@pytest.mark.parametrize("name", [IN_WINDOW, "macro.dbt.get_where_subquery"])
 def test_but_not_of_those_that_come_with_daybreak_and_dbt(folder: Path, name: str):
     assert different(folder, changed(lambda m: m["macros"][name].update(macro_sql="y"))) == set()
 

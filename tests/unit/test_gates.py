@@ -12,6 +12,7 @@ import jinja2
 import pytest
 
 from runner.core.errors import ProjectError
+from runner.project.declarations import LATE_ROWS, check_name
 from runner.project.gates import LateGate
 from runner.project.manifest import Node, _is_marked_as_gate
 from runner.project.pipelines import Pipeline
@@ -63,7 +64,7 @@ IMPOSSIBLE = pytest.mark.parametrize(
             "alone: make it a generic test of lines, or take the gate mark off",
         ),
         (
-            replace(marked(check("late", "lines")), check="late_rows"),
+            replace(marked(check("late", "lines")), check=LATE_ROWS),
             "the gate late looks for rows that came after windows were published, so it cannot "
             "hold one back: take the gate mark off",
         ),
@@ -106,17 +107,13 @@ def macro(name: str, *arguments: Any, **known: Any) -> Any:
         raise StoppedError(message)
 
     returned: list[Any] = []
-    known |= {"_stop": stop, "return": returned.append, "_check_name": check_name}
-    text = Path("macros/daybreak/strategies/gates.sql").read_text()
+    known |= {"daybreak": {"_stop": stop, "_check_name": check_name}, "return": returned.append}
+    text = Path("macros/daybreak/macros/strategies/gates.sql").read_text()
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)  # noqa: S701
     environment.from_string(text + "{% set called = " + name + " %}").make_module(known).called(
         *arguments
     )
     return returned[0] if returned else None
-
-
-def check_name(raw: dict[str, Any]) -> str | None:
-    return raw.get("test_metadata", {}).get("name")
 
 
 def as_dbt_has_it(node: Node) -> dict[str, Any]:
@@ -126,7 +123,12 @@ def as_dbt_has_it(node: Node) -> dict[str, Any]:
         "config": {"materialized": node.materialized},
         "depends_on": {"nodes": node.parents},
     }
-    return raw if node.is_singular else {**raw, "test_metadata": {"name": node.check}}
+    return raw if node.is_singular else {**raw, "test_metadata": metadata(node.check)}
+
+
+def metadata(check: str | None) -> dict[str, Any]:
+    package, _, name = (check or "").rpartition(".")
+    return {"name": name, "namespace": package or None}
 
 
 @IMPOSSIBLE
@@ -147,8 +149,8 @@ def test_the_macros_refuse_it_in_the_same_words(test: Node, reason: str):
 
 @pytest.mark.parametrize("meta", [{"gate": True}, {"gate": False}, {}, None])
 @pytest.mark.parametrize("severity", ["error", "ERROR", "warn"])
-@pytest.mark.parametrize("name", ["unique", "late_rows", None])
+@pytest.mark.parametrize("name", ["unique", LATE_ROWS, None])
 def test_the_macros_see_the_same_mark(meta: Any, severity: str, name: str | None):
     raw = {"resource_type": "test", "config": {"meta": meta, "severity": severity}}
-    raw |= {"test_metadata": {"name": name}} if name else {}
+    raw |= {"test_metadata": metadata(name)} if name else {}
     assert bool(macro("_is_gate", raw)) is _is_marked_as_gate(raw)

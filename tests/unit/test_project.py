@@ -101,12 +101,12 @@ MACROS = {
         macro("macro.shop.money", "macros/money.sql", "macro.shop.rounded"),
         macro("macro.shop.rounded", "macros/deep/rounded.sql", "macro.shop.money"),
         macro("macro.shop.unreached", "macros/unreached.sql"),
-        macro("macro.shop.in_window", "macros/daybreak/in_window.sql", "macro.shop.hook"),
+        macro("macro.daybreak.in_window", "macros/in_window.sql", "macro.shop.hook"),
         macro("macro.shop.hook", "macros/hook.sql"),
         macro("macro.dbt.ref", "macros/ref.sql", "macro.shop.unreached"),
     )
 }
-REACHED = ("macro.shop.money", "macro.shop.in_window", "macro.dbt.ref", "macro.gone.away")
+REACHED = ("macro.shop.money", "macro.daybreak.in_window", "macro.dbt.ref", "macro.gone.away")
 
 
 def project_of(
@@ -291,7 +291,7 @@ def test_what_cannot_change_a_row_changes_no_hash(folder: Path, change: str):
         ("macro.shop.rounded", True),  # called by what it calls, in a circle
         ("macro.shop.hook", True),  # called by a macro of Daybreak's: a project's own override
         ("macro.shop.unreached", False),
-        ("macro.shop.in_window", False),  # Daybreak's own
+        ("macro.daybreak.in_window", False),  # Daybreak's own
         ("macro.dbt.ref", False),
     ],
 )
@@ -642,7 +642,7 @@ def test_what_a_model_declares_is_kept_for_those_who_judge_its_text(folder: Path
     macros = {
         **MACROS,
         "macro.shop.filters": macro(
-            "macro.shop.filters", "macros/filters.sql", "macro.shop.in_window"
+            "macro.shop.filters", "macros/filters.sql", "macro.daybreak.in_window"
         ),
     }
     project = project_of(folder, nodes, macros)

@@ -103,7 +103,7 @@ def test_each_run_keeps_what_was_allowed(tmp_path: Path):
 
 # Through views
 
-IN_WINDOW = "{{ in_window('sold_on') }}"
+IN_WINDOW = "{{ daybreak.in_window('sold_on') }}"
 TEXTS = {  # by model: how it is stored, what it reads, its text
     "tills": ("view", "", "select now() as at, sold_on from till_lines"),
     "open_tills": ("ephemeral", "tills", "select * from {{ ref('tills') }} limit 3"),

@@ -21,7 +21,7 @@ WINDOWED = Facts(
     windowed_parents=PARENTS,
     is_whole=True,
 )
-READ = "select * from {{ ref('lines') }} where {{ in_window('sold_on') }}"
+READ = "select * from {{ ref('lines') }} where {{ daybreak.in_window('sold_on') }}"
 
 
 def found(text: str, facts: Facts = WINDOWED) -> list[LintFinding]:
@@ -33,7 +33,7 @@ def rules(text: str, facts: Facts = WINDOWED) -> list[str]:
 
 
 def selecting(expressions: str, rest: str = "") -> str:
-    read = "from {{ ref('lines') }} where {{ in_window('sold_on') }}"
+    read = "from {{ ref('lines') }} where {{ daybreak.in_window('sold_on') }}"
     return f"select {expressions} {read} {rest}"
 
 
@@ -67,11 +67,11 @@ def test_the_pages_bad_example_is_found_and_its_good_one_is_clean(
 
 def test_the_pages_noqa_silences():
     (line,) = re.findall(r"^    now\(\) as loaded_at.*noqa.*$", PAGE, re.MULTILINE)
-    text = f"select\n{line}\n    sold_on\nfrom x where {{{{ in_window('sold_on') }}}}"
+    text = f"select\n{line}\n    sold_on\nfrom x where {{{{ daybreak.in_window('sold_on') }}}}"
     assert rules(text) == []
-    assert rules(text.split(" --", 1)[0] + "\nsold_on from x where {{ in_window('x') }}") == [
-        "DB01"
-    ]
+    assert rules(
+        text.split(" --", 1)[0] + "\nsold_on from x where {{ daybreak.in_window('x') }}"
+    ) == ["DB01"]
 
 
 # The project's own models
@@ -275,7 +275,7 @@ def test_what_dbt_appends_by_default_is_append():
 
 
 def test_in_window_in_a_comment_is_none():
-    assert rules("-- {{ in_window('x') }}\nselect * from {{ ref('lines') }}") == ["DB04"]
+    assert rules("-- {{ daybreak.in_window('x') }}\nselect * from {{ ref('lines') }}") == ["DB04"]
 
 
 def test_a_macro_that_may_filter_makes_a_warning_unless_it_is_known_to():
@@ -396,7 +396,7 @@ def test_what_rows_were_grouped_by_is_their_key():
     text = """
     with daily as (
         select store_id as shop_id, sold_on, sum(amount) as amount
-        from {{ ref('lines') }} where {{ in_window('sold_on') }} group by 1, 2
+        from {{ ref('lines') }} where {{ daybreak.in_window('sold_on') }} group by 1, 2
     ),
     kept as (select * from daily where amount > 0)
     select shop_id, lag(amount) over (partition by shop_id order by sold_on) as n from kept
@@ -458,8 +458,8 @@ def reading(parent: str, rest: str) -> str:
     return f"with parent as (select * from {{{{ ref('daily_sales') }}}} {parent}) {rest}"
 
 
-IN_WINDOW = "where {{ in_window('sold_on') }}"
-WINDOW_OF_X = "where {{ in_window('x.sold_on') }}"
+IN_WINDOW = "where {{ daybreak.in_window('sold_on') }}"
+WINDOW_OF_X = "where {{ daybreak.in_window('x.sold_on') }}"
 READ_BESIDE_X = f"select * from parent cross join x {WINDOW_OF_X}"
 
 
@@ -470,7 +470,7 @@ READ_BESIDE_X = f"select * from parent cross join x {WINDOW_OF_X}"
             "in_window('sold_on')", "in_window('x.sold_on')"
         ),
         reading("", f"select a from x where a in (select a from parent) -- {IN_WINDOW}\n")
-        + " and {{ in_window('x.sold_on') }}",
+        + " and {{ daybreak.in_window('x.sold_on') }}",
         f"select sum(amount) from {{{{ ref('daily_sales') }}}} union all {READ}",
         reading("", f"select * from x join parent on x.sold_on = parent.sold_on - 3 {WINDOW_OF_X}"),
         reading("", f"select * from x join parent on sold_on = x.d - interval 1 day {WINDOW_OF_X}"),
@@ -527,7 +527,7 @@ def test_a_noqa_with_a_reason_silences_its_rule_and_no_other():
     "noqa", ["noqa: DB01", "noqa: db01", "noqa", "noqa: DB01, LT05", "noqa:DB01 -"]
 )
 def test_a_noqa_without_a_reason_silences_nothing_and_says_so(noqa: str):
-    text = f"select\n    now() as a -- {noqa}\nfrom x where {{{{ in_window('sold_on') }}}}"
+    text = f"select\n    now() as a -- {noqa}\nfrom x where {{{{ daybreak.in_window('sold_on') }}}}"
     first, second = found(text)
     assert (first.rule, first.line, first.column) == ("DB01", 2, 5)
     assert (second.rule, second.line, second.column, second.severity) == (
@@ -550,7 +550,7 @@ def test_lines_and_columns_hold_behind_jinja_of_several_lines():
     text = (
         "{{ config(\n    event_time='sold_on',\n) -}}\n\n{# a\n comment #}\n"
         "{%- for x in [1] %}\nselect {{ x }}, now() as ä\n{%- endfor %}\n"
-        "from {{ ref('lines') }} where {{ in_window('sold_on') }}\nlimit 5"
+        "from {{ ref('lines') }} where {{ daybreak.in_window('sold_on') }}\nlimit 5"
     )
     places = [(finding.rule, finding.line, finding.column) for finding in found(text)]
     lines = text.splitlines()
@@ -559,15 +559,15 @@ def test_lines_and_columns_hold_behind_jinja_of_several_lines():
 
 def test_line_ends_of_other_systems_shift_nothing():
     text = "{# a\r\nb #}\r\nselect\r\n    now() as a,\r\n    '{{ 'x' }}' as b\r\nfrom x\r\n"
-    text += "where {{ in_window('sold_on') }}\r\nlimit 5"
+    text += "where {{ daybreak.in_window('sold_on') }}\r\nlimit 5"
     places = [(finding.rule, finding.line, finding.column) for finding in found(text)]
     assert places == [("DB01", 4, 5), ("DB06", 8, 7)]
 
 
 def test_branches_that_do_not_fit_together_are_read_apart():
     text = (
-        "select line_id from x {% if a %} where {{ in_window('d') }} "
-        "{% else %} where {{ in_window('e') }} limit 3 {% endif %}"
+        "select line_id from x {% if a %} where {{ daybreak.in_window('d') }} "
+        "{% else %} where {{ daybreak.in_window('e') }} limit 3 {% endif %}"
     )
     assert rules(text) == ["DB06"]
 

@@ -3,7 +3,7 @@
 with lines as (
 
     select * from {{ ref('int_transaction_lines') }}
-    where {{ in_window('business_date') }}
+    where {{ daybreak.in_window('business_date') }}
 
 ),
 

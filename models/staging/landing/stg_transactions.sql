@@ -15,7 +15,7 @@
 
 with landed as (
 
-    select * from {{ landed_in_window(source('landing', 'transactions')) }}
+    select * from {{ daybreak.landed_in_window(source('landing', 'transactions')) }}
 
 ),
 
@@ -32,9 +32,9 @@ renamed as (
         cast(retail_disc as decimal(12, 2)) as retail_discount,
         cast(coupon_disc as decimal(12, 2)) as coupon_discount,
         cast(coupon_match_disc as decimal(12, 2)) as coupon_match_discount,
-        cast({{ landed_date('filename') }} as date) as business_date,
+        cast({{ daybreak.landed_date('filename') }} as date) as business_date,
         transaction_timestamp as sold_at,
-        {{ utc_to_local('transaction_timestamp') }} as sold_at_local,
+        {{ daybreak.utc_to_local('transaction_timestamp') }} as sold_at_local,
         extracted_at
     from landed
 
@@ -43,7 +43,7 @@ renamed as (
 final as (
 
     select * from renamed
-    where {{ in_window('business_date') }}
+    where {{ daybreak.in_window('business_date') }}
 
 )
 

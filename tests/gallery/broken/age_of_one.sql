@@ -8,4 +8,4 @@ select
     sold_on,
     date_part('year', age(sold_at)) as age_in_years
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}

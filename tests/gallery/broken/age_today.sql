@@ -8,4 +8,4 @@ select
     sold_on,
     current_date - sold_on as age_in_days
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}

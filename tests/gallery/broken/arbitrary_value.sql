@@ -9,5 +9,5 @@ select
     first(product_id) as first_product_id,
     sold_on
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}
 group by store_id, sold_on

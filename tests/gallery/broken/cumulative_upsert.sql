@@ -9,7 +9,7 @@ with today as (
         store_id,
         sum(amount) as amount
     from {{ ref('till_lines') }}
-    where {{ in_window('sold_on') }}
+    where {{ daybreak.in_window('sold_on') }}
     group by store_id
 
 )

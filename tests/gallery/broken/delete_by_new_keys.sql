@@ -10,6 +10,6 @@ select
     max(sold_on) as last_sold_on
 from {{ ref('till_lines') }}
 where
-    {{ in_window('sold_on') }}
+    {{ daybreak.in_window('sold_on') }}
     and customer_id is not null
 group by customer_id

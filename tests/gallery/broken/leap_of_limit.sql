@@ -9,6 +9,6 @@ select
     amount,
     sold_on
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}
 order by quantity
 limit 3

@@ -10,4 +10,4 @@ select
     case {{ place }} end as line_number,
     sold_on
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}

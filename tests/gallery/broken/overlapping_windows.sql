@@ -10,6 +10,6 @@ select
     sold_on
 from {{ ref('till_lines') }}
 where
-    {{ in_window('sold_at', as='utc') }}
-    or {{ in_window("sold_at + interval '2 hours'", as='utc') }}
+    {{ daybreak.in_window('sold_at', as='utc') }}
+    or {{ daybreak.in_window("sold_at + interval '2 hours'", as='utc') }}
 group by store_id, sold_on

@@ -9,4 +9,4 @@ select
     amount,
     sold_on
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}

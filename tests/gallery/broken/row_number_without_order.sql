@@ -8,4 +8,4 @@ select
     row_number() over (partition by sold_on order by sold_at) as line_number,
     sold_on
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}

@@ -9,7 +9,7 @@ with daily as (
         sold_on,
         sum(amount) as amount
     from {{ ref('till_lines') }}
-    where {{ in_window('sold_on') }}
+    where {{ daybreak.in_window('sold_on') }}
     group by sold_on
 
 )

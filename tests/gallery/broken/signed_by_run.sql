@@ -9,4 +9,4 @@ select
     '{{ var("run_id", "by hand") }}' as written_by,
     sold_on
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}

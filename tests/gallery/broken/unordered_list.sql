@@ -8,5 +8,5 @@ select
     string_agg(product_id, ', ') as products,
     sold_on
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}
 group by store_id, sold_on

@@ -9,4 +9,4 @@ select
     sold_on,
     now() as loaded_at
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}

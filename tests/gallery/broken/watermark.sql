@@ -9,7 +9,7 @@ select
     sold_on
 from {{ ref('till_lines') }}
 where
-    {{ in_window('sold_on') }}
+    {{ daybreak.in_window('sold_on') }}
     {% if is_incremental() %}
         and sold_on > (select max(sold_on) from {{ this }})
     {% endif %}

@@ -16,4 +16,4 @@ select
     till_lines.sold_on
 from {{ ref('till_lines') }} as till_lines
 cross join history
-where {{ in_window('till_lines.sold_on') }}
+where {{ daybreak.in_window('till_lines.sold_on') }}

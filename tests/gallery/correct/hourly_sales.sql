@@ -12,5 +12,5 @@ select
     sum(amount) as amount,
     date_trunc('hour', sold_at) as sold_hour
 from {{ ref('till_lines') }}
-where {{ in_window('sold_at', as='utc') }}
+where {{ daybreak.in_window('sold_at', as='utc') }}
 group by store_id, date_trunc('hour', sold_at)

@@ -11,4 +11,4 @@ select
     row_number() over (partition by sold_on order by sold_at, line_id) as line_number,
     sold_on
 from {{ ref('till_lines') }}
-where {{ in_window('sold_on') }}
+where {{ daybreak.in_window('sold_on') }}

@@ -12,7 +12,7 @@ with changes as (
         *,
         row_number() over (partition by order_id order by version desc) as place
     from {{ ref('order_changes') }}
-    where {{ in_window('changed_on') }}
+    where {{ daybreak.in_window('changed_on') }}
 
 )
 

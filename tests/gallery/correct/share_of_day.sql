@@ -6,14 +6,14 @@
 with sales as (
 
     select * from {{ ref('sales') }}
-    where {{ in_window('sold_on') }}
+    where {{ daybreak.in_window('sold_on') }}
 
 ),
 
 revenue as (
 
     select * from {{ ref('store_revenue') }}
-    where {{ in_window('sold_on') }}
+    where {{ daybreak.in_window('sold_on') }}
 
 )
 

@@ -6,7 +6,7 @@
 with sales as (
 
     select * from {{ ref('sales') }}
-    where {{ in_window('sold_on') }}
+    where {{ daybreak.in_window('sold_on') }}
 
 )
 

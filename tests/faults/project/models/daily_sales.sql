@@ -2,13 +2,13 @@
 
 with sales as (
 
-    select * from {{ ref('sales') }} where {{ in_window('sold_on') }}
+    select * from {{ ref('sales') }} where {{ daybreak.in_window('sold_on') }}
 
 ),
 
 receipts as (
 
-    select * from {{ ref('receipts') }} where {{ in_window('sold_on') }}
+    select * from {{ ref('receipts') }} where {{ daybreak.in_window('sold_on') }}
 
 ),
 

@@ -5,7 +5,7 @@
 
 with sales as (
 
-    select * from {{ ref('sales') }} where {{ in_window('sold_on') }}
+    select * from {{ ref('sales') }} where {{ daybreak.in_window('sold_on') }}
 
 ),
 

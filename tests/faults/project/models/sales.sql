@@ -7,7 +7,7 @@ with days as (
         generate_series(
             timestamp '2026-03-01', timestamp '2026-03-30', interval 1 day
         ) as series (moment)
-    where {{ in_window('cast(moment as date)') }}
+    where {{ daybreak.in_window('cast(moment as date)') }}
 
 ),
 

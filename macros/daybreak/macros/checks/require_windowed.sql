@@ -1,0 +1,10 @@
+{# A check that returns a row per bad window needs a model that has windows. #}
+{% macro _require_windowed(check) %}
+    {%- set node = daybreak._judged_node() -%}
+    {%- if not node or not daybreak._is_windowed(node) -%}
+        {%- do daybreak._stop(
+            check ~ ' judges windows, and ' ~ (node.name if node else 'this test') ~ ' has none:'
+            ~ ' put it on a model with overwrite_window or merge and an event_time'
+        ) -%}
+    {%- endif -%}
+{% endmacro %}

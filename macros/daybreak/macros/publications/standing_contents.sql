@@ -1,0 +1,24 @@
+{#
+    What the windows about to be replaced hold, kept until the new rows have been counted. Only rows
+    that are seen to be the same are the same: somebody may have changed those that the markers
+    speak of, and others may have read them since. None where nothing was published that could be.
+#}
+{% macro _keep_standing_contents(existing) %}
+    {%- if existing is none or existing.is_view or not daybreak._has_markers_of_window() -%}
+        {{- return(none) -}}
+    {%- endif -%}
+    {%- set standing = make_temp_relation(existing, '__standing')
+        .include(database=False, schema=False) -%}
+    {%- do run_query(
+        'create temporary table ' ~ standing ~ ' as '
+        ~ daybreak._contents_by_window(model, existing, daybreak._in_window_of(model))
+    ) -%}
+    {{- return(standing) -}}
+{% endmacro %}
+
+{% macro _has_markers_of_window() %}
+    {{- return(run_query(
+        'select count(*) from ' ~ daybreak.publications_relation(model.database)
+        ~ ' where ' ~ daybreak._markers_of_window(model)
+    ).rows[0][0] > 0) -}}
+{% endmacro %}
