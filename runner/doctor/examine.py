@@ -132,7 +132,8 @@ class _Examination:
         self.before_asking()
         published = self._try("markers", lambda: engine.published(None, PATIENCE))
         if published is not None and self.records is not None:
-            found = markers.differences(self.records, published, names, self.unsettled)
+            told = [marker.with_name(project.names) for marker in published]
+            found = markers.differences(self.records, told, names, self.unsettled)
             self._add(*checks.compared(published, found, project))
             self._examine_rows(project, engine)
         elif published:

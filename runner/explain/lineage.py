@@ -20,8 +20,7 @@ from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.ledger import Ledger, ModelWork
 from runner.planner import Planner
 from runner.project.acceptance import equal_hashes
-from runner.project.manifest import Node, Project
-from runner.project.pipelines import DATA_KINDS
+from runner.project.manifest import DATA_KINDS, Node, Project
 
 Landed = Callable[[Node, Span], int | None]
 

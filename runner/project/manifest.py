@@ -32,8 +32,11 @@ from runner.project.files import (
     project_zone,
 )
 from runner.project.hashes import Code, combined_hash, own_code, seed_code
+from runner.project.names import exact_selectors, unique_names
 
+DATA_KINDS = ("model", "seed", "snapshot")  # what is built and holds or shows rows
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
+_COMPILED = ("model", "snapshot")
 _NOT_STORED = ("view", "ephemeral")
 _CODES = "code.json"  # beside the kept project: read only to compare
 
@@ -43,7 +46,7 @@ class Node:
     """One node of dbt's graph."""
 
     unique_id: str
-    name: str
+    name: str  # of what holds or shows rows: no two have one, see runner.project.names
     kind: str  # model, seed, snapshot, test, unit_test, source, exposure
     materialized: str | None
     parents: tuple[str, ...]  # unique ids
@@ -65,11 +68,17 @@ class Node:
     location: str | None = None  # of a source or seed: its files; None: not to be seen
     declared: Declared | None = None  # of a model of the project itself, not of a package
     says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
+    exact: str | None = None  # what selects it, where its name would select others too
 
     @property
     def is_windowed(self) -> bool:
         """True if it is replaced window by window."""
         return self.grain is not None
+
+    @property
+    def selector(self) -> str:
+        """What selects it in dbt, and nothing else."""
+        return self.exact or self.name
 
     @property
     def shown_kind(self) -> str:
@@ -204,6 +213,11 @@ class Project:
         return (self.nodes[unique_id] for unique_id in read if unique_id in self.nodes)
 
     @cached_property
+    def names(self) -> Mapping[str, str]:
+        """The names of all nodes by unique id."""
+        return {unique_id: node.name for unique_id, node in self.nodes.items()}
+
+    @cached_property
     def sources(self) -> Mapping[str, Node]:
         """The sources as a person names them: source.shop.landing.lines is landing.lines."""
         sources = (node for node in self.nodes.values() if node.kind == "source")
@@ -224,7 +238,7 @@ class Project:
     def selected(self, select: str) -> list[Node]:
         """Return the nodes of a resolved selection; :class:`ProjectError` if there are none."""
         nodes = [self.nodes[node] for node in self.selections[select] if node in self.nodes]
-        if not any(node.kind in ("model", "seed", "snapshot") for node in nodes):
+        if not any(node.kind in DATA_KINDS for node in nodes):
             raise ProjectError(
                 f"select {select!r} matches no model, seed or snapshot: "
                 "try it with `dbt ls --select …` and mend pipelines.yml"
@@ -240,7 +254,7 @@ def _codes(
     for unique_id, raw in manifest["nodes"].items():
         if raw["resource_type"] == "seed":
             yield unique_id, seed_code(raw, project_dir)
-        elif raw["resource_type"] in ("model", "snapshot"):
+        elif raw["resource_type"] in _COMPILED:
             compiled = description.compiled.get(unique_id)
             windows = zone.key if _grain(raw) else None
             yield unique_id, own_code(raw, compiled, manifest["macros"], windows)
@@ -251,7 +265,7 @@ def _nodes(
 ) -> Iterator[Node]:
     manifest, macros = description.manifest, description.manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
-    keys = tested_keys(manifest)
+    keys, names, exact = tested_keys(manifest), unique_names(manifest), exact_selectors(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
             config, kind, grain = raw.get("config") or {}, raw["resource_type"], _grain(raw)
@@ -259,7 +273,7 @@ def _nodes(
             code, compiled = codes.get(unique_id), description.compiled.get(unique_id)
             yield Node(
                 unique_id=unique_id,
-                name=raw["name"],
+                name=names.get(unique_id, raw["name"]),
                 kind=kind,
                 materialized=config.get("materialized"),
                 parents=tuple(raw.get("depends_on", {}).get("nodes", ())),
@@ -280,6 +294,7 @@ def _nodes(
                 location=location_of(raw),
                 says_when_loaded=kind == "source" and says_when_loaded(raw),
                 declared=Declared.from_raw(raw, macros, keys.get(unique_id)) if is_own else None,
+                exact=exact.get(unique_id),
             )
 
 
@@ -337,7 +352,7 @@ def completed(nodes: Mapping[str, Node]) -> dict[str, Node]:
         above = [made[parent] for parent in node.parents if parent in made]
         read = _read(node)
         behind = {p.unique_id: p.code_hash for p in above if p.unique_id in read and _is_code(p)}
-        has_code = node.kind in ("model", "snapshot")
+        has_code = node.kind in _COMPILED
         judged = nodes.get(node.attached_to or "")
         made[unique_id] = replace(
             node,

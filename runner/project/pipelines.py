@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -14,9 +14,7 @@ from runner.core.schedules import Schedule
 from runner.core.spans import Span
 from runner.core.windows import Calendar, Grain, Window
 from runner.project.gates import LateGate, late_gates, refuse_impossible_gates
-from runner.project.manifest import Node, Project
-
-DATA_KINDS = ("model", "seed", "snapshot")
+from runner.project.manifest import DATA_KINDS, Node, Project
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,7 @@ class Pipeline:
     last: datetime | None  # UTC end of its last window; None: it goes on
     readers: Mapping[str, frozenset[str]]  # of the project's windowed models, by what they read
     late_gates: tuple[LateGate, ...] = ()  # marked as gates of what has no windows
+    names: Mapping[str, str] = field(default_factory=dict)  # of the project's nodes, by unique id
 
     @cached_property
     def windowed(self) -> tuple[Node, ...]:
@@ -219,6 +218,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         last=last,
         readers=readers_of(project),
         late_gates=tuple(late_gates(nodes, project.nodes)),
+        names=project.names,
     )
 
 

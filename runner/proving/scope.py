@@ -13,8 +13,8 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.core.graph import grouped, walk
-from runner.project.manifest import Node, Project
-from runner.project.pipelines import DATA_KINDS, Pipeline
+from runner.project.manifest import DATA_KINDS, Node, Project
+from runner.project.pipelines import Pipeline
 
 
 @dataclass(frozen=True, order=True)
@@ -51,7 +51,8 @@ class ReplayScope:
     read: Mapping[str, Relation]  # the tables that are only read, by unique id
     to_prepare: tuple[str, ...]  # unique ids: views and, where they are missing, tables
     relations: Mapping[str, Relation]  # of what each replay builds, by name
-    tests: tuple[str, ...]  # names: none is run, gates are part of their models
+    selectors: Mapping[str, str]  # what builds a node and nothing else, by its name
+    names: Mapping[str, str]  # by unique id
     left_out: Mapping[str, str]  # incremental models that are not replayed, and why
 
 
@@ -91,7 +92,8 @@ def make_scope(
         read={node.unique_id: lineage.relation(node) for node in copied if node.is_stored},
         to_prepare=tuple(node.unique_id for node in copied if _is_built(node)),
         relations={node.name: lineage.relation(node) for node in made if node.is_stored},
-        tests=tuple(node.name for node in project.nodes.values() if node.kind == "test"),
+        selectors={node.name: node.selector for node in [*made, *only_read]},
+        names=project.names,
         left_out=left_out,
     )
 

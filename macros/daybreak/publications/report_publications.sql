@@ -35,7 +35,7 @@
     {%- set markers -%}
         select
             cast(json_array(
-                {{ _literal(node.name) }},
+                {{ _literal(node.unique_id) }},
                 verdict,
                 fence,
                 run_id,

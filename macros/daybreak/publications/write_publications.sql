@@ -68,7 +68,7 @@
 
 {# The hash of a model's checks, as the runner says it, as SQL. #}
 {% macro _checks_hash_of(node) %}
-    {{- return(_literal((var('checks_hashes', none) or {}).get(node.name))) -}}
+    {{- return(_literal((var('checks_hashes', none) or {}).get(node.unique_id))) -}}
 {% endmacro %}
 
 {# A worker that lost its lease must not publish over the one that took it. #}
