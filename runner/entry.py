@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from runner.core import interrupts
@@ -10,14 +12,14 @@ from runner.dbt import prewarm
 
 # They run dbt as soon as they know what; `tick` does so only if something is due.
 _RUN_DBT = ("backfill", "prove", "retry", "run", "serve")
-_DO_NOT = ("--dry-run", "--help", "plain")
+_DO_NOT = frozenset({"--dry-run", "--help", "plain"})
 
 
 def main() -> NoReturn:
     """Start to import dbt if it will be needed, then be the command line."""
     interrupts.listen()
     try:
-        if sys.argv[1:2] and sys.argv[1] in _RUN_DBT and not set(_DO_NOT) & set(sys.argv):
+        if _will_import_dbt(sys.argv[1:]):
             prewarm.start()
         from runner.cli import main
 
@@ -27,3 +29,9 @@ def main() -> NoReturn:
         sys.exit(130)
     finally:
         prewarm.end()
+
+
+def _will_import_dbt(arguments: Sequence[str]) -> bool:
+    if not arguments or arguments[0] not in _RUN_DBT or not _DO_NOT.isdisjoint(arguments):
+        return False
+    return not os.environ.get("DAYBREAK_DBT")  # which is run, and not imported

@@ -34,6 +34,12 @@ def build_arguments(invocation: Invocation) -> list[str]:
     return arguments
 
 
+def list_arguments(select: str) -> list[str]:
+    """Arguments of the ``dbt ls`` that resolves a selection: a line of JSON for every node."""
+    arguments = ["ls", "--select", *select.split(), "--quiet"]
+    return [*arguments, "--output", "json", "--output-keys", "unique_id"]
+
+
 def report_arguments(span: Span | None, models: Collection[str] | None = None) -> list[str]:
     """Arguments of the call that asks the warehouse for its markers; None: for all."""
     return _operation("report_publications", span, models=models and sorted(models))

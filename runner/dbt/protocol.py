@@ -207,6 +207,7 @@ class Description:
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
     compiled: Mapping[str, CompiledNode] = field(default_factory=dict)  # by unique id
     target: Target = field(default_factory=lambda: Target())
+    why_raw: str | None = None  # why nothing is compiled, and raw text tells the code of all
 
     @property
     def reads(self) -> Mapping[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.core.crash_points import reached
-from runner.dbt.arguments import QUIET
+from runner.dbt.arguments import QUIET, list_arguments
 from runner.dbt.cache import CacheFile
 from runner.dbt.reports import OPERATION_ERRORS, REPORT_PREFIX
 from runner.dbt.speedups import SWITCH, Speedups
@@ -143,9 +143,8 @@ class DbtServer:
         """Resolve a selection; ``dbt ls`` opens no warehouse, so it may run right here."""
         from dbt.cli.main import dbtRunner
 
-        arguments = ["ls", "--select", *select.split(), "--quiet", "--log-level-file", "none"]
-        arguments += ["--output", "json", "--output-keys", "unique_id", "--log-level", "none"]
-        result = dbtRunner(manifest=self._manifest).invoke(arguments)
+        quiet = ["--log-level-file", "none", "--log-level", "none"]
+        result = dbtRunner(manifest=self._manifest).invoke([*list_arguments(select), *quiet])
         if not result.success:
             raise RuntimeError(str(result.exception))
         lines: Any = result.result or ()

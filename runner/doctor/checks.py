@@ -36,6 +36,7 @@ _SUPPORTED = {
     "jinja2": ("3.1", "4.0"),
     "mashumaro": ("3.14", "3.18"),
 }
+OUR_OWN = ("duckdb", "jinja2")  # that the runner needs where dbt lies in another environment
 
 
 class Health(StrEnum):
@@ -228,10 +229,13 @@ def _counted(published: Collection[Publication]) -> str:
     return f"{len(published):,} windows of {models} models"
 
 
-def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
+def versions(
+    version_of: Callable[[str], str | None], packages: Iterable[str] = tuple(_SUPPORTED)
+) -> Iterator[Diagnosis]:
     """Python and the packages whose versions matter; one without a version is not installed."""
     found = [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
-    for package, (first, beyond) in _SUPPORTED.items():
+    for package in packages:
+        first, beyond = _SUPPORTED[package]
         version = version_of(package)
         supported = f">={first},<{beyond}"
         if version is not None and _parsed(first) <= _parsed(version) < _parsed(beyond):
@@ -241,6 +245,15 @@ def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
         text = f"{package} {'is not installed' if version is None else unfit}"
         yield Diagnosis("versions", Health.WRONG, text, f'pip install "{package}{supported}"')
     yield Diagnosis("versions", Health.OK, ", ".join(found))
+
+
+def dbt_elsewhere(dbt: Path, version: str) -> Diagnosis:
+    """Say which dbt of another environment is used."""
+    text = f"{dbt}, version {version}, in an environment of its own; code is compared by its text"
+    if _parsed(version) < _parsed(_SUPPORTED["dbt-core"][0]):
+        remedy = f"name a dbt of version {_SUPPORTED['dbt-core'][0]} or later"
+        return Diagnosis("dbt", Health.WRONG, text, remedy)
+    return Diagnosis("dbt", Health.OK, text)
 
 
 def speedups(notices: Iterable[str]) -> Iterator[Diagnosis]:

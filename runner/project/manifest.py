@@ -265,6 +265,7 @@ def _nodes(
 ) -> Iterator[Node]:
     manifest, macros = description.manifest, description.manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
+    why_raw = description.why_raw
     keys, names, exact = tested_keys(manifest), unique_names(manifest), exact_selectors(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
@@ -283,7 +284,7 @@ def _nodes(
                 own_code=code.digest if code else "",
                 code_parents=compiled.reads if compiled else None,
                 plain_code=compiled.plain if compiled else None,
-                why_raw=compiled.why_not if compiled else None,
+                why_raw=compiled.why_not if compiled else why_raw if kind in _COMPILED else None,
                 checks_hash=checks.get(unique_id),
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_marked_as_gate(raw),

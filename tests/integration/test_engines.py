@@ -1,5 +1,6 @@
-"""One contract for both engines: what the runner asks of dbt, whichever way dbt runs."""
+"""One contract for all engines: what the runner asks of dbt, whichever way dbt runs."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 
 from runner.core.errors import EngineError, ProjectError
 from runner.core.spans import Span
+from runner.dbt.elsewhere import ElsewhereEngine
 from runner.dbt.plain import PlainEngine
 from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication, Target
 from runner.dbt.warm import WarmEngine
@@ -36,16 +38,26 @@ TWO_DAYS = Invocation(
 )
 
 
+class Elsewhere(ElsewhereEngine):
+    """The dbt beside this Python, as one of another environment: nothing of it is imported."""
+
+    def __init__(self, project_dir: Path) -> None:
+        super().__init__(Path(sys.executable).with_name("dbt"), project_dir)
+
+
+Kind = WarmEngine | PlainEngine | Elsewhere
+
 # Each call of the plain one takes seconds: what both owe is shown of it by one test, the rest of
 # the contract by `make test-all`.
 KINDS = (
     pytest.param(WarmEngine, id="warm"),
     pytest.param(PlainEngine, id="plain", marks=pytest.mark.slow),
+    pytest.param(Elsewhere, id="elsewhere", marks=pytest.mark.slow),
 )
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest) -> type[WarmEngine | PlainEngine]:
+def kind(request: pytest.FixtureRequest) -> type[Kind]:
     return request.param
 
 
@@ -55,7 +67,7 @@ def shop(template: Path, tmp_path_factory: pytest.TempPathFactory, kind: type) -
 
 
 @pytest.fixture(scope="module")
-def engine(shop: Shop, kind: type[WarmEngine | PlainEngine]) -> Iterator[Engine]:
+def engine(shop: Shop, kind: type[Kind]) -> Iterator[Engine]:
     """What the tests of a kind share: they build nothing but ``built``."""
     with forked_servers(), kind(shop.folder) as engine:
         yield engine
@@ -67,7 +79,7 @@ def own_shop(template: Path, tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def own_engine(own_shop: Shop, kind: type[WarmEngine | PlainEngine]) -> Iterator[Engine]:
+def own_engine(own_shop: Shop, kind: type[Kind]) -> Iterator[Engine]:
     with forked_servers(), kind(own_shop.folder) as engine:
         yield engine
 
@@ -134,7 +146,11 @@ def built(engine: Engine) -> tuple[InvocationResult, dict[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    "kind", [WarmEngine, PlainEngine], indirect=True, scope="module", ids=["warm", "plain"]
+    "kind",
+    [WarmEngine, PlainEngine, Elsewhere],
+    indirect=True,
+    scope="module",
+    ids=["warm", "plain", "elsewhere"],
 )
 def test_build_reports_nodes_and_publications(
     shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]

@@ -53,7 +53,7 @@ def pipeline(*lines: str) -> str:
 
 
 def test_every_key_is_read():
-    assert parse_pipelines(FULL)["orders_pipeline"] == PipelineConfig(
+    assert parse_pipelines(FULL).pipelines["orders_pipeline"] == PipelineConfig(
         select="+daily_revenue",
         description="Revenue per day",
         schedule="0 5 * * *",
@@ -86,11 +86,11 @@ def test_every_key_is_read():
 
 
 def test_pipelines_keep_the_order_of_the_file():
-    assert list(parse_pipelines(FULL)) == ["orders_pipeline", "returns"]
+    assert list(parse_pipelines(FULL).pipelines) == ["orders_pipeline", "returns"]
 
 
 def test_the_defaults_are_those_of_the_documentation():
-    config = parse_pipelines(FULL)["returns"]
+    config = parse_pipelines(FULL).pipelines["returns"]
     assert asdict(config) == {
         "select": "tag:returns",
         "description": None,
@@ -118,22 +118,22 @@ def test_the_defaults_are_those_of_the_documentation():
 
 
 def test_a_configuration_is_a_value():
-    config = parse_pipelines(FULL)["returns"]
+    config = parse_pipelines(FULL).pipelines["returns"]
     with pytest.raises(FrozenInstanceError):
         config.lookback = 9  # type: ignore[misc]
-    assert hash(config) == hash(parse_pipelines(FULL)["returns"])
+    assert hash(config) == hash(parse_pipelines(FULL).pipelines["returns"])
 
 
 def test_limits_are_inclusive():
     lines = ("start: 2026-03-01", "end: 2026-03-01", "retries: {attempts: 1, backoff: 15m}")
-    config = parse_pipelines(pipeline(*lines, "lookback: 0"))["orders"]
+    config = parse_pipelines(pipeline(*lines, "lookback: 0")).pipelines["orders"]
     assert config.start == config.end == date(2026, 3, 1)
     assert config.retries.backoff == config.retries.max_backoff
 
 
 @pytest.mark.parametrize("word", ["no", "off", "12:30", "0o17", "1_000"])
 def test_plain_words_stay_words(word: str):
-    assert parse_pipelines(pipeline(f"description: {word}"))["orders"].description == word
+    assert parse_pipelines(pipeline(f"description: {word}")).pipelines["orders"].description == word
 
 
 def test_an_anchor_may_be_shared():
@@ -142,7 +142,7 @@ pipelines:
   orders: {select: x, retries: &patient {attempts: 9}}
   returns: {select: y, retries: *patient}
 """
-    assert parse_pipelines(text)["returns"].retries.attempts == 9
+    assert parse_pipelines(text).pipelines["returns"].retries.attempts == 9
 
 
 @pytest.mark.parametrize(
