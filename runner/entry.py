@@ -11,7 +11,7 @@ from runner.core import interrupts
 from runner.dbt import prewarm
 
 # They run dbt as soon as they know what; `tick` does so only if something is due.
-_RUN_DBT = ("backfill", "prove", "retry", "run", "serve")
+_RUN_DBT = frozenset({"backfill", "prove", "retry", "run", "serve"})
 _DO_NOT = frozenset({"--dry-run", "--help", "plain"})
 
 
@@ -32,6 +32,6 @@ def main() -> NoReturn:
 
 
 def _will_import_dbt(arguments: Sequence[str]) -> bool:
-    if not arguments or arguments[0] not in _RUN_DBT or not _DO_NOT.isdisjoint(arguments):
+    if _RUN_DBT.isdisjoint(arguments) or not _DO_NOT.isdisjoint(arguments):
         return False
     return not os.environ.get("DAYBREAK_DBT")  # which is run, and not imported

@@ -253,7 +253,7 @@ class Workspace:
 
     @property
     def _selections(self) -> set[str]:
-        return {config.select for config in self.configs.values()}
+        return {config.selection for config in self.configs.values()}
 
     def _parse(self, engine: Engine) -> Project:
         description = engine.describe(sorted(self._selections))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.errors import ProjectError
-from runner.dbt.arguments import list_arguments
+from runner.dbt.arguments import as_given, list_arguments
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
 from runner.dbt.reports import (
@@ -24,7 +24,7 @@ from runner.dbt.reports import (
     invocation_error,
     invocation_result,
     killed,
-    located,
+    not_described,
     timed_out,
 )
 from runner.dbt.target import COMPILED, CONNECT_ONCE, described, target_told
@@ -110,8 +110,9 @@ class PlainEngine(DbtEngine):
 
     def _ask(self, arguments: Sequence[str], target: Path) -> list[str]:
         """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""
+        quiet = ["--no-use-colors", "--log-level-file", "none"]
         finished = subprocess.run(
-            [*self._asking, *arguments, "--no-use-colors", "--log-level-file", "none"],
+            [*self._asking, *as_given([*arguments, *quiet], os.environ)],
             cwd=self._project_dir,
             env=self._environment(target),
             stdin=subprocess.DEVNULL,
@@ -121,8 +122,7 @@ class PlainEngine(DbtEngine):
         )
         if finished.returncode != 0:
             said = finished.stdout.rsplit("Encountered an error:\n", 1)[-1]
-            why = located(said or finished.stderr)
-            raise ProjectError(f"the dbt project does not parse: {why}")
+            raise ProjectError(not_described(said or finished.stderr, list(arguments)))
         return finished.stdout.splitlines()
 
     def _start(self, arguments: Sequence[str], target: Path) -> subprocess.Popen[bytes]:
@@ -146,7 +146,9 @@ class PlainEngine(DbtEngine):
         return process.wait()
 
     def _environment(self, target: Path) -> dict[str, str]:
-        own = {"DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1"}
+        # Its folder is where it runs, whatever named that folder to us.
+        here = {"DBT_PROJECT_DIR": str(self._project_dir)}
+        own = {"DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1", **here}
         return {**os.environ, **self._more, **own}
 
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from runner.core.errors import ProjectError
 from runner.core.graph import depths, walk
 from runner.core.windows import Grain
+from runner.dbt.arguments import list_arguments
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
 from runner.project.checks_hash import checks_hashes
@@ -241,7 +242,7 @@ class Project:
         if not any(node.kind in DATA_KINDS for node in nodes):
             raise ProjectError(
                 f"select {select!r} matches no model, seed or snapshot: "
-                "try it with `dbt ls --select …` and mend pipelines.yml"
+                f"try it with `dbt {' '.join(list_arguments(select)[:-5])}` and mend pipelines.yml"
             )
         return nodes
 
@@ -250,14 +251,14 @@ def _codes(
     description: Description, project_dir: Path, zone: ZoneInfo
 ) -> Iterator[tuple[str, Code]]:
     """Yield what is each node's own of its code, by unique id."""
-    manifest = description.manifest
+    manifest, variables = description.manifest, project_vars(project_dir)
     for unique_id, raw in manifest["nodes"].items():
         if raw["resource_type"] == "seed":
             yield unique_id, seed_code(raw, project_dir)
         elif raw["resource_type"] in _COMPILED:
             compiled = description.compiled.get(unique_id)
             windows = zone.key if _grain(raw) else None
-            yield unique_id, own_code(raw, compiled, manifest["macros"], windows)
+            yield unique_id, own_code(raw, compiled, manifest["macros"], windows, variables)
 
 
 def _nodes(

@@ -93,6 +93,8 @@ def test_the_defaults_are_those_of_the_documentation():
     config = parse_pipelines(FULL).pipelines["returns"]
     assert asdict(config) == {
         "select": "tag:returns",
+        "exclude": None,
+        "selector": None,
         "description": None,
         "schedule": None,
         "grain": None,
@@ -239,7 +241,21 @@ def test_a_mistake_in_a_pipeline_is_one_line_with_its_place_and_remedy(
         ("pipelines:\n  a:\n    selct: x", 3, "unknown key 'selct'", "Did you mean 'select'?"),
         ("pipelines: {a: {select: x}}\nalert: x", 2, "unknown key 'alert'", "keys here are"),
         ("pipelines:\n  a: {select: x}\n  a: {}", 3, "'a' is already on line 2", "keep one"),
-        ("pipelines:\n  a:\n    grain: day", 2, "'select' of pipeline 'a' is missing", "select: "),
+        (
+            "pipelines:\n  a:\n    grain: day",
+            2,
+            "'select' of pipeline 'a': neither this nor 'selector' is there",
+            "select: ",
+        ),
+        (
+            "pipelines:\n  a:\n    selector: b\n    select: c",
+            3,
+            "'selector' of pipeline 'a': a selector stands alone",
+            "selector: nightly",
+        ),
+        ("pipelines:\n  a: {selector: a b}", 2, "the name of a selector", "selector: nightly"),
+        ("pipelines:\n  a: {select: '+state:new+'}", 2, "'state:' selects by what", "select: "),
+        ("pipelines:\n  a: {select: a, exclude: '1+result:ok'}", 2, "'result:' sel", "exclude: "),
         ("pipelines:\n  a:\n    select: ' '", 3, "must be longer than nothing", "select: "),
         ("pipelines:\n  a:\n", 2, "pipeline 'a' must be keys and values", "`a: {select: "),
         ("pipelines:\n  select: x", 2, "pipeline 'select' must be keys", "`select: {select: "),
