@@ -13,6 +13,7 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.core.graph import grouped, walk
+from runner.project.declarations import volatile_columns
 from runner.project.manifest import DATA_KINDS, Node, Project
 from runner.project.pipelines import Pipeline
 
@@ -39,6 +40,7 @@ class Target:
     relation: Relation
     event_time: str | None  # the column as SQL; None: it is compared as a whole
     read_as: str = "date"  # what the event time is: date, utc, local or instant
+    volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,10 @@ class _Lineage:
     def config(self, node: Node) -> Mapping[str, Any]:
         """Return a node's config."""
         return self._raw[node.unique_id].get("config") or {}
+
+    def volatile(self, node: Node) -> tuple[str, ...]:
+        """Return the columns that are meant to differ."""
+        return volatile_columns(self._raw[node.unique_id])
 
     def relation(self, node: Node) -> Relation:
         """Return the table of a node or source."""
@@ -207,6 +213,7 @@ def _target(node: Node, lineage: _Lineage) -> Target:
         relation=lineage.relation(node),
         event_time=event_time,
         read_as=(config.get("meta") or {}).get("event_time_as", "date"),
+        volatile=lineage.volatile(node),
     )
 
 

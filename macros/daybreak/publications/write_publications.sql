@@ -109,9 +109,13 @@
 {% endmacro %}
 
 {% macro _lasting_columns(node, relation) %}
-    {%- set volatile = (node.config.get('meta') or {}).get('volatile', []) -%}
+    {#- dbt keeps meta in the config since 1.10, and beside it before. -#}
+    {%- set named = (node.config.get('meta') or {}).get('volatile')
+        or (node.get('meta') or {}).get('volatile') or [] -%}
+    {%- set volatile = ([named] if named is string else named) | map('lower') | list -%}
     {%- set lasting = [] -%}
-    {%- for column in adapter.get_columns_in_relation(relation) if column.name not in volatile -%}
+    {%- for column in adapter.get_columns_in_relation(relation)
+        if column.name | lower not in volatile -%}
         {%- do lasting.append(column.quoted) -%}
     {%- endfor -%}
     {{- return(lasting) -}}
