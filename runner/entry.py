@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from typing import NoReturn
 from runner.core import interrupts
 
 # They run dbt as soon as they know what; `tick` does so only if something is due.
-_RUN_DBT = ("backfill", "prove", "retry", "run", "serve")
-_DO_NOT = ("--dry-run", "--help", "plain")
+_RUN_DBT = frozenset({"backfill", "prove", "retry", "run", "serve"})
+_DO_NOT = frozenset({"--dry-run", "--help", "plain"})
 
 
 def main() -> NoReturn:
@@ -43,4 +44,6 @@ def _dbt_started() -> Iterator[None]:
 
 
 def _runs_dbt(arguments: Sequence[str]) -> bool:
-    return bool(arguments) and arguments[0] in _RUN_DBT and not set(_DO_NOT) & set(arguments)
+    if _RUN_DBT.isdisjoint(arguments) or not _DO_NOT.isdisjoint(arguments):
+        return False
+    return not os.environ.get("DAYBREAK_DBT")  # which is run, and not imported

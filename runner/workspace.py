@@ -28,7 +28,7 @@ from runner.planner import Planner
 from runner.project.files import fingerprint, project_zone
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline, find_config, make_pipeline
-from runner.project.pipelines_yml import parse_pipelines
+from runner.project.pipelines_yml import PipelinesFile, parse_pipelines
 from runner.warehouse.reconciliation import place_of
 
 if TYPE_CHECKING:
@@ -74,9 +74,30 @@ class Workspace:
         home = os.environ.get("DAYBREAK_HOME", ".daybreak")
         return cls(project_dir, project_dir / home)
 
-    @cached_property
+    @property
     def configs(self) -> Mapping[str, PipelineConfig]:
         """The settings in ``pipelines.yml``, by pipeline."""
+        return self._file.pipelines
+
+    @cached_property
+    def dbt(self) -> Path | None:
+        """The dbt of another environment that DAYBREAK_DBT or ``pipelines.yml`` names, if one does.
+
+        Raises :class:`ConfigError` if it is not there, or cannot be executed.
+        """
+        if not self.names_dbt:
+            return None
+        from runner.dbt.elsewhere import find_dbt
+
+        return find_dbt(self.names_dbt, self.project_dir)
+
+    @property
+    def names_dbt(self) -> str | None:
+        """What DAYBREAK_DBT or ``pipelines.yml`` says, found or not."""
+        return os.environ.get("DAYBREAK_DBT") or self._file.dbt
+
+    @cached_property
+    def _file(self) -> PipelinesFile:
         path = self.project_dir / PIPELINES
         try:
             return parse_pipelines(path.read_text(encoding="utf-8"))
@@ -93,7 +114,11 @@ class Workspace:
     @cached_property
     def fingerprint(self) -> str:
         """The digest of the project's files as they were before an engine read them."""
-        return fingerprint(self.project_dir)
+        found = fingerprint(self.project_dir)
+        with suppress(ConfigError):
+            # Another dbt may parse otherwise, and tells code otherwise.
+            return f"{found} {self.names_dbt}" if self.names_dbt else found
+        return found
 
     @cached_property
     def version(self) -> str:
@@ -112,6 +137,10 @@ class Workspace:
         ``environment`` is added to that of this process.
         """
         _ = self.fingerprint  # what is saved from now on may or may not be parsed
+        if self.dbt is not None:  # which is always run anew: nobody can import it
+            from runner.dbt.elsewhere import ElsewhereEngine
+
+            return ElsewhereEngine(self.dbt, self.project_dir, environment)
         cache = self.home / "cache" / "kept_by_dbt"
         if kind is EngineKind.PLAIN:
             from runner.dbt.plain import PlainEngine
@@ -228,7 +257,7 @@ class Workspace:
 
     @property
     def _selections(self) -> set[str]:
-        return {config.select for config in self.configs.values()}
+        return {config.selection for config in self.configs.values()}
 
     def _parse(self, engine: Engine) -> Project:
         description = engine.describe(sorted(self._selections))

@@ -41,9 +41,12 @@ def _place(
                 patch.setenv(name, value)
         patch.setattr(sys, "argv", ["runner", *arguments])
         patch.setattr(sys, "stdin", nothing)
+        before = dict(os.environ)
         try:
             yield
         finally:
+            os.environ.clear()  # options of a command line become variables
+            os.environ.update(before)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 

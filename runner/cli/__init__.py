@@ -16,6 +16,7 @@ import typer
 
 from runner.cli import exits
 from runner.cli.app import app
+from runner.cli.given import take_given
 from runner.core import interrupts
 from runner.core.errors import DaybreakError
 
@@ -51,8 +52,9 @@ def main() -> NoReturn:
     """Run the command line; the only place that knows exit codes."""
     interrupts.listen()
     try:
-        load(sys.argv[1:])
-        app()
+        arguments = take_given(sys.argv[1:])
+        load(arguments)
+        app(arguments)
     except DaybreakError as error:
         _fail(str(error), exits.of_error(error))
     except interrupts.Interrupted as interrupted:

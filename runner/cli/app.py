@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -22,10 +23,33 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _runner() -> None:
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"daybreak {version('daybreak')}")
+        raise typer.Exit
+
+
+# Taken from anywhere in a command line before it is read (see runner.cli.given): here they are
+# for `runner --help`.
+@app.callback(epilog="--target, --vars and --profiles-dir may stand after a command too.")
+def _runner(
+    target: Annotated[
+        str | None, typer.Option("--target", "-t", metavar="NAME", help="Target in profiles.yml.")
+    ] = None,
+    variables: Annotated[
+        str | None, typer.Option("--vars", metavar="YAML", help="Vars of the project, as dbt's.")
+    ] = None,
+    profiles_dir: Annotated[
+        str | None, typer.Option("--profiles-dir", metavar="PATH", help="Folder of profiles.yml.")
+    ] = None,
+    is_version_asked: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
     """Run dbt pipelines window by window: in order, once, and right."""
-    # Without it typer takes an application with one command for that command.
 
 
 class Format(StrEnum):
@@ -41,7 +65,12 @@ SomePipeline = Annotated[
     str | None, typer.Argument(metavar="[PIPELINE]", help="All of them by default.")
 ]
 ProjectDir = Annotated[
-    Path, typer.Option("--project-dir", help="Folder with dbt_project.yml and pipelines.yml.")
+    Path,
+    typer.Option(
+        "--project-dir",
+        envvar="DBT_PROJECT_DIR",
+        help="Folder with dbt_project.yml and pipelines.yml.",
+    ),
 ]
 AsOf = Annotated[
     str | None,

@@ -70,13 +70,30 @@ def _zone(value: object) -> str:
         raise ValueError(f"there is no time zone {name!r}{hint and '.' + hint}") from error
 
 
+# Methods of dbt that select by what another run has left behind.
+_OF_OTHER_RUNS = re.compile(r"(?:^|[\s,@+\d])(state|result|source_status):")
+
+
 def _selection(value: object) -> str:
     """Read a selection; it holds no option of dbt's, which are the runner's to give."""
     select = text(value)
     option = next((word for word in select.split() if word.startswith("-")), None)
     if option is not None:
         raise ValueError(f"{option!r} is an option, not a selection; leave it out")
+    if found := _OF_OTHER_RUNS.search(select):
+        raise ValueError(
+            f"'{found[1]}:' selects by what another run has left, and a pipeline is the same each "
+            "time; the runner knows what has changed by itself"
+        )
     return select
+
+
+def _selector(value: object) -> str:
+    """Read the name of a selector of selectors.yml."""
+    name = text(value)
+    if len(name.split()) > 1 or name.startswith("-"):
+        raise UnfitError("the name of a selector in selectors.yml")
+    return name
 
 
 def _template(value: object) -> str:
@@ -153,7 +170,10 @@ class WaitFor(Record):
 class PipelineConfig(Record):
     """One pipeline as a person wrote it; what is None is taken from its models, or absent."""
 
-    select: str = key(_selection, example='"+daily_revenue"')  # dbt's selection syntax
+    # In dbt's selection syntax; or the name of a selector that `selectors.yml` defines.
+    select: str | None = key(_selection, None, '"+daily_revenue"')
+    exclude: str | None = key(_selection, None, '"tag:slow"')
+    selector: str | None = key(_selector, None, "nightly")
     description: str | None = key(words, None, '"Revenue per day"')
     schedule: str | None = key(_cron, None, '"0 5 * * *"')  # cron, in `timezone`
     grain: Grain | None = key(one_of(Grain), None, "day")
@@ -177,7 +197,18 @@ class PipelineConfig(Record):
     # Of a dead-man's switch:
     ping: str | None = key(text, None, '"${RUNNER_PING_URL}"', is_secret=True)
 
+    @property
+    def selection(self) -> str:
+        """What it selects, as options of ``dbt ls``; the first, ``--select``, is left out."""
+        if self.selector is not None:
+            return f"--selector {self.selector}"
+        return f"{self.select} --exclude {self.exclude}" if self.exclude else str(self.select)
+
     def contradictions(self) -> Iterator[tuple[Path, str]]:
         """See :class:`Record`."""
+        if self.select is None and self.selector is None:
+            yield ("select",), "neither this nor 'selector' is there"
+        if self.selector is not None and (self.select or self.exclude):
+            yield ("selector",), "a selector stands alone, without select and exclude"
         if self.start and self.end and self.end < self.start:
             yield ("end",), f"end {self.end} is before start {self.start}"

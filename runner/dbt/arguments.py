@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from runner.core.errors import UsageError
@@ -12,6 +12,7 @@ from runner.core.spans import Span
 from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Invocation
 
+GIVEN_VARS = "DAYBREAK_VARS"  # dbt has no variable of the environment for its --vars
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 # dbt's console and file logs cost a third of a short invocation; events reach us otherwise.
 QUIET = ("--no-write-json", "--log-level-file", "none", "--no-use-colors")
@@ -33,6 +34,56 @@ def build_arguments(invocation: Invocation) -> list[str]:
     if not invocation.with_unit_tests:
         arguments += ["--exclude-resource-type", "unit_test"]
     return arguments
+
+
+def list_arguments(selection: str) -> list[str]:
+    """Arguments of the ``dbt ls`` that resolves a selection: a line of JSON for every node.
+
+    A selection is what stands after ``--select``, or an option of dbt's that selects, such as
+    ``--selector``.
+    """
+    words = selection.split()
+    if not words[0].startswith("--"):
+        words = ["--select", *words]
+    return ["ls", *words, "--quiet", "--output", "json", "--output-keys", "unique_id"]
+
+
+def given_vars(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the project's vars that a person gives, as dbt's ``--vars`` takes them.
+
+    Raises :class:`UsageError` if they are no keys and values.
+    """
+    text = environment.get(GIVEN_VARS)
+    if not text:
+        return {}
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError(
+            f"the vars {text!r} are no keys and values: write --vars '{{name: value}}', "
+            f"or let {GIVEN_VARS} say so"
+        )
+    return found
+
+
+def as_given(arguments: list[str], environment: Mapping[str, str]) -> list[str]:
+    """Add to a command line of dbt the target and the vars that a person gives.
+
+    Vars of the runner are added to his; dbt takes one ``--vars`` only.
+    """
+    target, given = environment.get("DBT_TARGET"), given_vars(environment)
+    found = [*arguments, *(["--target", target] if target else [])]
+    if not given:
+        return found
+    if "--vars" not in found:
+        return [*found, "--vars", json.dumps(given, default=str)]
+    place = found.index("--vars") + 1
+    found[place] = json.dumps({**given, **json.loads(found[place])}, sort_keys=True, default=str)
+    return found
 
 
 def report_arguments(span: Span | None, models: Collection[str] | None = None) -> list[str]:

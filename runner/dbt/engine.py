@@ -10,11 +10,14 @@ import threading
 import time
 from abc import abstractmethod
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from runner.core.spans import Span
 from runner.dbt.arguments import (
+    as_given,
     build_arguments,
+    given_vars,
     report_arguments,
     source_arguments,
     survey_arguments,
@@ -47,6 +50,8 @@ class DbtEngine(Engine):
 
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build``. What fails in dbt is in the result, not raised."""
+        if given_vars(os.environ):  # a plain build with vars does not tell its code
+            invocation = replace(invocation, plain_codes={})
         return self._run(build_arguments(invocation), invocation.timeout, listener)
 
     def published(
@@ -88,7 +93,7 @@ class DbtEngine(Engine):
         self, arguments: list[str], timeout: timedelta, listener: NodeListener = lambda *_: None
     ) -> InvocationResult:
         with self._group.invocation():
-            return self._invoke(arguments, timeout, listener)
+            return self._invoke(as_given(arguments, os.environ), timeout, listener)
 
     @abstractmethod
     def _invoke(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.errors import ProjectError
+from runner.dbt.arguments import as_given, list_arguments
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
 from runner.dbt.reports import (
@@ -23,7 +24,7 @@ from runner.dbt.reports import (
     invocation_error,
     invocation_result,
     killed,
-    located,
+    not_described,
     timed_out,
 )
 from runner.dbt.target import COMPILED, CONNECT_ONCE, described, target_told
@@ -56,7 +57,8 @@ class PlainEngine(DbtEngine):
         super().__init__()
         self._project_dir = project_dir
         self._more = dict(environment or {})
-        self._compiled = str(cache.with_name(COMPILED)) if cache else ""
+        self._asking: tuple[str, ...] = (*_DBT, str(cache.with_name(COMPILED)) if cache else "")
+        self._running: tuple[str, ...] = _MORTAL_DBT
 
     def describe(self, selections: Iterable[str]) -> Description:
         """Parse, and resolve selections; see :class:`runner.dbt.protocol.Engine`."""
@@ -64,13 +66,7 @@ class PlainEngine(DbtEngine):
         with tempfile.TemporaryDirectory(prefix="daybreak-") as folder:
             target = Path(folder)
             told = target_told(self._ask(["parse"], target))
-            resolved = {}
-            for select in selections:
-                arguments = ["ls", "--select", *select.split(), "--output", "json", "--quiet"]
-                lines = self._ask([*arguments, "--output-keys", "unique_id"], target)
-                listed = [json.loads(line) for line in lines if line.startswith("{")]
-                resolved[select] = tuple(node["unique_id"] for node in listed)
-            return described(target, resolved, told)
+            return described(target, self._resolved(selections, target), told)
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener
@@ -103,10 +99,20 @@ class PlainEngine(DbtEngine):
         """Kill what still runs."""
         self.kill()
 
+    def _resolved(self, selections: Iterable[str], target: Path) -> dict[str, tuple[str, ...]]:
+        """Return the unique ids of what dbt lists for each selection."""
+        resolved = {}
+        for select in selections:
+            lines = self._ask(list_arguments(select), target)
+            listed = [json.loads(line) for line in lines if line.startswith("{")]
+            resolved[select] = tuple(node["unique_id"] for node in listed)
+        return resolved
+
     def _ask(self, arguments: Sequence[str], target: Path) -> list[str]:
         """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""
+        quiet = ["--no-use-colors", "--log-level-file", "none"]
         finished = subprocess.run(
-            [*_DBT, self._compiled, *arguments, "--no-use-colors", "--log-level-file", "none"],
+            [*self._asking, *as_given([*arguments, *quiet], os.environ)],
             cwd=self._project_dir,
             env=self._environment(target),
             stdin=subprocess.DEVNULL,
@@ -116,13 +122,12 @@ class PlainEngine(DbtEngine):
         )
         if finished.returncode != 0:
             said = finished.stdout.rsplit("Encountered an error:\n", 1)[-1]
-            why = located(said or finished.stderr)
-            raise ProjectError(f"the dbt project does not parse: {why}")
+            raise ProjectError(not_described(said or finished.stderr, list(arguments)))
         return finished.stdout.splitlines()
 
     def _start(self, arguments: Sequence[str], target: Path) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [*_MORTAL_DBT, *arguments],
+            [*self._running, *arguments],
             cwd=self._project_dir,
             env=self._environment(target) | CONNECT_ONCE,
             stdin=subprocess.DEVNULL,
@@ -141,7 +146,9 @@ class PlainEngine(DbtEngine):
         return process.wait()
 
     def _environment(self, target: Path) -> dict[str, str]:
-        own = {"DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1"}
+        # Its folder is where it runs, whatever named that folder to us.
+        here = {"DBT_PROJECT_DIR": str(self._project_dir)}
+        own = {"DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1", **here}
         return {**os.environ, **self._more, **own}
 
 

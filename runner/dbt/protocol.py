@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,20 +21,20 @@ class Invocation:
     unjudged. What is ``judged`` loses the verdict that it has.
     """
 
-    nodes: tuple[str, ...]  # to build, with their tests; names, as dbt's --select takes them
-    checks: tuple[str, ...]  # names of tests to run although their models are not built
-    exclude: tuple[str, ...]  # names of tests that the gates have judged already, of no others
+    nodes: tuple[str, ...]  # to build, with their tests; as dbt's --select takes them
+    checks: tuple[str, ...]  # tests to run although their models are not built, likewise
+    exclude: tuple[str, ...]  # tests that the gates have judged already, no others; likewise
     with_unit_tests: bool  # dbt's unit tests know no window: once is enough
     span: Span  # the range of windows
     run_id: str  # written into the markers
     fence: int  # no marker with a higher one is ever replaced
-    code_hashes: Mapping[str, str]  # by model name
+    code_hashes: Mapping[str, str]  # by unique id of the model
     timeout: timedelta  # after which its process group is killed
-    checks_hashes: Mapping[str, str] = field(default_factory=dict)  # by model name
-    judged: tuple[str, ...] = ()  # names of models that are not built, and judged anew
+    checks_hashes: Mapping[str, str] = field(default_factory=dict)  # by unique id of the model
+    judged: tuple[str, ...] = ()  # unique ids of models that are not built, and judged anew
     newest: datetime | None = None  # UTC start of the pipeline's newest complete window; monitors
-    # By model name, what a plain `dbt build` of the same code writes: an engine that parses anew
-    # for every invocation may find other code than was planned, and its markers say so.
+    # By unique id of the model, what a plain `dbt build` of the same code writes: an engine that
+    # parses anew for every invocation may find other code than was planned, and its markers say so.
     plain_codes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,7 +52,7 @@ class NodeResult:
 class Publication:
     """A marker row: what the warehouse says of one model's window."""
 
-    model: str
+    model: str  # unique id, as an engine tells it; then the name that the project gives it
     window_start: datetime  # UTC
     window_end: datetime  # UTC
     row_count: int
@@ -77,6 +77,10 @@ class Publication:
         UTC; tells it from every other state of its window.
         """
         return max(self.published_at, self.contents_since)
+
+    def with_name(self, names: Mapping[str, str]) -> Publication:
+        """Return the same with its model's name, one of those that are given by unique id."""
+        return replace(self, model=names.get(self.model, self.model))
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class RowDifference:
 class Evidence:
     """The findings of a check that did not pass."""
 
-    model: str | None  # the model it is attached to
+    model: str | None  # the model it is attached to, as of a publication
     test: str  # its unique id
     check: str  # its name, which another may have too
     severity: str  # error or warn
@@ -162,6 +166,18 @@ class InvocationResult:
     seconds: float = 0.0
     stamps: Stamps | None = None  # of the warehouse's file; None: others may have written it too
 
+    def with_names(self, names: Mapping[str, str]) -> InvocationResult:
+        """Return the same with models by their names, which are given by unique id."""
+        return replace(
+            self,
+            publications=tuple(one.with_name(names) for one in self.publications),
+            touched=tuple(one.with_name(names) for one in self.touched),
+            evidence=tuple(
+                replace(one, model=names.get(one.model, one.model)) if one.model else one
+                for one in self.evidence
+            ),
+        )
+
 
 @dataclass(frozen=True)
 class Stamps:
@@ -200,6 +216,7 @@ class Description:
     selections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # unique ids
     compiled: Mapping[str, CompiledNode] = field(default_factory=dict)  # by unique id
     target: Target = field(default_factory=lambda: Target())
+    why_raw: str | None = None  # why nothing is compiled, and raw text tells the code of all
 
     @property
     def reads(self) -> Mapping[str, tuple[str, ...]]:

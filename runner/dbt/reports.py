@@ -142,6 +142,14 @@ def located(message: str) -> str:
     return ": ".join([*places[:1], brief(message)])
 
 
+def not_described(message: str, arguments: Sequence[str]) -> str:
+    """Say in one line why dbt did not tell of the project; ``arguments`` are what it was asked."""
+    if arguments[:1] == ["ls"]:
+        selection = " ".join(arguments[1 : arguments.index("--quiet")])
+        return f"dbt does not take the selection `{selection}`: {located(message)}"
+    return f"the dbt project does not parse: {located(message)}"
+
+
 def is_lock(message: str) -> bool:
     """Return true if an error is that another process holds the warehouse."""
     return _LOCK.search(message) is not None

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.core.crash_points import reached
-from runner.dbt.arguments import QUIET
+from runner.dbt.arguments import QUIET, as_given, list_arguments
 from runner.dbt.cache import CacheFile
 from runner.dbt.package import PACKAGE
 from runner.dbt.reports import CONNECTED, OPERATION_ERRORS, REPORT_PREFIX
@@ -93,6 +93,7 @@ class DbtServer:
         self._is_fresh = False  # parsed, and not yet described
         self._cache: CacheFile | None = None
         self._compiled: Path | None = None  # what was compiled before
+        self._asked: list[str] = []  # of dbt, or by the engine
 
     def import_dbt(self) -> None:
         """Import dbt, faster; what is imported stays, so nobody looks for garbage in it."""
@@ -133,6 +134,7 @@ class DbtServer:
         """Answer each request, with ``{"refused": …}`` if it fails; runs stream events."""
         for line in self._requests:
             request = json.loads(line)
+            self._asked = [request["do"]]
             try:
                 if request["do"] == "describe":
                     self._send(self._describe(request["selections"], Path(request["folder"])))
@@ -140,14 +142,15 @@ class DbtServer:
                     self._run(request["arguments"])
             except Exception as error:
                 # Not "error", which a child says before its end.
-                self._send({"refused": str(error) or traceback.format_exc()})
+                why = str(error) or traceback.format_exc()
+                self._send({"refused": why, "asked": self._asked})
 
     def _parse(self) -> None:
         """Parse the project; partial parsing makes an unchanged one quick."""
         from dbt.cli.main import dbtRunner
 
         quiet = ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
-        result = dbtRunner().invoke(["parse", *quiet])
+        result = dbtRunner().invoke(as_given(["parse", *quiet], os.environ))
         if not result.success:
             raise RuntimeError(str(result.exception))
         self._manifest = with_hooks(result.result)
@@ -166,8 +169,9 @@ class DbtServer:
         """Resolve a selection; ``dbt ls`` opens no warehouse, so it may run right here."""
         from dbt.cli.main import dbtRunner
 
-        arguments = ["ls", "--select", *select.split(), "--quiet", "--log-level-file", "none"]
-        arguments += ["--output", "json", "--output-keys", "unique_id", "--log-level", "none"]
+        quiet = ["--log-level-file", "none", "--log-level", "none"]
+        self._asked = list_arguments(select)
+        arguments = as_given([*self._asked, *quiet], os.environ)
         result = dbtRunner(manifest=self._manifest).invoke(arguments)
         if not result.success:
             raise RuntimeError(str(result.exception))

@@ -190,7 +190,7 @@ class _Compiler:
         named = "\n".join(texts)
         variables = self._config.vars.to_dict()
         own = variables.get(node.package_name)
-        scoped = {**variables, **(own if isinstance(own, dict) else {})}
+        scoped = {**variables, **(own if isinstance(own, dict) else {}), **self._config.cli_vars}
         texts += [f"-- var {n}: {scoped.get(n)}" for n in sorted(set(_VAR.findall(named)))]
         names = sorted(set(_ENV_VAR.findall(named)))
         texts += [f"-- env_var {name}: {_digested(os.environ.get(name))}" for name in names]
@@ -254,7 +254,8 @@ class _Compiler:
         environment = {name: _digested(os.environ.get(name)) for name in sorted(names)}
         credentials = config.credentials
         target = [config.target_name, credentials.database, credentials.schema]
-        parts = [variables, config.vars.to_dict(), environment, target, version("dbt-core")]
+        variables += [config.vars.to_dict(), config.cli_vars]
+        parts = [variables, environment, target, version("dbt-core")]
         return json.dumps([_VERSION, *parts], sort_keys=True, default=str)
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +17,13 @@ from typing import Any
 from runner.core.crash_points import reached
 from runner.core.errors import EngineError, ProjectError
 from runner.dbt import prewarm
+from runner.dbt.arguments import GIVEN_VARS
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener, Stamps
-from runner.dbt.reports import invocation_error, invocation_result, killed, located, timed_out
+from runner.dbt.reports import invocation_error, invocation_result, killed, not_described, timed_out
 from runner.dbt.target import COMPILED, described, target_of
+
+_GIVEN = ("DBT_TARGET", "DBT_PROFILES_DIR", GIVEN_VARS)
 
 
 def _shared_cache() -> str | None:
@@ -52,7 +56,12 @@ class WarmEngine(DbtEngine):
                 "project_dir": str(project_dir),
                 "cache": [str(cache), _shared_cache()] if cache else None,
                 "compiled": str(cache.with_name(COMPILED)) if cache else None,
-                "environment": dict(environment or {}),
+                # The server may have been started before a command line has said some of it.
+                "environment": {
+                    **{name: os.environ[name] for name in _GIVEN if name in os.environ},
+                    "DBT_PROJECT_DIR": str(project_dir),
+                    **(environment or {}),
+                },
             }
         )
 
@@ -62,7 +71,7 @@ class WarmEngine(DbtEngine):
             self._ask({"do": "describe", "selections": list(selections), "folder": folder})
             answer = self._message(deadline=None)
             if "refused" in answer:
-                raise ProjectError(f"the dbt project does not parse: {located(answer['refused'])}")
+                raise ProjectError(not_described(answer["refused"], answer["asked"]))
             resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
             return described(Path(folder), resolved, target_of(answer["target"]))
 

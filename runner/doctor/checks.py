@@ -19,7 +19,7 @@ from runner.dbt.protocol import Publication, RowDifference, Survey
 from runner.ledger import Pause, Run
 from runner.ledger.maintenance import file_problems, file_version
 from runner.ledger.schema import VERSION, is_upgradable
-from runner.project.manifest import Project
+from runner.project.manifest import DATA_KINDS, Project
 from runner.warehouse import markers
 from runner.warehouse.lock import Holder
 from runner.warehouse.markers import REBUILD, describe_windows, list_names
@@ -36,6 +36,7 @@ _SUPPORTED = {
     "jinja2": ("3.1", "4.0"),
     "mashumaro": ("3.14", "3.18"),
 }
+OUR_OWN = ("duckdb", "jinja2")  # that the runner needs where dbt lies in another environment
 
 
 class Health(StrEnum):
@@ -130,7 +131,7 @@ def strays(found: Sequence[Holder]) -> Iterator[Diagnosis]:
 
 def index(records: Mapping[str, Timeline[WindowRecord]], project: Project) -> Diagnosis:
     """Check that the ledger knows the models of this project."""
-    names = {node.name for node in project.nodes.values()}
+    names = {node.name for node in project.nodes.values() if node.kind in DATA_KINDS}
     strangers = sorted(records.keys() - names)
     text = f"{len(records)} models; no window is known twice"  # else it could not have been read
     if strangers:
@@ -228,10 +229,13 @@ def _counted(published: Collection[Publication]) -> str:
     return f"{len(published):,} windows of {models} models"
 
 
-def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
+def versions(
+    version_of: Callable[[str], str | None], packages: Iterable[str] = tuple(_SUPPORTED)
+) -> Iterator[Diagnosis]:
     """Python and the packages whose versions matter; one without a version is not installed."""
     found = [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
-    for package, (first, beyond) in _SUPPORTED.items():
+    for package in packages:
+        first, beyond = _SUPPORTED[package]
         version = version_of(package)
         supported = f">={first},<{beyond}"
         if version is not None and _parsed(first) <= _parsed(version) < _parsed(beyond):
@@ -241,6 +245,15 @@ def versions(version_of: Callable[[str], str | None]) -> Iterator[Diagnosis]:
         text = f"{package} {'is not installed' if version is None else unfit}"
         yield Diagnosis("versions", Health.WRONG, text, f'pip install "{package}{supported}"')
     yield Diagnosis("versions", Health.OK, ", ".join(found))
+
+
+def dbt_elsewhere(dbt: Path, version: str) -> Diagnosis:
+    """Say which dbt of another environment is used."""
+    text = f"{dbt}, version {version}, in an environment of its own; code is compared by its text"
+    if _parsed(version) < _parsed(_SUPPORTED["dbt-core"][0]):
+        remedy = f"name a dbt of version {_SUPPORTED['dbt-core'][0]} or later"
+        return Diagnosis("dbt", Health.WRONG, text, remedy)
+    return Diagnosis("dbt", Health.OK, text)
 
 
 def speedups(notices: Iterable[str]) -> Iterator[Diagnosis]:

@@ -16,6 +16,7 @@ from runner.core.errors import DaybreakError
 from runner.core.spans import Spans
 from runner.core.status import WindowRecord
 from runner.core.timelines import Timeline
+from runner.dbt.elsewhere import version_of
 from runner.dbt.protocol import Engine
 from runner.doctor import checks
 from runner.doctor.checks import Diagnosis, Health
@@ -61,7 +62,7 @@ class _Examination:
     def run(self, kind: EngineKind) -> None:
         """Make all checks."""
         workspace = self.workspace
-        self._add(*checks.versions(checks.installed))
+        self._examine_versions()
         with ExitStack() as stack:
             # dbt is imported while everything else is looked at.
             engine = self._try("dbt", lambda: stack.enter_context(workspace.start_engine(kind)))
@@ -75,6 +76,17 @@ class _Examination:
                 self._examine_warehouse(project, engine)
         files = [ledger_file(workspace.ledger_location), project.warehouse if project else None]
         self._add(*checks.disks(path for path in files if path is not None))
+
+    def _examine_versions(self) -> None:
+        """Look at what is installed here, and at a dbt that lies elsewhere."""
+        if not self.workspace.names_dbt:
+            self._add(*checks.versions(checks.installed))
+            return
+        self._add(*checks.versions(checks.installed, checks.OUR_OWN))
+        dbt = self._try("dbt", lambda: self.workspace.dbt)
+        version = self._try("dbt", partial(version_of, dbt)) if dbt else None
+        if dbt is not None and version is not None:
+            self._add(checks.dbt_elsewhere(dbt, version))
 
     def _add(self, *lines: Diagnosis) -> None:
         self.found.extend(lines)
@@ -132,7 +144,8 @@ class _Examination:
         self.before_asking()
         published = self._try("markers", lambda: engine.published(None, PATIENCE))
         if published is not None and self.records is not None:
-            found = markers.differences(self.records, published, names, self.unsettled)
+            told = [marker.with_name(project.names) for marker in published]
+            found = markers.differences(self.records, told, names, self.unsettled)
             self._add(*checks.compared(published, found, project))
             self._examine_rows(project, engine)
         elif published:

@@ -113,4 +113,6 @@ class RunContext:
         """
         if self.warehouse is not None and not self.warehouse.exists():
             return ()  # asking would create it
-        return self.access.ask(lambda: self.engine.published(span, self.pipeline.config.timeout))
+        timeout = self.pipeline.config.timeout
+        found = self.access.ask(lambda: self.engine.published(span, timeout))
+        return tuple(marker.with_name(self.pipeline.project.names) for marker in found)

@@ -20,13 +20,13 @@ from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 
 
-def _names_of_gates_alone(pipeline: Pipeline) -> Iterable[str]:
-    """Return the names of gates that nothing else has: dbt leaves out whatever has a name.
+def _gates_alone(pipeline: Pipeline) -> Iterable[str]:
+    """Return what selects gates and nothing else: dbt leaves out whatever is selected so.
 
-    A gate that shares its name with a later test is asked once more as a test.
+    A gate that nothing tells from a later test is asked once more as a test.
     """
-    others = {node.name for node in pipeline.nodes if not node.is_gate}
-    return (n.name for n in pipeline.nodes if n.is_gate and n.name not in others)
+    others = {node.selector for node in pipeline.nodes if not node.is_gate}
+    return (n.selector for n in pipeline.nodes if n.is_gate and n.selector not in others)
 
 
 class Invoker:
@@ -53,32 +53,33 @@ class Invoker:
         self.fence = fence = context.claim(span)
         reached("after-claim")
         context.observer.invoking(chunk)
-        nodes = (*(node.name for node in unwindowed), *chunk.models)
+        models = (*(node.name for node in unwindowed), *chunk.models)
+        nodes = {node.name: node for node in pipeline.data_nodes}
         ends = pipeline.calendar.window_at(span.start), pipeline.calendar.before(span.end)
         newest = pipeline.newest(context.environment.now())
         checks = tuple(self._unwindowed.checks(chunk, unwindowed))
         invocation = Invocation(
-            nodes=nodes,
+            nodes=tuple(nodes[name].selector for name in models),
             checks=checks,
-            exclude=tuple(n for n in _names_of_gates_alone(pipeline) if n not in checks),
-            with_unit_tests=self._unwindowed.needs_unit_tests(nodes),
+            exclude=tuple(gate for gate in _gates_alone(pipeline) if gate not in checks),
+            with_unit_tests=self._unwindowed.needs_unit_tests(models),
             span=span,
             run_id="__".join(dict.fromkeys((self._kind, *(window.label for window in ends)))),
             fence=fence,
-            code_hashes={node.name: node.code_hash for node in pipeline.windowed},
+            code_hashes={node.unique_id: node.code_hash for node in pipeline.windowed},
             checks_hashes=_checks_hashes(pipeline),
-            judged=chunk.checks,
+            judged=tuple(nodes[name].unique_id for name in chunk.checks),
             timeout=pipeline.config.timeout,
             newest=newest.start if newest else None,  # only that is news to a monitor
-            plain_codes={n.name: n.plain_code for n in pipeline.windowed if n.plain_code},
+            plain_codes={n.unique_id: n.plain_code for n in pipeline.windowed if n.plain_code},
         )
-        result = self._build(invocation)
+        result = self._build(invocation).with_names(pipeline.project.names)
         reached("after-build")
         if result.warehouse is not None:
             context.ledger.warehouses.learn_id(result.warehouse)
         if result.error is not None:
             result = self._with_markers(result, chunk, fence)
-        self._unwindowed.remember(result, nodes)
+        self._unwindowed.remember(result, models)
         self._stamps = result.stamps if result.error is None else None
         return fence, judge(pipeline, chunk, result)
 
@@ -113,7 +114,7 @@ class Invoker:
             told = context.published(chunk.span)
             mine = [m for m in told if m.fence == fence]
             # What it was to judge only, others have published; and others may have judged it.
-            today = _checks_hashes(context.pipeline)
+            today = {node.name: node.checks_hash for node in context.pipeline.windowed}
             mine += (
                 m if m.checks_hash == today.get(m.model) else replace(m, verdict=None)
                 for m in told
@@ -124,6 +125,6 @@ class Invoker:
 
 
 def _checks_hashes(pipeline: Pipeline) -> dict[str, str]:
-    """Return the hash of the checks of each windowed model, as far as it is known."""
-    found = ((node.name, node.checks_hash) for node in pipeline.windowed)
-    return {name: checks_hash for name, checks_hash in found if checks_hash is not None}
+    """Return the hash of the checks of each windowed model by unique id, as far as it is known."""
+    found = ((node.unique_id, node.checks_hash) for node in pipeline.windowed)
+    return {model: checks_hash for model, checks_hash in found if checks_hash is not None}

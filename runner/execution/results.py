@@ -125,7 +125,10 @@ class InvocationReport:
     def failed_checks(self) -> Mapping[str | None, str]:
         """The first failed check of each model, in words."""
         failed = [n for n in self.result.nodes if is_test(n) and n.status == "fail"]
-        return {self._blamed(node): _in_words(node) for node in reversed(failed)}
+        return {
+            self._blamed(node): _in_words(node, self.pipeline.project.names)
+            for node in reversed(failed)
+        }
 
     @property
     def unbuilt(self) -> set[str]:
@@ -152,7 +155,7 @@ class InvocationReport:
         elif is_test(node) and is_published:
             standing = WorkResult.PUBLISHED
         return Failure(
-            reason=_in_words(node),
+            reason=_in_words(node, self.pipeline.project.names),
             message=node.message or node.status,
             blamed=name,
             is_its_own=not node.unique_id.startswith(("test.", "unit_test.")),
@@ -202,7 +205,7 @@ def _silence(report: InvocationReport) -> Failure | None:
             return Failure(reason, reason)
     for model in report.models:
         if not report.is_judged(model.name):
-            hint = f"see `dbt test --select {model.name}`"
+            hint = f"see `dbt test --select {model.selector}`"
             reason = f"{model.name} is published, but not all of its checks ran: {hint}"
             return Failure(reason, reason, model.name, standing=WorkResult.PUBLISHED)
     return None
@@ -230,7 +233,7 @@ def is_test(node: NodeResult) -> bool:
     return node.unique_id.startswith("test.")
 
 
-def _in_words(node: NodeResult) -> str:
+def _in_words(node: NodeResult, names: Mapping[str, str]) -> str:
     """Say why a node has failed, in one line that begins with its name."""
     kind, _, name, *rest = node.unique_id.split(".")
     if kind == "unit_test" and node.status == "fail":
@@ -239,6 +242,7 @@ def _in_words(node: NodeResult) -> str:
             f"{name} fails its unit test {rest[0]}: see `dbt test --select {rest[0]}`, "
             "and mend the model or the test"
         )
+    name = names.get(node.unique_id, name)
     text = brief(node.message) or node.status
     return text if text.startswith(f"{name} ") else f"{name}: {text}"
 

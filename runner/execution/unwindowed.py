@@ -73,7 +73,7 @@ class UnwindowedNodes:
         return [node for node in self.joining(stage, is_last=True) if node.name in self._following]
 
     def checks(self, chunk: Chunk, joining: Sequence[Node]) -> list[str]:
-        """Return the names of the tests that judge the windows of a chunk.
+        """Return what selects the tests that judge the windows of a chunk.
 
         Those of its models, and those of views that are built already and read windows; the gates
         too of a model that is not built. A test that also reads a table which is still to come
@@ -85,7 +85,7 @@ class UnwindowedNodes:
         judged = dict.fromkeys((*chunk.models, *chunk.checks), to_come)
         too_early = dict.fromkeys(self._built, tables) | judged  # to be read by a node's tests
         found = [
-            test.name
+            test.selector
             for node in self.pipeline.data_nodes
             for test in self.pipeline.checks[node.name]
             if node.name in too_early

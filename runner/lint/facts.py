@@ -31,6 +31,7 @@ class Facts:
     reaches_in_window: bool = False  # whether a macro that it calls does, by the last parse
     hooks: tuple[tuple[str, bool], ...] = ()  # SQL, and whether it runs in the transaction
     readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
+    volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case
     is_whole: bool = False  # whether the folder's config is in it too; else only the text's own
 
     @property
@@ -66,6 +67,10 @@ class Facts:
         key = said.get("unique_key")
         if key and isinstance(key, (str, list, tuple)):
             changes["unique_key"] = (key,) if isinstance(key, str) else tuple(map(str, key))
+        meta = said.get("meta")
+        if isinstance(meta, dict) and (named := meta.get("volatile")):
+            names = [named] if isinstance(named, str) else named
+            changes["volatile"] = tuple(str(name).lower() for name in names)
         # dbt adds a model's hooks to those of its folder.
         stated = (hook for name in ("pre_hook", "post_hook") for hook in _hooks(said.get(name)))
         changes["hooks"] = tuple(dict.fromkeys((*self.hooks, *stated)))

@@ -71,6 +71,7 @@ def known_facts(project: Project) -> dict[str, Facts]:
             windowed_parents=parents,
             reaches_in_window=declared.reaches_in_window,
             hooks=declared.hooks,
+            volatile=declared.volatile,
             readers=readers.get(node.unique_id, ()),
             is_whole=True,
         )

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from sqlglot.tokenizer_core import Token
 
+from runner.lint.columns import column_of
 from runner.lint.facts import Facts
 from runner.lint.rules import Severity, Spot
 from runner.lint.source import WINDOW_FILTERS, Source, Tag
@@ -37,8 +38,17 @@ _ENDS = frozenset({"begin", "commit", "end", "rollback", "abort"})  # or begin, 
 _OF_THE_RUN = frozenset({"run_id", "fence"})  # vars that are others when a window runs again
 
 
-def clock_or_chance(source: Source, _facts: Facts) -> Iterator[Spot]:
-    """DB01: find what answers differently when it is asked again."""
+def clock_or_chance(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB01: find what answers differently when it is asked again.
+
+    What becomes a column that is meant to differ may.
+    """
+    for found in _clocks(source):
+        if not facts.volatile or column_of(source.tokens, found.start) not in facts.volatile:
+            yield found
+
+
+def _clocks(source: Source) -> Iterator[Spot]:
     words = ["", "", *(token.text.lower() for token in source.tokens), ""]
     for at, token in enumerate(source.tokens, start=2):
         # With or without a seed: threads read in their own order.

@@ -43,6 +43,18 @@ def location_of(raw: Mapping[str, Any]) -> str | None:
     return location if is_seen else None
 
 
+def volatile_columns(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns that are meant to differ when a window runs again, in lower case.
+
+    They stand in ``meta: {volatile: [loaded_at]}``, which dbt keeps in the config since 1.10.
+    """
+    for meta in ((raw.get("config") or {}).get("meta"), raw.get("meta")):
+        named = (meta or {}).get("volatile")
+        if named:
+            return tuple(str(n).lower() for n in ([named] if isinstance(named, str) else named))
+    return ()
+
+
 @dataclass(frozen=True)
 class Declared:
     """The part of a model's config that says how its windows are replaced."""
@@ -55,6 +67,7 @@ class Declared:
     keys: Keys  # columns that a test says are unique
     reaches_in_window: bool  # whether its SQL, or a macro that it calls, calls in_window
     hooks: Hooks = ()  # its own and its folder's
+    volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case
 
     @classmethod
     def from_raw(cls, raw: Mapping[str, Any], macros: Mapping[str, Any], keys: Keys | None) -> Self:
@@ -74,13 +87,15 @@ class Declared:
                 for name in _HOOKS
                 for hook in config.get(name) or ()
             ),
+            volatile=volatile_columns(raw),
         )
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """The one way back from what was kept as JSON."""
         pairs = {name: tuple(tuple(one) for one in row[name]) for name in ("keys", "hooks")}
-        return cls(**{**row, "unique_key": tuple(row["unique_key"]), **pairs})
+        names = {name: tuple(row[name]) for name in ("unique_key", "volatile")}
+        return cls(**{**row, **names, **pairs})
 
 
 def check_name(raw: Mapping[str, Any]) -> str | None:

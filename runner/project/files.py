@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 
 from runner.core.errors import ProjectError
+from runner.dbt.arguments import given_vars
 from runner.project.hashes import PACKAGES
 
 # Keys of dbt_project.yml that name folders, and dbt's defaults.
@@ -73,7 +74,7 @@ def environment_of(names: Iterable[str]) -> dict[str, str | None]:
 def project_zone(project_dir: Path) -> ZoneInfo:
     """Return the project var ``timezone``; :class:`ProjectError` if it is missing or no zone."""
     project = _read(project_dir)
-    variables = project.get("vars") or {}
+    variables = {**(project.get("vars") or {}), **given_vars(os.environ)}
     name = variables.get("timezone") or (variables.get(project["name"]) or {}).get("timezone")
     if not name:
         raise ProjectError(f"the project says no time zone: {_ZONE_HINT}")
@@ -86,10 +87,10 @@ def project_zone(project_dir: Path) -> ZoneInfo:
 
 
 def project_vars(project_dir: Path) -> Mapping[str, Any]:
-    """Return the vars that ``dbt_project.yml`` sets for the project, as they are written."""
+    """Return the vars of ``dbt_project.yml`` for the project as they are written, and the given."""
     project = _read(project_dir)
     variables = project.get("vars") or {}
-    return {**variables, **(variables.get(project["name"]) or {})}
+    return {**variables, **(variables.get(project["name"]) or {}), **given_vars(os.environ)}
 
 
 def model_text(path: Path) -> str:

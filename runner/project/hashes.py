@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,8 @@ _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 _SAME_ROWS = ("view", "ephemeral", "table")  # of the same query
 PACKAGES = "dbt_packages"  # where dbt installs them, unless the project says otherwise
 _SHORT = 16
+_VAR = re.compile(r"""\bvar\(\s*['"]([^'"]+)""")
+_ENV_VAR = re.compile(r"""\benv_var\(\s*['"]([^'"]+)""")
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,12 @@ def own_code(
     compiled: CompiledNode | None,
     macros: Mapping[str, Any],
     zone: str | None,
+    variables: Mapping[str, Any],
 ) -> Code:
     """Tell a model or snapshot; ``zone`` is that of its windows.
 
-    What no engine has compiled is told by its raw text and the macros that it reaches.
+    What no engine has compiled is told by its raw text, the macros that it reaches, and what the
+    project's ``variables`` and the environment say of the names in them.
     """
     settings = _settings(raw)
     if zone is not None:
@@ -59,7 +65,17 @@ def own_code(
     written = raw.get("unrendered_config") or {}
     hooks = [json.dumps(written[name]) for name in _HOOKS if written.get(name)]
     texts = [raw["raw_code"].strip(), *hooks, *_macro_sources(raw, macros)]
+    texts += _named_values("\n".join(texts), variables)
     return Code(_digest([*texts, *head]), "\n".join([*head, "", *texts, ""]))
+
+
+def _named_values(text: str, variables: Mapping[str, Any]) -> list[str]:
+    """Tell the vars and environment variables in a text; those may be secret, so by digests."""
+    found = {f"var {name}": variables.get(name) for name in _VAR.findall(text)}
+    for name in _ENV_VAR.findall(text):
+        value = os.environ.get(name)
+        found[f"env_var {name}"] = value if value is None else _digest([value])
+    return [f"-- {name}: {json.dumps(value, default=str)}" for name, value in sorted(found.items())]
 
 
 def seed_code(raw: Mapping[str, Any], project_dir: Path) -> Code:

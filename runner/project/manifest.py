@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from runner.core.errors import ProjectError
 from runner.core.graph import depths, grouped, walk
 from runner.core.windows import Grain
+from runner.dbt.arguments import list_arguments
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
 from runner.project.declarations import (
@@ -38,9 +39,11 @@ from runner.project.files import (
     project_zone,
 )
 from runner.project.hashes import Code, combined_hash, own_code, seed_code
+from runner.project.names import exact_selectors, unique_names
 
-DATA_KINDS = ("model", "seed", "snapshot")
+DATA_KINDS = ("model", "seed", "snapshot")  # what is built and holds or shows rows
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
+_COMPILED = ("model", "snapshot")
 _NOT_STORED = ("view", "ephemeral")
 _CODES = "code.json"  # beside the kept project: read only to compare
 
@@ -50,7 +53,7 @@ class Node:
     """One node of dbt's graph."""
 
     unique_id: str
-    name: str
+    name: str  # of what holds or shows rows: no two have one, see runner.project.names
     kind: str  # model, seed, snapshot, test, unit_test, source, exposure
     materialized: str | None
     parents: tuple[str, ...]  # unique ids
@@ -72,11 +75,17 @@ class Node:
     location: str | None = None  # of a source or seed: its files; None: not to be seen
     declared: Declared | None = None  # of a model of the project itself, not of a package
     says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
+    exact: str | None = None  # what selects it, where its name would select others too
 
     @property
     def is_windowed(self) -> bool:
         """True if it is replaced window by window."""
         return self.grain is not None
+
+    @property
+    def selector(self) -> str:
+        """What selects it in dbt, and nothing else."""
+        return self.exact or self.name
 
     @property
     def shown_kind(self) -> str:
@@ -243,6 +252,11 @@ class Project:
         return {name: frozenset(readers) for name, readers in found.items()}
 
     @cached_property
+    def names(self) -> Mapping[str, str]:
+        """The names of all nodes by unique id."""
+        return {unique_id: node.name for unique_id, node in self.nodes.items()}
+
+    @cached_property
     def sources(self) -> Mapping[str, Node]:
         """The sources as a person names them: source.shop.landing.lines is landing.lines."""
         sources = (node for node in self.nodes.values() if node.kind == "source")
@@ -263,10 +277,10 @@ class Project:
     def selected(self, select: str) -> list[Node]:
         """Return the nodes of a resolved selection; :class:`ProjectError` if there are none."""
         nodes = [self.nodes[node] for node in self.selections[select] if node in self.nodes]
-        if not any(node.kind in ("model", "seed", "snapshot") for node in nodes):
+        if not any(node.kind in DATA_KINDS for node in nodes):
             raise ProjectError(
                 f"select {select!r} matches no model, seed or snapshot: "
-                "try it with `dbt ls --select …` and mend pipelines.yml"
+                f"try it with `dbt {' '.join(list_arguments(select)[:-5])}` and mend pipelines.yml"
             )
         return nodes
 
@@ -275,14 +289,14 @@ def _codes(
     description: Description, project_dir: Path, zone: ZoneInfo
 ) -> Iterator[tuple[str, Code]]:
     """Yield what is each node's own of its code, by unique id."""
-    manifest = description.manifest
+    manifest, variables = description.manifest, project_vars(project_dir)
     for unique_id, raw in manifest["nodes"].items():
         if raw["resource_type"] == "seed":
             yield unique_id, seed_code(raw, project_dir)
-        elif raw["resource_type"] in ("model", "snapshot"):
+        elif raw["resource_type"] in _COMPILED:
             compiled = description.compiled.get(unique_id)
             windows = zone.key if _grain(raw) else None
-            yield unique_id, own_code(raw, compiled, manifest["macros"], windows)
+            yield unique_id, own_code(raw, compiled, manifest["macros"], windows, variables)
 
 
 def _nodes(
@@ -290,7 +304,8 @@ def _nodes(
 ) -> Iterator[Node]:
     manifest, macros = description.manifest, description.manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
-    keys = tested_keys(manifest)
+    why_raw = description.why_raw
+    keys, names, exact = tested_keys(manifest), unique_names(manifest), exact_selectors(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
             config, kind, grain = raw.get("config") or {}, raw["resource_type"], _grain(raw)
@@ -298,7 +313,7 @@ def _nodes(
             code, compiled = codes.get(unique_id), description.compiled.get(unique_id)
             yield Node(
                 unique_id=unique_id,
-                name=raw["name"],
+                name=names.get(unique_id, raw["name"]),
                 kind=kind,
                 materialized=config.get("materialized"),
                 parents=tuple(raw.get("depends_on", {}).get("nodes", ())),
@@ -308,7 +323,7 @@ def _nodes(
                 own_code=code.digest if code else "",
                 code_parents=compiled.reads if compiled else None,
                 plain_code=compiled.plain if compiled else None,
-                why_raw=compiled.why_not if compiled else None,
+                why_raw=compiled.why_not if compiled else why_raw if kind in _COMPILED else None,
                 checks_hash=checks.get(unique_id),
                 attached_to=raw.get("attached_node"),
                 is_gate=_is_marked_as_gate(raw),
@@ -319,6 +334,7 @@ def _nodes(
                 location=location_of(raw),
                 says_when_loaded=kind == "source" and says_when_loaded(raw),
                 declared=Declared.from_raw(raw, macros, keys.get(unique_id)) if is_own else None,
+                exact=exact.get(unique_id),
             )
 
 
@@ -375,7 +391,7 @@ def completed(nodes: Mapping[str, Node]) -> dict[str, Node]:
         above = [made[parent] for parent in node.parents if parent in made]
         read = _read(node)
         behind = {p.unique_id: p.code_hash for p in above if p.unique_id in read and _is_code(p)}
-        has_code = node.kind in ("model", "snapshot")
+        has_code = node.kind in _COMPILED
         judged = nodes.get(node.attached_to or "")
         made[unique_id] = replace(
             node,

@@ -230,7 +230,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
 
     Raises :class:`ProjectError` if its models have no window, or contradict it or each other.
     """
-    nodes = _buildable(project.selected(config.select), project)
+    nodes = _buildable(project.selected(config.selection), project)
     refuse_impossible_gates(nodes, project.nodes)
     zone = project.zone
     calendar = Calendar(_grain(name, config, nodes), zone)

@@ -20,27 +20,33 @@ from runner.core.fields import (
     named,
     read_at,
     record,
+    words,
 )
 from runner.core.graph import walk
 from runner.project.yaml_lines import YamlText, shown
 
 
 @dataclass(frozen=True)
-class _File(Record):
+class PipelinesFile(Record):
+    """The whole of the file."""
+
     pipelines: dict[str, PipelineConfig] = key(
         named(pipeline_name, record(PipelineConfig), least="at least one pipeline"),
         example='{orders: {select: "+daily_revenue"}}',
     )
+    dbt: str | None = key(words, None, "~/.venvs/dbt/bin/dbt")  # an executable; see ADR 2
 
 
 _FIELDS = {
-    one.name: one for made in (_File, WaitFor, Retries, PipelineConfig) for one in fields(made)
+    one.name: one
+    for made in (PipelinesFile, WaitFor, Retries, PipelineConfig)
+    for one in fields(made)
 }
 _EXAMPLES = {name: f"{name}: {one.metadata['example']}" for name, one in _FIELDS.items()}
 
 
-def parse_pipelines(text: str, source: str = "pipelines.yml") -> dict[str, PipelineConfig]:
-    """Return the pipelines by name, in the order of the text.
+def parse_pipelines(text: str, source: str = "pipelines.yml") -> PipelinesFile:
+    """Read the file; its pipelines stand in the order of the text.
 
     ``source`` is only the file's name in messages. Raises ConfigError with the line of the
     first offending key and what to write instead.
@@ -51,12 +57,12 @@ def parse_pipelines(text: str, source: str = "pipelines.yml") -> dict[str, Pipel
         message = f"the file is empty: write `{_EXAMPLES['pipelines']}`."
         raise ConfigError(message, source, line=1)
     try:
-        pipelines = read_at(record(_File), value).pipelines
+        file = read_at(record(PipelinesFile), value)
     except Mistake as mistake:
         raise ConfigError(_explained(mistake), source, yaml.line(mistake.path)) from mistake
-    for name, why in _impossible_orders(pipelines):
+    for name, why in _impossible_orders(file.pipelines):
         raise ConfigError(why, source, yaml.line(("pipelines", name, "after")))
-    return pipelines
+    return file
 
 
 def _impossible_orders(pipelines: Mapping[str, PipelineConfig]) -> Iterator[tuple[str, str]]:

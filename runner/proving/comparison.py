@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from runner.proving.contents import Buckets, literal, opened
+from runner.proving.contents import Buckets, lasting, literal, opened
 from runner.proving.results import SAMPLE_SIZE, Difference, Row
 from runner.proving.scope import Target, quoted
 
@@ -21,7 +21,7 @@ def difference(
         for side, file in (("expected", reference), ("found", work)):
             connection.execute(f"attach {literal(str(file))} as {side}_file (read_only)")
             connection.execute(
-                f"create view {side} as from {side}_file.{target.relation} "
+                f"create view {side} as from {lasting(connection, target, f'{side}_file.')} "
                 f"where {buckets.of_row(target)} = {differing[0]}"
             )
         comparison = _Comparison(connection)

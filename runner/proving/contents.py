@@ -141,10 +141,19 @@ def digests(file: Path, targets: Iterable[Target], buckets: Buckets) -> dict[str
             if target.relation in present:
                 rows = connection.execute(
                     f"select {buckets.of_row(target)}, count(*), bit_xor(hash({_ROW})), "  # noqa: S608
-                    f"sum(hash({_ROW})::hugeint) from {target.relation} as {_ROW} group by 1"
+                    f"sum(hash({_ROW})::hugeint) from {lasting(connection, target)} as {_ROW} "
+                    "group by 1"
                 ).fetchall()
             found[target.name] = {bucket: tuple(digest) for bucket, *digest in rows}
     return found
+
+
+def lasting(connection: duckdb.DuckDBPyConnection, target: Target, catalog: str = "") -> str:
+    """Return SQL for the rows of a model without the columns that are meant to differ."""
+    relation = f"{catalog}{target.relation}"
+    columns = connection.sql(f"from {relation}").columns if target.volatile else ()
+    left_out = ", ".join(quoted(name) for name in columns if name.lower() in target.volatile)
+    return f"(select * exclude ({left_out}) from {relation})" if left_out else relation  # noqa: S608
 
 
 def differing(expected: Digests, found: Digests) -> tuple[int, ...]:

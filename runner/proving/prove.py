@@ -126,7 +126,7 @@ def _require_rows(replay: Replay) -> None:
 
 def _copied(request: ProofRequest, scope: ReplayScope, warehouse: Path, folder: Scratch) -> Copied:
     """Copy the tables that are only read, when nobody writes the warehouse."""
-    models = [target.name for target in scope.targets]
+    models = [target.unique_id.split(".")[2] for target in scope.targets]  # as markers name them
     if not warehouse.exists():
         with contents.opened(folder.work):  # an empty file
             return Copied(frozenset(), frozenset())

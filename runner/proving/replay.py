@@ -20,6 +20,7 @@ from runner.proving.scenarios import Scenario, Step, in_order
 from runner.proving.scope import ReplayScope, Target
 from runner.proving.scratch import Copy, Scratch
 
+_TESTS = ("resource_type:test",)  # none is run: gates are part of their models
 _BAD = ("error", "fail", "skipped", "runtime error", "partial success")
 
 
@@ -106,9 +107,9 @@ class Replay:
 
         fence = next(self._fences)
         invocation = Invocation(
-            nodes=step.nodes,
+            nodes=tuple(self.scope.selectors[name] for name in step.nodes),
             checks=(),
-            exclude=self.scope.tests,
+            exclude=_TESTS,
             with_unit_tests=False,
             span=step.span,
             run_id=f"prove__{fence}",  # another each time, as when windows really run again
@@ -132,8 +133,10 @@ class Replay:
         bad = [node for node in result.nodes if node.status in _BAD]
         # What was skipped is explained by what was not.
         bad.sort(key=lambda node: node.status == "skipped")
+        names = self.scope.names
         return {
-            node.unique_id.split(".")[-1]: brief(node.message) or f"dbt has {node.status} it"
+            names.get(node.unique_id, node.unique_id): brief(node.message)
+            or f"dbt has {node.status} it"
             for node in bad
         }
 

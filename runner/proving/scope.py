@@ -13,6 +13,7 @@ from typing import Any
 
 from runner.core.errors import UsageError
 from runner.core.graph import grouped, walk
+from runner.project.declarations import volatile_columns
 from runner.project.manifest import DATA_KINDS, Node, Project
 from runner.project.pipelines import Pipeline
 
@@ -39,6 +40,7 @@ class Target:
     relation: Relation
     event_time: str | None  # the column as SQL; None: it is compared as a whole
     read_as: str = "date"  # what the event time is: date, utc, local or instant
+    volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class ReplayScope:
     read: Mapping[str, Relation]  # the tables that are only read, by unique id
     to_prepare: tuple[str, ...]  # unique ids: views and, where they are missing, tables
     relations: Mapping[str, Relation]  # of what each replay builds, by name
-    tests: tuple[str, ...]  # names: none is run, gates are part of their models
+    selectors: Mapping[str, str]  # what builds a node and nothing else, by its name
+    names: Mapping[str, str]  # by unique id
     left_out: Mapping[str, str]  # incremental models that are not replayed, and why
 
 
@@ -91,7 +94,8 @@ def make_scope(
         read={node.unique_id: lineage.relation(node) for node in copied if node.is_stored},
         to_prepare=tuple(node.unique_id for node in copied if _is_built(node)),
         relations={node.name: lineage.relation(node) for node in made if node.is_stored},
-        tests=tuple(node.name for node in project.nodes.values() if node.kind == "test"),
+        selectors={node.name: node.selector for node in [*made, *only_read]},
+        names=project.names,
         left_out=left_out,
     )
 
@@ -108,6 +112,10 @@ class _Lineage:
     def config(self, node: Node) -> Mapping[str, Any]:
         """Return a node's config."""
         return self._raw[node.unique_id].get("config") or {}
+
+    def volatile(self, node: Node) -> tuple[str, ...]:
+        """Return the columns that are meant to differ."""
+        return volatile_columns(self._raw[node.unique_id])
 
     def relation(self, node: Node) -> Relation:
         """Return the table of a node or source."""
@@ -205,6 +213,7 @@ def _target(node: Node, lineage: _Lineage) -> Target:
         relation=lineage.relation(node),
         event_time=event_time,
         read_as=(config.get("meta") or {}).get("event_time_as", "date"),
+        volatile=lineage.volatile(node),
     )
 
 

@@ -159,7 +159,7 @@ def index_of(markers: Iterable[Publication], readers: Mapping[str, Collection[st
 
 
 def known_codes(markers: Iterable[Publication], project: Project) -> tuple[Publication, ...]:
-    """Return markers with the code hash of the present code where a plain build had that code."""
+    """Return markers by models' names, with the present code's hash where a plain build had it."""
     present: dict[tuple[str, str | None], str] = {
         (node.name, node.plain_code): node.code_hash
         for node in project.nodes.values()
@@ -167,7 +167,7 @@ def known_codes(markers: Iterable[Publication], project: Project) -> tuple[Publi
     }
     return tuple(
         replace(marker, code_hash=present.get((marker.model, marker.code_hash), marker.code_hash))
-        for marker in markers
+        for marker in (told.with_name(project.names) for told in markers)
     )
 
 

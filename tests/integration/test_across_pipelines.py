@@ -34,7 +34,7 @@ DAILY_TAKINGS = """
 ) }}
 select business_date, sum(revenue) as revenue, max(household_id) as household_id
 from {{ ref('fct_orders') }}
-where {{ in_window('business_date') }}
+where {{ daybreak.in_window('business_date') }}
 group by business_date
 """
 BEST_DAYS = """

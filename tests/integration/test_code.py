@@ -323,8 +323,8 @@ def test_an_engine_that_parses_anew_says_which_code_it_has_found(shop: Shop):
     with PlainEngine(shop.folder) as engine:
         project = parsed(shop.folder, engine)
         node = next(n for n in project.nodes.values() if n.name == "daily_revenue")
-        codes = {node.name: str(node.plain_code)}
-        planned = replace(invocation, code_hashes={node.name: "as planned"}, plain_codes=codes)
+        codes = {node.unique_id: str(node.plain_code)}
+        planned = replace(invocation, code_hashes={node.unique_id: "as planned"}, plain_codes=codes)
         told = []
         for text in ("", "2 * "):
             model = shop.folder / ORDERS

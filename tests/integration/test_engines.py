@@ -1,5 +1,6 @@
-"""One contract for both engines: what the runner asks of dbt, whichever way dbt runs."""
+"""One contract for all engines: what the runner asks of dbt, whichever way dbt runs."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 
 from runner.core.errors import EngineError, ProjectError
 from runner.core.spans import Span
+from runner.dbt.elsewhere import ElsewhereEngine
 from runner.dbt.plain import PlainEngine
 from runner.dbt.protocol import Engine, Invocation, InvocationResult, Publication, Target
 from runner.dbt.warm import WarmEngine
@@ -31,21 +33,31 @@ TWO_DAYS = Invocation(
     span=Span(datetime(2017, 3, 11, 5, tzinfo=UTC), datetime(2017, 3, 13, 4, tzinfo=UTC)),
     run_id="backfill__2017-03-11__2017-03-12",
     fence=7,
-    code_hashes={"stg_transactions": "0123456789abcdef"},
+    code_hashes={"model.daybreak.stg_transactions": "0123456789abcdef"},
     timeout=timedelta(minutes=5),
 )
 
+
+class Elsewhere(ElsewhereEngine):
+    """The dbt beside this Python, as one of another environment: nothing of it is imported."""
+
+    def __init__(self, project_dir: Path) -> None:
+        super().__init__(Path(sys.executable).with_name("dbt"), project_dir)
+
+
+Kind = WarmEngine | PlainEngine | Elsewhere
 
 # Each call of the plain one takes seconds: what both owe is shown of it by one test, the rest of
 # the contract by `make test-all`.
 KINDS = (
     pytest.param(WarmEngine, id="warm"),
     pytest.param(PlainEngine, id="plain", marks=pytest.mark.slow),
+    pytest.param(Elsewhere, id="elsewhere", marks=pytest.mark.slow),
 )
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest) -> type[WarmEngine | PlainEngine]:
+def kind(request: pytest.FixtureRequest) -> type[Kind]:
     return request.param
 
 
@@ -55,7 +67,7 @@ def shop(template: Path, tmp_path_factory: pytest.TempPathFactory, kind: type) -
 
 
 @pytest.fixture(scope="module")
-def engine(shop: Shop, kind: type[WarmEngine | PlainEngine]) -> Iterator[Engine]:
+def engine(shop: Shop, kind: type[Kind]) -> Iterator[Engine]:
     """What the tests of a kind share: they build nothing but ``built``."""
     with forked_servers(), kind(shop.folder) as engine:
         yield engine
@@ -67,7 +79,7 @@ def own_shop(template: Path, tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def own_engine(own_shop: Shop, kind: type[WarmEngine | PlainEngine]) -> Iterator[Engine]:
+def own_engine(own_shop: Shop, kind: type[Kind]) -> Iterator[Engine]:
     with forked_servers(), kind(own_shop.folder) as engine:
         yield engine
 
@@ -134,7 +146,11 @@ def built(engine: Engine) -> tuple[InvocationResult, dict[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    "kind", [WarmEngine, PlainEngine], indirect=True, scope="module", ids=["warm", "plain"]
+    "kind",
+    [WarmEngine, PlainEngine, Elsewhere],
+    indirect=True,
+    scope="module",
+    ids=["warm", "plain", "elsewhere"],
 )
 def test_build_reports_nodes_and_publications(
     shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]
@@ -146,7 +162,7 @@ def test_build_reports_nodes_and_publications(
     assert heard["model.corner_shop.stg_transactions"] == ["started", "success"]
     days = [datetime(2017, 3, 11, 5, tzinfo=UTC), datetime(2017, 3, 12, 5, tzinfo=UTC)]
     assert [(p.model, p.window_start, p.verdict) for p in result.publications] == [
-        ("stg_transactions", day, "correct") for day in days
+        ("model.daybreak.stg_transactions", day, "correct") for day in days
     ]
     rows = sum(publication.row_count for publication in result.publications)
     assert shop.query("select count(*) from stg_transactions") == [(rows,)]
@@ -181,7 +197,7 @@ def test_the_warehouse_tells_of_a_range_or_of_everything(
     assert in_range == result.publications
     assert everything[10_000:] == result.publications
     assert everything[9_999] == Publication(
-        model="stg_transactions",
+        model="model.daybreak.stg_transactions",
         window_start=datetime(2016, 2, 21, 15, tzinfo=UTC),
         window_end=datetime(2016, 2, 21, 16, tzinfo=UTC),
         row_count=1204,
@@ -217,7 +233,7 @@ def test_a_gate_that_fails_says_which_window_and_why(own_engine: Engine, own_sho
     found = {evidence.check: evidence for evidence in result.evidence}
     assert set(found) == set(GATES[:2])
     for evidence in found.values():
-        assert evidence.model == "stg_transactions"
+        assert evidence.model == "model.daybreak.stg_transactions"
         assert evidence.severity == "error"
         starts = [window.window_start for window in evidence.windows]
         assert starts == [datetime(2017, 3, 12, 5, tzinfo=UTC)]

@@ -260,9 +260,9 @@ def invocation(step: Step, number: int) -> Invocation:
         span=days(PIPELINE, step.count, step.skip),
         run_id=f"run {number}",
         fence=number if step.fence is None else step.fence,
-        code_hashes={node.name: f"code {number}" for node in PIPELINE.windowed},
-        checks_hashes={node.name: f"checks {number}" for node in PIPELINE.windowed},
-        judged=step.judged,
+        code_hashes={node.unique_id: f"code {number}" for node in PIPELINE.windowed},
+        checks_hashes={node.unique_id: f"checks {number}" for node in PIPELINE.windowed},
+        judged=tuple(f"model.shop.{name}" for name in step.judged),
         timeout=timedelta(minutes=5),
     )
 

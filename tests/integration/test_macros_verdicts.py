@@ -14,6 +14,7 @@ from tests.integration.macros_project import Invocation, Project, Trial, window_
 MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
 STARTS = tuple(f"2026-03-0{day} 05:00:00" for day in (1, 2, 3, 4))
 PLAIN_DAY_1 = ("--vars", '{"start_date": "2026-03-01", "end_date": "2026-03-02"}')
+HALVED = "model.daybreak.halved"
 CHECKS_OF_HALVED = "not_null_halved_id halved_amounts"
 
 
@@ -29,7 +30,9 @@ def told(run: Invocation) -> list[list[Any]]:
     groups: list[list[Any]] = run.told_json("DAYBREAK_REPORT ")["publications"]
     assert all(at.startswith("20") for *_, at, _ in groups)
     return sorted(
-        [model, *window, *judged] for model, *judged, _, windows in groups for *window, _ in windows
+        [model.removeprefix("model.daybreak."), *window, *judged]
+        for model, *judged, _, windows in groups
+        for *window, _ in windows
     )
 
 
@@ -147,8 +150,8 @@ def test_two_checks_of_one_name_each_condemn_their_own_model(trial: Trial):
     assert trial.markers("twin_of_positive") == [("correct",), ("incorrect",), ("incorrect",)]
     evidence = run.told_json("DAYBREAK_REPORT ")["evidence"]
     assert sorted((found["model"], found["failures"]) for found in evidence) == [
-        ("twin_of_all", 1),
-        ("twin_of_positive", 2),
+        ("model.daybreak.twin_of_all", 1),
+        ("model.daybreak.twin_of_positive", 2),
     ]
     assert {found["check"] for found in evidence} == {"twin_has_rows"}
     assert len({found["test"] for found in evidence}) == 2
@@ -178,7 +181,7 @@ def test_what_is_to_be_judged_again_loses_its_verdict(trial: Trial):
     trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 101, 1, '2026-03-02'")
     publish(trial, "halved", MARCH_1, MARCH_3)
     trial.sql("update daybreak_publications set verdict = 'correct', checks_hash = 'old'")
-    today = {"judged": ["halved"], "checks_hashes": {"halved": "new"}}
+    today = {"judged": [HALVED], "checks_hashes": {HALVED: "new"}}
     told_of_all = told(trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_3, **today))
     assert [(found[4], found[-1]) for found in told_of_all] == [(None, None)] * 3
     assert trial.markers("halved", "verdict, checks_hash, judged_at") == [(None, None, None)] * 3
@@ -193,7 +196,7 @@ def test_what_is_to_be_judged_again_loses_its_verdict(trial: Trial):
 
 def test_what_a_plain_build_has_published_is_judged_if_it_is_asked_for(not_asked_before: Trial):
     trial = not_asked_before
-    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, judged=["halved"])
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, judged=[HALVED])
     assert checked.success, checked.nodes
     assert trial.markers("halved", "verdict, run_id")[:2] == [("correct", None), (None, None)]
 
@@ -206,7 +209,7 @@ def not_asked_before(trial: Trial) -> Trial:
 
 def test_the_hash_of_the_checks_stands_with_every_verdict(trial: Trial):
     models = "tells_without_tests tells_with_gates tells_with_tests"
-    hashes = {name: f"checks of {name}" for name in models.split()}
+    hashes = {f"model.daybreak.{name}": f"checks of {name}" for name in models.split()}
     trial.run(models, MARCH_1, MARCH_1, "--exclude-resource-type", "test", checks_hashes=hashes)
     assert trial.rows("daybreak_publications", "model, checks_hash") == [
         ("tells_with_gates", "checks of tells_with_gates"),
@@ -223,7 +226,7 @@ def test_markers_of_an_earlier_version_say_nothing_of_checks(trial: Trial):
     publish(trial, "halved", MARCH_1, MARCH_1)
     for column in ("unique_id", "relation", "contents", "contents_since", "checks_hash"):
         trial.sql(f"alter table daybreak_publications drop column {column}")
-    trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, checks_hashes={"halved": "today"})
+    trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, checks_hashes={HALVED: "today"})
     assert trial.markers("halved", "verdict, checks_hash") == [("correct", "today")]
 
 
@@ -317,7 +320,7 @@ def test_a_plain_build_a_newer_run_and_half_a_window_are_left_alone(not_ours: Tr
 def test_a_plain_build_that_says_of_which_code_it_is_is_judged(trial: Trial):
     built = trial.project.invoke(trial.folder, "build", "--select", "halved")
     assert built.success
-    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, judged=["halved"])
+    checked = trial.run(CHECKS_OF_HALVED, MARCH_1, MARCH_1, judged=[HALVED])
     assert checked.success, checked.nodes
     assert trial.markers("halved", "distinct run_id, verdict")[:2] == [
         (None, "correct"),
@@ -355,7 +358,7 @@ def asked(trial: Trial, *arguments: str) -> list[list[Any]]:
 
 
 def test_the_warehouse_tells_what_it_is_asked_for(trial: Trial):
-    hashes = {"judged": "1e5", "elsewhere": "null"}
+    hashes = {"model.daybreak.judged": "1e5", "model.daybreak.elsewhere": "null"}
     publish(trial, "judged elsewhere", MARCH_1, MARCH_2, run_id="007", code_hashes=hashes)
     publish(trial, "judged", MARCH_3, MARCH_3, fence=2)
     by_hand = ("run", "--select", "unjudged", "--vars", "{x: 1}")

@@ -173,6 +173,7 @@ class FakeDbt:
         raise NotImplementedError
 
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
+        invocation = self._by_names(invocation)
         self.asked.append(invocation)
         self.before(invocation)
         fault = self.faults.pop(0) if self.faults else None
@@ -185,7 +186,7 @@ class FakeDbt:
             if isinstance(fault.error, BaseException):
                 raise fault.error
             return InvocationResult((), error=fault.error, seconds=self.seconds)
-        return running.result()
+        return self._told(running.result())
 
     def published(
         self,
@@ -196,7 +197,7 @@ class FakeDbt:
         self.questions.append(span)
         names = {node.name for node in self.pipeline.nodes if node.unique_id in (models or ())}
         return tuple(
-            marker
+            self._of_id(marker)
             for marker in self.markers.values()
             if (span is None or (marker.window_start < span.end and marker.window_end > span.start))
             and (models is None or marker.model in names)
@@ -258,6 +259,25 @@ class FakeDbt:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _by_names(self, invocation: Invocation) -> Invocation:
+        """What is asked by unique id, by the names that everything here goes by."""
+        names = self.pipeline.project.names
+        return replace(
+            invocation,
+            code_hashes={names[i]: found for i, found in invocation.code_hashes.items()},
+            checks_hashes={names[i]: found for i, found in invocation.checks_hashes.items()},
+            judged=tuple(names[i] for i in invocation.judged),
+        )
+
+    def _told(self, result: InvocationResult) -> InvocationResult:
+        """What is told goes by unique ids, as dbt tells it."""
+        ids = {node.name: node.unique_id for node in self.pipeline.data_nodes}
+        return result.with_names(ids)
+
+    def _of_id(self, marker: Publication) -> Publication:
+        node = next(n for n in self.pipeline.data_nodes if n.name == marker.model)
+        return marker.with_name({node.name: node.unique_id})
 
     def _is_too_much(self, windows: Collection[Window]) -> bool:
         return self.most_windows is not None and len(windows) > self.most_windows

@@ -53,7 +53,7 @@ def pipeline(*lines: str) -> str:
 
 
 def test_every_key_is_read():
-    assert parse_pipelines(FULL)["orders_pipeline"] == PipelineConfig(
+    assert parse_pipelines(FULL).pipelines["orders_pipeline"] == PipelineConfig(
         select="+daily_revenue",
         description="Revenue per day",
         schedule="0 5 * * *",
@@ -86,13 +86,15 @@ def test_every_key_is_read():
 
 
 def test_pipelines_keep_the_order_of_the_file():
-    assert list(parse_pipelines(FULL)) == ["orders_pipeline", "returns"]
+    assert list(parse_pipelines(FULL).pipelines) == ["orders_pipeline", "returns"]
 
 
 def test_the_defaults_are_those_of_the_documentation():
-    config = parse_pipelines(FULL)["returns"]
+    config = parse_pipelines(FULL).pipelines["returns"]
     assert asdict(config) == {
         "select": "tag:returns",
+        "exclude": None,
+        "selector": None,
         "description": None,
         "schedule": None,
         "grain": None,
@@ -118,22 +120,22 @@ def test_the_defaults_are_those_of_the_documentation():
 
 
 def test_a_configuration_is_a_value():
-    config = parse_pipelines(FULL)["returns"]
+    config = parse_pipelines(FULL).pipelines["returns"]
     with pytest.raises(FrozenInstanceError):
         config.lookback = 9  # type: ignore[misc]
-    assert hash(config) == hash(parse_pipelines(FULL)["returns"])
+    assert hash(config) == hash(parse_pipelines(FULL).pipelines["returns"])
 
 
 def test_limits_are_inclusive():
     lines = ("start: 2026-03-01", "end: 2026-03-01", "retries: {attempts: 1, backoff: 15m}")
-    config = parse_pipelines(pipeline(*lines, "lookback: 0"))["orders"]
+    config = parse_pipelines(pipeline(*lines, "lookback: 0")).pipelines["orders"]
     assert config.start == config.end == date(2026, 3, 1)
     assert config.retries.backoff == config.retries.max_backoff
 
 
 @pytest.mark.parametrize("word", ["no", "off", "12:30", "0o17", "1_000"])
 def test_plain_words_stay_words(word: str):
-    assert parse_pipelines(pipeline(f"description: {word}"))["orders"].description == word
+    assert parse_pipelines(pipeline(f"description: {word}")).pipelines["orders"].description == word
 
 
 def test_an_anchor_may_be_shared():
@@ -142,7 +144,7 @@ pipelines:
   orders: {select: x, retries: &patient {attempts: 9}}
   returns: {select: y, retries: *patient}
 """
-    assert parse_pipelines(text)["returns"].retries.attempts == 9
+    assert parse_pipelines(text).pipelines["returns"].retries.attempts == 9
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,21 @@ def test_a_mistake_in_a_pipeline_is_one_line_with_its_place_and_remedy(
         ("pipelines:\n  a:\n    selct: x", 3, "unknown key 'selct'", "Did you mean 'select'?"),
         ("pipelines: {a: {select: x}}\nalert: x", 2, "unknown key 'alert'", "keys here are"),
         ("pipelines:\n  a: {select: x}\n  a: {}", 3, "'a' is already on line 2", "keep one"),
-        ("pipelines:\n  a:\n    grain: day", 2, "'select' of pipeline 'a' is missing", "select: "),
+        (
+            "pipelines:\n  a:\n    grain: day",
+            2,
+            "'select' of pipeline 'a': neither this nor 'selector' is there",
+            "select: ",
+        ),
+        (
+            "pipelines:\n  a:\n    selector: b\n    select: c",
+            3,
+            "'selector' of pipeline 'a': a selector stands alone",
+            "selector: nightly",
+        ),
+        ("pipelines:\n  a: {selector: a b}", 2, "the name of a selector", "selector: nightly"),
+        ("pipelines:\n  a: {select: '+state:new+'}", 2, "'state:' selects by what", "select: "),
+        ("pipelines:\n  a: {select: a, exclude: '1+result:ok'}", 2, "'result:' sel", "exclude: "),
         ("pipelines:\n  a:\n    select: ' '", 3, "must be longer than nothing", "select: "),
         ("pipelines:\n  a:\n", 2, "pipeline 'a' must be keys and values", "`a: {select: "),
         ("pipelines:\n  select: x", 2, "pipeline 'select' must be keys", "`select: {select: "),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from runner.core.config import PipelineConfig
 from runner.core.errors import EngineError, UsageError
 from runner.core.proofs import Property, PropertyResult, Result, verdict_of
 from runner.core.windows import Calendar, Grain, Window
-from runner.project.manifest import Project
+from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 from runner.proving import blame, contents
 from runner.proving.comparison import difference
@@ -42,7 +43,7 @@ def pipeline(first: date = date(2026, 3, 1), last: date | None = date(2026, 3, 9
         config=PipelineConfig(select="sales"),
         calendar=CALENDAR,
         schedule=None,
-        nodes=(),
+        nodes=(Node("model.sales", "sales", "model", "incremental", (), Grain.DAY),),
         first=CALENDAR.span_of_dates(first, first).start,
         last=CALENDAR.span_of_dates(last, last).end if last else None,
         project=Project(CALENDAR.zone, {}, {}, ""),
@@ -344,6 +345,17 @@ def test_everything_changed_in_one_row(files: tuple[Path, Path]):
     assert found.columns == ("store_id", "total")
 
 
+def test_a_column_that_is_meant_to_differ_is_left_out(files: tuple[Path, Path]):
+    change(files[1], "update sales set note = 'y' where store_id = 1")
+    apart = replace(SALES, volatile=("note", "no_such_column"))
+    assert differing(files, apart) == ()
+    change(files[1], "update sales set amount = 9 where sale_id = 0")
+    assert len(differing(files, apart)) == 1
+    shown = compared(files, apart)
+    assert shown.columns == ("amount",)
+    assert "note" not in shown.header
+
+
 def test_another_column_is_a_difference(files: tuple[Path, Path]):
     change(files[1], "alter table totals add column more int")
     found = compared(files, TOTALS)
@@ -360,7 +372,7 @@ def scene(**upstream: frozenset[str]) -> ReplayScope:
         )
         for name in upstream
     )
-    return ReplayScope(targets, upstream, (), {}, (), {}, (), {})
+    return ReplayScope(targets, upstream, (), {}, (), {}, {}, {}, {})
 
 
 def test_nobody_is_blamed_for_what_he_was_given():

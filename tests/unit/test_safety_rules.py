@@ -197,6 +197,48 @@ def test_what_only_looks_like_a_clock_is_left_alone(expression: str):
     assert rules(selecting(f"{expression}, sold_on")) == []
 
 
+VOLATILE = replace(WINDOWED, volatile=("loaded_at",))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "current_timestamp as loaded_at",
+        "now() as Loaded_At",
+        'now() as "loaded_at"',
+        "left('a', 1) as a, coalesce(x, cast(now() as timestamp), y) as loaded_at, amount",
+        "(select max(now()) from {{ ref('lines') }}) as amount, now() as loaded_at",
+        "'{{ run_started_at }}' as loaded_at",
+        "case when amount > 0 then current_date end as loaded_at",
+    ],
+)
+def test_a_clock_is_free_in_a_column_that_is_meant_to_differ(expression: str):
+    kept = expression.replace("(select max(now()) from {{ ref('lines') }}) as amount, ", "")
+    assert rules(selecting(kept), VOLATILE) == []
+    assert rules(selecting(kept)) == ["DB01"]
+    if kept != expression:
+        assert rules(selecting(expression), VOLATILE) == ["DB01"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        selecting("now() as sold_at, 1 as loaded_at"),
+        selecting("now(), 1 as loaded_at"),
+        selecting("row_number() over (order by random()) as loaded_at"),
+        selecting("1 as loaded_at", "and sold_on < current_date"),
+        "with loaded_at as (select now() from {{ ref('lines') }}) " + selecting("1 as a"),
+    ],
+)
+def test_a_clock_beside_a_column_that_is_meant_to_differ_is_found(text: str):
+    assert "DB01" in rules(text, VOLATILE)
+
+
+def test_the_text_says_itself_which_columns_are_meant_to_differ():
+    config = "{{ config(meta={'volatile': ['loaded_at']}) }} "
+    assert rules(config + selecting("now() as loaded_at")) == []
+
+
 def test_a_set_statement_may_hold_a_clock():
     assert rules("{% set today = run_started_at.date() %}" + READ) == ["DB01"]
     aliased = "{% set dt = modules.datetime.datetime %}{% set at = dt.now() %}"

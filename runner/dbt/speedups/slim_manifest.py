@@ -23,7 +23,7 @@ _OF_NODES = (
     "name", "resource_type", "package_name", "original_file_path", "database", "schema", "alias",
     "identifier", "raw_code", "depends_on", "config", "unrendered_config", "meta", "source_meta",
     "attached_node", "test_metadata", "freshness", "loaded_at_field", "loaded_at_query",
-    "checksum",
+    "checksum", "fqn", "version",
 )  # fmt: skip
 _OF_MACROS = ("package_name", "original_file_path", "macro_sql", "depends_on")
 

@@ -72,7 +72,7 @@
                 - epoch(greatest(markers.window_start, empty.window_start))
             ), 0)
         from {{ daybreak._markers(parent.database) }} as markers
-        where markers.model = {{ daybreak._literal(parent.name) }}
+        where markers.unique_id = {{ daybreak._literal(parent.unique_id) }}
             and markers.window_start < empty.window_end
             and markers.window_end > empty.window_start
             and coalesce(markers.verdict, '') != 'incorrect'

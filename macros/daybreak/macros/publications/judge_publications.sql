@@ -145,7 +145,7 @@
 
 {# Is the model one whose windows this invocation is to judge, whatever was said of them before? #}
 {% macro _is_only_judged(node) %}
-    {{- return(node.name in var('judged', [])) -}}
+    {{- return(node.unique_id in var('judged', [])) -}}
 {% endmacro %}
 
 {# What other checks have said is void; without a new verdict it is not judged. #}

@@ -35,8 +35,8 @@
     found other code than the runner has planned with, or there is no runner.
 #}
 {% macro _code_of_rows() %}
-    {%- set planned = (var('code_hashes', none) or {}).get(model.name) -%}
-    {%- set expected = (var('plain_codes', none) or {}).get(model.name) -%}
+    {%- set planned = (var('code_hashes', none) or {}).get(model.unique_id) -%}
+    {%- set expected = (var('plain_codes', none) or {}).get(model.unique_id) -%}
     {%- if var('run_id', none) is not none and expected is none -%}
         {{- return(planned) -}}
     {%- endif -%}

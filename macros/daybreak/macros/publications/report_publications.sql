@@ -35,7 +35,7 @@
     {%- set markers -%}
         select
             cast(json_array(
-                {{ daybreak._literal(node.name) }},
+                {{ daybreak._literal(node.unique_id) }},
                 verdict,
                 fence,
                 run_id,

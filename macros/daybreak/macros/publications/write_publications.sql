@@ -80,7 +80,7 @@
 
 {# The hash of a model's checks, as the runner says it, as SQL. #}
 {% macro _checks_hash_of(node) %}
-    {{- return(daybreak._literal((var('checks_hashes', none) or {}).get(node.name))) -}}
+    {{- return(daybreak._literal((var('checks_hashes', none) or {}).get(node.unique_id))) -}}
 {% endmacro %}
 
 {# A worker that lost its lease must not publish over the one that took it. #}
@@ -121,9 +121,13 @@
 {% endmacro %}
 
 {% macro _lasting_columns(node, relation) %}
-    {%- set volatile = (node.config.get('meta') or {}).get('volatile', []) -%}
+    {#- dbt keeps meta in the config since 1.10, and beside it before. -#}
+    {%- set named = (node.config.get('meta') or {}).get('volatile')
+        or (node.get('meta') or {}).get('volatile') or [] -%}
+    {%- set volatile = ([named] if named is string else named) | map('lower') | list -%}
     {%- set lasting = [] -%}
-    {%- for column in adapter.get_columns_in_relation(relation) if column.name not in volatile -%}
+    {%- for column in adapter.get_columns_in_relation(relation)
+        if column.name | lower not in volatile -%}
         {%- do lasting.append(column.quoted) -%}
     {%- endfor -%}
     {{- return(lasting) -}}

@@ -33,7 +33,7 @@
     {%- for of_rows in ['error', 'warn']
         if rows[of_rows] or (of_rows == severity and not rows.warn) -%}
         {%- do evidence.append({
-            'model': attached_to.split('.')[-1] if attached_to else none,
+            'model': attached_to,
             'test': test.unique_id,
             'check': test.name,
             'severity': of_rows,

@@ -15,12 +15,6 @@
             model.name ~ ' is a Python model: windows are for SQL models; materialize it as a table'
         ) -%}
     {%- endif -%}
-    {%- if model.get('version') -%}
-        {%- do daybreak._stop(
-            model.name ~ ' has versions, and its markers could not tell one from another: give'
-            ~ ' each its own name instead'
-        ) -%}
-    {%- endif -%}
     {%- if not config.get('event_time') -%}
         {%- do daybreak._stop(
             model.name ~ ' has no event_time: name the column that says which window a row belongs'

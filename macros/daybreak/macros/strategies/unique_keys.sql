@@ -22,8 +22,9 @@
     {%- endfor -%}
     {%- do run_query('drop table ' ~ new_keys) -%}
     {%- set evidence = {
-        'model': model.name, 'test': model.unique_id, 'check': 'unique_key', 'severity': 'error',
-        'failures': rows | length, 'names_windows': true, 'makes_stale': false, 'rows': rows,
+        'model': model.unique_id, 'test': model.unique_id, 'check': 'unique_key',
+        'severity': 'error', 'failures': rows | length, 'names_windows': true,
+        'makes_stale': false, 'rows': rows,
     } -%}
     {{- return([evidence] if rows else []) -}}
 {% endmacro %}

@@ -1,0 +1,93 @@
+"""What a person gives as to dbt: target, vars, folders; and all of dbt's ways to select."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.conftest import Shop, install_package
+from tests.integration.test_elsewhere import FILES
+
+_PROFILES = """
+daybreak:
+  target: dev
+  outputs:
+    dev: {type: duckdb, path: data/warehouse.duckdb, schema: main, keep_open: true}
+    prod: {type: duckdb, path: data/prod.duckdb, schema: main, keep_open: true}
+"""
+_PIPELINES = """
+pipelines:
+  all: {select: package:shop, exclude: "tag:slow,config.materialized:view", start: 2026-03-01}
+  nightly: {selector: nightly, start: 2026-03-01, end: 2026-03-03}
+"""
+_SELECTORS = """
+selectors:
+  - name: base
+    definition: {method: fqn, value: sales}
+  - name: nightly
+    definition:
+      union:
+        - {method: selector, value: base}
+        - {method: tag, value: slow}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    project, profiles = tmp_path / "project", tmp_path / "profiles"
+    install_package(project)
+    for name, text in FILES.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(text)
+    slow = "{{ config(materialized='view', tags=['slow']) }} select 1 as id"
+    (project / "models" / "slow.sql").write_text(slow)
+    (project / "pipelines.yml").write_text(_PIPELINES)
+    (project / "selectors.yml").write_text(_SELECTORS)
+    (project / "data").mkdir()
+    profiles.mkdir()
+    (profiles / "profiles.yml").write_text(_PROFILES)
+    return Shop(project)
+
+
+def amounts(file: Path) -> list[tuple[int]]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute("select distinct amount from sales").fetchall()
+
+
+def test_a_command_takes_them_as_dbt_does(shop: Shop):
+    here = ("--profiles-dir", str(shop.folder.parent / "profiles"))
+    done = shop.runner(*here, "--target", "prod", "backfill", "nightly", "--vars", "{amount: 7}")
+    assert done.code in (0, 3), done.out + done.err
+    assert amounts(shop.folder / "data" / "prod.duckdb") == [(7,)]
+    assert not shop.warehouse.exists()
+    kept = json.loads((shop.folder / ".daybreak" / "project.json").read_text())
+    assert sorted(n for n in kept["selections"]["--selector nightly"] if n[:5] == "model") == [
+        "model.shop.sales",
+        "model.shop.slow",
+    ]
+    excluded = kept["selections"]["package:shop --exclude tag:slow,config.materialized:view"]
+    assert sorted(n for n in excluded if n[:5] == "model") == [
+        "model.shop.sales",
+        "model.shop.totals",
+    ]
+    given = ("--vars", "amount: 7", "-t", "prod")
+    assert "nothing to do" in shop.runner(*here, "backfill", "nightly", *given).out
+    # Other vars are other code.
+    planned = shop.runner("plan", "nightly", "--target=prod", *here).out
+    assert "its code has changed" in planned
+    # Another target is another warehouse, with a ledger of its own.
+    assert "| missing | all" in shop.runner("plan", "nightly", *here).out
+
+
+def test_a_selection_that_dbt_does_not_take_is_one_line(shop: Shop):
+    text = _PIPELINES.replace("selector: nightly", "selector: nihgtly")
+    (shop.folder / "pipelines.yml").write_text(text)
+    refused = shop.runner("plan", "--profiles-dir", str(shop.folder.parent / "profiles"))
+    assert refused.code == 2
+    assert refused.err.startswith(
+        "runner: dbt does not take the selection `--selector nihgtly`: Could not find selector"
+    )
+    assert refused.err.count("\n") == 1
