@@ -278,12 +278,12 @@ def test_a_project_that_asks_for_nothing_is_as_without_it(tmp_path: Path):
 
 
 def compiled(shop: Shop) -> dict[str, str]:
-    """What dbt has made of every node, wherever the project lies."""
+    """What dbt has made of every node, wherever the project lies and whenever it was."""
     folder = shop.folder / "target" / "run" / "bistro"
+    texts = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
     return {
-        str(path.relative_to(folder)): path.read_text().replace(str(shop.folder), "")
-        for path in folder.rglob("*")
-        if path.is_file()
+        str(path.relative_to(folder)): re.sub(r"\d{12,}", "", text.replace(str(shop.folder), ""))
+        for path, text in texts.items()
     }
 
 
