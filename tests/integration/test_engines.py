@@ -33,7 +33,7 @@ TWO_DAYS = Invocation(
     span=Span(datetime(2017, 3, 11, 5, tzinfo=UTC), datetime(2017, 3, 13, 4, tzinfo=UTC)),
     run_id="backfill__2017-03-11__2017-03-12",
     fence=7,
-    code_hashes={"model.daybreak.stg_transactions": "0123456789abcdef"},
+    code_hashes={"model.corner_shop.stg_transactions": "0123456789abcdef"},
     timeout=timedelta(minutes=5),
 )
 
@@ -162,7 +162,7 @@ def test_build_reports_nodes_and_publications(
     assert heard["model.corner_shop.stg_transactions"] == ["started", "success"]
     days = [datetime(2017, 3, 11, 5, tzinfo=UTC), datetime(2017, 3, 12, 5, tzinfo=UTC)]
     assert [(p.model, p.window_start, p.verdict) for p in result.publications] == [
-        ("model.daybreak.stg_transactions", day, "correct") for day in days
+        ("model.corner_shop.stg_transactions", day, "correct") for day in days
     ]
     rows = sum(publication.row_count for publication in result.publications)
     assert shop.query("select count(*) from stg_transactions") == [(rows,)]
@@ -197,7 +197,7 @@ def test_the_warehouse_tells_of_a_range_or_of_everything(
     assert in_range == result.publications
     assert everything[10_000:] == result.publications
     assert everything[9_999] == Publication(
-        model="model.daybreak.stg_transactions",
+        model="model.corner_shop.stg_transactions",
         window_start=datetime(2016, 2, 21, 15, tzinfo=UTC),
         window_end=datetime(2016, 2, 21, 16, tzinfo=UTC),
         row_count=1204,
@@ -233,7 +233,7 @@ def test_a_gate_that_fails_says_which_window_and_why(own_engine: Engine, own_sho
     found = {evidence.check: evidence for evidence in result.evidence}
     assert set(found) == set(GATES[:2])
     for evidence in found.values():
-        assert evidence.model == "model.daybreak.stg_transactions"
+        assert evidence.model == "model.corner_shop.stg_transactions"
         assert evidence.severity == "error"
         starts = [window.window_start for window in evidence.windows]
         assert starts == [datetime(2017, 3, 12, 5, tzinfo=UTC)]

@@ -151,7 +151,7 @@ def test_a_window_that_loses_a_row_to_a_merge_is_marked_so(trial: Trial):
     assert (after[:2], after[3]) == (before[:2], before[3])
     told = invocation_result([], told_line(moved), None, 0).touched
     assert [(one.model, one.window_start.day, one.row_count, one.is_same) for one in told] == [
-        ("model.daybreak.merged", 1, 1, False)
+        ("model.trial.merged", 1, 1, False)
     ]
     assert told[0].stands_since > told[0].published_at
     # What the markers say is what is there, to the last value.
@@ -204,7 +204,7 @@ def test_a_key_that_another_window_holds_is_withheld(trial: Trial):
     error = withheld.error("overwritten_by_key")
     assert "withheld overwritten_by_key, its published rows stay as they were" in error
     (found,) = evidence_of(error)
-    assert (found.model, found.check) == ("model.daybreak.overwritten_by_key", "unique_key")
+    assert (found.model, found.check) == ("model.trial.overwritten_by_key", "unique_key")
     (window,) = found.windows
     assert (window.window_start.day, window.expected) == (3, "each unique_key (id) once")
     assert window.actual == (
@@ -310,7 +310,7 @@ def test_a_row_outside_the_window_is_refused(
     trial.events(good, row)
     refused = trial.build("unfiltered").daybreak_error("unfiltered")
     assert said in refused
-    assert "filter it with in_window('day')" in refused
+    assert "filter it with daybreak.in_window('day')" in refused
     assert trial.has("unfiltered") != is_first_build
     if not is_first_build:
         assert trial.rows("unfiltered", "id") == [(1,)]
@@ -760,7 +760,7 @@ def test_a_check_on_a_model_without_windows_says_so(trial: Trial):
 
 def test_markers_carry_what_the_runner_told_and_what_was_found(trial: Trial):
     trial.events("1, 'a', 1, 1, '2026-03-07'", "2, 'a', 1, 1, '2026-03-08'")
-    hashes = {"model.daybreak.judged": "it's a hash"}
+    hashes = {"model.trial.judged": "it's a hash"}
     run = trial.run("judged", "2026-03-07", "2026-03-08", run_id="r'1", fence=5, code_hashes=hashes)
     assert run.success, run.nodes
     columns = (

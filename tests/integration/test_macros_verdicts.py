@@ -14,7 +14,7 @@ from tests.integration.macros_project import Invocation, Project, Trial, window_
 MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
 STARTS = tuple(f"2026-03-0{day} 05:00:00" for day in (1, 2, 3, 4))
 PLAIN_DAY_1 = ("--vars", '{"start_date": "2026-03-01", "end_date": "2026-03-02"}')
-HALVED = "model.daybreak.halved"
+HALVED = "model.trial.halved"
 CHECKS_OF_HALVED = "not_null_halved_id halved_amounts"
 
 
@@ -30,7 +30,7 @@ def told(run: Invocation) -> list[list[Any]]:
     groups: list[list[Any]] = run.told_json("DAYBREAK_REPORT ")["publications"]
     assert all(at.startswith("20") for *_, at, _ in groups)
     return sorted(
-        [model.removeprefix("model.daybreak."), *window, *judged]
+        [model.removeprefix("model.trial."), *window, *judged]
         for model, *judged, _, windows in groups
         for *window, _ in windows
     )
@@ -150,8 +150,8 @@ def test_two_checks_of_one_name_each_condemn_their_own_model(trial: Trial):
     assert trial.markers("twin_of_positive") == [("correct",), ("incorrect",), ("incorrect",)]
     evidence = run.told_json("DAYBREAK_REPORT ")["evidence"]
     assert sorted((found["model"], found["failures"]) for found in evidence) == [
-        ("model.daybreak.twin_of_all", 1),
-        ("model.daybreak.twin_of_positive", 2),
+        ("model.trial.twin_of_all", 1),
+        ("model.trial.twin_of_positive", 2),
     ]
     assert {found["check"] for found in evidence} == {"twin_has_rows"}
     assert len({found["test"] for found in evidence}) == 2
@@ -209,7 +209,7 @@ def not_asked_before(trial: Trial) -> Trial:
 
 def test_the_hash_of_the_checks_stands_with_every_verdict(trial: Trial):
     models = "tells_without_tests tells_with_gates tells_with_tests"
-    hashes = {f"model.daybreak.{name}": f"checks of {name}" for name in models.split()}
+    hashes = {f"model.trial.{name}": f"checks of {name}" for name in models.split()}
     trial.run(models, MARCH_1, MARCH_1, "--exclude-resource-type", "test", checks_hashes=hashes)
     assert trial.rows("daybreak_publications", "model, checks_hash") == [
         ("tells_with_gates", "checks of tells_with_gates"),
@@ -358,7 +358,7 @@ def asked(trial: Trial, *arguments: str) -> list[list[Any]]:
 
 
 def test_the_warehouse_tells_what_it_is_asked_for(trial: Trial):
-    hashes = {"model.daybreak.judged": "1e5", "model.daybreak.elsewhere": "null"}
+    hashes = {"model.trial.judged": "1e5", "model.trial.elsewhere": "null"}
     publish(trial, "judged elsewhere", MARCH_1, MARCH_2, run_id="007", code_hashes=hashes)
     publish(trial, "judged", MARCH_3, MARCH_3, fence=2)
     by_hand = ("run", "--select", "unjudged", "--vars", "{x: 1}")

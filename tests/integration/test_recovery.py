@@ -52,7 +52,7 @@ def cut_out_of_index(ledger: sqlite3.Connection, label: str) -> None:
     """Take one window out of the ranges of the index."""
     bounds = "select window_start, window_end from runs where label = ?"
     start, end = ledger.execute(bounds, (label,)).fetchone()
-    rest = "standing, code_hash, is_outdated, reason, inputs, has_rows"
+    rest = "standing, code_hash, is_outdated, reason, inputs, has_rows, published_at, checks_hash"
     covering = "window_start <= :start and window_end >= :end"
     window = {"start": start, "end": end}
     after = ledger.execute(
@@ -63,7 +63,7 @@ def cut_out_of_index(ledger: sqlite3.Connection, label: str) -> None:
     ledger.execute(f"update model_windows set window_end = :start where {covering}", window)
     ledger.execute("delete from model_windows where window_start = window_end")
     into = f"insert into model_windows (model, window_start, window_end, {rest})"
-    ledger.executemany(f"{into} values (?, ?, ?, ?, ?, ?, ?, ?, ?)", after)
+    ledger.executemany(f"{into} values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", after)
 
 
 def test_what_was_published_and_judged_is_not_run_again(five_days: Shop):
