@@ -241,6 +241,7 @@ class Planner:
 
     def sizing(self, fixed: int | None) -> Sizing:
         """Return how large chunks may be, by what windows took so far, or as a person said."""
+        fixed = fixed if fixed is not None else self.pipeline.config.chunk
         names = [node.name for node in self.pipeline.windowed]
         usage = self.ledger.runs.get_usage(self.pipeline.name, names) if fixed is None else None
         sizing = Sizing(
@@ -290,6 +291,7 @@ class Planner:
             desired=self._desired(node, now) if node.is_windowed else None,
             checks_hash=self._checks_hash(node),
             newest=newest,
+            is_due=pipeline.is_whole,
             follows=node in pipeline.following_tables,
         )
 

@@ -183,6 +183,7 @@ class PipelineConfig(Record):
     deadline: timedelta | None = key(parsed_duration, None, "2h")  # after due; then it is missed
     lookback: int = key(whole(least=0), 0, "3")  # windows made stale for late rows
     catchup: Catchup = key(one_of(Catchup), "all")
+    chunk: int | None = key(whole(least=1), None, "31")  # windows in one dbt build, at most
     max_catchup: int = key(whole(least=1), 366)  # windows; beyond: a clock that jumped
     after: tuple[str, ...] = key(many(pipeline_name), [], "[orders]")  # must be success first
     retries: Retries = key(record(Retries), {}, "{attempts: 3, backoff: 30s, max_backoff: 15m}")

@@ -124,6 +124,7 @@ class PlannedNode:
     checks_hash: str | None = None  # of its checks; empty: it has none; None: nobody asks for them
     newest: Span | None = None  # of what knows no windows: the window in whose name it is built
     follows: bool = False  # a table made from windows: built once all that run are done
+    is_due: bool = False  # without windows, and yet to be built in each of its pipeline's
     changes: Mapping[str, str] = field(default_factory=dict)  # since earlier codes, in words
     behind: Timeline[str] = field(default_factory=Timeline)  # made from what is not right, in words
 
@@ -238,14 +239,18 @@ def assess(node: PlannedNode, calendar: Calendar, in_flight: Spans) -> Statuses:
 
 
 def _as_a_whole(node: PlannedNode, newest: Span) -> dict[WindowStatus, Spans]:
-    """Assess something without windows that has not failed: never built, outdated, unchecked."""
+    """Assess something without windows that has not failed: never built, outdated, unchecked.
+
+    What is right has no status, unless it is due in each window.
+    """
     known = [value for _, value in node.records]
     if not known:
         return {WindowStatus.MISSING: Spans([newest])}
     if _lags(node) or node.behind.covered:
         return {WindowStatus.STALE: Spans([newest])}
-    is_unchecked = any(value.standing is WorkResult.UNCHECKED for value in known)
-    return {WindowStatus.UNCHECKED: Spans([newest])} if is_unchecked else {}
+    if any(value.standing is WorkResult.UNCHECKED for value in known):
+        return {WindowStatus.UNCHECKED: Spans([newest])}
+    return {WindowStatus.SUCCESS: Spans([newest])} if node.is_due else {}
 
 
 _BUILT = (RunState.SUCCESS, RunState.UNCHECKED)

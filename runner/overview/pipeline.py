@@ -67,13 +67,13 @@ class PipelineStatus:
 
     @property
     def windowed(self) -> list[ModelPlan]:
-        """The models that have windows, in the order of the graph."""
-        return [model for model in self.plan.models if model.node.is_windowed]
+        """The models that have windows, in the order of the graph, or are due in each."""
+        return [m for m in self.plan.models if m.node.is_windowed or m.node.is_due]
 
     @property
     def others(self) -> list[ModelPlan]:
         """The nodes without windows that are not as they should be."""
-        whole = (model for model in self.plan.models if not model.node.is_windowed)
+        whole = (m for m in self.plan.models if not (m.node.is_windowed or m.node.is_due))
         return [model for model in whole if not model.statuses.keys().isdisjoint(WRONG)]
 
     def counts(self, model: ModelPlan) -> dict[WindowStatus, int]:

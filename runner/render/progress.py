@@ -120,6 +120,8 @@ class ProgressDisplay(Observer):
             self._print("only checks are run, nothing is built but what they read alone")
             return
         select = plan.request.select
+        if self._pipeline.is_whole:
+            select = frozenset(model.node.name for model in plan.models if model.runs)
         found = [
             node
             for node in self._pipeline.data_nodes
@@ -128,7 +130,8 @@ class ProgressDisplay(Observer):
         late = [n.name for n in found if n.kind == "snapshot" and not reaches_today]
         once = len(found) - len(late)
         if once:
-            self._print(f"{once} tables, views and seeds without windows are built once")
+            what = "" if self._pipeline.is_whole else " without windows"
+            self._print(f"{once} tables, views and seeds{what} are built once")
         if late:
             self._print(f"{', '.join(late)} left out: a snapshot sees only today")
         for gate in self._pipeline.late_gates:
@@ -152,11 +155,11 @@ class ProgressDisplay(Observer):
 
     def settled(self, window: Window, outcome: RunEnd) -> None:
         """Print the verdict of a window, and why if it is not success."""
-        held = "nothing published"
+        held = "" if self._pipeline.is_whole else "nothing published"  # it counts no rows
         if outcome.row_count is not None:
             held = f"{outcome.row_count:>8,} rows"
         checks = f"  {counted(outcome.check_count, 'check')}" if outcome.check_count else ""
-        line = f"{window.label} ... {outcome.state:<9} {held}{checks}"
+        line = f"{window.label} ... {outcome.state:<9} {held}{checks}".rstrip()
         self._print(line, _STYLES[outcome.state])
         if outcome.reason and outcome.reason != self._last_reason:
             self._print(f"{' ' * len(window.label)}     {outcome.reason}")

@@ -30,6 +30,7 @@ pipelines:
         settle: 10s
         timeout: 3h
       - source: landing.stores
+    chunk: 31
     max_catchup: 10
     after: [returns]
     alerts: ["${RUNNER_ALERT_URL}"]
@@ -69,6 +70,7 @@ def test_every_key_is_read():
         ),
         timeout=timedelta(days=1),
         lock_timeout=timedelta(seconds=90),
+        chunk=31,
         max_catchup=10,
         after=("returns",),
         wait_for=(
@@ -111,6 +113,7 @@ def test_the_defaults_are_those_of_the_documentation():
         },
         "timeout": timedelta(hours=1),
         "lock_timeout": timedelta(minutes=10),
+        "chunk": None,
         "max_catchup": 366,
         "after": (),
         "wait_for": (),

@@ -288,6 +288,8 @@ def finish(ledger: Ledger, span: Span, rows: Mapping[str, int], seconds: float) 
 def test_a_wish_decides_how_much_runs_at_once(ledger: Ledger):
     finish(ledger, days(5, 5), {"orders": 1000}, 1.0)
     assert planner_of(ledger, ORDERS).sizing(7).size == 7
+    assert planner_of(ledger, ORDERS, chunk=31).sizing(None).size == 31
+    assert planner_of(ledger, ORDERS, chunk=31).sizing(7).size == 7
 
 
 def test_without_a_history_nobody_knows_what_a_window_takes(ledger: Ledger):

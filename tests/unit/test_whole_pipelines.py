@@ -15,6 +15,7 @@ from runner.core.errors import UsageError
 from runner.core.states import RunState
 from runner.core.windows import Grain
 from runner.ledger import Run
+from runner.overview.pipeline import PipelineStatus
 from runner.project.pipelines import Pipeline
 from tests.unit.fake_dbt import FakeDbt, Fault, check, seed, shop, snapshot, table, view
 from tests.unit.running import FakeWorld, Runner, open_ledger
@@ -131,3 +132,25 @@ def test_it_is_missed_an_hour_after_it_was_due():
 )
 def test_every_run_has_a_window_of_its_own(schedule: str, grain: Grain):
     assert shop(*NODES, schedule=schedule).calendar.grain is grain
+
+
+def test_everything_is_shown_and_counted(open_runner: Callable[..., Runner]):
+    runner = open_runner(faults=[Fault("Binder Error: no such column", by="orders")])
+
+    def status() -> PipelineStatus:
+        return PipelineStatus("shop", runner.plan(runner.planner.request_run(None, MORNING)))
+
+    assert (status().ran, status().correct, len(status().windowed)) == (0, 0, 6)
+    run(runner)
+    assert (status().ran, status().correct) == (0, 0)
+    run(runner)
+    assert (status().ran, status().correct) == (1, 1)
+    assert last(runner).check_count == 3
+
+
+def test_what_is_right_is_built_again_for_who_asks(open_runner: Callable[..., Runner]):
+    runner = open_runner()
+    run(runner)
+    runner.run(runner.planner.request_backfill((None, None), MORNING, "all"))
+    assert sorted(runner.dbt.asked[-1].nodes) == sorted(runner.dbt.asked[0].nodes)
+    assert len(runner.dbt.asked) == 2
