@@ -173,6 +173,13 @@ class Daybreak(RuleBasedStateMachine):
             content=self.content,
             before=self.look,
         )
+        self.other_ledger = open_ledger(Path(self.folder.name) / "other-target.db")
+        self.other_dbt = FakeDbt(
+            PIPELINE,
+            nameless=self.dbt.nameless,
+            content=lambda node, window, read: self.made(node.name, window, read),
+            warehouse="another warehouse",
+        )
         self.processes = 0
         self.dead: set[str] = set()
         self.patches: list[Any] = [
@@ -331,8 +338,8 @@ class Daybreak(RuleBasedStateMachine):
     @rule(model=st.sampled_from(["lines", "visits"]), window=st.sampled_from(WINDOWS))
     def land(self, model: str, window: Window) -> None:
         """Only where nothing good is published: what lands late is not noticed by itself."""
-        marker = self.dbt.markers.get((model, window.start))
-        if marker is None or marker.verdict == "incorrect":
+        found = [dbt.markers.get((model, window.start)) for dbt in (self.dbt, self.other_dbt)]
+        if all(marker is None or marker.verdict == "incorrect" for marker in found):
             self.changes += 1
             self.landed[model, window.label] = self.changes
             self.dbt.bad.get(model, set()).discard(window.label)
@@ -412,6 +419,19 @@ class Daybreak(RuleBasedStateMachine):
         self.ledger.close()
         self.ledger, self.meanings, self.hashes = ours
 
+    @rule(start=starts, count=st.integers(1, COUNT), reprocess=st.sampled_from(list(Reprocess)))
+    def another_target_runs(self, start: int, count: int, reprocess: Reprocess) -> None:
+        """Of the same checkout, with the warehouse and the ledger of that target."""
+        before = self.ledger.windows.get_records(), dict(self.dbt.markers)
+        runner = MachineRunner(
+            graph_of(self.hashes), self.other_ledger, self.other_dbt, FakeWorld(), Witness()
+        )
+        runner.landed = self.landed
+        self.other_dbt.pipeline = runner.pipeline
+        runner.backfill(min(count, COUNT - start), skip=start, reprocess=reprocess)
+        self.all_that_is_called_right_is(runner, self.other_dbt)
+        assert before == (self.ledger.windows.get_records(), dict(self.dbt.markers))
+
     @rule(model=st.sampled_from(MODELS), window=st.sampled_from(WINDOWS), is_other=st.booleans())
     def build_plainly(self, model: str, window: Window, *, is_other: bool) -> None:
         """By `dbt build`, of the code as it is or of an edit that is reverted afterwards."""
@@ -463,6 +483,14 @@ class Daybreak(RuleBasedStateMachine):
         """Until then the index is what it was when the warehouse was last asked."""
         runner = self.runner()
         runner.reconcile()
+        self.all_that_is_called_right_is(runner, self.dbt)
+        for model, timeline in self.ledger.windows.get_records().items():
+            for span, known in timeline:
+                if known.standing in PUBLISHED and model in MODELS:
+                    for window in PIPELINE.calendar.windows(span):
+                        assert (model, window.start) in self.dbt.markers, (model, window.label)
+
+    def all_that_is_called_right_is(self, runner: Runner, dbt: FakeDbt) -> None:
         for node in runner.planner.nodes(runner.world.at):
             statuses = assess(node, PIPELINE.calendar, Spans()) if node.is_windowed else {}
             right = [
@@ -470,21 +498,10 @@ class Daybreak(RuleBasedStateMachine):
                 *statuses.get(WindowStatus.UNCHECKED, ()),
             ]
             for window in chain.from_iterable(map(PIPELINE.calendar.windows, right)):
-                if self.is_made_of_what_is_there(node.name, window):
-                    rows = self.dbt.rows[node.name, window.start]
+                if is_made_of_what_is_there(dbt, node.name, window):
+                    rows = dbt.rows[node.name, window.start]
                     place = (node.name, window.label)
                     assert (place, rows) == (place, self.undisturbed(node.name, window))
-        for model, timeline in self.ledger.windows.get_records().items():
-            for span, known in timeline:
-                if known.standing in PUBLISHED and model in MODELS:
-                    for window in PIPELINE.calendar.windows(span):
-                        assert (model, window.start) in self.dbt.markers, (model, window.label)
-
-    def is_made_of_what_is_there(self, model: str, window: Window) -> bool:
-        """Where something is missing other files may land, and nobody has looked at them yet."""
-        return (model, window.start) in self.dbt.rows and all(
-            self.is_made_of_what_is_there(parent, window) for parent in READ_BY[model]
-        )
 
     @invariant()
     def no_marker_gets_a_lower_fence(self) -> None:
@@ -502,6 +519,7 @@ class Daybreak(RuleBasedStateMachine):
             for found in self.patches:
                 found.stop()
             self.ledger.close()
+            self.other_ledger.close()
             self.folder.cleanup()
 
     def all_is_right_in_the_end(self) -> None:
@@ -540,6 +558,13 @@ class Daybreak(RuleBasedStateMachine):
         if name == "lines":
             read["prices"] = self.made("prices", None, {})
         return self.made(name, window, read)
+
+
+def is_made_of_what_is_there(dbt: FakeDbt, model: str, window: Window) -> bool:
+    """Where something is missing other files may land, and nobody has looked at them yet."""
+    return (model, window.start) in dbt.rows and all(
+        is_made_of_what_is_there(dbt, parent, window) for parent in READ_BY[model]
+    )
 
 
 ROOTS = ("lines", "visits")
