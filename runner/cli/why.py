@@ -12,7 +12,7 @@ from runner.cli import inputs
 from runner.cli.app import HERE, AsOf, PipelineName, ProjectDir, app
 from runner.core.errors import UsageError
 from runner.project.pipelines import find_config, make_pipeline
-from runner.render.code import code_page
+from runner.render.code import code_page, code_record
 from runner.render.columns import as_json
 from runner.render.dag import dag_mermaid, dag_text, drawn_nodes
 from runner.render.dag_svg import dag_svg
@@ -24,8 +24,8 @@ WindowLabel = Annotated[
 ]
 
 
-class WhyFormat(StrEnum):
-    """The ways to print a map."""
+class TextFormat(StrEnum):
+    """The ways to print what is no table."""
 
     TEXT = "text"
     JSON = "json"
@@ -44,23 +44,27 @@ def why(
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
     window: WindowLabel = None,
     output: Annotated[
-        WhyFormat, typer.Option("--format", help="How to print the map.")
-    ] = WhyFormat.TEXT,
+        TextFormat, typer.Option("--format", help="How to print the map.")
+    ] = TextFormat.TEXT,
     as_of: AsOf = None,
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Say why a window is what it is: all that it is made from, the first cause, the repair."""
     found = OpenProject(project_dir).why(model, window, inputs.parsed_timestamp(as_of))
-    typer.echo(as_json(why_record(found)) if output is WhyFormat.JSON else why_page(found))
+    typer.echo(as_json(why_record(found)) if output is TextFormat.JSON else why_page(found))
 
 
 @app.command()
 def diff(
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    output: Annotated[
+        TextFormat, typer.Option("--format", help="How to print the difference.")
+    ] = TextFormat.TEXT,
     project_dir: ProjectDir = HERE,
 ) -> None:
     """Show what has changed of a model's code, and of what it reads, since it last ran."""
-    typer.echo(code_page(OpenProject(project_dir).diff(model)))
+    found = OpenProject(project_dir).diff(model)
+    typer.echo(as_json(code_record(found)) if output is TextFormat.JSON else code_page(found))
 
 
 @app.command()

@@ -15,3 +15,13 @@ def code_page(found: CodeDifference) -> str:
     else:
         head = [f"{found.model}: what has changed since {minute(found.since)} UTC", *found.lines]
     return "\n".join([*head, *found.notes])
+
+
+def code_record(found: CodeDifference) -> dict[str, object]:
+    """Return the difference for JSON: lines of a unified diff, none if nothing has changed."""
+    return {
+        "model": found.model,
+        "since": found.since,
+        "lines": list(found.lines),
+        "notes": list(found.notes),
+    }
