@@ -31,5 +31,6 @@ def test_no_difference_and_no_earlier_code_are_said():
 def test_a_program_gets_the_lines():
     assert as_json(code_record(CHANGED)) == (
         '{\n  "model": "orders",\n  "since": "2026-06-19T05:30:00+00:00",\n  "lines": [\n'
-        '    "--- orders as it ran",\n    "+++ orders now"\n  ],\n  "notes": [\n    "a note"\n  ]\n}'
+        '    "--- orders as it ran",\n    "+++ orders now"\n  ],\n'
+        '  "notes": [\n    "a note"\n  ]\n}'
     )
