@@ -298,6 +298,8 @@ def _reason(calendar: Calendar, model: ModelPlan, status: WindowStatus, span: Sp
     why = model.why(status, span)
     if status is WindowStatus.STALE and span not in model.node.stale_itself(calendar):
         return f"{name} is stale: {why}"  # to run it again before that would be in vain
+    if status is WindowStatus.UNCHECKED and why is not None:
+        return f"{name} is unchecked: {why} (--reprocess all runs it again)"
     reasons = {
         WindowStatus.BLOCKED: f"blocked: {why} (--force tries again)",
         WindowStatus.MISSING: f"{name} is missing",

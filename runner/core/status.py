@@ -104,6 +104,7 @@ _UNSOUND = (WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT, W
 # Others may build on it.
 GOOD = frozenset({WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.STALE})
 _SELF_EXPLAINING = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED, WindowStatus.IN_FLIGHT)
+_UNKNOWN_CODE = "a plain dbt build has published it, of code that nobody knows"
 _OTHER_CHECKS = "its checks have changed since they judged it"
 _UNKNOWN_CHECKS = "nobody knows which checks have judged it"
 _MOST_REASONS = 3  # that are told of one range, or of one window
@@ -176,6 +177,8 @@ def explained(node: PlannedNode, status: WindowStatus, span: Span) -> str | None
     if status is WindowStatus.STALE:
         return _why_all_stale(node, span)
     known = node.records.at(span.start)
+    if status is WindowStatus.UNCHECKED and known is not None and node.checks_hash:
+        return _UNKNOWN_CODE if known.code_hash is None else None
     if known is None or status in _SELF_EXPLAINING:
         return None
     if status is WindowStatus.PUBLISHED and known.standing is not WorkResult.PUBLISHED:

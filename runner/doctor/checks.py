@@ -218,7 +218,9 @@ def rows(
         if spans:
             windows = describe_windows({model: spans}, project)
             text = f"not what was published: {windows}"
-        remedy = "runner verify names them, and runner backfill --reprocess stale mends them"
+        remedy = (
+            "runner verify PIPELINE names them; then runner backfill PIPELINE --reprocess stale"
+        )
         yield Diagnosis("rows", Health.WRONG, text, remedy)
     if not found:
         yield Diagnosis("rows", Health.OK, f"the {what} are those that were published")

@@ -27,6 +27,7 @@ class Why:
     window: Window
     found: Lineage
     commands: Sequence[str]  # that repair it
+    rebuild: str  # the command that makes it anew, whatever it is
 
 
 def explain(
@@ -38,7 +39,13 @@ def explain(
     found = tracer.upstream(node, window.span)
     target = found.by_id[node.unique_id]
     commands = repair_commands(found, target, window.span, zone, pauses)
-    return Why(target, window, found, commands)
+    first = window.span.start.astimezone(zone).date()
+    last = (window.span.end - timedelta.resolution).astimezone(zone).date()
+    rebuild = (
+        f"runner backfill {target.pipeline} --select {target.name} "
+        f"--start-date {first} --end-date {last} --reprocess all"
+    )
+    return Why(target, window, found, commands, rebuild)
 
 
 def repair_commands(

@@ -118,7 +118,29 @@ class PipelineStatus:
         if WindowStatus.IN_FLIGHT in self.statuses:
             return f"runner list-runs {self.name}"
         if WindowStatus.STALE in self.statuses:
+            return self._next_of_stale
+        unknown = self._unknown_code
+        return (
+            f"runner backfill {self.name} --select {unknown} --reprocess all" if unknown else None
+        )
+
+    @property
+    def _next_of_stale(self) -> str:
+        """What to type next where the worst is stale: whose fault it is, if it is not its own."""
+        stale = [model for model in self.plan.models if WindowStatus.STALE in model.statuses]
+        if any(model.node.stale_itself(self.plan.calendar) for model in stale):
             return f"runner backfill {self.name} --reprocess stale"
+        newest = {m.node.name: max(m.statuses[WindowStatus.STALE]) for m in stale}
+        name = max(newest, key=lambda model: newest[model])
+        return f"runner why {name} --window {self.plan.calendar.before(newest[name].end).label}"
+
+    @property
+    def _unknown_code(self) -> str | None:
+        """The first model of which windows are unchecked, as nobody knows by which code."""
+        for model in self.windowed:
+            for span in model.statuses.get(WindowStatus.UNCHECKED, Spans()):
+                if model.why(WindowStatus.UNCHECKED, span) is not None:
+                    return model.node.name
         return None
 
     @property

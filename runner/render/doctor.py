@@ -55,6 +55,8 @@ def verification_page(found: Verification) -> str:
     """Show how many windows were compared, and each whose rows are not those published."""
     count, models = sum(found.compared.values()), len(found.compared)
     head = f"{found.pipeline}: {counted(count, 'window')} of {counted(models, 'model')} compared"
+    if not count:
+        return f"{found.pipeline}: nothing of it is published in this warehouse"
     if not found.different:
         return f"{head}, all hold what was published"
     wrong = counted(len(found.different), "window")

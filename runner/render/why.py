@@ -122,6 +122,11 @@ def _in_words(word: str, node: LineageNode) -> Iterator[str]:
 
 def _next(why: Why) -> Iterator[str]:
     causes = why.found.causes
+    plainly = [p for p in why.target.parts if p.status is WindowStatus.UNCHECKED and p.why]
+    if not causes and plainly:
+        yield f"next: nothing is known to be wrong, but {plainly[0].why}"
+        yield f"then: {why.rebuild}"
+        return
     if not causes and why.target.status is WindowStatus.UNCHECKED:
         yield f"next: nothing is wrong, but nothing proves it right: give {why.target.name} a check"
         return

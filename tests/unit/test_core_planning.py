@@ -728,3 +728,17 @@ def test_a_table_made_from_what_is_stale_is_stale():
     known = replace(table, behind=Timeline([(day(2), "lines, which is stale")]))
     assert assess(known, DAYS, NONE) == {WindowStatus.STALE: Spans([day(7)])}
     assert assess(table, DAYS, NONE) == {}
+
+
+def test_what_a_plain_build_has_published_of_unknown_code_says_so():
+    unknown = WindowRecord(WorkResult.UNCHECKED, None, has_rows=True)
+    checked = replace(
+        planned("orders", ""), checks_hash="some", records=Timeline([(WHOLE, unknown)])
+    )
+    (left,) = plan_of([checked]).skipped
+    assert left.reason == (
+        "orders is unchecked: a plain dbt build has published it, of code that nobody knows "
+        "(--reprocess all runs it again)"
+    )
+    without = replace(checked, checks_hash="")
+    assert plan_of([without]).skipped[0].reason == "already unchecked"

@@ -88,7 +88,7 @@ def traced(tracer: Tracer, model: str, label: str | None) -> tuple[Lineage, Why]
     found = tracer.upstream(node, window.span)
     target = found.by_id[node.unique_id]
     commands = repair_commands(found, target, window.span, ZONE, {})
-    return found, Why(target, window, found, commands)
+    return found, Why(target, window, found, commands, "runner backfill …")
 
 
 def by_name(found: Lineage) -> dict[str, LineageNode]:

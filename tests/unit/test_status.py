@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -314,3 +315,19 @@ def test_counts_add_up_in_every_calendar(grain: Grain, first: date, count: int):
     picture = PipelineStatus("p", make_plan(calendar, [known], Spans(), RunRequest(Spans(spans))))
     (model,) = picture.plan.models
     assert sum(picture.counts(model).values()) == count == len(picture.grid)
+
+
+def test_what_waits_for_another_pipeline_is_looked_at_first():
+    behind = replace(
+        planned("orders", "..."), behind=Timeline([(spans_of(3)[1], "lines, which is stale")])
+    )
+    told = picture_of(behind, count=3).next_command
+    assert told == f"runner why orders --window {DAYS.window_at(spans_of(3)[1].start).label}"
+
+
+def test_windows_of_unknown_code_are_not_as_they_should_be():
+    unknown = WindowRecord(WorkResult.UNCHECKED, None, has_rows=True)
+    parts = Timeline((span, unknown) for span in spans_of(2))
+    plain = replace(planned("orders", ".."), checks_hash="some", records=parts)
+    told = picture_of(plain, count=2).next_command
+    assert told == "runner backfill orders --select orders --reprocess all"
