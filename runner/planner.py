@@ -341,7 +341,7 @@ def _other_codes(node: PlannedNode) -> set[str]:
 
 
 def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
-    """Return what is proved of the code of each incremental model as it is; None: nothing.
+    """Return what is proved of the code of each windowed model as it is; None: nothing.
 
     The newest proof counts, also of code to which the change was accepted as cosmetic.
     """
@@ -351,8 +351,7 @@ def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
         equal = equal_hashes(node.code_hash, accepted.get(node.name, ()))
         return next((p for p in known.get(node.name, ()) if p.code_hash in equal), None)
 
-    incremental = (node for node in pipeline.data_nodes if node.materialized == "incremental")
-    return {node.name: newest(node) for node in incremental}
+    return {node.name: newest(node) for node in pipeline.windowed}
 
 
 def memory() -> int:

@@ -1,8 +1,8 @@
 """Find what a project lacks to be run: the package, its lines, a zone, pipelines, `.gitignore`.
 
 The package is laid into a folder of the project as a local package and linked where dbt looks
-for packages: `dbt deps` empties that place, and makes the same link again from packages.yml; a clone
-of the project has the files; and none of it asks a network.
+for packages: `dbt deps` empties that place, and makes the same link again from packages.yml; a
+clone of the project has the files; and none of it asks a network.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from runner.core.windows import Calendar
 from runner.project.pipelines import Pipeline
 from runner.render.columns import Column, Table, table, verdict_columns
 from runner.render.proofs import proofs_in_words, proofs_record
-from runner.render.words import counted, held_in_words, late_gate_in_words
+from runner.render.words import counted, held_in_words, late_gate_in_words, not_replayable_in_words
 
 _AS_IT_SHOULD_BE = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED)
 _WORK = "what, windows, count, why, models"  # headings of what runs and of what does not
@@ -87,6 +87,8 @@ def plan_text(pipeline: Pipeline, plan: Plan) -> str:
         parts.append(f"{count} spared: what they read was published again with the same rows")
     if pipeline.late_gates:
         parts.append("\n".join(map(late_gate_in_words, pipeline.late_gates)))
+    if pipeline.not_replayable:
+        parts.append(not_replayable_in_words([node.name for node in pipeline.not_replayable]))
     return "\n\n".join(parts)
 
 
@@ -97,11 +99,13 @@ def plan_record(
     spans = span_columns(plan.calendar)
     ranges, chunks, skips = range_table(plan.calendar), _chunk_table(plan), _skip_table(plan)
     spans_of_spans = span_columns(plan.calendar, span_of=lambda span: span)
+    not_replayable = {node.name for node in pipeline.not_replayable}
     held = Table(*spans, Column("parent"), Column("parent_status", "status"))
     record: dict[str, Any] = {
         "models": [
             {
                 "model": model.node.name,
+                "is_replayable": model.node.name not in not_replayable,
                 "windows": ranges.records(ranges_of(model)),
                 "held": held.records(model.held),
             }
