@@ -26,7 +26,7 @@ from runner.ledger import Ledger
 from runner.ledger.maintenance import bound_place
 from runner.planner import Planner
 from runner.project.files import fingerprint, project_zone
-from runner.project.installation import require_package
+from runner.project.installation import explained, require_package
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.project.pipelines_yml import parse_pipelines
@@ -70,9 +70,10 @@ class Workspace:
         project_dir = Path(project_dir).resolve()
         for name in needed:
             if not (project_dir / name).is_file():
+                adopt = "; in a dbt project: runner init" if name == PIPELINES else ""
                 raise UsageError(
                     f"there is no {name} in {project_dir}: "
-                    "go to the project's folder, or name it with --project-dir"
+                    f"go to the project's folder, or name it with --project-dir{adopt}"
                 )
         home = os.environ.get("DAYBREAK_HOME", ".daybreak")
         return cls(project_dir, project_dir / home)
@@ -236,7 +237,10 @@ class Workspace:
         return {config.select for config in self.configs.values()}
 
     def _parse(self, engine: Engine) -> Project:
-        description = engine.describe(sorted(self._selections))
+        try:
+            description = engine.describe(sorted(self._selections))
+        except ProjectError as error:
+            raise explained(self.project_dir, error) from error
         project = Project.from_description(description, self.project_dir, self.fingerprint)
         try:
             project.save(self.home / _KEPT_PROJECT)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.adopt.changes import Change, FileChange
+from runner.adopt.changes import Change, FileChange, read_text
 from runner.adopt.convert import Proposal, converted, propose
 from runner.adopt.extent import measure
 from runner.adopt.findings import AdoptionFinding, find_obstacles, is_not_replayable
 from runner.adopt.install import missing_pieces
+from runner.adopt.yaml_edits import with_key
 from runner.core.errors import ProjectError, UsageError, nearest
 from runner.dbt.protocol import Description
 from runner.lint.facts import Facts
 from runner.lint.judge import judge
 from runner.lint.rules import LintFinding
+from runner.project.files import project_vars
 from runner.workspace import EngineKind, Workspace
 
 
@@ -33,10 +35,10 @@ class Adoption:
 
 @dataclass(frozen=True)
 class Conversion:
-    """A model as a windowed one: the change, and what a person has to look at."""
+    """A model as a windowed one: the changes, and what a person has to look at."""
 
     proposal: Proposal
-    change: FileChange
+    changes: tuple[FileChange, ...]  # of the model, and of dbt_project.yml if a var is missing
     left: tuple[LintFinding, ...]  # rules that it breaks all the same
 
 
@@ -79,7 +81,19 @@ def convert_model(project_dir: Path, kind: EngineKind, model: str) -> Conversion
         )
     proposal = _proposed(model, growing[model], described)
     change = converted(workspace.project_dir, proposal)
-    return Conversion(proposal, change, tuple(judge(change.after, Facts("incremental"))))
+    changes = (change, *_with_start(workspace.project_dir, proposal.config["begin"]))
+    return Conversion(proposal, changes, tuple(judge(change.after, Facts("incremental"))))
+
+
+def _with_start(project_dir: Path, begin: str) -> Iterator[FileChange]:
+    """Yield the var that a plain `dbt build` of windows needs, if there is none."""
+    if "start_date" in project_vars(project_dir):
+        return
+    name = "dbt_project.yml"
+    before = read_text(project_dir / name) or ""
+    comment = "What a plain `dbt build` of windows covers; without an end_date it goes on to today."
+    after = with_key(before, ("vars",), "start_date", begin, comment=comment)
+    yield FileChange(name, before, after)
 
 
 def _described(workspace: Workspace, kind: EngineKind) -> Description:

@@ -63,9 +63,9 @@ def propose(name: str, raw: Mapping[str, Any], extent: Extent | None) -> Proposa
     if is_merge:
         proposed["version_column"] = own
     size, begin, why = _windows(extent)
-    proposed["batch_size"] = size
-    if begin is not None:
-        proposed["begin"] = begin
+    proposed["batch_size"] = config.get("batch_size") or size
+    if begin := config.get("begin") or begin:
+        proposed["begin"] = str(begin)[:10]
     if is_merge:
         why += f"; merge, as rows of one {', '.join(keys)} arrive again by {own}"
     elif keys:
@@ -92,6 +92,11 @@ def converted(project_dir: Path, proposal: Proposal) -> FileChange:
     """Return the model with what is proposed; :class:`UsageError` if a person has to write it."""
     if not proposal.config:
         raise UsageError(f"{proposal.model} ({proposal.grows}) cannot be converted: {proposal.why}")
+    if "begin" not in proposal.config:
+        raise UsageError(
+            f"{proposal.model} has no table to count in: build it once (dbt build --select "
+            f"{proposal.model}), or write config(begin='…') with its first date"
+        )
     before = read_text(project_dir / proposal.path)
     if before is None:
         raise UsageError(f"{proposal.path} is not there: it belongs to a package, convert it there")
@@ -121,8 +126,7 @@ def _configured(text: str, proposal: Proposal) -> str:
         config["meta"] = f"{{'event_time_as': '{proposal.reads_as}'}}"
     found = _CONFIG.search(text)
     if found is None:
-        pairs = ", ".join(f"{key}={value}" for key, value in config.items())
-        return f"{{{{ config({pairs}) }}}}\n\n{text}"
+        return _configured(f"{{{{ config() }}}}\n\n{text}", proposal)
     inside = found["inside"]
     if "meta" in config and re.search(r"\bmeta\s*=", inside):
         raise UsageError(
@@ -130,22 +134,23 @@ def _configured(text: str, proposal: Proposal) -> str:
             f"to it, and write config({proposal.shown}) yourself"
         )
     for key in list(config):
-        given = re.compile(rf"\b{key}(\s*=\s*)(?:'[^']*'|\"[^\"]*\")")
-        inside, count = given.subn(lambda old: f"{key}{old[1]}{config[key]}", inside)  # noqa: B023
+        written_so = re.compile(rf"\b{key}\s*=\s*(?:'[^']*'|\"[^\"]*\")")
+        inside, count = written_so.subn(f"{key}={config[key]}", inside)
         if count:
             del config[key]
     lines = re.search(r"\n[ \t]+(?=\S)", inside)
-    between = f",{lines[0]}" if lines else ", "
-    kept = inside.rstrip()
-    tail = inside[len(kept) :]
-    kept = kept.rstrip(",")
-    added = between.join(f"{key}={value}" for key, value in config.items())
-    whole = between.join(part for part in (kept, added) if part)
-    return text[: found.start("inside")] + whole + tail + text[found.end("inside") :]
+    given, indent = inside.strip().rstrip(","), lines[0] if lines else f"\n{' ' * 8}"
+    pairs = [given, *(f"{key}={value}" for key, value in config.items())]
+    written = "".join(f"{indent}{pair}," for pair in pairs if pair)
+    if lines:
+        tail = inside[len(inside.rstrip()) :]
+        return text[: found.start("inside")] + written + tail + text[found.end("inside") :]
+    whole = f"{{{{\n    config({written}\n    )\n}}}}"
+    return text[: found.start()] + whole + text[found.end() :]
 
 
 def _windows(extent: Extent | None) -> tuple[str, str | None, str]:
     """Choose batch_size and begin, and say how."""
     if extent is None:
-        return "day", None, "day, as there is no table to count in; begin is yours to write"
+        return "day", None, "day, as there is no table to count in"
     return extent.batch_size, extent.first.isoformat(), f"{extent.batch_size}: {extent}"

@@ -140,6 +140,8 @@ def _with_dispatch(text: str, settings: Mapping[str, Any], own: str) -> str:
     entries = settings.get("dispatch") or []
     for place, found in enumerate(entries):
         if isinstance(found, dict) and found.get("macro_namespace") == "dbt":
+            if "search_order" not in found:
+                raise UsageError(f"its dispatch of dbt lacks `search_order: [{own}, dbt]`: add it")
             return with_item(text, ("dispatch", place, "search_order"), PACKAGE, before="dbt")
     if "dispatch" in settings:
         return with_item(text, ("dispatch",), entry)

@@ -51,7 +51,7 @@ def init_project(
         found = convert_model(project_dir, engine, convert)
         is_written = yes and not dry_run
         if is_written:
-            write_changes([found.change], project_dir)
+            write_changes(found.changes, project_dir)
         typer.echo(conversion_page(found, is_written=is_written))
     else:
         _adopt(project_dir, engine, is_dry=dry_run, is_agreed=yes, upgrade=upgrade)

@@ -23,6 +23,16 @@ def require_package(project_dir: Path) -> None:
         raise ProjectError(problem)
 
 
+def explained(project_dir: Path, error: ProjectError) -> ProjectError:
+    """Return why a project does not parse: because our package is missing, if that is why."""
+    told = str(error)
+    if PACKAGE in told or ("dbt deps" in told and _names_package(project_dir)):
+        problem = package_problem(project_dir)
+        if problem is not None:
+            return ProjectError(problem)
+    return error
+
+
 def package_problem(project_dir: Path) -> str | None:
     """Say in one line what is missing for a run, and what to do; None if nothing is."""
     folder = installed_folder(project_dir)

@@ -49,12 +49,13 @@ def written_line(changes: Iterable[Change]) -> str:
 
 def conversion_page(found: Conversion, *, is_written: bool) -> str:
     """Show a model's change as a diff, how it was chosen, and what is left to do."""
-    lines = [found.change.shown(), "", f"batch_size {found.proposal.why}"]
-    path = found.change.path
+    lines = ["\n\n".join(change.shown() for change in found.changes), ""]
+    lines.append(f"batch_size {found.proposal.why}")
+    path = found.proposal.path
     lines += [f"{path}:{one.line} {one.rule} {one.severity} {one.message}" for one in found.left]
-    lines.append("say what must be true of a window: a check, and a gate of the first of them")
+    lines.append("then say what must be true of a window: a check with meta: {gate: true}")
     if is_written:
-        lines.append(f"written: {path}")
+        lines.append(written_line(found.changes))
     else:
         lines.append(f"nothing is written: runner init --convert {found.proposal.model} --yes")
     return "\n".join(lines)

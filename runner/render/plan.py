@@ -74,7 +74,8 @@ def ranges_of(model: ModelPlan) -> Iterator[ModelRange]:
 
 def plan_page(pipeline: Pipeline, plan: Plan, proofs: Mapping[str, Proof | None]) -> str:
     """Show a plan, and which of its models may be replayed."""
-    return f"{pipeline.name}\n\n{plan_text(pipeline, plan)}\n\nproofs: {proofs_in_words(proofs)}"
+    proved = f"\n\nproofs: {proofs_in_words(proofs)}" if proofs else ""
+    return f"{pipeline.name}\n\n{plan_text(pipeline, plan)}{proved}"
 
 
 def plan_text(pipeline: Pipeline, plan: Plan) -> str:
@@ -99,13 +100,11 @@ def plan_record(
     spans = span_columns(plan.calendar)
     ranges, chunks, skips = range_table(plan.calendar), _chunk_table(plan), _skip_table(plan)
     spans_of_spans = span_columns(plan.calendar, span_of=lambda span: span)
-    not_replayable = {node.name for node in pipeline.not_replayable}
     held = Table(*spans, Column("parent"), Column("parent_status", "status"))
     record: dict[str, Any] = {
         "models": [
             {
                 "model": model.node.name,
-                "is_replayable": model.node.name not in not_replayable,
                 "windows": ranges.records(ranges_of(model)),
                 "held": held.records(model.held),
             }
@@ -115,6 +114,7 @@ def plan_record(
         "skipped": skips.records(plan.skipped),
         "spared": Table(*spans_of_spans).records(plan.spared),
         "late_gates": [asdict(late) for late in pipeline.late_gates],
+        "not_replayable": [node.name for node in pipeline.not_replayable],
     }
     return record if proofs is None else {**record, "proofs": proofs_record(proofs)}
 

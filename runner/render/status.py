@@ -72,12 +72,12 @@ def status_record(pipeline: PipelineStatus) -> dict[str, Any]:
             {
                 "model": model.node.name,
                 "is_windowed": model.node.is_windowed,
-                "is_replayable": model.node.name not in pipeline.not_replayable,
                 "counts": pipeline.counts(model) if model.node.is_windowed else {},
                 "ranges": ranges.records(ranges_of(model)),
             }
             for model in pipeline.plan.models
         ],
+        "not_replayable": pipeline.not_replayable,
         "next": pipeline.next_command,
     }
 
