@@ -194,7 +194,7 @@ def test_a_new_project_runs_and_without_its_macros_everything_says_so(tmp_path: 
     # Nothing of it is remembered: no window is blocked, or to be run again.
     assert shop.runner("backfill", "corner").code == 0
     runs = json.loads(shop.runner("list-runs", "corner", "--format", "json").out)
-    assert [run["state"] for run in runs] == ["success"] * 4
+    assert {run["state"] for run in runs} == {"success"}
     # An old copy.
     settings = shop.folder / COPY / "dbt_project.yml"
     settings.write_text(settings.read_text().replace('version: "', 'version: "0.0.'))
