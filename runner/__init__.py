@@ -241,7 +241,8 @@ class OpenProject:
 
         planner, now = self.planner(pipeline, as_of)
         plan = planner.plan(planner.request(planner.pipeline.complete(now)), now)
-        return PipelineStatus(pipeline, plan, planner.ledger.controls.get_pause(pipeline))
+        names = tuple(node.name for node in planner.pipeline.not_replayable)
+        return PipelineStatus(pipeline, plan, planner.ledger.controls.get_pause(pipeline), names)
 
     def summaries(self, as_of: datetime | None = None) -> list[PipelineSummary]:
         """Return each pipeline with its schedule, its next window and its last verdict."""

@@ -23,7 +23,14 @@ from runner.core.planning import (
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
-from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus, unsound_parents
+from runner.core.status import (
+    InputsOf,
+    PlannedNode,
+    WindowRecord,
+    WindowStatus,
+    WorkResult,
+    unsound_parents,
+)
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
@@ -34,6 +41,8 @@ from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 
 Dates = tuple[date | None, date | None]  # the first and the last; None: that end of what there is
+# What leaves rows behind where there are windows.
+_RAN = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
 _MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version 1
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -55,11 +64,16 @@ class LedgerRecord:
         return cls(windows.get_records(), relations, windows.get_accepted_changes())
 
     def of(self, node: Node) -> Timeline[WindowRecord]:
-        """Return what is known of a node's windows; nothing under another name of its relation."""
-        published = self.relations.get(node.name)
+        """Return what is known of a node's windows; nothing under another name of its relation.
+
+        Of a windowed model nothing of the time when it had no windows, and published none.
+        """
+        published, known = self.relations.get(node.name), self.known.get(node.name, Timeline())
         if published is not None and published.relation != node.relation:
             return Timeline()
-        return self.known.get(node.name, Timeline())
+        if not node.is_windowed:
+            return known
+        return known.within(known.where(lambda one: one.has_rows or one.standing not in _RAN))
 
 
 class RequestOptions(TypedDict, total=False):
@@ -343,7 +357,7 @@ def _other_codes(node: PlannedNode) -> set[str]:
 
 
 def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
-    """Return what is proved of the code of each incremental model as it is; None: nothing.
+    """Return what is proved of the code of each windowed model as it is; None: nothing.
 
     The newest proof counts, also of code to which the change was accepted as cosmetic.
     """
@@ -353,8 +367,7 @@ def proofs_of(pipeline: Pipeline, ledger: Ledger) -> Mapping[str, Proof | None]:
         equal = equal_hashes(node.code_hash, accepted.get(node.name, ()))
         return next((p for p in known.get(node.name, ()) if p.code_hash in equal), None)
 
-    incremental = (node for node in pipeline.data_nodes if node.materialized == "incremental")
-    return {node.name: newest(node) for node in incremental}
+    return {node.name: newest(node) for node in pipeline.windowed}
 
 
 def memory() -> int:

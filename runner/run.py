@@ -25,6 +25,7 @@ from runner.landed.files import InputReader
 from runner.lint import models
 from runner.planner import Planner, proofs_of
 from runner.project.code_changes import record_codes
+from runner.project.installation import require_package
 from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
 from runner.warehouse.reconciliation import is_to_ask
@@ -92,9 +93,10 @@ def open_session(
     """Start an engine for a pipeline until the block is left; ``reading`` surrounds the parse.
 
     Raises :class:`PausedError` for a paused pipeline, :class:`runner.core.errors.UsageError` for
-    an unknown one: before dbt is started.
+    an unknown one, or if our macros are not in the project: before dbt is started.
     """
     find_config(name, workspace.configs)
+    require_package(workspace.project_dir)
     if workspace.is_parsed:
         require_running(workspace, name)
     with workspace.start_engine(kind) as engine:

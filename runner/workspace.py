@@ -6,7 +6,7 @@ import hashlib
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from runner.ledger import Ledger
 from runner.ledger.maintenance import bound_place
 from runner.planner import Planner
 from runner.project.files import fingerprint, project_zone
+from runner.project.installation import explained, require_package
 from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline, find_config, make_pipeline
 from runner.project.pipelines_yml import PipelinesFile, parse_pipelines
@@ -62,14 +63,17 @@ class Workspace:
     _read: list[Project] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
-    def find(cls, project_dir: Path | str) -> Self:
-        """Open the project in a folder; :class:`UsageError` if there is no dbt project in it."""
+    def find(
+        cls, project_dir: Path | str, needed: Iterable[str] = ("dbt_project.yml", PIPELINES)
+    ) -> Self:
+        """Open the project in a folder; :class:`UsageError` if it lacks what is needed."""
         project_dir = Path(project_dir).resolve()
-        for name in ("dbt_project.yml", PIPELINES):
+        for name in needed:
             if not (project_dir / name).is_file():
+                adopt = "; in a dbt project: runner init" if name == PIPELINES else ""
                 raise UsageError(
                     f"there is no {name} in {project_dir}: "
-                    "go to the project's folder, or name it with --project-dir"
+                    f"go to the project's folder, or name it with --project-dir{adopt}"
                 )
         home = os.environ.get("DAYBREAK_HOME", ".daybreak")
         return cls(project_dir, project_dir / home)
@@ -164,6 +168,8 @@ class Workspace:
         if not self.is_parsed:
             with nullcontext(engine) if engine else self.start_engine() as parser:
                 self._read.append(self._parse(parser))
+        if self._read[0].needs_package:
+            require_package(self.project_dir)
         return self._read[0]
 
     @property
@@ -260,7 +266,10 @@ class Workspace:
         return {config.selection for config in self.configs.values()}
 
     def _parse(self, engine: Engine) -> Project:
-        description = engine.describe(sorted(self._selections))
+        try:
+            description = engine.describe(sorted(self._selections))
+        except ProjectError as error:
+            raise explained(self.project_dir, error) from error
         project = Project.from_description(description, self.project_dir, self.fingerprint)
         try:
             project.save(self.home / _KEPT_PROJECT)

@@ -29,6 +29,7 @@ _COMMANDS = {  # in the order in which `runner --help` lists them
     "pause": ("pause", "resume", "cancel"),
     "backfill": ("backfill", "run", "retry", "judge"),
     "why": ("why", "diff", "dag"),
+    "init": ("init",),
     "doctor": ("doctor", "verify", "prune", "metrics"),
     "lint": ("lint",),
     "status": ("plan", "status", "list", "list-runs", "show-run"),

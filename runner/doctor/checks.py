@@ -15,6 +15,7 @@ from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
+from runner.dbt.package import package_version
 from runner.dbt.protocol import Publication, RowDifference, Survey
 from runner.ledger import Pause, Run
 from runner.ledger.maintenance import file_problems, file_version
@@ -86,6 +87,17 @@ def ledger_in_use(file: Path | None, journal: tuple[str, int] | None) -> Diagnos
         return Diagnosis("ledger", Health.OK, text)
     text = f"{file} has journal mode {mode} and synchronous {synchronous}: a power cut may cost it"
     return Diagnosis("ledger", Health.WARNING, text, "move it to a local disk that can do WAL")
+
+
+def macros(problem: str | None, edited: Sequence[str], folder: Path) -> Diagnosis:
+    """Check that our dbt package is in the project, fits the runner and is as it was shipped."""
+    if problem is not None:
+        text, _, remedy = problem.rpartition(": ")
+        return Diagnosis("macros", Health.WRONG, text, remedy)
+    if edited:
+        text = f"{list_names(edited)} in {folder} was edited: a run may judge by other rules"
+        return Diagnosis("macros", Health.WARNING, text, "runner init --upgrade lays it anew")
+    return Diagnosis("macros", Health.OK, f"version {package_version(folder)} in {folder}")
 
 
 def open_runs(runs: Sequence[Run], gone: Collection[int]) -> Iterator[Diagnosis]:

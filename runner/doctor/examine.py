@@ -22,6 +22,7 @@ from runner.doctor import checks
 from runner.doctor.checks import Diagnosis, Health
 from runner.ledger import Ledger, Run
 from runner.ledger.dialects import ledger_file
+from runner.project.installation import edited_files, installed_folder, package_problem
 from runner.project.manifest import Project
 from runner.warehouse import markers
 from runner.warehouse.lock import holder, stray_engines
@@ -66,6 +67,7 @@ class _Examination:
         with ExitStack() as stack:
             # dbt is imported while everything else is looked at.
             engine = self._try("dbt", lambda: stack.enter_context(workspace.start_engine(kind)))
+            can_run = self._examine_macros()
             project = self._try("project", lambda: workspace.project(engine)) if engine else None
             self._examine_ledger()
             self._add(*checks.strays(stray_engines(workspace.project_dir)))
@@ -73,7 +75,8 @@ class _Examination:
                 self._add(*checks.speedups(self._try("dbt", engine.notices) or ()))
                 if self.records:
                     self._add(checks.index(self.records, project))
-                self._examine_warehouse(project, engine)
+                if can_run:  # it is asked with the macros
+                    self._examine_warehouse(project, engine)
         files = [ledger_file(workspace.ledger_location), project.warehouse if project else None]
         self._add(*checks.disks(path for path in files if path is not None))
 
@@ -98,6 +101,16 @@ class _Examination:
         except (DaybreakError, OSError, ValueError) as error:
             self.found.append(Diagnosis(subject, Health.WRONG, " ".join(str(error).split())))
             return None
+
+    def _examine_macros(self) -> bool:
+        """Look at our dbt package in the project; False if nothing can be run or asked with it."""
+        project_dir = self.workspace.project_dir
+        problem = self._try("macros", lambda: (package_problem(project_dir),))
+        if problem is None:
+            return False
+        folder = installed_folder(project_dir)
+        self._add(checks.macros(problem[0], edited_files(folder), folder))
+        return problem[0] is None
 
     def _examine_ledger(self) -> None:
         """Look at the ledger, from its file to its index."""

@@ -125,6 +125,9 @@ def allow(
     if plan.pieces:  # what is built along with its windows
         select = nodes if plan.request.select is None else plan.request.select
         models |= {n.name for n in nodes.values() if not n.is_windowed and n.name in select}
+        # What grows at each run is built like a table, once; who names it would replay it.
+        named = plan.request.select or ()
+        models = {name for name in models if nodes[name].is_replayable or name in named}
     judgeable = [name for name in models if nodes[name].declared is not None]
     found = lint(project, project_dir, judgeable) if judgeable else ()
     return refuse_unsafe(models, [*_objections(found), *others], allowed)

@@ -59,6 +59,7 @@ class PipelineStatus:
     name: str
     plan: Plan  # of all of them
     pause: Pause | None = None
+    not_replayable: tuple[str, ...] = ()  # models that grow at each run, like tables
 
     @cached_property
     def grid(self) -> Grid:

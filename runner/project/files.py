@@ -73,7 +73,7 @@ def environment_of(names: Iterable[str]) -> dict[str, str | None]:
 
 def project_zone(project_dir: Path) -> ZoneInfo:
     """Return the project var ``timezone``; :class:`ProjectError` if it is missing or no zone."""
-    project = _read(project_dir)
+    project = read_settings(project_dir)
     variables = {**(project.get("vars") or {}), **given_vars(os.environ)}
     name = variables.get("timezone") or (variables.get(project["name"]) or {}).get("timezone")
     if not name:
@@ -88,7 +88,7 @@ def project_zone(project_dir: Path) -> ZoneInfo:
 
 def project_vars(project_dir: Path) -> Mapping[str, Any]:
     """Return the vars of ``dbt_project.yml`` for the project as they are written, and the given."""
-    project = _read(project_dir)
+    project = read_settings(project_dir)
     variables = project.get("vars") or {}
     return {**variables, **(variables.get(project["name"]) or {}), **given_vars(os.environ)}
 
@@ -103,7 +103,8 @@ def model_text(path: Path) -> str:
         ) from error
 
 
-def _read(project_dir: Path) -> Mapping[str, Any]:
+def read_settings(project_dir: Path) -> Mapping[str, Any]:
+    """Read ``dbt_project.yml``; :class:`ProjectError` if that cannot be done or it has no name."""
     try:
         project = _parsed((project_dir / "dbt_project.yml").read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -127,7 +128,7 @@ def _files(project_dir: Path) -> Iterator[Path]:
     for path in (*(project_dir / name for name in _FILES), profiles_file(project_dir)):
         if path.is_file():
             yield path
-    project = _read(project_dir)
+    project = read_settings(project_dir)
     for key, default in _FOLDERS.items():
         for folder in project.get(key) or default:
             if _holds_jinja(folder):

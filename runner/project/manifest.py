@@ -21,6 +21,7 @@ from runner.core.errors import ProjectError
 from runner.core.graph import depths, grouped, walk
 from runner.core.windows import Grain
 from runner.dbt.arguments import list_arguments
+from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
 from runner.project.declarations import (
@@ -86,6 +87,11 @@ class Node:
     def selector(self) -> str:
         """What selects it in dbt, and nothing else."""
         return self.exact or self.name
+
+    @property
+    def is_replayable(self) -> bool:
+        """False if it grows by what is new at each run: dbt's incremental without windows."""
+        return self.materialized != "incremental" or self.is_windowed
 
     @property
     def shown_kind(self) -> str:
@@ -161,6 +167,14 @@ class Project:
         """Return whether the project's files and the environment are as when it was parsed."""
         return self.fingerprint == fingerprint and self.environment == environment_of(
             self.environment
+        )
+
+    @property
+    def needs_package(self) -> bool:
+        """True if a model or a check is ours: it is nothing without our macros."""
+        return any(
+            node.is_windowed or (node.check or "").startswith(f"{PACKAGE}.")
+            for node in self.nodes.values()
         )
 
     @property
@@ -295,7 +309,7 @@ def _codes(
             yield unique_id, seed_code(raw, project_dir)
         elif raw["resource_type"] in _COMPILED:
             compiled = description.compiled.get(unique_id)
-            windows = zone.key if _grain(raw) else None
+            windows = zone.key if grain_of(raw) else None
             yield unique_id, own_code(raw, compiled, manifest["macros"], windows, variables)
 
 
@@ -308,7 +322,7 @@ def _nodes(
     keys, names, exact = tested_keys(manifest), unique_names(manifest), exact_selectors(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
-            config, kind, grain = raw.get("config") or {}, raw["resource_type"], _grain(raw)
+            config, kind, grain = raw.get("config") or {}, raw["resource_type"], grain_of(raw)
             is_own = kind == "model" and raw["package_name"] == own_package
             code, compiled = codes.get(unique_id), description.compiled.get(unique_id)
             yield Node(
@@ -345,7 +359,7 @@ def _relation(raw: Mapping[str, Any]) -> str | None:
     return f"{raw.get('schema')}.{raw.get('alias') or raw['name']}"
 
 
-def _grain(raw: Mapping[str, Any]) -> Grain | None:
+def grain_of(raw: Mapping[str, Any]) -> Grain | None:
     """Return the grain of a windowed model: its strategy replaces windows of its event time."""
     config = raw.get("config") or {}
     if (

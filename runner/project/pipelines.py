@@ -55,6 +55,11 @@ class Pipeline:
         return tuple(node for node in self.nodes if node.kind in DATA_KINDS)
 
     @cached_property
+    def not_replayable(self) -> tuple[Node, ...]:
+        """The models that grow by what is new: built once per run, like a table."""
+        return tuple(node for node in self.data_nodes if not node.is_replayable)
+
+    @cached_property
     def following_tables(self) -> tuple[Node, ...]:
         """The tables that are made from windows and have none: built after them."""
         made = (node for node in self.data_nodes if node.reads_windows and node.is_stored)

@@ -38,6 +38,12 @@ PIPELINES = Table(
     Column("paused", "pause.reason"),
     Column("proofs", lambda one: proofs_record(one.proofs)),
     Column(None, "proofs", "proofs", counts_in_words),
+    Column(
+        "not_replayable",
+        lambda one: [node.name for node in one.pipeline.not_replayable],
+        "not replayable",
+        lambda names: ", ".join(names) or "-",
+    ),
 )
 CHANNEL_TESTS = Table(
     Column("pipeline", heading="pipeline"),

@@ -17,7 +17,7 @@ from runner.core.windows import Calendar
 from runner.project.pipelines import Pipeline
 from runner.render.columns import Column, Table, table, verdict_columns
 from runner.render.proofs import proofs_in_words, proofs_record
-from runner.render.words import counted, held_in_words, late_gate_in_words
+from runner.render.words import counted, held_in_words, late_gate_in_words, not_replayable_in_words
 
 _AS_IT_SHOULD_BE = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED)
 _WORK = "what, windows, count, why, models"  # headings of what runs and of what does not
@@ -74,7 +74,8 @@ def ranges_of(model: ModelPlan) -> Iterator[ModelRange]:
 
 def plan_page(pipeline: Pipeline, plan: Plan, proofs: Mapping[str, Proof | None]) -> str:
     """Show a plan, and which of its models may be replayed."""
-    return f"{pipeline.name}\n\n{plan_text(pipeline, plan)}\n\nproofs: {proofs_in_words(proofs)}"
+    proved = f"\n\nproofs: {proofs_in_words(proofs)}" if proofs else ""
+    return f"{pipeline.name}\n\n{plan_text(pipeline, plan)}{proved}"
 
 
 def plan_text(pipeline: Pipeline, plan: Plan) -> str:
@@ -87,6 +88,8 @@ def plan_text(pipeline: Pipeline, plan: Plan) -> str:
         parts.append(f"{count} spared: what they read was published again with the same rows")
     if pipeline.late_gates:
         parts.append("\n".join(map(late_gate_in_words, pipeline.late_gates)))
+    if pipeline.not_replayable:
+        parts.append(not_replayable_in_words([node.name for node in pipeline.not_replayable]))
     return "\n\n".join(parts)
 
 
@@ -111,6 +114,7 @@ def plan_record(
         "skipped": skips.records(plan.skipped),
         "spared": Table(*spans_of_spans).records(plan.spared),
         "late_gates": [asdict(late) for late in pipeline.late_gates],
+        "not_replayable": [node.name for node in pipeline.not_replayable],
     }
     return record if proofs is None else {**record, "proofs": proofs_record(proofs)}
 

@@ -20,7 +20,7 @@ from runner.overview.pipeline import BEST_FIRST, WRONG, PipelineStatus
 from runner.render.columns import Table
 from runner.render.plan import range_table, ranges_of, span_columns
 from runner.render.terminal import Terminal
-from runner.render.words import counted
+from runner.render.words import counted, not_replayable_in_words
 
 # How a status looks in the map: a character of its own, so that nothing is lost without colours,
 # and ANSI codes.
@@ -51,6 +51,7 @@ def status_page(pipeline: PipelineStatus, terminal: Terminal, newest: int | None
         [*_map(pipeline, layout, terminal), *_older(pipeline, layout)],
         [_legend(pipeline, layout, terminal)],
         [_cut(line, terminal.width) for line in _wrong(pipeline)],
+        [not_replayable_in_words(pipeline.not_replayable)] if pipeline.not_replayable else [],
         [f"next: {pipeline.next_step}"],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -76,6 +77,7 @@ def status_record(pipeline: PipelineStatus) -> dict[str, Any]:
             }
             for model in pipeline.plan.models
         ],
+        "not_replayable": pipeline.not_replayable,
         "next": pipeline.next_command,
     }
 

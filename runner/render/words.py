@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from runner.core.planning import Held
@@ -48,3 +49,8 @@ def late_gate_in_words(late: LateGate) -> str:
         f"gate {late.check} judges {late.node} after it is built: {article} {late.kind} has no "
         "window to hold back"
     )
+
+
+def not_replayable_in_words(names: Sequence[str]) -> str:
+    """Say which models grow by what is new at each run, and what that means for them."""
+    return f"not replayable, so built like a table, once per run: {', '.join(names)}"

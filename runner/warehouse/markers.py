@@ -57,7 +57,7 @@ def windowed_names(project: Project) -> list[str]:
 
 def believed_published(index: Index, models: Iterable[str]) -> dict[str, Spans]:
     """Return the windows of some models that the ledger believes published."""
-    found = {m: index[m].where(lambda r: r.standing in _PUBLISHED) for m in models if m in index}
+    found = {m: index[m].where(_is_published) for m in models if m in index}
     return _without_empty(found)
 
 
@@ -113,7 +113,7 @@ def differences(
     lost, unknown, unverified = {}, {}, {}
     for model in models:
         records, marked = index.get(model, Timeline()), by_model.get(model, [])
-        believed = records.where(lambda r: r.standing in _PUBLISHED)
+        believed = records.where(_is_published)
         right = records.where(lambda r: r.standing in (WorkResult.SUCCESS, WorkResult.UNCHECKED))
         is_there = Spans(map(span_of, marked))
         by_runners = Spans(span_of(m) for m in marked if m.run_id is not None)
@@ -186,6 +186,11 @@ def result_of(marker: Publication) -> WorkResult:
 def span_of(marker: Publication) -> Span:
     """Return the window that a marker speaks of."""
     return Span(marker.window_start, marker.window_end)
+
+
+def _is_published(record: WindowRecord) -> bool:
+    """Return True if rows were published; of a time before a model had windows none were."""
+    return record.standing in _PUBLISHED and record.has_rows
 
 
 def _by_model(markers: Iterable[Publication]) -> dict[str, list[Publication]]:

@@ -30,7 +30,7 @@ from tests.unit.ledger_fixtures import change_index
 
 ZONE = ZoneInfo("America/New_York")
 NOW = datetime(2026, 3, 12, 12, tzinfo=UTC)  # the newest complete day is the 11th
-DONE = WindowRecord(WorkResult.SUCCESS, "now")
+DONE = WindowRecord(WorkResult.SUCCESS, "now", has_rows=True)
 SUCCESS = RunEnd(RunState.SUCCESS, row_count=5, check_count=1, seconds=2.0)
 
 
@@ -220,8 +220,8 @@ def test_each_node_is_asked_for_its_own_inputs(ledger: Ledger):
 
 
 def test_a_changed_hash_is_stale_and_an_accepted_one_is_not(ledger: Ledger):
-    know(ledger, "orders", (days(5, 8), WindowRecord(WorkResult.SUCCESS, "first")))
-    know(ledger, "orders", (days(9, 11), WindowRecord(WorkResult.SUCCESS, "second")))
+    know(ledger, "orders", (days(5, 8), replace(DONE, code_hash="first")))
+    know(ledger, "orders", (days(9, 11), replace(DONE, code_hash="second")))
     everything = Spans([days(5, 11)])
     assert statuses(plan(ledger, ORDERS)) == {"orders": {WindowStatus.STALE: everything}}
     ledger.windows.accept_change("elsewhere", ["first", "second"], "now", NOW)
@@ -340,3 +340,11 @@ def test_a_proof_counts_for_its_code_and_for_what_was_accepted_as_equal(ledger: 
     assert proofs_of(pipeline, ledger) == {"orders": current, "totals": None}
     ledger.windows.accept_change("orders", ["before"], "now", NOW)
     assert proofs_of(pipeline, ledger)["orders"] == old  # the newest of equal code
+
+
+def test_of_the_time_before_a_model_had_windows_nothing_counts(ledger: Ledger):
+    as_a_table = WindowRecord(WorkResult.SUCCESS, "now")  # whose rows no window held
+    know(ledger, "orders", (days(9, 11), as_a_table))
+    assert statuses(plan(ledger, ORDERS)) == {
+        "orders": {WindowStatus.MISSING: Spans([days(5, 11)])}
+    }

@@ -184,6 +184,30 @@ def test_a_clock_in_a_view_stops_who_reads_it_with_its_windows(tmp_path: Path):
     assert allow(plan_of([planned("traffic", "...")]), pipeline, project, tmp_path, ()) == ()
 
 
+def test_what_grows_at_each_run_is_only_refused_to_who_names_it(tmp_path: Path):
+    project = a_project(tmp_path)
+    nodes = [
+        replace(node, grain=None) if node.name == "sales" else node
+        for node in project.nodes.values()
+    ]
+    pipeline = Pipeline(
+        name="shop",
+        config=PipelineConfig(select="sales"),
+        calendar=DAYS,
+        schedule=None,
+        nodes=tuple(nodes),
+        first=day(1).start,
+        last=None,
+        project=project,
+    )
+    assert [node.name for node in pipeline.not_replayable] == ["sales"]
+    both = plan_of([planned("traffic", "..."), planned("sales", "...", "traffic")])
+    assert allow(both, pipeline, project, tmp_path, ()) == ()
+    named = replace(both, request=replace(both.request, select=frozenset({"sales", "traffic"})))
+    with pytest.raises(UsageError, match="--allow-unsafe sales"):
+        allow(named, pipeline, project, tmp_path, ())
+
+
 def test_of_models_in_python_it_is_said_that_nobody_judges_them(tmp_path: Path):
     project = a_project(tmp_path, ".py")
     found = lint(project, tmp_path)

@@ -1,0 +1,74 @@
+"""Propose the pipelines of a project: one for each exposure, or one for all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from runner.core.graph import walk
+
+_STORED = ("table", "incremental", "snapshot")
+_SCHEDULE = "0 5 * * *"
+
+
+def proposed_pipelines(project: str, manifest: Mapping[str, Any] | None) -> str:
+    """Return a text for pipelines.yml.
+
+    There is a pipeline for every exposure where each table belongs to one of them; else, a table
+    would be built by several or by none, and one pipeline builds the whole project.
+    """
+    exposures = _exposures(manifest) if manifest is not None else {}
+    tables = [_tables_above(unique_id, manifest or {}) for unique_id in exposures]
+    is_split = (
+        len({_named(name) for name in exposures.values()}) == len(exposures) > 1
+        and sum(map(len, tables)) == len(set().union(*tables))
+        and set().union(*tables) == _tables(manifest or {})
+    )
+    selects = (
+        {_named(name): f"+exposure:{name}" for name in exposures.values()}
+        if is_split
+        else {_named(project): "*"}
+    )
+    lines = [
+        "# What is built together, and when. Every key: docs/scheduling.md of Daybreak.",
+        "pipelines:",
+    ]
+    for name, select in selects.items():
+        lines += [
+            f"  {name}:",
+            f'    select: "{select}"',
+            f'    schedule: "{_SCHEDULE}"  # every morning, in the zone of dbt_project.yml',
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _exposures(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names of the project's exposures by unique id."""
+    own = manifest["metadata"]["project_name"]
+    found = manifest["exposures"].items()
+    return {key: raw["name"] for key, raw in found if raw["package_name"] == own}
+
+
+def _tables(manifest: Mapping[str, Any]) -> set[str]:
+    nodes = manifest["nodes"].items()
+    return {key for key, raw in nodes if (raw.get("config") or {}).get("materialized") in _STORED}
+
+
+def _tables_above(unique_id: str, manifest: Mapping[str, Any]) -> set[str]:
+    """Return what an exposure is made from, as far as it holds rows."""
+    known = {**manifest["nodes"], **manifest["exposures"]}
+    above = walk(
+        [unique_id], lambda key: (known.get(key, {}).get("depends_on") or {}).get("nodes", ())
+    )
+    return set(above) & _tables(manifest)
+
+
+def _named(name: str) -> str:
+    """Return a name that a pipeline may have.
+
+    >>> _named("Weekly Revenue-review"), _named("2nd")
+    ('weekly_revenue_review', 'p_2nd')
+    """
+    found = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_") or "all"
+    return found if found[0].isalpha() else f"p_{found}"
