@@ -733,7 +733,7 @@ def test_a_table_made_from_what_is_stale_is_stale():
 def test_what_a_plain_build_has_published_of_unknown_code_says_so():
     unknown = WindowRecord(WorkResult.UNCHECKED, None, has_rows=True)
     checked = replace(
-        planned("orders", ""), checks_hash="some", records=Timeline([(WHOLE, unknown)])
+        planned("orders", "......."), checks_hash="some", records=Timeline([(WHOLE, unknown)])
     )
     (left,) = plan_of([checked]).skipped
     assert left.reason == (
