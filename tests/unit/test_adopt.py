@@ -196,12 +196,14 @@ def test_there_is_a_pipeline_for_each_exposure_if_each_table_belongs_to_one():
     split = proposed_pipelines("shop", manifest(*tables, exposures=exposures))
     exposures["exposure.shop.b"] = exposure("stock", "stock", "sales")
     shared = proposed_pipelines("shop", manifest(*tables, exposures=exposures))
-    assert {name: one.select for name, one in parse_pipelines(split).items()} == {
+    assert {name: one.select for name, one in parse_pipelines(split).pipelines.items()} == {
         "sales_board": "+exposure:Sales board",
         "stock": "+exposure:stock",
     }
     for text in (one_of_two, shared, proposed_pipelines("shop", None)):
-        assert {name: one.select for name, one in parse_pipelines(text).items()} == {"shop": "*"}
+        assert {name: one.select for name, one in parse_pipelines(text).pipelines.items()} == {
+            "shop": "*"
+        }
 
 
 # What is written, and whether it fits
