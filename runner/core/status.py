@@ -126,6 +126,8 @@ class PlannedNode:
     follows: bool = False  # a table made from windows: built once all that run are done
     changes: Mapping[str, str] = field(default_factory=dict)  # since earlier codes, in words
     behind: Timeline[str] = field(default_factory=Timeline)  # made from what is not right, in words
+    # What it is made from and is not built as it is now, although it has no windows.
+    unready: Mapping[str, WindowStatus] = field(default_factory=dict)
 
     @property
     def is_windowed(self) -> bool:
@@ -146,6 +148,13 @@ class PlannedNode:
             for status in _UNSOUND
             for span in self.recorded.get(status, ())
         )
+
+    @property
+    def lag(self) -> WindowStatus | None:
+        """Why something without windows does not stand as its code says; None: it does."""
+        if any(known.standing.state not in _BUILT for _, known in self.records):
+            return WindowStatus.FAILED
+        return WindowStatus.STALE if _lags(self) else None
 
     def outdated(self, calendar: Calendar) -> Spans:
         """The windows that something has happened to since they were worked on: not to the code."""
