@@ -251,7 +251,19 @@ class Planner:
             read = sorted(project.windows_read[node.name]) if node.is_stored else ()
             behind = unsound_parents(planned[name] for name in read)
             planned[node.name] = self._planned(node, now, record, behind)
-        return self._with_changes([planned[node.name] for node in pipeline.data_nodes])
+        built = project.built_before
+        beyond = {name for node in pipeline.data_nodes for name in built[node.name]} - set(planned)
+        for node in project.nodes.values():
+            if node.name in beyond:
+                planned[node.name] = self._planned(node, now, record, Timeline())
+        found = (
+            replace(
+                planned[node.name],
+                unready={n: lag for n in built[node.name] if (lag := planned[n].lag) is not None},
+            )
+            for node in pipeline.data_nodes
+        )
+        return self._with_changes(list(found))
 
     def sizing(self, fixed: int | None) -> Sizing:
         """Return how large chunks may be, by what windows took so far, or as a person said."""

@@ -6,7 +6,7 @@ runs, runs too; what reads a window that is wrong and does not run is held back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise, product, starmap
@@ -16,7 +16,7 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
 from runner.core.status import GOOD, PlannedNode, Statuses, WindowStatus, assess, explained
 from runner.core.timelines import Timeline
-from runner.core.windows import Calendar
+from runner.core.windows import EVER, Calendar
 
 _NONE = Spans()
 # Of what knows no windows:
@@ -113,6 +113,7 @@ class Plan:
     pieces: tuple[Chunk, ...]  # contiguous ranges with the same models, uncut, oldest first
     skipped: tuple[Skipped, ...]
     spared: Spans = _NONE  # windows that read what was published again with the same rows
+    waiting: frozenset[str] = frozenset()  # without windows; what they are made from is not ready
 
     @property
     def chunks(self) -> tuple[Chunk, ...]:
@@ -153,12 +154,15 @@ def make_plan(
             if (inside := spans & request.windows)
         }
         parents = [drafts[name] for name in node.parents if name in drafts]
-        drafts[node.name] = drafted(calendar, node, statuses, parents, request)
+        drafts[node.name] = drafted(calendar, node, statuses, parents, request, drafts)
+    waiting = frozenset(
+        node.name for node in nodes if not node.is_windowed and any(_unready(node, drafts, request))
+    )
     models = tuple(draft.plan for draft in drafts.values() if draft.plan.statuses)
     pieces = tuple(_pieces(models))
     busy = Spans(piece.span for piece in pieces)
     left_alone = tuple(skipped(calendar, models, request, busy))
-    return Plan(calendar, request, models, pieces, left_alone)
+    return Plan(calendar, request, models, pieces, left_alone, waiting=waiting)
 
 
 def _pieces(models: Sequence[ModelPlan]) -> Iterator[Chunk]:
@@ -208,8 +212,12 @@ def drafted(
     statuses: Statuses,
     parents: Sequence[Draft],
     request: RunRequest,
+    own: Container[str] = (),
 ) -> Draft:
-    """A model's draft; ``statuses`` are those of the windows asked for, ``parents`` its own."""
+    """A model's draft; ``statuses`` are those of the windows asked for, ``parents`` its own.
+
+    ``own`` are the names of what the pipeline builds before it.
+    """
     is_selected = request.select is None or node.name in request.select
     if request.judges_only:
         return _judged(node, statuses, request, is_selected=is_selected)
@@ -226,7 +234,9 @@ def drafted(
     elif node.is_windowed:
         todo |= flows & may_follow
     # Several ways through views may lead to the same parent.
+    waits = _unready(node, own, request)
     upstream = list(dict.fromkeys(held for parent in parents for held in parent.bad))
+    upstream += waits
     held = [Held(span, by.parent, by.status) for by in upstream for span in todo.inside(by.span)]
     todo -= Spans(found.span for found in held)
     # Who asks for what is done already asks to have it built again, not judged.
@@ -246,6 +256,16 @@ def drafted(
     broken = [held for held in bad if held.status in unfit]
     mended = plan.runs & _union(statuses.get(status, _NONE) for status in _BROKEN)
     return Draft(plan, flows | mended, (*broken, *upstream))
+
+
+def _unready(node: PlannedNode, own: Container[str], request: RunRequest) -> Iterator[Held]:
+    """Yield what a node is made from that is not built as it is now, nor with this run.
+
+    Made from that, it would be recorded as made by the code of today, and is not.
+    """
+    for name, status in sorted(node.unready.items()):
+        if name not in own or (request.select is not None and name not in request.select):
+            yield Held(EVER, name, status)
 
 
 def _judged(

@@ -128,6 +128,8 @@ class PlannedNode:
     is_due: bool = False  # without windows, and yet to be built in each of its pipeline's
     changes: Mapping[str, str] = field(default_factory=dict)  # since earlier codes, in words
     behind: Timeline[str] = field(default_factory=Timeline)  # made from what is not right, in words
+    # What it is made from and is not built as it is now, although it has no windows.
+    unready: Mapping[str, WindowStatus] = field(default_factory=dict)
 
     @property
     def is_windowed(self) -> bool:
@@ -143,11 +145,20 @@ class PlannedNode:
     @cached_property
     def unsound(self) -> Timeline[str]:
         """The spans whose rows are not right, its own fault or not: which node's, in words."""
+        # What is left of windows that it no longer has, cut in another zone, is nobody's.
+        own = self.desired or Spans(span for span, _ in self.records)
         return self.behind.painted(
             (span, f"{self.name}, which is {status}")
             for status in _UNSOUND
-            for span in self.recorded.get(status, ())
+            for span in self.recorded.get(status, Spans()) & own
         )
+
+    @property
+    def lag(self) -> WindowStatus | None:
+        """Why something without windows does not stand as its code says; None: it does."""
+        if any(known.standing.state not in _BUILT for _, known in self.records):
+            return WindowStatus.FAILED
+        return WindowStatus.STALE if _lags(self) else None
 
     def outdated(self, calendar: Calendar) -> Spans:
         """The windows that something has happened to since they were worked on: not to the code."""

@@ -58,7 +58,7 @@ class Executor:
         todo = frozenset(model.node.name for model in plan.models if model.runs)
         selected = todo if pipeline.is_whole else request.select
         self._unwindowed = UnwindowedNodes(
-            pipeline, selected, with_snapshots, tested, request.judges_only
+            pipeline, selected, with_snapshots, tested, request.judges_only, plan.waiting
         )
         self._stages = self._unwindowed.stages
         self._pending = PendingWork(pipeline, plan.pieces, judges_only=request.judges_only)

@@ -43,6 +43,7 @@ class UnwindowedNodes:
     with_snapshots: bool
     unit_tested: set[str] = field(default_factory=set)  # names
     judges_only: bool = False
+    waiting: frozenset[str] = frozenset()  # names of what is not built before its parents are
     _built: set[str] = field(default_factory=set)  # names
 
     @cached_property
@@ -126,6 +127,7 @@ class UnwindowedNodes:
             node
             for node in self.pipeline.data_nodes
             if not node.is_windowed
+            and not (node.is_stored and node.name in self.waiting)
             and (
                 self._is_part_of_checks(node)
                 if self.judges_only

@@ -251,6 +251,22 @@ class Project:
         }
 
     @cached_property
+    def built_before(self) -> Mapping[str, frozenset[str]]:
+        """By name, what a node is made from that has no windows and a pipeline builds.
+
+        Its code is part of the node's, so it must be built by that before the node is. Snapshots
+        are left out: they only see today, whatever their code.
+        """
+        selected = {unique_id for found in self.selections.values() for unique_id in found}
+        made: dict[str, frozenset[str]] = {}
+        for unique_id in self._depths:  # parents first
+            above = [self.nodes[p] for p in self.nodes[unique_id].parents if p in made]
+            plain = [node for node in above if node.kind in DATA_KINDS and not node.is_windowed]
+            own = {n.name for n in plain if n.kind != "snapshot" and n.unique_id in selected}
+            made[unique_id] = frozenset(own).union(*(made[node.unique_id] for node in plain))
+        return {self.nodes[n].name: found for n, found in made.items()}
+
+    @cached_property
     def readers(self) -> Mapping[str, frozenset[str]]:
         """By name, the windowed models that are made from each windowed model."""
         return self._made_from_windows(lambda node: node.is_windowed)

@@ -100,6 +100,8 @@ class Reconciliation:
         fresh = self._fresh(index, changed, told, parents)
         gone = self._gone(survey, index)
         fresh |= dict.fromkeys(gone, _UNKNOWN)
+        set_back = is_other or self._is_set_back(index, fresh, told, survey)
+        fresh |= self._as_they_were(index, gone) if set_back else {}
         late = self._late(engine, survey, timeout)
         # Of what is being written now its own runner will tell.
         busy = Spans(run.span for run in self.ledger.runs.find_open())
@@ -116,7 +118,7 @@ class Reconciliation:
         if is_new:
             adopted = sum(1 for marker in told if marker.run_id is not None)
             return Reconciled(adopted)
-        lines = [_OTHER_WAREHOUSE] if is_other else []
+        lines = [_OTHER_WAREHOUSE] if is_other else [_SET_BACK] if set_back else []
         unknown = {model: left for model, spans in news.items() if (left := spans - busy)}
         lines += self._changes(index, fresh, survey, unknown)
         lines += (f"{model}: {words}" for model, words in _reasons(late, index))
@@ -184,6 +186,24 @@ class Reconciliation:
             and any(r.standing is not WorkResult.FAILED for _, r in index.get(node.name, _UNKNOWN))
         }
 
+    def _is_set_back(
+        self, index: Index, fresh: Index, told: Iterable[Publication], survey: Survey
+    ) -> bool:
+        """Tell whether tables are from before something that the index knows to be published."""
+        return any(_is_older(index, marker) for marker in told) or any(
+            index.get(node.name, _UNKNOWN).where(_has_rows) - fresh[node.name].where(_has_rows)
+            for node in _windowed(self.project)
+            if node.name in fresh and node.unique_id not in survey.missing
+        )
+
+    def _as_they_were(
+        self, index: Index, gone: Collection[str]
+    ) -> dict[str, Timeline[WindowRecord]]:
+        """Return what knows no windows as outdated: no marker says which build of it stands."""
+        nodes = self.project.nodes.values()
+        built = {n.name for n in nodes if not n.is_windowed and n.kind != "snapshot"} - set(gone)
+        return {name: index[name].changed(Spans([EVER]), _outdated) for name in built & set(index)}
+
     def _late(self, engine: Engine, survey: Survey, timeout: timedelta) -> dict[str, Timeline[str]]:
         """Return the windows whose rows are not as many as were published."""
         odd = [
@@ -217,6 +237,12 @@ class Reconciliation:
 _OTHER_WAREHOUSE = (
     "this is another warehouse than the last time, restored or put in its place: "
     "what stands in it counts"
+)
+
+
+_SET_BACK = (
+    "the warehouse is from before something that was published, restored perhaps: what has no "
+    "windows is stale too"
 )
 
 
@@ -263,6 +289,13 @@ def _is_known(index: Index, marker: Publication) -> bool:
     """Return whether a marker is of a publication that the index is about."""
     record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
     return record is not None and record.published_at == marker.stands_since
+
+
+def _is_older(index: Index, marker: Publication) -> bool:
+    """Return whether the index knows a later publication of a window than its marker does."""
+    record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
+    known = record.published_at if record is not None else None
+    return known is not None and known > marker.stands_since
 
 
 def _has_other_rows(index: Index, marker: Publication) -> bool:

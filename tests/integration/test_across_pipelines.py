@@ -180,3 +180,27 @@ def test_a_table_is_built_again_when_others_have_changed_the_windows_it_is_made_
     assert shop.dbt("run", "--select", "+fct_orders", "--vars", VARS).code == 0
     assert mended(shop, "takings").code == 0
     assert shop.content_hash("best_days") != before
+
+
+VIEW = "models/intermediate/int_transaction_lines.sql"
+OTHER_VIEW = (
+    "        transactions.household_id,\n",
+    "        transactions.household_id + 1 as household_id,\n",
+)
+
+
+@pytest.mark.slow
+def test_windows_wait_for_the_view_of_another_pipeline_that_they_are_read_through(shop: Shop):
+    """Its code is theirs: made from the old view, they would count as made by the new one."""
+    before = shop.hashes()
+    edit(shop, VIEW, *OTHER_VIEW)
+    early = mended(shop, "orders")
+    assert "fct_orders waits: int_transaction_lines is stale" in early.out
+    assert days_of(shop)["fct_orders"] == {"stale": 5}
+    assert shop.hashes()["fct_orders"] == before["fct_orders"]
+
+    for pipeline in ("till", "orders"):
+        done = mended(shop, pipeline)
+        assert done.code in (0, 3), done.out + done.err
+    assert days_of(shop)["fct_orders"] == {"success": 5}
+    assert shop.hashes()["fct_orders"] != before["fct_orders"]

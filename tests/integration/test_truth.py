@@ -243,6 +243,20 @@ def test_a_backup_from_before_a_day_was_published_has_it_run_again(
 
 
 @pytest.mark.slow
+def test_what_has_no_windows_is_as_old_as_the_backup(shop: Shop):
+    """No marker tells of it, but those of the windows tell that the file is an older one."""
+    let_it_end(shop)
+    backup = shutil.copy(shop.warehouse, shop.folder / "backup.duckdb")
+    with (shop.folder / "seeds" / "store_closures.csv").open("a") as seed:
+        seed.write("2017-12-26,Boxing Day\n")
+    assert shop.backfill(LAST, LAST, "--reprocess", "all").code == 0
+    assert shop.query("select count(*) from store_closures") == [(2,)]
+    shutil.copy(backup, shop.warehouse)
+    assert "what has no windows is stale too" in mended(shop).out
+    assert shop.query("select count(*) from store_closures") == [(2,)]
+
+
+@pytest.mark.slow
 def test_what_another_checkout_has_published_counts_as_its_codes(
     shop: Shop, right: dict[str, str], tmp_path: Path
 ):

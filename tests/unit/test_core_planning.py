@@ -742,3 +742,26 @@ def test_what_a_plain_build_has_published_of_unknown_code_says_so():
     )
     without = replace(checked, checks_hash="")
     assert plan_of([without]).skipped[0].reason == "already unchecked"
+
+
+@pytest.mark.parametrize(
+    ("select", "is_own", "runs"),
+    [
+        (None, True, True),
+        ({"mart"}, True, False),
+        ({"view", "mart"}, True, True),
+        (None, False, False),
+        ({"mart"}, False, False),
+    ],
+)
+def test_a_model_waits_for_what_has_no_windows_unless_it_is_built_before_it(
+    select: set[str] | None, is_own: bool, runs: bool
+):
+    mart = replace(planned("mart", "ccccccc"), unready={"view": WindowStatus.STALE})
+    nodes = [without_windows("view"), mart] if is_own else [mart]
+    chosen = None if select is None else frozenset(select)
+    request = RunRequest(Spans([from_to(1, 7)]), select=chosen)
+    plan = plan_of(nodes, Reprocess.ALL, request=request)
+    assert bool(plan.windows) is runs
+    if not runs:
+        assert {skip.reason for skip in plan.skipped} == {"mart waits: view is stale"}
