@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Finished, Shop, clone
 from tests.integration.test_truth import AT, FIRST, LAST, by_hand
 
+pytestmark = pytest.mark.slow
 PIPELINES = f"""
 pipelines:
   till: {{select: "+int_transaction_lines", start: {FIRST}, end: {LAST}, schedule: "0 5 * * *"}}
@@ -105,7 +106,6 @@ def days_of(shop: Shop) -> dict[str, dict[str, int]]:
     return {model: found[model] for model in ("stg_transactions", "fct_orders", "daily_takings")}
 
 
-@pytest.mark.slow
 def test_an_edit_is_seen_two_pipelines_further_and_takes_its_way_through_them(shop: Shop):
     edit(shop, LINES, *OTHER_ROWS)
     assert shop.runner("plan", "till").code == 0  # parsed
@@ -145,7 +145,6 @@ def test_rows_changed_by_hand_are_told_in_every_pipeline_behind(shop: Shop):
     assert {tuple(s.items()) for s in days_of(shop).values()} == {(("success", 5),)}
 
 
-@pytest.mark.slow
 def test_what_was_read_from_rows_changed_by_hand_is_read_again(shop: Shop):
     """Published again as it was, the window is not as its readers have read it."""
     right = shop.hashes()
@@ -160,7 +159,6 @@ def test_what_was_read_from_rows_changed_by_hand_is_read_again(shop: Shop):
     assert shop.hashes() == right
 
 
-@pytest.mark.slow
 def test_a_table_of_another_pipeline_is_built_again_when_its_windows_have_changed(shop: Shop):
     before = shop.content_hash("best_days")
     edit(shop, LINES, *OTHER_ROWS)
@@ -173,7 +171,6 @@ def test_a_table_of_another_pipeline_is_built_again_when_its_windows_have_change
     assert shop.content_hash("best_days") != before
 
 
-@pytest.mark.slow
 def test_a_table_is_built_again_when_others_have_changed_the_windows_it_is_made_from(shop: Shop):
     before = shop.content_hash("best_days")
     edit(shop, LINES, *OTHER_ROWS)
@@ -189,7 +186,6 @@ OTHER_VIEW = (
 )
 
 
-@pytest.mark.slow
 def test_windows_wait_for_the_view_of_another_pipeline_that_they_are_read_through(shop: Shop):
     """Its code is theirs: made from the old view, they would count as made by the new one."""
     before = shop.hashes()

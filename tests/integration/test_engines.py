@@ -147,10 +147,13 @@ def built(engine: Engine) -> tuple[InvocationResult, dict[str, list[str]]]:
 
 @pytest.mark.parametrize(
     "kind",
-    [WarmEngine, PlainEngine, Elsewhere],
+    [
+        pytest.param(WarmEngine, id="warm"),
+        pytest.param(PlainEngine, id="plain"),
+        pytest.param(Elsewhere, id="elsewhere", marks=pytest.mark.slow),
+    ],
     indirect=True,
     scope="module",
-    ids=["warm", "plain", "elsewhere"],
 )
 def test_build_reports_nodes_and_publications(
     shop: Shop, built: tuple[InvocationResult, dict[str, list[str]]]

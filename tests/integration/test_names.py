@@ -11,6 +11,7 @@ import pytest
 from runner.dbt.package import package_folder
 from tests.conftest import REPOSITORY, Shop
 
+pytestmark = pytest.mark.slow
 _WINDOWED = (
     "{{ config(materialized='incremental', incremental_strategy='overwrite_window',"
     " event_time='day', batch_size='day') }}\n"
