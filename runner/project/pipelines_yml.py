@@ -6,6 +6,7 @@ place. A wrong value never runs anything.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from runner.core.config import PipelineConfig, Retries, WaitFor, pipeline_name
 from runner.core.errors import ConfigError, UsageError, nearest
@@ -45,6 +46,7 @@ _FIELDS = {
 _EXAMPLES = {name: f"{name}: {one.metadata['example']}" for name, one in _FIELDS.items()}
 
 
+@lru_cache(4)  # a command asks for it several times, and YAML is slow to read
 def parse_pipelines(text: str, source: str = "pipelines.yml") -> PipelinesFile:
     """Read the file; its pipelines stand in the order of the text.
 
