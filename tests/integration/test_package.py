@@ -325,8 +325,9 @@ def test_what_a_project_has_not_written_is_said_before_anything_is_built(tmp_pat
     assert ("food", "served") not in everything(shop)
     shop = project(f"{macro_paths}\n")
     failed = shop.runner("backfill", "meals")
-    assert failed.code == 1
-    assert "search_order: [bistro, daybreak, dbt]" in failed.out + failed.err
+    assert failed.code == 2
+    assert "dispatch does not ask daybreak in dbt_project.yml" in failed.err
+    assert "runner init" in failed.err
     assert ("food", "served") not in everything(shop)
 
 
