@@ -338,6 +338,8 @@ def _nodes(
     keys, names, exact = tested_keys(manifest), unique_names(manifest), exact_selectors(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
+            if raw["resource_type"] == "operation" and raw.get("package_name") == PACKAGE:
+                continue  # our hooks, which are there in some parses only
             config, kind, grain = raw.get("config") or {}, raw["resource_type"], grain_of(raw)
             is_own = kind == "model" and raw["package_name"] == own_package
             code, compiled = codes.get(unique_id), description.compiled.get(unique_id)
