@@ -153,7 +153,9 @@ class Pipeline:
         Without a deadline that is when the next one is due, and an hour after it was due itself for
         what is built as a whole. None if there is no such window.
         """
-        deadline = self.config.deadline or (_PATIENCE if self.is_whole else None)
+        deadline = self.config.deadline
+        if deadline is None and self.is_whole:
+            deadline = _PATIENCE
         if deadline is not None:
             return self.awaited(now - deadline)
         before = self.schedule.tick_at_or_before(now) if self.schedule else self.calendar.floor(now)
