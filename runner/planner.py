@@ -253,17 +253,14 @@ class Planner:
             planned[node.name] = self._planned(node, now, record, behind)
         built = project.built_before
         beyond = {name for node in pipeline.data_nodes for name in built[node.name]} - set(planned)
-        for node in project.nodes.values():
+        for node in project.data_nodes:
             if node.name in beyond:
                 planned[node.name] = self._planned(node, now, record, Timeline())
-        found = (
-            replace(
-                planned[node.name],
-                unready={n: lag for n in built[node.name] if (lag := planned[n].lag) is not None},
-            )
-            for node in pipeline.data_nodes
-        )
-        return self._with_changes(list(found))
+        for node in pipeline.data_nodes:
+            unready = {n: lag for n in built[node.name] if (lag := planned[n].lag) is not None}
+            if unready:  # else what it has worked out of its records stays with it
+                planned[node.name] = replace(planned[node.name], unready=unready)
+        return self._with_changes([planned[node.name] for node in pipeline.data_nodes])
 
     def sizing(self, fixed: int | None) -> Sizing:
         """Return how large chunks may be, by what windows took so far, or as a person said."""

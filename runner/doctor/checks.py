@@ -20,7 +20,7 @@ from runner.dbt.protocol import Publication, RowDifference, Survey
 from runner.ledger import Pause, Run
 from runner.ledger.maintenance import file_problems, file_version
 from runner.ledger.schema import VERSION, is_upgradable
-from runner.project.manifest import DATA_KINDS, Project
+from runner.project.manifest import Project
 from runner.warehouse import markers
 from runner.warehouse.lock import Holder
 from runner.warehouse.markers import REBUILD, describe_windows, list_names
@@ -143,7 +143,7 @@ def strays(found: Sequence[Holder]) -> Iterator[Diagnosis]:
 
 def index(records: Mapping[str, Timeline[WindowRecord]], project: Project) -> Diagnosis:
     """Check that the ledger knows the models of this project."""
-    names = {node.name for node in project.nodes.values() if node.kind in DATA_KINDS}
+    names = {node.name for node in project.data_nodes}
     strangers = sorted(records.keys() - names)
     text = f"{len(records)} models; no window is known twice"  # else it could not have been read
     if strangers:

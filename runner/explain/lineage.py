@@ -20,7 +20,7 @@ from runner.explain.causes import Lineage, LineageNode, WindowRange
 from runner.ledger import Ledger, ModelWork
 from runner.planner import Planner
 from runner.project.acceptance import equal_hashes
-from runner.project.manifest import DATA_KINDS, Node, Project
+from runner.project.manifest import Node, Project
 
 Landed = Callable[[Node, Span], int | None]
 
@@ -38,7 +38,7 @@ class Tracer:
 
     def model(self, name: str) -> tuple[Node, Planner]:
         """Return the node of a name and its planner; :class:`UsageError` if there is none."""
-        found = {n.name: n for n in self.project.nodes.values() if n.kind in DATA_KINDS}
+        found = {n.name: n for n in self.project.data_nodes}
         if name not in found:
             hint = f"{nearest(name, found)} See: runner dag PIPELINE"
             raise UsageError(f"there is no model {name!r}.{hint}")

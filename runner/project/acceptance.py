@@ -9,7 +9,7 @@ from runner.core.errors import UsageError, nearest
 from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
 from runner.ledger import Ledger
-from runner.project.manifest import DATA_KINDS, Project
+from runner.project.manifest import Project
 
 
 def equal_hashes(
@@ -34,7 +34,7 @@ def accept_code(model: str, project: Project, ledger: Ledger, now: datetime) -> 
 
     Raises :class:`UsageError` for a name that is no windowed model's.
     """
-    found = {node.name: node for node in project.nodes.values() if node.kind in DATA_KINDS}
+    found = {node.name: node for node in project.data_nodes}
     windowed = {name: node for name, node in found.items() if node.is_windowed}
     if model not in windowed:
         what = "has no windows, so nothing of it is ever stale" if model in found else "is no model"

@@ -238,17 +238,7 @@ class Project:
     @cached_property
     def windows_read(self) -> Mapping[str, frozenset[str]]:
         """By name, the windowed models that a node is made from, also through other nodes."""
-        made: dict[str, frozenset[str]] = {}
-        for unique_id in self._depths:  # parents first
-            above = [
-                self.nodes[parent] for parent in self.nodes[unique_id].parents if parent in made
-            ]
-            windowed = {node.name for node in above if node.is_windowed}
-            passed_on = (made[node.unique_id] for node in above if not node.is_windowed)
-            made[unique_id] = frozenset(windowed).union(*passed_on)
-        return {
-            self.nodes[n].name: read for n, read in made.items() if self.nodes[n].kind in DATA_KINDS
-        }
+        return self._made_from(lambda node: node.is_windowed)
 
     @cached_property
     def built_before(self) -> Mapping[str, frozenset[str]]:
@@ -258,13 +248,24 @@ class Project:
         are left out: they only see today, whatever their code.
         """
         selected = {unique_id for found in self.selections.values() for unique_id in found}
+        kinds = set(DATA_KINDS) - {"snapshot"}
+        return self._made_from(
+            lambda n: n.kind in kinds and not n.is_windowed and n.unique_id in selected
+        )
+
+    def _made_from(self, counts: Callable[[Node], bool]) -> dict[str, frozenset[str]]:
+        """Return the names of what counts above each data node, as far as windowed models."""
         made: dict[str, frozenset[str]] = {}
         for unique_id in self._depths:  # parents first
             above = [self.nodes[p] for p in self.nodes[unique_id].parents if p in made]
-            plain = [node for node in above if node.kind in DATA_KINDS and not node.is_windowed]
-            own = {n.name for n in plain if n.kind != "snapshot" and n.unique_id in selected}
-            made[unique_id] = frozenset(own).union(*(made[node.unique_id] for node in plain))
-        return {self.nodes[n].name: found for n, found in made.items()}
+            passed_on = (made[node.unique_id] for node in above if not node.is_windowed)
+            made[unique_id] = frozenset(n.name for n in above if counts(n)).union(*passed_on)
+        return {node.name: made[node.unique_id] for node in self.data_nodes}
+
+    @cached_property
+    def data_nodes(self) -> tuple[Node, ...]:
+        """What is built and holds or shows rows: of these no two have one name."""
+        return tuple(node for node in self.nodes.values() if node.kind in DATA_KINDS)
 
     @cached_property
     def readers(self) -> Mapping[str, frozenset[str]]:
@@ -277,7 +278,7 @@ class Project:
         return self._made_from_windows(lambda node: node.is_stored and not node.is_windowed)
 
     def _made_from_windows(self, counts: Callable[[Node], bool]) -> dict[str, frozenset[str]]:
-        nodes = [node for node in self.nodes.values() if node.kind in DATA_KINDS and counts(node)]
+        nodes = filter(counts, self.data_nodes)
         found = grouped((p, node.name) for node in nodes for p in self.windows_read[node.name])
         return {name: frozenset(readers) for name, readers in found.items()}
 
@@ -371,7 +372,7 @@ def _nodes(
 
 
 def _relation(raw: Mapping[str, Any]) -> str | None:
-    is_stored = raw["resource_type"] in ("model", "seed", "snapshot")
+    is_stored = raw["resource_type"] in DATA_KINDS
     if not is_stored or (raw.get("config") or {}).get("materialized") == "ephemeral":
         return None
     return f"{raw.get('schema')}.{raw.get('alias') or raw['name']}"

@@ -169,7 +169,7 @@ class Reconciliation:
                 )
         news = {m.model for m in markers if _has_other_rows(index, m)}
         for table in {table for model in news for table in self.project.tables.get(model, ())}:
-            fresh[table] = index.get(table, _UNKNOWN).changed(Spans([EVER]), _outdated)
+            fresh[table] = _lagging(index.get(table, _UNKNOWN))
         for reader, spans in behind.items():
             if spans:
                 timeline = fresh.get(reader, index.get(reader, _UNKNOWN))
@@ -200,9 +200,9 @@ class Reconciliation:
         self, index: Index, gone: Collection[str]
     ) -> dict[str, Timeline[WindowRecord]]:
         """Return what knows no windows as outdated: no marker says which build of it stands."""
-        nodes = self.project.nodes.values()
+        nodes = self.project.data_nodes
         built = {n.name for n in nodes if not n.is_windowed and n.kind != "snapshot"} - set(gone)
-        return {name: index[name].changed(Spans([EVER]), _outdated) for name in built & set(index)}
+        return {name: _lagging(index[name]) for name in built & set(index)}
 
     def _late(self, engine: Engine, survey: Survey, timeout: timedelta) -> dict[str, Timeline[str]]:
         """Return the windows whose rows are not as many as were published."""
@@ -285,23 +285,26 @@ def _reasons(late: Mapping[str, Timeline[str]], index: Index) -> Iterator[tuple[
         yield model, f"{first}{more}; they are stale now"
 
 
+def _known_since(index: Index, marker: Publication) -> datetime | None:
+    """Return since when the index knows a marker's window published as it is; None: it does not."""
+    record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
+    return record.published_at if record is not None else None
+
+
 def _is_known(index: Index, marker: Publication) -> bool:
     """Return whether a marker is of a publication that the index is about."""
-    record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
-    return record is not None and record.published_at == marker.stands_since
+    return _known_since(index, marker) == marker.stands_since
 
 
 def _is_older(index: Index, marker: Publication) -> bool:
     """Return whether the index knows a later publication of a window than its marker does."""
-    record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
-    known = record.published_at if record is not None else None
+    known = _known_since(index, marker)
     return known is not None and known > marker.stands_since
 
 
 def _has_other_rows(index: Index, marker: Publication) -> bool:
     """Return whether a window's rows may be others than when the index last knew them."""
-    record = index.get(marker.model, _UNKNOWN).at(marker.window_start)
-    known = record.published_at if record is not None else None
+    known = _known_since(index, marker)
     return known is None or known < marker.contents_since
 
 
@@ -321,6 +324,11 @@ def _is_same(node: Node, known: KnownRelation | None) -> bool:
 
 def _has_rows(record: WindowRecord) -> bool:
     return record.has_rows
+
+
+def _lagging(known: Timeline[WindowRecord]) -> Timeline[WindowRecord]:
+    """Return what is known of something without windows, and now behind what it is made from."""
+    return known.changed(Spans([EVER]), _outdated)
 
 
 def _outdated(record: WindowRecord) -> WindowRecord:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -170,3 +171,28 @@ def test_an_unknown_pipeline_is_answered_with_the_nearest():
     assert find_config("orders", configs) is configs["orders"]
     with pytest.raises(UsageError, match=r"no pipeline 'ordres'\. Did you mean 'orders'\?"):
         find_config("ordres", configs)
+
+
+def test_no_patience_is_a_deadline_too():
+    """`deadline: 0s`: missed as soon as it is due."""
+    at_five = pipeline_of(model("a"), schedule="0 5 * * *", deadline=timedelta(0))
+    assert at_five.overdue(LATER) == at_five.due(LATER)
+    without = pipeline_of(model("a"), schedule="0 5 * * *")
+    assert without.overdue(LATER) != without.due(LATER)
+
+
+def test_what_shares_a_name_with_a_model_and_holds_no_rows_is_not_taken_for_it():
+    """An exposure, a source, a unit test."""
+    prices = Node("seed.shop.prices", "prices", "seed", "seed", ())
+    lines = replace(model("lines"), parents=("seed.shop.prices",))
+    totals = Node("model.shop.totals", "totals", "model", "table", ("model.shop.lines",))
+    same = Node("exposure.shop.lines", "lines", "exposure", None, ("model.shop.totals",))
+    project = pipeline_of(prices, lines, totals, same).project
+    assert project.built_before == {
+        "prices": frozenset(),
+        "lines": {"prices"},
+        "totals": frozenset(),
+    }
+    assert project.windows_read["lines"] == frozenset()
+    assert project.windows_read["totals"] == {"lines"}
+    assert (project.readers, project.tables) == ({}, {"lines": {"totals"}})
