@@ -23,14 +23,7 @@ from runner.core.planning import (
 from runner.core.proofs import Proof
 from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
-from runner.core.status import (
-    InputsOf,
-    PlannedNode,
-    WindowRecord,
-    WindowStatus,
-    WorkResult,
-    unsound_parents,
-)
+from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus, unsound_parents
 from runner.core.timelines import Timeline
 from runner.landed.changes import changed_inputs
 from runner.landed.files import InputFiles
@@ -41,8 +34,6 @@ from runner.project.manifest import Node
 from runner.project.pipelines import Pipeline
 
 Dates = tuple[date | None, date | None]  # the first and the last; None: that end of what there is
-# What leaves rows behind where there are windows.
-_RAN = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
 _MEMORY_LIMITS = (  # of the container: version 2 of control groups, and version 1
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -73,7 +64,9 @@ class LedgerRecord:
             return Timeline()
         if not node.is_windowed:
             return known
-        return known.within(known.where(lambda one: one.has_rows or one.standing not in _RAN))
+        return Timeline(
+            (span, one) for span, one in known if one.has_rows or not one.standing.is_published
+        )
 
 
 class RequestOptions(TypedDict, total=False):

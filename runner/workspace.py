@@ -169,8 +169,14 @@ class Workspace:
             with nullcontext(engine) if engine else self.start_engine() as parser:
                 self._read.append(self._parse(parser))
         if self._read[0].needs_package:
-            require_package(self.project_dir)
+            _ = self._has_package
         return self._read[0]
+
+    @cached_property
+    def _has_package(self) -> bool:
+        """True, once it has been looked for: who asks for the project asks many times."""
+        require_package(self.project_dir)
+        return True
 
     @property
     def is_parsed(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Target
-from runner.project.manifest import grain_of
+from runner.project.manifest import DATA_KINDS, grain_of
 
 _OWN_ANSWERS = {
     "get_where_subquery": "it decides which rows a test reads, also in a run",
@@ -77,10 +77,9 @@ def _of_macros(manifest: Mapping[str, Any]) -> Iterator[AdoptionFinding]:
 
 def _of_names(manifest: Mapping[str, Any]) -> Iterator[AdoptionFinding]:
     """Yield what shares its name with others: versions of a model, models of two packages."""
-    kinds = ("model", "seed", "snapshot")
     by_name: dict[str, list[str]] = {}
     for unique_id, raw in manifest["nodes"].items():
-        if raw["resource_type"] in kinds:
+        if raw["resource_type"] in DATA_KINDS:
             by_name.setdefault(raw["name"], []).append(unique_id)
     for name, same in sorted(by_name.items()):
         if len(same) > 1:

@@ -83,6 +83,7 @@ class ModelPlan:
     runs: Spans  # built
     checks: Spans  # only judged
     held: tuple[Held, ...]
+    behind: Spans  # stale by nothing but what they are made from: to run them would be in vain
 
     @property
     def todo(self) -> Spans:
@@ -156,7 +157,7 @@ def make_plan(
         parents = [drafts[name] for name in node.parents if name in drafts]
         drafts[node.name] = drafted(calendar, node, statuses, parents, request, drafts)
     waiting = frozenset(
-        node.name for node in nodes if not node.is_windowed and any(_unready(node, drafts, request))
+        name for name, one in drafts.items() if one.waits and not one.plan.node.is_windowed
     )
     models = tuple(draft.plan for draft in drafts.values() if draft.plan.statuses)
     pieces = tuple(_pieces(models))
@@ -204,6 +205,7 @@ class Draft:
     plan: ModelPlan
     flows: Spans  # what reads it there runs after it
     bad: tuple[Held, ...]  # what reads it there must not run
+    waits: tuple[Held, ...] = ()  # for what has no windows and is not built as it is now
 
 
 def drafted(
@@ -212,7 +214,7 @@ def drafted(
     statuses: Statuses,
     parents: Sequence[Draft],
     request: RunRequest,
-    own: Container[str] = (),
+    own: Container[str],
 ) -> Draft:
     """A model's draft; ``statuses`` are those of the windows asked for, ``parents`` its own.
 
@@ -220,11 +222,12 @@ def drafted(
     """
     is_selected = request.select is None or node.name in request.select
     if request.judges_only:
-        return _judged(node, statuses, request, is_selected=is_selected)
+        return _judged(calendar, node, statuses, request, is_selected=is_selected)
     taken = request.takes | ({WindowStatus.BLOCKED} if request.force else set())
     todo = _union(spans for status, spans in statuses.items() if status in taken)
-    if WindowStatus.SUCCESS not in taken:  # what only waits for others is not made anew before them
-        todo -= statuses.get(WindowStatus.STALE, _NONE) - node.stale_itself(calendar)
+    behind = _behind(calendar, node, statuses)
+    if WindowStatus.SUCCESS not in taken:
+        todo -= behind
     if request.outdated:
         todo |= statuses.get(WindowStatus.STALE, _NONE) & node.outdated(calendar)
     flows = _union(parent.flows for parent in parents)
@@ -233,16 +236,15 @@ def drafted(
         todo = _NONE
     elif node.is_windowed:
         todo |= flows & may_follow
+    waits = tuple(_unready(node, own, request))
     # Several ways through views may lead to the same parent.
-    waits = _unready(node, own, request)
-    upstream = list(dict.fromkeys(held for parent in parents for held in parent.bad))
-    upstream += waits
+    upstream = [*dict.fromkeys(held for parent in parents for held in parent.bad), *waits]
     held = [Held(span, by.parent, by.status) for by in upstream for span in todo.inside(by.span)]
     todo -= Spans(found.span for found in held)
     # Who asks for what is done already asks to have it built again, not judged.
     rebuilds = WindowStatus.SUCCESS in request.takes
     checks = _NONE if rebuilds else (todo & statuses.get(WindowStatus.PUBLISHED, _NONE)) - flows
-    plan = ModelPlan(node, statuses, todo - checks, checks, tuple(held))
+    plan = ModelPlan(node, statuses, todo - checks, checks, tuple(held), behind)
     bad = [
         Held(span, node.name, status)
         for status, spans in statuses.items()
@@ -250,12 +252,17 @@ def drafted(
         for span in spans - todo
     ]
     if node.is_windowed:
-        return Draft(plan, plan.runs, tuple(bad))
+        return Draft(plan, plan.runs, tuple(bad), waits)
     # What reads a view reads on. What was only not built yet does not make its readers wrong.
     unfit = (*_BROKEN, WindowStatus.IN_FLIGHT) if node.follows else _BROKEN
     broken = [held for held in bad if held.status in unfit]
     mended = plan.runs & _union(statuses.get(status, _NONE) for status in _BROKEN)
-    return Draft(plan, flows | mended, (*broken, *upstream))
+    return Draft(plan, flows | mended, (*broken, *upstream), waits)
+
+
+def _behind(calendar: Calendar, node: PlannedNode, statuses: Statuses) -> Spans:
+    """Return the stale windows that only wait for what they are made from."""
+    return statuses.get(WindowStatus.STALE, _NONE) - node.stale_itself(calendar)
 
 
 def _unready(node: PlannedNode, own: Container[str], request: RunRequest) -> Iterator[Held]:
@@ -269,13 +276,19 @@ def _unready(node: PlannedNode, own: Container[str], request: RunRequest) -> Ite
 
 
 def _judged(
-    node: PlannedNode, statuses: Statuses, request: RunRequest, *, is_selected: bool
+    calendar: Calendar,
+    node: PlannedNode,
+    statuses: Statuses,
+    request: RunRequest,
+    *,
+    is_selected: bool,
 ) -> Draft:
     """Return the draft of a model that is only judged: where it is published and has checks."""
     todo = _union(spans for status, spans in statuses.items() if status in request.takes)
     todo &= node.records.where(lambda known: known.has_rows)
     checks = todo if is_selected and node.is_windowed and node.checks_hash else _NONE
-    return Draft(ModelPlan(node, statuses, _NONE, checks, ()), _NONE, ())
+    behind = _behind(calendar, node, statuses)
+    return Draft(ModelPlan(node, statuses, _NONE, checks, (), behind), _NONE, ())
 
 
 def _union(all_spans: Iterable[Spans]) -> Spans:
@@ -293,7 +306,7 @@ def skipped(
         spans = left & model.statuses.get(status, _NONE)
         left -= spans
         parts = _told_apart(calendar, model, spans)
-        found += [(part, (status, _reason(calendar, model, status, part))) for part in parts]
+        found += [(part, (status, _reason(model, status, part))) for part in parts]
     for span, (status, reason) in Timeline(found):
         yield Skipped(span, status, reason)
 
@@ -308,7 +321,7 @@ def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[
     yield from (span for span in starmap(Span, pairwise(sorted(bounds))) if span in spans)
 
 
-def _reason(calendar: Calendar, model: ModelPlan, status: WindowStatus, span: Span) -> str:
+def _reason(model: ModelPlan, status: WindowStatus, span: Span) -> str:
     if status is WindowStatus.IN_FLIGHT:
         return "in flight"
     name = model.node.name
@@ -316,8 +329,8 @@ def _reason(calendar: Calendar, model: ModelPlan, status: WindowStatus, span: Sp
         if held.span.start <= span.start < held.span.end:
             return f"{name} waits: {held.parent} is {held.status}"
     why = model.why(status, span)
-    if status is WindowStatus.STALE and span not in model.node.stale_itself(calendar):
-        return f"{name} is stale: {why}"  # to run it again before that would be in vain
+    if status is WindowStatus.STALE and model.behind.meets(span):
+        return f"{name} is stale: {why}"
     if status is WindowStatus.UNCHECKED and why is not None:
         return f"{name} is unchecked: {why} (--reprocess all runs it again)"
     reasons = {

@@ -33,6 +33,11 @@ class WorkResult(StrEnum):
     PUBLISHED = "published"  # published, its checks have not been run to their end
 
     @property
+    def is_published(self) -> bool:
+        """True if the work ended with rows that stand, whatever is known of them."""
+        return self in (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
+
+    @property
     def state(self) -> RunState:
         """The state of a run that ended so; published but never judged is unchecked."""
         return RunState.UNCHECKED if self is WorkResult.PUBLISHED else RunState(self.value)

@@ -36,16 +36,19 @@ def build_arguments(invocation: Invocation) -> list[str]:
     return arguments
 
 
-def list_arguments(selection: str) -> list[str]:
-    """Arguments of the ``dbt ls`` that resolves a selection: a line of JSON for every node.
+def select_options(selection: str) -> list[str]:
+    """Options of dbt's for a selection.
 
-    A selection is what stands after ``--select``, or an option of dbt's that selects, such as
-    ``--selector``.
+    That is what stands after ``--select``, or an option that selects, such as ``--selector``.
     """
     words = selection.split()
-    if not words[0].startswith("--"):
-        words = ["--select", *words]
-    return ["ls", *words, "--quiet", "--output", "json", "--output-keys", "unique_id"]
+    return words if words[0].startswith("--") else ["--select", *words]
+
+
+def list_arguments(selection: str) -> list[str]:
+    """Arguments of the ``dbt ls`` that resolves a selection: a line of JSON for every node."""
+    options = select_options(selection)
+    return ["ls", *options, "--quiet", "--output", "json", "--output-keys", "unique_id"]
 
 
 def given_vars(environment: Mapping[str, str]) -> dict[str, Any]:

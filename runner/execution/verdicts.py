@@ -17,7 +17,7 @@ from runner.core.spans import Span
 from runner.core.status import WorkResult
 from runner.core.timelines import Timeline
 from runner.core.windows import Window
-from runner.dbt.protocol import InvocationResult, NodeResult, Publication
+from runner.dbt.protocol import InvocationResult, Publication
 from runner.execution.results import NO_ROWS, Failure, InvocationReport, cause, is_test, reads_from
 from runner.ledger import CheckFinding, ModelRun
 from runner.project.manifest import Node
@@ -202,11 +202,9 @@ def _checks(report: InvocationReport) -> frozenset[str]:
     }
     gates = {n.unique_id for n in report.pipeline.nodes if n.is_gate and n.attached_to in asked}
     answers = [r for r in report.result.nodes if is_test(r) and r.status in _ANSWERS]
-
-    def is_counted(result: NodeResult) -> bool:
-        return report.pipeline.is_whole or report.is_about_windows(result)
-
-    return frozenset(gates.union(r.unique_id for r in answers if is_counted(r)))
+    if not report.pipeline.is_whole:  # else whatever it tests is part of its one window
+        answers = [r for r in answers if report.is_about_windows(r)]
+    return frozenset(gates.union(r.unique_id for r in answers))
 
 
 def _late(report: InvocationReport) -> dict[str, Timeline[str]]:

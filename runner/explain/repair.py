@@ -39,12 +39,8 @@ def explain(
     found = tracer.upstream(node, window.span)
     target = found.by_id[node.unique_id]
     commands = repair_commands(found, target, window.span, zone, pauses)
-    first = window.span.start.astimezone(zone).date()
-    last = (window.span.end - timedelta.resolution).astimezone(zone).date()
-    rebuild = (
-        f"runner backfill {target.pipeline} --select {target.name} "
-        f"--start-date {first} --end-date {last} --reprocess all"
-    )
+    dates = _dates([], window.span, zone)
+    rebuild = f"runner backfill {target.pipeline} --select {target.name} {dates} --reprocess all"
     return Why(target, window, found, commands, rebuild)
 
 

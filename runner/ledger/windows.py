@@ -22,7 +22,6 @@ from runner.ledger.records import IndexChange, columns_of, record_of, span_of, t
 _KINDS = 2**12  # rows are many, and of few kinds
 _FACTS = tuple(field.name for field in fields(WindowRecord))
 _IS_EMPTY = "select not exists (select 1 from runs) and not exists (select 1 from model_windows)"
-_GOOD = (WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED)
 _TOUCHED = "a merge has taken rows over from it since it was judged"
 
 Index = Iterable[tuple[str, Timeline[WindowRecord]]]  # models, and what is known of their windows
@@ -144,7 +143,7 @@ def _still_published(
 
 def _outdated(record: WindowRecord, why: str | None = None) -> WindowRecord:
     """Return the record as outdated, ``why`` unless there is something worse to say of it."""
-    reason = why if why is not None and record.standing in _GOOD else record.reason
+    reason = why if why is not None and record.standing.is_published else record.reason
     return replace(record, is_outdated=True, reason=reason)
 
 

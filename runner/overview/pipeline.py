@@ -129,7 +129,7 @@ class PipelineStatus:
     def _next_of_stale(self) -> str:
         """What to type next where the worst is stale: whose fault it is, if it is not its own."""
         stale = [model for model in self.plan.models if WindowStatus.STALE in model.statuses]
-        if any(model.node.stale_itself(self.plan.calendar) for model in stale):
+        if any(model.statuses[WindowStatus.STALE] - model.behind for model in stale):
             return f"runner backfill {self.name} --reprocess stale"
         newest = {m.node.name: max(m.statuses[WindowStatus.STALE]) for m in stale}
         name = max(newest, key=lambda model: newest[model])

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from runner.core.errors import ProjectError
 from runner.core.graph import depths, grouped, walk
 from runner.core.windows import Grain
-from runner.dbt.arguments import list_arguments
+from runner.dbt.arguments import select_options
 from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Description, Target
 from runner.dbt.target import target_of
@@ -169,7 +169,7 @@ class Project:
             self.environment
         )
 
-    @property
+    @cached_property
     def needs_package(self) -> bool:
         """True if a model or a check is ours: it is nothing without our macros."""
         return any(
@@ -311,7 +311,7 @@ class Project:
         if not any(node.kind in DATA_KINDS for node in nodes):
             raise ProjectError(
                 f"select {select!r} matches no model, seed or snapshot: "
-                f"try it with `dbt {' '.join(list_arguments(select)[:-5])}` and mend pipelines.yml"
+                f"try it with `dbt ls {' '.join(select_options(select))}` and mend pipelines.yml"
             )
         return nodes
 

@@ -35,7 +35,7 @@ def dag_mermaid(pipeline: Pipeline, project: Project) -> str:
 
 def drawn_nodes(pipeline: Pipeline, project: Project) -> list[Node]:
     """Return the nodes that hold data, and the sources that they read."""
-    chosen = [node for node in pipeline.nodes if node.kind in ("model", "seed", "snapshot")]
+    chosen = list(pipeline.data_nodes)
     parents = {parent for node in chosen for parent in node.parents}
     sources = [n for n in project.nodes.values() if n.kind == "source" and n.unique_id in parents]
     return sorted(sources, key=lambda node: node.name) + chosen

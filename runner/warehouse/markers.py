@@ -29,7 +29,6 @@ RESULTS = {
     "unchecked": WorkResult.UNCHECKED,
     None: WorkResult.PUBLISHED,
 }
-_PUBLISHED = frozenset({WorkResult.SUCCESS, WorkResult.UNCHECKED, WorkResult.PUBLISHED})
 _MOST_NAMES = 3
 
 Publications = Mapping[tuple[str, datetime], Publication]
@@ -190,7 +189,7 @@ def span_of(marker: Publication) -> Span:
 
 def _is_published(record: WindowRecord) -> bool:
     """Return True if rows were published; of a time before a model had windows none were."""
-    return record.standing in _PUBLISHED and record.has_rows
+    return record.standing.is_published and record.has_rows
 
 
 def _by_model(markers: Iterable[Publication]) -> dict[str, list[Publication]]:
