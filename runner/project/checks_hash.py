@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,13 @@ from typing import Any
 
 from runner.core.graph import grouped, walk
 from runner.dbt.package import PACKAGE
-from runner.project.declarations import LATE_ROWS, check_name
+from runner.project.declarations import LATE_ROWS, VAR, check_name
 
 NO_CHECKS = ""  # the hash of none
 _THRESHOLDS = ("severity", "error_if", "warn_if", "limit", "where", "fail_calc")
 _LOOKS_ELSEWHERE = LATE_ROWS  # at what is yet to be read: no verdict on what is published
 # Packages that an upgrade brings.
 _NOT_OF_OTHERS = frozenset({"dbt", "dbt_duckdb", "dbt_postgres", "dbt_spark", PACKAGE})
-_VAR = re.compile(r"""\bvar\s*\(\s*['"]([^'"]+)['"]""")
 
 
 def checks_hashes(
@@ -96,7 +94,7 @@ class _Reader:
             *self._macros(test),
             *self._queries(unique_id, above),
         ]
-        names = sorted({name for text in texts for name in _VAR.findall(text.replace('\\"', '"'))})
+        names = sorted({name for text in texts for name in VAR.findall(text.replace('\\"', '"'))})
         values = {name: self.variables.get(name) for name in names}
         yield from (unique_id, *texts, json.dumps(values, default=str))
 

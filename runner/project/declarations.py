@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,6 +12,9 @@ from runner.dbt.package import PACKAGE
 
 # Tests that say which columns are a key, and the argument that names them.
 _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combination_of_columns"}
+# What a text names of the project's vars and of the environment.
+VAR = re.compile(r"""\bvar\s*\(\s*['"]([^'"]+)['"]""")
+ENV_VAR = re.compile(r"""\benv_var\s*\(\s*['"]([^'"]+)['"]""")
 LATE_ROWS = f"{PACKAGE}.late_rows"  # the check that looks at rows yet to be read
 # As dbt writes them, and as it keeps them.
 _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -20,6 +19,7 @@ import yaml
 
 from runner.core.errors import ProjectError
 from runner.dbt.arguments import given_vars
+from runner.project.declarations import ENV_VAR
 from runner.project.hashes import PACKAGES
 
 # Keys of dbt_project.yml that name folders, and dbt's defaults.
@@ -28,7 +28,6 @@ _FOLDERS = {f"{kind}-paths": [f"{kind}s"] for kind in _KINDS}
 _NAMES = ("dbt_project", "packages", "dependencies", "package-lock", "selectors")
 _FILES = tuple(f"{name}.yml" for name in _NAMES)
 _TEXTS = (".sql", ".py", ".yml", ".yaml")
-_ENV_VAR = re.compile(r"""\benv_var\(\s*['"]([^'"]+)""")
 _DBT = Path(__file__).parent.parent / "dbt"
 _COMPILERS = (_DBT / "meaning.py", _DBT / "symbolic.py")
 _ZONE_HINT = "write vars: {timezone: America/New_York} into dbt_project.yml"
@@ -58,7 +57,7 @@ def named_environment(project_dir: Path) -> tuple[str, ...]:
     for path in _files(project_dir):
         if path.suffix in _TEXTS:
             with suppress(OSError):
-                found.update(_ENV_VAR.findall(path.read_text(encoding="utf-8", errors="replace")))
+                found.update(ENV_VAR.findall(path.read_text(encoding="utf-8", errors="replace")))
     return tuple(sorted(found))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from runner.core.graph import walk
 from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import CompiledNode
+from runner.project.declarations import ENV_VAR, VAR
 
 # Settings that never change a row of a window; hooks count as what they compile to.
 _COSMETIC_CONFIG = frozenset(
@@ -32,8 +32,6 @@ _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 _SAME_ROWS = ("view", "ephemeral", "table")  # of the same query
 PACKAGES = "dbt_packages"  # where dbt installs them, unless the project says otherwise
 _SHORT = 16
-_VAR = re.compile(r"""\bvar\(\s*['"]([^'"]+)""")
-_ENV_VAR = re.compile(r"""\benv_var\(\s*['"]([^'"]+)""")
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ def own_code(
 
 def _named_values(text: str, variables: Mapping[str, Any]) -> list[str]:
     """Tell the vars and environment variables in a text; those may be secret, so by digests."""
-    found = {f"var {name}": variables.get(name) for name in _VAR.findall(text)}
-    for name in _ENV_VAR.findall(text):
+    found = {f"var {name}": variables.get(name) for name in VAR.findall(text)}
+    for name in ENV_VAR.findall(text):
         value = os.environ.get(name)
         found[f"env_var {name}"] = value if value is None else _digest([value])
     return [f"-- {name}: {json.dumps(value, default=str)}" for name, value in sorted(found.items())]

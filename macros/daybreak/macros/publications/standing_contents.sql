@@ -4,7 +4,7 @@
     speak of, and others may have read them since. None where nothing was published that could be.
 #}
 {% macro _keep_standing_contents(existing) %}
-    {%- if existing is none or existing.is_view or not daybreak._has_markers_of_window() -%}
+    {%- if existing is none or existing.is_view or daybreak._highest_fence() is none -%}
         {{- return(none) -}}
     {%- endif -%}
     {%- set standing = make_temp_relation(existing, '__standing')
@@ -14,11 +14,4 @@
         ~ daybreak._contents_by_window(model, existing, daybreak._in_window_of(model))
     ) -%}
     {{- return(standing) -}}
-{% endmacro %}
-
-{% macro _has_markers_of_window() %}
-    {{- return(run_query(
-        'select count(*) from ' ~ daybreak.publications_relation(model.database)
-        ~ ' where ' ~ daybreak._markers_of_window(model)
-    ).rows[0][0] > 0) -}}
 {% endmacro %}
