@@ -98,7 +98,10 @@ class Workspace:
     @property
     def names_dbt(self) -> str | None:
         """What DAYBREAK_DBT or ``pipelines.yml`` says, found or not."""
-        return os.environ.get("DAYBREAK_DBT") or self._file.dbt
+        if named := os.environ.get("DAYBREAK_DBT"):
+            return named
+        # `runner init` looks at a project that has no such file yet.
+        return self._file.dbt if (self.project_dir / PIPELINES).exists() else None
 
     @cached_property
     def _file(self) -> PipelinesFile:
