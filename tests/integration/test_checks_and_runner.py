@@ -111,7 +111,8 @@ def late_rows_make_their_windows_stale_until_they_have_run_again(shop: Shop) -> 
     )
     assert backfill(shop, "2026-03-09", "2026-03-09") == 0
     assert [(model, why) for model, _, why in stale(shop)] == [
-        ("lines", "late rows: 17; late rows: 3")
+        ("lines", "late rows: 17; late rows: 3"),
+        ("totals", "made from lines, which is stale"),
     ]
     status = shop.runner("status", "shop")
     assert "2026-03-02 … 2026-03-03" in status.out, status.out
