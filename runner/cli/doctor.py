@@ -86,7 +86,7 @@ def verify_rows(
     dates = inputs.dates(start_date, end_date)
     found = OpenProject(project_dir).verify(pipeline, *dates, engine=engine, observer=_Telling())
     show(lambda: verification_page(found), lambda: verification_record(found), output)
-    if found.different:
+    if found.different or found.changed:
         raise typer.Exit(exits.UNVERIFIED)
 
 

@@ -94,9 +94,9 @@ def report_arguments(span: Span | None, models: Collection[str] | None = None) -
     return _operation("report_publications", span, models=models and sorted(models))
 
 
-def survey_arguments() -> list[str]:
-    """Arguments of the call that looks what stands in the warehouse."""
-    return _operation("survey_warehouse")
+def survey_arguments(digested: Collection[str] = ()) -> list[str]:
+    """Arguments of the call that looks what stands in the warehouse; some rows are digested."""
+    return _operation("survey_warehouse", digested=sorted(digested) or None)
 
 
 def verify_arguments(models: Collection[str], span: Span | None, *, contents: bool) -> list[str]:

@@ -60,9 +60,9 @@ class DbtEngine(Engine):
         """Ask the warehouse for its markers; see :class:`runner.dbt.protocol.Engine`."""
         return publications_told(self._run(report_arguments(span, models), timeout))
 
-    def survey(self, timeout: timedelta) -> Survey:
+    def survey(self, timeout: timedelta, digested: Collection[str] = ()) -> Survey:
         """Look what stands in the warehouse; see :class:`runner.dbt.protocol.Engine`."""
-        return survey_told(self._run(survey_arguments(), timeout))
+        return survey_told(self._run(survey_arguments(digested), timeout))
 
     def verify(
         self, models: Collection[str], span: Span | None, timeout: timedelta, *, contents: bool

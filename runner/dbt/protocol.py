@@ -94,12 +94,22 @@ class SurveyedModel:
 
 
 @dataclass(frozen=True)
+class StandingTable:
+    """A table, seed or view without windows, as it stands in the warehouse."""
+
+    row_count: int | None  # None of a view
+    definition: str  # a digest of its columns, or of its query, after the engine that made it
+    contents: str | None  # likewise of its rows; None: of a view, of no rows, or not asked for
+
+
+@dataclass(frozen=True)
 class Survey:
     """What stands in a warehouse, in short."""
 
     warehouse: str | None  # its id; None: no dbt of ours has written it
     missing: frozenset[str]  # unique ids of the nodes whose relation is not there
     models: Mapping[str, SurveyedModel]  # by unique id, the windowed ones that are there
+    tables: Mapping[str, StandingTable] = field(default_factory=dict)  # and what has no windows
 
 
 @dataclass(frozen=True)
@@ -161,6 +171,8 @@ class InvocationResult:
     loaded_at: tuple[str | None, ...] = ()  # up to when a source is loaded, as its driver writes it
     survey: Survey | None = None
     warehouse: str | None = None  # the id of the one that it wrote; None: not told
+    # By unique id, what it has built that has no windows, as it stands since.
+    tables: Mapping[str, StandingTable] = field(default_factory=dict)
     differences: tuple[RowDifference, ...] | None = None
     error: str | None = None  # why dbt itself did not get through: killed, timeout, locked file
     seconds: float = 0.0
@@ -252,8 +264,11 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         file of it. Raises :class:`runner.core.errors.EngineError` if it cannot be asked.
         """
 
-    def survey(self, timeout: timedelta) -> Survey:
-        """Look what stands in the warehouse; raises :class:`EngineError` if it cannot be asked."""
+    def survey(self, timeout: timedelta, digested: Collection[str] = ()) -> Survey:
+        """Look what stands in the warehouse; raises :class:`EngineError` if it cannot be asked.
+
+        The rows of ``digested`` (unique ids of what has no windows) are digested too.
+        """
 
     def verify(
         self, models: Collection[str], span: Span | None, timeout: timedelta, *, contents: bool

@@ -22,6 +22,7 @@ from runner.dbt.protocol import (
     Publication,
     RowDifference,
     SourceSchema,
+    StandingTable,
     Survey,
     SurveyedModel,
     WindowEvidence,
@@ -93,6 +94,7 @@ def invocation_result(
         loaded_at=tuple(told.get("loaded_at", ())),
         survey=_survey(told["survey"]) if "survey" in told else None,
         warehouse=told.get("warehouse"),
+        tables=_tables(told),
         differences=tuple(map(_difference, told["differences"])) if "differences" in told else None,
         error=error or _failed_hook(results),
         seconds=seconds,
@@ -321,7 +323,11 @@ def _publications(group: list[Any]) -> Iterator[Publication]:
 
 def _survey(told: Mapping[str, Any]) -> Survey:
     models = {unique_id: SurveyedModel(*found) for unique_id, *found in told["models"]}
-    return Survey(told["warehouse"], frozenset(told["missing"]), models)
+    return Survey(told["warehouse"], frozenset(told["missing"]), models, _tables(told))
+
+
+def _tables(told: Mapping[str, Any]) -> dict[str, StandingTable]:
+    return {unique_id: StandingTable(*found) for unique_id, *found in told.get("tables", ())}
 
 
 def _difference(row: Sequence[Any]) -> RowDifference:

@@ -214,6 +214,13 @@ def missing(
             yield Diagnosis("tables", Health.WRONG, text, remedy)
 
 
+def changed(why_changed: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """Report what has no windows and does not stand as it was built."""
+    for name, why in sorted(why_changed.items()):
+        remedy = "runner backfill PIPELINE --reprocess stale builds it again"
+        yield Diagnosis("tables", Health.WRONG, f"{name}: {why}", remedy)
+
+
 def rows(
     differences: Iterable[RowDifference], project: Project, *, is_deep: bool
 ) -> Iterator[Diagnosis]:

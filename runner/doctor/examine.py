@@ -26,6 +26,7 @@ from runner.project.installation import edited_files, installed_folder, package_
 from runner.project.manifest import Project
 from runner.warehouse import markers
 from runner.warehouse.lock import holder, stray_engines
+from runner.warehouse.tables import changed_tables, standing_tables
 from runner.workspace import EngineKind, Workspace
 
 PATIENCE = timedelta(minutes=10)  # with the warehouse that is asked for all its markers
@@ -166,9 +167,14 @@ class _Examination:
 
     def _examine_rows(self, project: Project, engine: Engine) -> None:
         """Look whether the relations are there, and hold what was published."""
-        survey = self._try("tables", lambda: engine.survey(PATIENCE))
+        records = self.records or {}
+        built = self._try("built tables", self.workspace.ledger.warehouses.get_built) or {}
+        digested = [n.unique_id for n in project.data_nodes if n.name in built and self.is_deep]
+        survey = self._try("tables", lambda: engine.survey(PATIENCE, digested))
         if survey is not None:
-            self._add(*checks.missing(survey, self.records or {}, project))
+            self._add(*checks.missing(survey, records, project))
+            standing = standing_tables(project, survey, records)
+            self._add(*checks.changed(changed_tables(built, standing)))
         models = [node.unique_id for node in project.nodes.values() if node.is_windowed]
         verified = partial(engine.verify, models, None, PATIENCE, contents=self.is_deep)
         found = self._try("rows", verified)

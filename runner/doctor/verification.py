@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.core.environment import Environment
 from runner.core.spans import Span, Spans
@@ -15,7 +15,8 @@ from runner.execution.recovery import reconcile
 from runner.planner import Planner
 from runner.warehouse.lock import Access
 from runner.warehouse.markers import require_warehouse
-from runner.warehouse.reconciliation import is_to_ask, late_windows
+from runner.warehouse.reconciliation import is_to_ask, late_windows, stale_tables
+from runner.warehouse.tables import changed_tables, standing_tables
 from runner.workspace import Workspace
 
 
@@ -36,6 +37,8 @@ class Verification:
     pipeline: str
     compared: Mapping[str, int]  # by model, how many published windows
     different: tuple[DifferentWindow, ...]
+    tables: frozenset[str] = frozenset()  # what has no windows and was compared: by name
+    changed: Mapping[str, str] = field(default_factory=dict)  # those not as built; why, in words
 
 
 def verify(
@@ -48,8 +51,9 @@ def verify(
 ) -> Verification:
     """Compare the windowed models of a pipeline with their markers: how many rows, and which.
 
-    ``span`` is the range of windows; None: all. Windows that differ are stale from then on. Raises
-    :class:`runner.core.errors.EngineError` if the warehouse cannot be asked.
+    ``span`` is the range of windows; None: all, and what has no windows with how it was built. What
+    differs is stale from then on. Raises :class:`runner.core.errors.EngineError` if the warehouse
+    cannot be asked.
     """
     pipeline, ledger, project = planner.pipeline, workspace.ledger, workspace.project(engine)
     require_warehouse(project, ledger)
@@ -63,8 +67,15 @@ def verify(
     found: tuple[RowDifference, ...] = ()
     if is_there:  # asking would create the file
         found = access.ask(lambda: engine.verify(names.keys(), span, timeout, contents=True))
-    ledger.windows.make_stale(late_windows(project, found))
     records = ledger.windows.get_records()
+    plain = {n.unique_id: n.name for n in pipeline.data_nodes if n.name in records}
+    built, standing = ledger.warehouses.get_built(), {}
+    if is_there and span is None:
+        asked_for = [unique_id for unique_id, name in plain.items() if name in built]
+        survey = access.ask(lambda: engine.survey(timeout, asked_for))
+        standing = standing_tables(project, survey, set(plain.values()) & built.keys())
+    changed = changed_tables(built, standing)
+    ledger.windows.make_stale(late_windows(project, found) | stale_tables(changed))
     published = {
         name: records.get(name, Timeline()).where(lambda record: record.has_rows)
         for name in names.values()
@@ -74,6 +85,8 @@ def verify(
         pipeline.name,
         {name: sum(map(calendar.count, spans)) for name, spans in asked.items()},
         tuple(_different(calendar, names[one.model], one) for one in found),
+        frozenset(standing),
+        changed,
     )
 
 

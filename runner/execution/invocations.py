@@ -77,6 +77,10 @@ class Invoker:
         reached("after-build")
         if result.warehouse is not None:
             context.ledger.warehouses.learn_id(result.warehouse)
+        if result.tables:
+            names = pipeline.project.names
+            built = {names[unique_id]: table for unique_id, table in result.tables.items()}
+            context.ledger.warehouses.learn_built(built)
         if result.error is not None:
             result = self._with_markers(result, chunk, fence)
         self._unwindowed.remember(result, models)

@@ -85,6 +85,14 @@ CREATE TABLE IF NOT EXISTS relations (
     markers VARCHAR NOT NULL
 );
 
+-- How what has no windows stood when a run of ours had built it: no marker speaks of it.
+CREATE TABLE IF NOT EXISTS built_tables (
+    model VARCHAR PRIMARY KEY NOT NULL,
+    row_count BIGINT,  -- none of a view
+    definition VARCHAR NOT NULL,
+    contents VARCHAR
+);
+
 -- The codes that nodes have run with, and the texts of what they are made of: to be compared.
 CREATE TABLE IF NOT EXISTS codes (
     model VARCHAR NOT NULL,

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from runner.core.status import WindowRecord
 from runner.core.timelines import Timeline
+from runner.dbt.protocol import StandingTable
+from runner.ledger.connection import Connection
 from runner.ledger.database import Database
 from runner.ledger.records import IndexChange, record_of
 from runner.ledger.windows import apply_change, raise_fence, replace_model
@@ -49,6 +51,19 @@ class Warehouses:
         found = self.database.select(KnownRelation, "select * from relations")
         return {known.model: known for known in found}
 
+    def get_built(self) -> dict[str, StandingTable]:
+        """Return how what has no windows stood when a run of ours had built it, by model."""
+        with self.database.transaction(reads_only=True) as connection:
+            return {
+                row["model"]: StandingTable(row["row_count"], row["definition"], row["contents"])
+                for row in connection.rows("select * from built_tables")
+            }
+
+    def learn_built(self, tables: Mapping[str, StandingTable]) -> None:
+        """Remember how some tables stand, now that they are built."""
+        with self.database.transaction() as connection:
+            _replace_built(connection, tables)
+
     def bind(self, place: str) -> str:
         """Let the ledger be about a warehouse unless it is about one; returns which one it is."""
         bound = "select place from warehouses"
@@ -85,6 +100,7 @@ class Warehouses:
         windows: Mapping[str, Timeline[WindowRecord]],
         late: Mapping[str, Timeline[str]],
         highest_fence: int = 0,
+        tables: Mapping[str, StandingTable] | None = None,
     ) -> bool:
         """Record what stands in the warehouse: all of the windows of some models, in one go.
 
@@ -102,7 +118,15 @@ class Warehouses:
             for model in relations:
                 connection.change("delete from relations where model = :model", model=model)
             connection.insert("relations", [vars(known) for known in relations.values() if known])
+            _replace_built(connection, tables or {})
             for model, timeline in windows.items():
                 replace_model(connection, model, timeline)
             apply_change(connection, IndexChange(late=late))
         return True
+
+
+def _replace_built(connection: Connection, tables: Mapping[str, StandingTable]) -> None:
+    for model in tables:
+        connection.change("delete from built_tables where model = :model", model=model)
+    rows = [{"model": model, **vars(table)} for model, table in tables.items()]
+    connection.insert("built_tables", rows)

@@ -52,16 +52,24 @@ def rebuilt_page(done: Rebuilt) -> str:
 
 
 def verification_page(found: Verification) -> str:
-    """Show how many windows were compared, and each whose rows are not those published."""
+    """Show how much was compared, and what is not as it was published or built."""
     count, models = sum(found.compared.values()), len(found.compared)
-    head = f"{found.pipeline}: {counted(count, 'window')} of {counted(models, 'model')} compared"
-    if not count:
+    if not count and not found.tables:
         return f"{found.pipeline}: nothing of it is published in this warehouse"
-    if not found.different:
+    parts = [f"{counted(count, 'window')} of {counted(models, 'model')}"] if count else []
+    if found.tables:
+        parts.append(f"{counted(len(found.tables), 'table')} and views without windows")
+    head = f"{found.pipeline}: {', '.join(parts)} compared"
+    if not found.different and not found.changed:
         return f"{head}, all hold what was published"
-    wrong = counted(len(found.different), "window")
-    lines = [f"{head}, {wrong} not as published", "", DIFFERENT.text(found.different), ""]
-    if any(one.published is not None for one in found.different):
+    wrong = [counted(len(found.different), "window")] if found.different else []
+    wrong += [counted(len(found.changed), "table")] if found.changed else []
+    lines = [f"{head}, {' and '.join(wrong)} not as published", ""]
+    if found.different:
+        lines += [DIFFERENT.text(found.different), ""]
+    lines += (f"{name}: {why}" for name, why in sorted(found.changed.items()))
+    lines += [""] if found.changed else []
+    if found.changed or any(one.published is not None for one in found.different):
         lines.append(f"next: runner backfill {found.pipeline} --reprocess stale")
     return "\n".join(lines).rstrip()
 
@@ -69,7 +77,13 @@ def verification_page(found: Verification) -> str:
 def verification_record(found: Verification) -> dict[str, Any]:
     """Return what was compared, and what differs, for JSON."""
     different = DIFFERENT.records(found.different)
-    return {"pipeline": found.pipeline, "compared": dict(found.compared), "different": different}
+    return {
+        "pipeline": found.pipeline,
+        "compared": dict(found.compared),
+        "different": different,
+        "tables": sorted(found.tables),
+        "changed": dict(found.changed),
+    }
 
 
 def _what_differs(one: DifferentWindow) -> str:

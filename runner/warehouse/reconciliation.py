@@ -22,6 +22,7 @@ from runner.dbt.target import stamp_of
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.project.manifest import Node, Project
 from runner.warehouse.markers import Index, describe_windows, index_of, known_codes, span_of
+from runner.warehouse.tables import changed_tables, new_tables, standing_tables
 
 _UNKNOWN: Timeline[WindowRecord] = Timeline()
 
@@ -102,7 +103,10 @@ class Reconciliation:
         fresh |= dict.fromkeys(gone, _UNKNOWN)
         set_back = is_other or self._is_set_back(index, fresh, told, survey)
         fresh |= self._as_they_were(index, gone) if set_back else {}
+        standing = standing_tables(self.project, survey, index)
+        built = {} if is_other else warehouses.get_built()
         late = self._late(engine, survey, timeout)
+        late |= stale_tables(changed_tables(built, standing))
         # Of what is being written now its own runner will tell.
         busy = Spans(run.span for run in self.ledger.runs.find_open())
         is_recorded = warehouses.record_survey(
@@ -112,6 +116,7 @@ class Reconciliation:
             {name: timeline for name, timeline in fresh.items() if timeline != index.get(name)},
             late,
             max((marker.fence for marker in told), default=0),
+            new_tables(built, standing),
         )
         if not is_recorded:  # another runner has recorded something since: look again
             return self.run(engine, timeout, now)
@@ -261,6 +266,11 @@ def late_windows(
     return {model: Timeline(windows) for model, windows in found.items()}
 
 
+def stale_tables(changed: Mapping[str, str]) -> dict[str, Timeline[str]]:
+    """Return the same for tables without windows that are not as they were built, and why."""
+    return {name: Timeline([(EVER, why)]) for name, why in changed.items()}
+
+
 def in_words(difference: RowDifference) -> str:
     """Say how rows differ from what was published.
 
@@ -280,9 +290,9 @@ def _reasons(late: Mapping[str, Timeline[str]], index: Index) -> Iterator[tuple[
         known = index.get(model, _UNKNOWN)
         if all(r.is_outdated and r.reason == why for s, why in spans for _, r in known.touching(s)):
             continue  # it is known already
-        first = spans[0][1]
+        first, is_whole = spans[0][1], spans[0][0] == EVER
         more = f", and {len(spans) - 1:,} windows more" if len(spans) > 1 else ""
-        yield model, f"{first}{more}; they are stale now"
+        yield model, f"{first}{more}; {'it is' if is_whole else 'they are'} stale now"
 
 
 def _known_since(index: Index, marker: Publication) -> datetime | None:

@@ -187,6 +187,55 @@ def test_a_plain_table_that_is_gone_is_built_again(shop: Shop):
     assert shop.query("select count(*) > 0 from dim_products") == [(True,)]
 
 
+TABLES_CHANGED = {
+    "delete from store_closures": "its rows are not those that were built: 1 then, 0 now",
+    "alter table dim_products add column x int": "its columns are not those of its build",
+    "create or replace view stg_products as select 1 as one": "its query is not the one of its",
+}
+
+
+def test_what_has_no_windows_and_was_changed_by_hand_is_built_again(
+    shop: Shop, right: dict[str, str]
+):
+    let_it_end(shop)
+    by_hand(shop, *TABLES_CHANGED)
+    looked = shop.runner("backfill", "orders_pipeline")
+    for said in TABLES_CHANGED.values():
+        assert said in looked.out
+    assert statuses(shop)["store_closures"] == {"stale": 1}
+    assert mended(shop).code == 0
+    assert shop.hashes() == right
+    assert shop.runner("verify", "orders_pipeline").code == 0
+
+
+@pytest.mark.slow
+def test_tables_and_views_that_an_empty_build_has_emptied_are_built_again(
+    shop: Shop, right: dict[str, str]
+):
+    let_it_end(shop)
+    assert shop.dbt("build", "--empty").code == 0
+    assert shop.hashes() != right
+    assert mended(shop).code == 0
+    assert shop.hashes() == right
+
+
+@pytest.mark.slow
+def test_values_of_a_table_without_windows_are_compared_by_verify(
+    shop: Shop, right: dict[str, str]
+):
+    let_it_end(shop)
+    by_hand(shop, "update dim_products set manufacturer_id = 0 where product_id = 25671")
+    found = shop.runner("verify", "orders_pipeline")
+    assert found.code == 3
+    assert "dim_products: its rows are not those that were built: 92,331 then and now" in found.out
+    again = shop.runner("verify", "orders_pipeline", "--format", "json")
+    assert json.loads(again.out)["changed"].keys() == {"dim_products"}
+    deep = shop.runner("doctor", "--deep")
+    assert "dim_products: its rows are not those that were built" in deep.out
+    assert mended(shop).code == 0
+    assert shop.hashes() == right
+
+
 @pytest.mark.slow
 def test_a_relation_of_another_name_has_nothing_of_the_old(shop: Shop):
     model = shop.folder / "models/marts/sales/daily_revenue.sql"

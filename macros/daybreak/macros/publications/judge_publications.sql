@@ -20,11 +20,20 @@
             {%- do publications.extend(daybreak._publications_of(node, is_ours)) -%}
             {%- do touched.extend(daybreak._touched_of(node)) -%}
         {%- endfor -%}
-        {%- do daybreak._report(publications, evidence, touched) -%}
+        {%- set tables = daybreak._built_tables(results) -%}
+        {%- do daybreak._report(publications, evidence, touched, tables) -%}
     {%- endif -%}
     {%- if execute and not flags.EMPTY -%}
         {%- do daybreak._record_first_sights(results) -%}
     {%- endif -%}
+{% endmacro %}
+
+{# How the tables, seeds and views stand that this invocation has built. #}
+{% macro _built_tables(results) %}
+    {%- set built = results | selectattr('status', 'equalto', 'success')
+        | map(attribute='node.unique_id') | list -%}
+    {%- set nodes = graph.nodes.values() | selectattr('unique_id', 'in', built) -%}
+    {{- return(daybreak._standing_tables(nodes, built)) -}}
 {% endmacro %}
 
 {% macro _failed_checks(results) %}

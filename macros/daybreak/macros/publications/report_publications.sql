@@ -19,11 +19,11 @@
     The one line that the runner reads. The publications are JSON already: a lost ledger asks for
     thousands.
 #}
-{% macro _report(publications, evidence, touched=[]) %}
+{% macro _report(publications, evidence, touched=[], tables=[]) %}
     {%- do log(
         'DAYBREAK_REPORT {"publications": [' ~ publications | join(', ') ~ '], "touched": ['
-        ~ touched | join(', ') ~ '], "evidence": ' ~ tojson(evidence) ~ ', "warehouse": '
-        ~ tojson(daybreak._warehouse_id()) ~ '}'
+        ~ touched | join(', ') ~ '], "evidence": ' ~ tojson(evidence) ~ ', "tables": '
+        ~ tojson(tables) ~ ', "warehouse": ' ~ tojson(daybreak._warehouse_id()) ~ '}'
     ) -%}
 {% endmacro %}
 

@@ -2,9 +2,10 @@
     A run-operation for the runner: what stands in the warehouse, in a line that is cheap to get and
     to compare. Which warehouse it is; of every node that is stored whether its relation is there;
     of every windowed model how many rows it holds, how many its markers speak of, and a digest of
-    these markers: while that is what it was, so is everything that they say.
+    these markers: while that is what it was, so is everything that they say. Of what has no windows
+    how it stands; the rows of those that `digested` names (unique ids) are digested.
 #}
-{% macro survey_warehouse() %}
+{% macro survey_warehouse(digested=[]) %}
     {%- do daybreak._upgrade_what_is_there() -%}
     {%- set found = {'missing': [], 'models': []} -%}
     {%- set questions = [] -%}
@@ -27,6 +28,7 @@
             'warehouse': daybreak._warehouse_id(),
             'missing': found.missing,
             'models': found.models,
+            'tables': daybreak._standing_tables(graph.nodes.values(), digested),
         },
     })) -%}
 {% endmacro %}

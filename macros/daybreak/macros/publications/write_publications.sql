@@ -121,10 +121,7 @@
 {% endmacro %}
 
 {% macro _lasting_columns(node, relation) %}
-    {#- dbt keeps meta in the config since 1.10, and beside it before. -#}
-    {%- set named = (node.config.get('meta') or {}).get('volatile')
-        or (node.get('meta') or {}).get('volatile') or [] -%}
-    {%- set volatile = ([named] if named is string else named) | map('lower') | list -%}
+    {%- set volatile = daybreak._volatile_columns(node) -%}
     {%- set lasting = [] -%}
     {%- for column in adapter.get_columns_in_relation(relation)
         if column.name | lower not in volatile -%}
@@ -133,12 +130,21 @@
     {{- return(lasting) -}}
 {% endmacro %}
 
-{# Other versions may hash otherwise, so digests say whose they are. #}
+{# Names of columns that are meant to differ, in small letters. #}
+{% macro _volatile_columns(node) %}
+    {#- dbt keeps meta in the config since 1.10, and beside it before. -#}
+    {%- set named = (node.config.get('meta') or {}).get('volatile')
+        or (node.get('meta') or {}).get('volatile') or [] -%}
+    {{- return(([named] if named is string else named) | map('lower') | list) -}}
+{% endmacro %}
+
 {% macro duckdb__digest_of_rows(columns) %}
-    {{- return(
-        "'duckdb ' || regexp_extract(version(), '[0-9]+\\.[0-9]+') || ' ' || sum(hash("
-        ~ columns | join(', ') ~ '))'
-    ) -}}
+    {{- return(daybreak._engine() ~ ' || sum(hash(' ~ columns | join(', ') ~ '))') -}}
+{% endmacro %}
+
+{# What a digest begins with: other versions may hash otherwise, so digests say whose they are. #}
+{% macro _engine() %}
+    {{- return("'duckdb ' || regexp_extract(version(), '[0-9]+\\.[0-9]+') || ' '") -}}
 {% endmacro %}
 
 {% macro _no_contents() %}
