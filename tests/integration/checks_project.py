@@ -45,7 +45,7 @@ MODELS = {
     "reconciled_with_nothing": _DAILY,
     # volume_within
     "steady": _DAILY,
-    "watched": _DAILY,
+    "watched": "{{ config(event_time='day', meta={'may_be_empty': true}) }} " + _EVENTS,
     "steady_weeks": _WEEKLY,
     "steady_months": _MONTHLY,
     "steady_hours": _HOURLY + _MOMENTS,

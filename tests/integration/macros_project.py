@@ -66,7 +66,14 @@ MODELS = {
         "{{ config(event_time='day', incremental_strategy='merge', unique_key=['id', 'kind'],"
         " version_column='version') }} " + _EVENTS
     ),
-    "overwritten_by_key": "{{ config(event_time='day', unique_key='id') }} " + _EVENTS,
+    "sparse": "{{ config(event_time='day', meta={'may_be_empty': true}) }} " + _EVENTS,
+    "of_sparse": (
+        "{{ config(event_time='day') }} select * from {{ ref('sparse') }}"
+        " where {{ daybreak.in_window('day') }}"
+    ),
+    "overwritten_by_key": (
+        "{{ config(event_time='day', unique_key='id', meta={'may_be_empty': true}) }} " + _EVENTS
+    ),
     "overwritten_by_two": "{{ config(event_time='day', unique_key=['id', 'kind']) }} " + _EVENTS,
     "grows": "{{ config(event_time='day', on_schema_change='append_new_columns') }} " + _EVENTS,
     "never_grows": "{{ config(event_time='day', on_schema_change='fail') }} " + _EVENTS,

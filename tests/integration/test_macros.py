@@ -21,13 +21,45 @@ MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
 # Replaying
 
 
-def test_a_day_that_lost_its_rows_becomes_empty(trial: Trial):
+def test_a_day_that_lost_its_rows_is_withheld(trial: Trial):
     trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
     assert trial.build("daily").success
+    before = trial.rows("daily", "id"), trial.markers("daily", "row_count")
     trial.events("2, 'a', 1, 1, '2026-03-02'")
-    assert trial.run("daily", MARCH_1, MARCH_1).success
-    assert trial.rows("daily", "id") == [(2,)]
-    assert trial.markers("daily", "row_count")[:2] == [(0,), (1,)]
+    error = trial.run("daily", MARCH_1, MARCH_2).error("daily")
+    (found,) = evidence_of(error)
+    assert (found.check, [w.window_start.day for w in found.windows]) == ("may_be_empty", [1])
+    assert found.windows[0].actual == "0 rows, 1 stand there"
+    assert (trial.rows("daily", "id"), trial.markers("daily", "row_count")) == before
+    assert trial.run("daily", MARCH_2, MARCH_2).success
+
+
+def test_a_day_that_lost_its_rows_becomes_empty_where_it_may(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'", "2, 'a', 1, 1, '2026-03-02'")
+    assert trial.build("sparse").success
+    trial.events("2, 'a', 1, 1, '2026-03-02'")
+    assert trial.run("sparse", MARCH_1, MARCH_1).success
+    assert trial.rows("sparse", "id") == [(2,)]
+    assert trial.markers("sparse", "row_count")[:2] == [(0,), (1,)]
+
+
+def test_rows_of_a_table_that_had_no_windows_are_not_emptied_either(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    trial.sql("create table daily as from raw.events")
+    trial.events()
+    error = trial.run("daily", MARCH_1, MARCH_1).error("daily")
+    assert "may_be_empty: 2026-03-01: expected rows" in error
+    assert trial.rows("daily", "id") == [(1,)]
+
+
+def test_a_day_whose_parents_have_lost_their_rows_is_empty_by_that_evidence(trial: Trial):
+    trial.events("1, 'a', 1, 1, '2026-03-01'")
+    for model in ("sparse", "of_sparse"):
+        assert trial.build(model).success
+    trial.events()
+    assert trial.run("sparse", MARCH_1, MARCH_1).success
+    assert trial.run("of_sparse", MARCH_1, MARCH_1).success
+    assert trial.rows("of_sparse", "id") == []
 
 
 def test_only_the_window_is_replaced(trial: Trial):

@@ -3,8 +3,9 @@
     rolls everything back, if a gate fails; what it found is in the message, for a person first
     and then as one line of JSON for the runner. Returns the evidence of gates that only warn.
 #}
-{% macro _judge_gates(relation) %}
-    {%- set failed = daybreak._key_evidence(relation) -%}
+{% macro _judge_gates(relation, standing) %}
+    {%- set failed = daybreak._key_evidence(relation)
+        + daybreak._emptied_evidence(relation, standing) -%}
     {%- set warned = [] -%}
     {%- for gate in daybreak._gates_of(model) -%}
         {%- set sql = daybreak._gate_sql(gate, relation) -%}

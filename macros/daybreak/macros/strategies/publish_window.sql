@@ -28,7 +28,7 @@
 
     {#- After the hooks: what is judged and counted is what is committed. -#}
     {%- if not flags.EMPTY -%}
-        {%- do daybreak._tell_warnings(daybreak._judge_gates(target_relation)) -%}
+        {%- do daybreak._tell_warnings(daybreak._judge_gates(target_relation, standing)) -%}
         {%- set is_new = existing is none or existing.is_view -%}
         {%- do daybreak._write_publications(target_relation, standing, is_new) -%}
         {%- do daybreak._rewrite_touched(target_relation, touched) -%}

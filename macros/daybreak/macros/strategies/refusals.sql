@@ -86,9 +86,13 @@
     {%- endif -%}
 {% endmacro %}
 
+{% macro _has_event_time(relation) %}
+    {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {{- return(config.get('event_time') | replace('"', '') in columns) -}}
+{% endmacro %}
+
 {% macro _refuse_narrow_refresh(existing) %}
-    {%- set columns = adapter.get_columns_in_relation(existing) | map(attribute='name') | list -%}
-    {%- if config.get('event_time') | replace('"', '') not in columns -%}
+    {%- if not daybreak._has_event_time(existing) -%}
         {%- do daybreak._stop(
             '--full-refresh of ' ~ model.name ~ ' would lose published rows, and without a column '
             ~ config.get('event_time') ~ ' in the table nothing says which: rename or drop '

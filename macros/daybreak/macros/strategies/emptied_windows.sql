@@ -1,0 +1,59 @@
+{#
+    Windows that had rows and would be published with none. Whether that is right only evidence can
+    tell: no windowed model that it is made from has a row there. A gate rows_in_every_window knows more
+    (closures, control totals) and has the say where there is one; `meta: {may_be_empty: true}` lets
+    all be published. Raised beside the gates, whether the model has gates or not.
+#}
+{% macro _emptied_evidence(relation, standing) %}
+    {%- if standing is none or daybreak._may_be_empty() -%}
+        {{- return([]) -}}
+    {%- endif -%}
+    {%- set rows = [] -%}
+    {%- for row in run_query(daybreak._emptied_windows(relation, standing)).rows -%}
+        {%- do rows.append(daybreak._as_texts(row)) -%}
+    {%- endfor -%}
+    {%- set evidence = {
+        'model': model.unique_id, 'test': model.unique_id, 'check': 'may_be_empty',
+        'severity': 'error', 'failures': rows | length, 'names_windows': true,
+        'makes_stale': false, 'rows': rows,
+    } -%}
+    {{- return([evidence] if rows else []) -}}
+{% endmacro %}
+
+{% macro _may_be_empty() %}
+    {%- if config.get('incremental_strategy') == 'merge' -%}
+        {{- return(true) -}}
+    {%- endif -%}
+    {%- for gate in daybreak._gates_of(model)
+        if daybreak._check_name(gate) == 'daybreak.rows_in_every_window' -%}
+        {{- return(true) -}}
+    {%- endfor -%}
+    {{- return((config.get('meta') or {}).get('may_be_empty', false)) -}}
+{% endmacro %}
+
+{% macro _emptied_windows(relation, standing) %}
+    {%- set grain = config.get('batch_size') %}
+    with windows as ({{ daybreak.window_spine(grain) }}),
+
+    actual as (
+        select distinct {{ daybreak._window_key_of(model) }} as window_key
+        from {{ relation }}
+        where {{ daybreak._in_window_of(model) }}
+    ),
+
+    empty as (
+        select windows.*, standing.row_count
+        from windows
+        inner join {{ standing }} as standing on windows.window_key = standing.window_key
+        left join actual on windows.window_key = actual.window_key
+        where actual.window_key is null
+    )
+
+    select
+        window_start,
+        window_end,
+        'rows, or evidence that there are none (meta: may_be_empty)' as expected,
+        '0 rows, ' || row_count || ' stand there' as actual
+    from empty
+    where not ({{ daybreak._parents_are_empty(model, grain) }})
+{% endmacro %}
