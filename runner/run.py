@@ -148,13 +148,18 @@ def allowances(workspace: Workspace, planner: Planner, plan: Plan) -> tuple[Allo
     if plan.request.judges_only:
         return ()  # nothing is replayed
     pipeline = planner.pipeline
-    return models.allow(
+    why = dict(pipeline.config.allow_unsafe)
+    found = models.allow(
         plan,
         pipeline,
         workspace.project(),
         workspace.project_dir,
-        plan.request.allow_unsafe,
+        {*plan.request.allow_unsafe, *why},
         others=disproved(pipeline.name, proofs_of(pipeline, workspace.ledger)),
+    )
+    return tuple(
+        replace(one, reason=f"{one.reason}; {why[one.model]}") if one.model in why else one
+        for one in found
     )
 
 

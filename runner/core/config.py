@@ -115,6 +115,14 @@ def _source(value: object) -> str:
     return words(value)
 
 
+def _reasons(value: object) -> tuple[tuple[str, str], ...]:
+    """Read models that may run although a rule says no, each with why it is right to."""
+    entries = value if isinstance(value, list) else [None]
+    if not all(isinstance(one, dict) and len(one) == 1 for one in entries):
+        raise UnfitError("a list of models, each with the reason after a colon")
+    return tuple((words(model), text(why)) for entry in entries for model, why in entry.items())
+
+
 def pipeline_name(value: object) -> str:
     """Read the name of a pipeline."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", words(value)):
@@ -186,6 +194,8 @@ class PipelineConfig(Record):
     chunk: int | None = key(whole(least=1), None, "31")  # windows in one dbt build, at most
     max_catchup: int = key(whole(least=1), 366)  # windows; beyond: a clock that jumped
     after: tuple[str, ...] = key(many(pipeline_name), [], "[orders]")  # must be success first
+    # Models that break a rule of replays and run all the same, and why that is right.
+    allow_unsafe: tuple[tuple[str, str], ...] = key(_reasons, [], '[event_log: "ids are unique"]')
     retries: Retries = key(record(Retries), {}, "{attempts: 3, backoff: 30s, max_backoff: 15m}")
     timeout: timedelta = key(_positive, "1h")  # of one attempt
     lock_timeout: timedelta = key(parsed_duration, "10m")  # patience with another writer; 0s: none

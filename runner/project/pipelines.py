@@ -238,6 +238,13 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
     Raises :class:`ProjectError` if its models have no window, or contradict it or each other.
     """
     nodes = _buildable(project.selected(config.selection), project)
+    models = {node.name for node in nodes if node.kind in DATA_KINDS}
+    for model, _ in config.allow_unsafe:
+        if model not in models:
+            hint = nearest(model, models)
+            raise ProjectError(
+                f"pipeline {name}: 'allow_unsafe' names {model}, which it does not select.{hint}"
+            )
     refuse_impossible_gates(nodes, project.nodes)
     zone = project.zone
     calendar = Calendar(_grain(name, config, nodes), zone)

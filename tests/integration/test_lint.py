@@ -247,6 +247,22 @@ def test_what_is_allowed_runs_and_each_run_remembers_it(bakery: Bakery):
     assert re.search(r"^unsafe +daily_sales: DB01 clock or chance$", page, re.MULTILINE)
 
 
+def test_what_the_pipeline_allows_runs_by_itself_and_says_why(bakery: Bakery):
+    pipelines = bakery.folder / "pipelines.yml"
+    text = pipelines.read_text().rstrip()
+    pipelines.write_text(f"{text}\n    allow_unsafe: [daily_sales: asked_at is only shown]\n")
+    finished = bakery.runner("backfill", "bakery", *ONE_DAY)
+    assert finished.code == 0, finished.out + finished.err
+    shown = bakery.runner("show-run", "bakery", "backfill__2026-03-02", "--format", "json")
+    (allowed,) = json.loads(shown.out)["allowed_unsafe"]
+    assert allowed["reason"] == "DB01 clock or chance; asked_at is only shown"
+    pipelines.write_text(f"{text}\n    allow_unsafe: [dayly_sales: a slip]\n")
+    refused = bakery.runner("backfill", "bakery", *ONE_DAY)
+    assert (refused.code, refused.out) == (2, "")
+    assert "'allow_unsafe' names dayly_sales, which it does not select" in refused.err
+    assert "Did you mean 'daily_sales'?" in refused.err
+
+
 def test_a_clock_in_a_view_is_held_against_the_model_that_reads_it(bakery: Bakery):
     models = bakery.folder / "models"
     view = "{{ config(materialized='view') }}\nselect *, now() as asked_at from {{ ref('breads') }}"

@@ -31,6 +31,7 @@ pipelines:
         timeout: 3h
       - source: landing.stores
     chunk: 31
+    allow_unsafe: [event_log: "its ids are unique", clicks: nobody reads it]
     max_catchup: 10
     after: [returns]
     alerts: ["${RUNNER_ALERT_URL}"]
@@ -71,6 +72,7 @@ def test_every_key_is_read():
         timeout=timedelta(days=1),
         lock_timeout=timedelta(seconds=90),
         chunk=31,
+        allow_unsafe=(("event_log", "its ids are unique"), ("clicks", "nobody reads it")),
         max_catchup=10,
         after=("returns",),
         wait_for=(
@@ -116,6 +118,7 @@ def test_the_defaults_are_those_of_the_documentation():
         "chunk": None,
         "max_catchup": 366,
         "after": (),
+        "allow_unsafe": (),
         "wait_for": (),
         "alerts": (),
         "ping": None,
@@ -305,3 +308,10 @@ def test_no_error_quotes_a_url_that_may_hold_a_password(line: str):
     with pytest.raises(ConfigError, match=r"^pipelines.yml:4: ") as raised:
         parse_pipelines(f"pipelines:\n  orders:\n    select: a\n    {line}\n")
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("given", ["event_log", "[event_log]", "{event_log: why}", "[event_log: ]"])
+def test_who_allows_a_model_says_why(given: str):
+    said = error_of(pipeline(f"allow_unsafe: {given}"))
+    assert said.startswith("pipelines.yml:4: 'allow_unsafe' of pipeline 'orders' must be")
+    assert said.endswith('write it like `allow_unsafe: [event_log: "ids are unique"]`.')
