@@ -264,6 +264,9 @@ class Planner:
             fixed=fixed,
             timeout=self.pipeline.config.timeout,
             row_budget=memory() // SHARE_OF_MEMORY // BYTES_PER_ROW,
+            most=min(
+                (n.most_windows for n in self.pipeline.windowed if n.most_windows), default=None
+            ),
         )
         if usage is not None:
             return replace(sizing, rows_per_window=usage.rows, seconds_per_window=usage.seconds)

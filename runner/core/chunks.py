@@ -47,6 +47,7 @@ class Sizing:
     timeout: timedelta = timedelta(hours=1)  # after which an invocation is killed
     row_budget: int = 30_000_000  # rows that a chunk may hold
     landed_bytes: int | None = None  # of all that windows are made from; None: not only of files
+    most: int | None = None  # windows that one of the models can build at once; None: any number
 
     @property
     def size(self) -> int:
@@ -60,7 +61,13 @@ class Sizing:
         30
         >>> Sizing(rows_per_window=1, seconds_per_window=90, timeout=timedelta(hours=1)).size
         10
+        >>> Sizing(fixed=7, most=1).size
+        1
         """
+        return self._asked if self.most is None else min(self._asked, self.most)
+
+    @property
+    def _asked(self) -> int:
         if self.fixed is not None:
             return self.fixed
         if self.rows_per_window is None:

@@ -13,6 +13,23 @@ from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Invocation
 
 GIVEN_VARS = "DAYBREAK_VARS"  # dbt has no variable of the environment for its --vars
+# What an invocation is told by vars; a project's vars have other names.
+OWN_VARS = frozenset(
+    {
+        "window_start",
+        "window_end",
+        "run_id",
+        "fence",
+        "code_hashes",
+        "checks_hashes",
+        "judged",
+        "newest_window",
+        "plain_codes",
+        "start_date",
+        "end_date",
+        "timezone",
+    }
+)
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 # dbt's console and file logs cost a third of a short invocation; events reach us otherwise.
 QUIET = ("--no-write-json", "--log-level-file", "none", "--no-use-colors")
@@ -118,6 +135,7 @@ def window_vars(invocation: Invocation) -> str:
     Raises :class:`UsageError` for a string that holds Jinja, which dbt would render.
     """
     values: dict[str, Any] = {
+        **invocation.window_vars,
         **_bounds(invocation.span),
         "run_id": invocation.run_id,
         "fence": invocation.fence,

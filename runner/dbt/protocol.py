@@ -36,6 +36,7 @@ class Invocation:
     # By unique id of the model, what a plain `dbt build` of the same code writes: an engine that
     # parses anew for every invocation may find other code than was planned, and its markers say so.
     plain_codes: Mapping[str, str] = field(default_factory=dict)
+    window_vars: Mapping[str, str] = field(default_factory=dict)  # a project's own, of one window
 
 
 @dataclass(frozen=True)

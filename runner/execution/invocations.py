@@ -11,6 +11,7 @@ from runner.core.crash_points import reached
 from runner.core.errors import EngineError, LedgerError
 from runner.core.spans import Span
 from runner.core.states import RunKind
+from runner.core.windows import Window
 from runner.dbt.protocol import Invocation, InvocationResult, Stamps
 from runner.execution.context import RunContext
 from runner.execution.heartbeat import Heartbeat
@@ -72,6 +73,7 @@ class Invoker:
             timeout=pipeline.config.timeout,
             newest=newest.start if newest else None,  # only that is news to a monitor
             plain_codes={n.unique_id: n.plain_code for n in pipeline.windowed if n.plain_code},
+            window_vars=_window_vars([nodes[name] for name in chunk.models], ends[0]),
         )
         result = self._build(invocation).with_names(pipeline.project.names)
         reached("after-build")
@@ -132,3 +134,8 @@ def _checks_hashes(pipeline: Pipeline) -> dict[str, str]:
     """Return the hash of the checks of each windowed model by unique id, as far as it is known."""
     found = ((node.unique_id, node.checks_hash) for node in pipeline.windowed)
     return {model: checks_hash for model, checks_hash in found if checks_hash is not None}
+
+
+def _window_vars(models: Iterable[Node], window: Window) -> dict[str, str]:
+    """Return the vars by which models are told their window: its label, as `--window` takes it."""
+    return {node.window_var: window.label for node in models if node.window_var is not None}

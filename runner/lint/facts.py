@@ -29,6 +29,7 @@ class Facts:
     # Name → event time; a mapping has no hash.
     windowed_parents: Mapping[str, str] = field(default_factory=dict, hash=False)
     reaches_in_window: bool = False  # whether a macro that it calls does, by the last parse
+    window_var: str | None = None  # the var that tells it its window
     hooks: tuple[tuple[str, bool], ...] = ()  # SQL, and whether it runs in the transaction
     readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
     volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case

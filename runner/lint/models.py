@@ -70,6 +70,7 @@ def known_facts(project: Project) -> dict[str, Facts]:
             keys=declared.keys,
             windowed_parents=parents,
             reaches_in_window=declared.reaches_in_window,
+            window_var=node.window_var,
             hooks=declared.hooks,
             volatile=declared.volatile,
             readers=readers.get(node.unique_id, ()),

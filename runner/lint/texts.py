@@ -156,6 +156,8 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
     macros = [tag.call for tag in source.live_tags if tag.is_macro]
     if names & WINDOW_FILTERS or (macros and facts.reaches_in_window):
         return
+    if any(tag.call == "var" and facts.window_var in tag.strings for tag in source.live_tags):
+        return
     reads = next((t for t in source.live_tags if t.call in ("ref", "source")), None)
     where = (reads.start, reads.end) if reads else _config_place(source)
     unless = f", unless the macro {macros[0]} has it" if macros else ""

@@ -96,7 +96,9 @@ def _unfiltered(tree: exp.Expr, source: Source, facts: Facts) -> Iterator[Tag]:
         event_time = facts.windowed_parents.get(tag.strings[-1])
         if event_time is None:
             continue
-        may_be_hidden = facts.reaches_in_window or not facts.is_whole
+        may_be_hidden = (
+            facts.reaches_in_window or facts.window_var is not None or not facts.is_whole
+        )
         if not _Reading(tree, source, event_time.lower(), may_be_hidden).is_filtered(table):
             yield tag
 

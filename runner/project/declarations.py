@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from runner.core.errors import ProjectError
 from runner.core.graph import walk
+from runner.dbt.arguments import OWN_VARS
 from runner.dbt.package import PACKAGE
 
 # Tests that say which columns are a key, and the argument that names them.
@@ -50,13 +52,45 @@ def location_of(raw: Mapping[str, Any]) -> str | None:
 def volatile_columns(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the columns that are meant to differ when a window runs again, in lower case.
 
-    They stand in ``meta: {volatile: [loaded_at]}``, which dbt keeps in the config since 1.10.
+    They stand in ``meta: {volatile: [loaded_at]}``.
     """
-    for meta in ((raw.get("config") or {}).get("meta"), raw.get("meta")):
-        named = (meta or {}).get("volatile")
-        if named:
-            return tuple(str(n).lower() for n in ([named] if isinstance(named, str) else named))
-    return ()
+    named = _meta(raw, "volatile") or ()
+    return tuple(str(n).lower() for n in ([named] if isinstance(named, str) else named))
+
+
+def window_var(raw: Mapping[str, Any]) -> str | None:
+    """Return the var by which a model is told its window, one at a time; None: it has none.
+
+    It stands in ``meta: {window_var: snapshot_dt}``. Raises :class:`ProjectError` for what is no
+    name, or one that the runner gives another meaning.
+    """
+    name = _meta(raw, "window_var")
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name.isidentifier() or name in OWN_VARS:
+        raise ProjectError(
+            f"{raw['name']}: meta window_var is {name!r}; write the name of a var of your own, "
+            "such as snapshot_dt"
+        )
+    return name
+
+
+def most_windows(raw: Mapping[str, Any]) -> int | None:
+    """Return how many windows a model can build at once; None: any number.
+
+    It stands in ``meta: {chunk: 7}``; what is told its window by a var has one. Raises
+    :class:`ProjectError` for what is no such number.
+    """
+    most = _meta(raw, "chunk")
+    if most is not None and (type(most) is not int or most < 1):
+        raise ProjectError(f"{raw['name']}: meta chunk is {most!r}; write a whole number from 1 on")
+    return 1 if window_var(raw) is not None else most
+
+
+def _meta(raw: Mapping[str, Any], name: str) -> Any:
+    """Return something of a node's meta, which dbt keeps in the config since 1.10."""
+    places = ((raw.get("config") or {}).get("meta"), raw.get("meta"))
+    return next((meta[name] for meta in places if meta and meta.get(name) is not None), None)
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,10 @@ from runner.project.declarations import (
     Declared,
     check_name,
     location_of,
+    most_windows,
     says_when_loaded,
     tested_keys,
+    window_var,
 )
 from runner.project.files import (
     environment_of,
@@ -77,6 +79,8 @@ class Node:
     declared: Declared | None = None  # of a model of the project itself, not of a package
     says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
     exact: str | None = None  # what selects it, where its name would select others too
+    window_var: str | None = None  # of a windowed model: the var that tells it its one window
+    most_windows: int | None = None  # likewise: how many windows it can build at once; None: any
 
     @property
     def is_windowed(self) -> bool:
@@ -368,6 +372,8 @@ def _nodes(
                 says_when_loaded=kind == "source" and says_when_loaded(raw),
                 declared=Declared.from_raw(raw, macros, keys.get(unique_id)) if is_own else None,
                 exact=exact.get(unique_id),
+                window_var=window_var(raw) if grain else None,
+                most_windows=most_windows(raw) if grain else None,
             )
 
 

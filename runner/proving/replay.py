@@ -9,7 +9,7 @@ from itertools import chain, count
 
 from runner.core.errors import EngineError
 from runner.core.spans import Span
-from runner.core.windows import range_label
+from runner.core.windows import Window, range_label
 from runner.dbt.protocol import Engine, Invocation, InvocationResult
 from runner.dbt.reports import brief
 from runner.proving import contents
@@ -95,6 +95,20 @@ class Replay:
         return target.event_time is not None and self.buckets.label(bucket) != scenario.aside.label
 
     def _build(self, step: Step) -> InvocationResult:
+        """Build a step; where something is told its window by a var, one window after another."""
+        told = {var for name in step.nodes if (var := self.scope.window_vars.get(name))}
+        if not told:
+            return self._invoke(step, {})
+        results: list[InvocationResult] = []
+        for window in self._inside(step):
+            part = replace(step, span=window.span)
+            results.append(self._invoke(part, dict.fromkeys(told, window.label)))
+            if results[-1].error is not None:
+                break  # killed, as it should be
+        nodes = tuple(node for result in results for node in result.nodes)
+        return replace(results[-1], nodes=nodes)
+
+    def _invoke(self, step: Step, window_vars: Mapping[str, str]) -> InvocationResult:
         published = 0
         targets = {target.unique_id for target in self.scope.targets}
 
@@ -116,6 +130,7 @@ class Replay:
             fence=fence,
             code_hashes={},
             timeout=self.timeout,
+            window_vars=window_vars,
         )
         result = self.engine.build(invocation, listen)
         if result.error is not None and step.killed_after is None:
@@ -144,6 +159,9 @@ class Replay:
         return contents.digests(self.scratch.work, self.scope.targets, self.buckets)
 
     def _labels(self, step: Step) -> str:
+        inside = self._inside(step)
+        return range_label(inside[0].label, inside[-1].label)
+
+    def _inside(self, step: Step) -> list[Window]:
         start, end = step.span.start, step.span.end
-        inside = [w.label for w in self.buckets.windows if start <= w.start < end]
-        return range_label(inside[0], inside[-1])
+        return [window for window in self.buckets.windows if start <= window.start < end]

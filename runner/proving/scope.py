@@ -55,6 +55,7 @@ class ReplayScope:
     relations: Mapping[str, Relation]  # of what each replay builds, by name
     selectors: Mapping[str, str]  # what builds a node and nothing else, by its name
     names: Mapping[str, str]  # by unique id
+    window_vars: Mapping[str, str]  # the var that tells a node its one window, by its name
     left_out: Mapping[str, str]  # incremental models that are not replayed, and why
 
 
@@ -96,6 +97,7 @@ def make_scope(
         relations={node.name: lineage.relation(node) for node in made if node.is_stored},
         selectors={node.name: node.selector for node in [*made, *only_read]},
         names=project.names,
+        window_vars={node.name: node.window_var for node in made if node.window_var},
         left_out=left_out,
     )
 

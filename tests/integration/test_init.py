@@ -220,3 +220,27 @@ def test_a_project_without_windows_is_looked_at_without_the_macros_and_not_run(t
     assert shop.runner("list-runs", "all").out.count("\n") <= 3
     assert shop.runner("init", "--yes").code == 0
     assert shop.runner("backfill", "all").code == 0
+
+
+@pytest.mark.slow
+def test_a_model_that_takes_its_day_from_a_var_is_built_a_day_at_a_time(tmp_path: Path):
+    shop = adopted("told_its_day", tmp_path / "told_its_day")
+    days = ("--start-date", "2026-01-01", "--end-date", "2026-01-04")
+    done = shop.runner("backfill", "told_its_day", *days, "--chunk", "3")
+    assert done.code == 0, done.out + done.err
+    assert "4 chunks" in done.out
+    assert shop.query("select snapshot_date::text, pieces::int from daily_total order by 1") == [
+        ("2026-01-01", 50),
+        ("2026-01-02", 47),
+        ("2026-01-03", 47),
+        ("2026-01-04", 62),
+    ]
+    again = shop.runner("backfill", "told_its_day", *days)
+    assert (again.code, "nothing to do" in again.out) == (0, True)
+    assert shop.runner("lint").code == 0
+    proved = shop.runner("prove", "told_its_day", "--windows", "2", "--format", "json")
+    assert proved.code == 0, proved.out + proved.err
+
+    model = shop.folder / "models" / "daily_stock.sql"
+    model.write_text(model.read_text().replace("'snapshot_dt'", "'window_start'"))
+    in_a_line(shop.runner("plan"), "daily_stock: meta window_var is 'window_start'; write the name")
