@@ -13,7 +13,7 @@ What is raised on purpose is a :class:`DaybreakError`; :mod:`runner.core.errors`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Unpack
 
@@ -122,6 +122,15 @@ class OpenProject:
     def pipelines(self) -> tuple[str, ...]:
         """The names of the pipelines, as pipelines.yml orders them."""
         return self.workspace.named(None)
+
+    def chosen(
+        self, pipeline: str | None, select: Sequence[str], exclude: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        """Return the names of what dbt's selection syntax selects of a pipeline; None: of all.
+
+        Empty for no selection, which is everything.
+        """
+        return self.workspace.chosen(pipeline, select, exclude)
 
     def backfill(
         self,

@@ -5,7 +5,7 @@ The one way in for commands and for the scheduler.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -43,6 +43,11 @@ class Session:
     engine: Engine
     environment: Environment
     now: datetime  # the time to look from, UTC
+
+    def chosen(self, select: Sequence[str], exclude: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the names of what dbt's selection syntax selects; empty: everything."""
+        name = self.planner.pipeline.name
+        return self.workspace.chosen(name, select, exclude, self.engine)
 
     def run(self, request: RunRequest, observer: Observer | None = None) -> RunResult:
         """Settle what a crash has left, plan as seen at ``now``, run.

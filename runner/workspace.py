@@ -6,7 +6,7 @@ import hashlib
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,9 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
-from runner.core.config import PipelineConfig
+from runner.core.config import PipelineConfig, selection, selection_of
 from runner.core.environment import Environment
-from runner.core.errors import ConfigError, EngineError, LedgerError, ProjectError, UsageError
+from runner.core.errors import (
+    ConfigError,
+    EngineError,
+    LedgerError,
+    ProjectError,
+    UsageError,
+    nearest,
+)
 from runner.dbt.protocol import Engine
 from runner.landed.files import InputFiles
 from runner.landed.sources import Landings
@@ -61,6 +68,7 @@ class Workspace:
     project_dir: Path
     home: Path
     _read: list[Project] = field(default_factory=list, init=False, repr=False, compare=False)
+    _asked: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     @classmethod
     def find(
@@ -228,6 +236,47 @@ class Workspace:
         find_config(pipeline, self.configs)
         return pipeline
 
+    def chosen(
+        self,
+        pipeline: str | None,
+        select: Sequence[str],
+        exclude: Sequence[str] = (),
+        engine: Engine | None = None,
+    ) -> tuple[str, ...]:
+        """Return the names of what somebody selects of a pipeline, or of all; empty: everything.
+
+        Names are taken as they are; anything else is dbt's selection syntax, which dbt resolves,
+        and then what is not replayable is taken only if it is named. Raises :class:`UsageError`
+        for what selects nothing, :class:`ProjectError` for what dbt does not take.
+        """
+        words, without = " ".join(select).split(), " ".join(exclude).split()
+        if not words and not without:
+            return ()
+        known = {node.name for node in self.project(engine).data_nodes}
+        if not without and known.issuperset(words):
+            return tuple(words)
+        try:
+            chosen = selection(" ".join(words) or "*")
+            asked = selection_of(chosen, selection(" ".join(without)) if without else None)
+        except ValueError as error:
+            raise UsageError(f"--select: {error}") from error
+        if asked not in self.project(engine).selections:
+            self._asked.add(asked)
+            self._read.clear()
+        project = self.project(engine)
+        within = self.pipeline(pipeline, engine).data_nodes if pipeline else project.data_nodes
+        found = set(project.selections[asked])
+        names = tuple(
+            node.name
+            for node in within
+            if node.unique_id in found and (node.is_replayable or node.name in words)
+        )
+        if not names:
+            hint = nearest(words[0], known) if words else ""
+            place = f" in {pipeline}" if pipeline else ""
+            raise UsageError(f"--select {asked} selects no model, seed or snapshot{place}.{hint}")
+        return names
+
     def named(self, pipeline: str | None) -> tuple[str, ...]:
         """Return the name of one pipeline, or all names; :class:`UsageError` if it is unknown."""
         if pipeline is None:
@@ -272,7 +321,7 @@ class Workspace:
 
     @property
     def _selections(self) -> set[str]:
-        return {config.selection for config in self.configs.values()}
+        return {config.selection for config in self.configs.values()} | self._asked
 
     def _parse(self, engine: Engine) -> Project:
         try:

@@ -93,7 +93,10 @@ ReprocessOption = Annotated[
 ]
 Select = Annotated[
     list[str] | None,
-    typer.Option("--select", metavar="MODEL", help="Only this model; may be repeated."),
+    typer.Option(metavar="MODELS", help="Only these, in dbt's selection syntax; may be repeated."),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="MODELS", help="All but these, likewise.")
 ]
 NewestFirst = Annotated[bool, typer.Option("--newest-first", help="Begin with the newest.")]
 Force = Annotated[

@@ -18,6 +18,7 @@ from runner.cli.app import (
     ChunkSize,
     EndDate,
     EngineOption,
+    Exclude,
     Force,
     Format,
     NewestFirst,
@@ -48,6 +49,7 @@ def backfill(
     chunk: ChunkSize = "auto",
     reprocess: ReprocessOption = Reprocess.FAILED,
     select: Select = None,
+    exclude: Exclude = None,
     newest_first: NewestFirst = False,
     force: Force = False,
     allow_unsafe: AllowUnsafe = None,
@@ -61,7 +63,6 @@ def backfill(
     dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
     size = inputs.chunk_size(chunk)
     options: RequestOptions = {
-        "select": inputs.names(select),
         "chunk": size,
         "newest_first": newest_first,
         "force": force,
@@ -70,8 +71,10 @@ def backfill(
     project = OpenProject(project_dir)
     if not dry_run:
         with _session(project, pipeline, engine, timestamp, output) as session:
+            options["select"] = session.chosen(select or (), exclude or ())
             request = session.planner.request_backfill(dates, session.now, reprocess, **options)
             _run(session, request, output)
+    options["select"] = project.chosen(pipeline, select or (), exclude or ())
     planner, now = project.planner(pipeline, timestamp)
     plan = planner.plan(planner.request_backfill(dates, now, reprocess, **options), now)
     allowances(project.workspace, planner, plan)
@@ -126,6 +129,7 @@ def judge(
     ] = False,
     chunk: ChunkSize = "auto",
     select: Select = None,
+    exclude: Exclude = None,
     output: OutputFormat = Format.TABLE,
     as_of: AsOf = None,
     engine: EngineOption = EngineKind.WARM,
@@ -133,8 +137,9 @@ def judge(
 ) -> None:
     """Run the checks of what is published and not judged by them as they are; builds nothing."""
     dates, timestamp = inputs.dates(start_date, end_date), inputs.parsed_timestamp(as_of)
-    size, models = inputs.chunk_size(chunk), inputs.names(select)
+    size = inputs.chunk_size(chunk)
     with _session(OpenProject(project_dir), pipeline, engine, timestamp, output) as session:
+        models = session.chosen(select or (), exclude or ())
         request = session.planner.request_judge(
             dates, session.now, everything=everything, select=models, chunk=size
         )

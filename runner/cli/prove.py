@@ -12,6 +12,7 @@ from runner.cli.app import (
     HERE,
     AsOf,
     EngineOption,
+    Exclude,
     Format,
     OutputFormat,
     PipelineName,
@@ -30,6 +31,7 @@ from runner.workspace import EngineKind
 def prove_pipeline(
     pipeline: PipelineName,
     select: Select = None,
+    exclude: Exclude = None,
     windows: Annotated[
         int, typer.Option(min=1, max=100, metavar="N", help="How many consecutive windows.")
     ] = 3,
@@ -60,7 +62,7 @@ def prove_pipeline(
         try:
             report = project.prove(
                 pipeline,
-                select=inputs.names(select),
+                select=project.chosen(pipeline, select or (), exclude or ()),
                 windows=windows,
                 seed=seed,
                 as_of=timestamp,

@@ -74,7 +74,7 @@ def _zone(value: object) -> str:
 _OF_OTHER_RUNS = re.compile(r"(?:^|[\s,@+\d])(state|result|source_status):")
 
 
-def _selection(value: object) -> str:
+def selection(value: object) -> str:
     """Read a selection; it holds no option of dbt's, which are the runner's to give."""
     select = text(value)
     option = next((word for word in select.split() if word.startswith("-")), None)
@@ -86,6 +86,11 @@ def _selection(value: object) -> str:
             "time; the runner knows what has changed by itself"
         )
     return select
+
+
+def selection_of(select: str, exclude: str | None) -> str:
+    """Return a selection as options of ``dbt ls``; the first, ``--select``, is left out."""
+    return f"{select} --exclude {exclude}" if exclude else select
 
 
 def _selector(value: object) -> str:
@@ -179,8 +184,8 @@ class PipelineConfig(Record):
     """One pipeline as a person wrote it; what is None is taken from its models, or absent."""
 
     # In dbt's selection syntax; or the name of a selector that `selectors.yml` defines.
-    select: str | None = key(_selection, None, '"+daily_revenue"')
-    exclude: str | None = key(_selection, None, '"tag:slow"')
+    select: str | None = key(selection, None, '"+daily_revenue"')
+    exclude: str | None = key(selection, None, '"tag:slow"')
     selector: str | None = key(_selector, None, "nightly")
     description: str | None = key(words, None, '"Revenue per day"')
     schedule: str | None = key(_cron, None, '"0 5 * * *"')  # cron, in `timezone`
@@ -213,7 +218,7 @@ class PipelineConfig(Record):
         """What it selects, as options of ``dbt ls``; the first, ``--select``, is left out."""
         if self.selector is not None:
             return f"--selector {self.selector}"
-        return f"{self.select} --exclude {self.exclude}" if self.exclude else str(self.select)
+        return selection_of(str(self.select), self.exclude)
 
     def contradictions(self) -> Iterator[tuple[Path, str]]:
         """See :class:`Record`."""

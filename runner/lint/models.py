@@ -36,8 +36,9 @@ def lint(
     :class:`UsageError` for a name that is no model's.
     """
     models = {n.name: n.declared.path for n in project.nodes.values() if n.declared is not None}
+    others = {node.name for node in project.data_nodes}
     for name in select:
-        if name not in models:
+        if name not in models and name not in others:
             unknown = f"the project has no model {name!r}."
             raise UsageError(f"{unknown}{nearest(name, models)} Try: dbt ls")
     facts = known_facts(project)

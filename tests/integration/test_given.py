@@ -91,3 +91,33 @@ def test_a_selection_that_dbt_does_not_take_is_one_line(shop: Shop):
         "runner: dbt does not take the selection `--selector nihgtly`: Could not find selector"
     )
     assert refused.err.count("\n") == 1
+
+
+def test_a_command_selects_as_dbt_does(shop: Shop):
+    here = ("--profiles-dir", str(shop.folder.parent / "profiles"))
+    sales = (shop.folder / "models" / "sales.sql").read_text()
+    (shop.folder / "models" / "returns.sql").write_text(sales)
+
+    def planned(*selecting: str) -> list[str]:
+        told = shop.runner(*here, "plan", "all", "--format", "json", *selecting)
+        assert told.code == 0, told.err
+        return list(json.loads(told.out)["chunks"][0]["models"])
+
+    assert planned() == ["returns", "sales"]
+    assert planned("--select", "returns", "--select", "sales") == ["returns", "sales"]
+    assert planned("--select", "+totals") == ["sales"]
+    assert planned("--select", "sales+,config.materialized:incremental") == ["sales"]
+    assert planned("--exclude", "+totals") == ["returns"]
+    # What dbt has resolved once is known, as long as nothing is edited.
+    kept = json.loads((shop.folder / ".daybreak" / "project.json").read_text())
+    assert "* --exclude +totals" in kept["selections"]
+    for selecting, said in {
+        ("--select", "tag:none"): "--select tag:none selects no model, seed or snapshot in all",
+        ("--select", "totls"): "Did you mean 'totals'?",
+        ("--select", "state:modified"): "'state:' selects by what another run has left",
+        ("--select", "nosuch:x"): "dbt does not take the selection `--select nosuch:x`",
+        ("--select", "totals"): "totals has no windows, so there is nothing of it to replay",
+    }.items():
+        refused = shop.runner(*here, "plan", "all", *selecting)
+        assert (refused.code, refused.err.count("\n")) == (2, 1), refused.err
+        assert said in refused.err

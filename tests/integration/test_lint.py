@@ -85,7 +85,7 @@ def test_every_rule_is_broken_by_some_model_of_the_gallery():
 
 
 def test_lint_prints_a_line_each_that_editors_can_follow(gallery: Shop):
-    finished = gallery.runner("lint", "--select", "wall_clock,arbitrary_value")
+    finished = gallery.runner("lint", "--select", "wall_clock arbitrary_value")
     assert finished.code == 1
     lines = finished.out.splitlines()
     assert [line.split()[:3] for line in lines] == [
@@ -269,7 +269,7 @@ def test_a_clock_in_a_view_is_held_against_the_model_that_reads_it(bakery: Baker
     (models / "priced_breads.sql").write_text(view)
     receipts = models / "receipts.sql"
     receipts.write_text(receipts.read_text().replace("ref('breads')", "ref('priced_breads')"))
-    finished = bakery.runner("backfill", "bakery", *ONE_DAY, "--select", "sales,receipts")
+    finished = bakery.runner("backfill", "bakery", *ONE_DAY, "--select", "sales receipts")
     assert (finished.code, finished.out) == (2, ""), finished.out + finished.err
     (line,) = finished.err.splitlines()
     assert (
