@@ -244,3 +244,40 @@ def test_a_model_that_takes_its_day_from_a_var_is_built_a_day_at_a_time(tmp_path
     model = shop.folder / "models" / "daily_stock.sql"
     model.write_text(model.read_text().replace("'snapshot_dt'", "'window_start'"))
     in_a_line(shop.runner("plan"), "daily_stock: meta window_var is 'window_start'; write the name")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "model", "breaks"),
+    [
+        ("two_packages", "people.v1", ("models/people_v1.sql", "name", "nam_e")),
+        ("python_models", "ranked_orders", ("models/ranked_orders.py", "amount desc", "amont")),
+    ],
+)
+def test_what_projects_have_is_built_as_dbt_builds_it(
+    tmp_path: Path, name: str, model: str, breaks: tuple[str, str, str]
+):
+    plain, shop = copied(name, tmp_path / "plain"), copied(name, tmp_path / name)
+    for one in (plain, shop):
+        if (one.folder / "packages.yml").exists():
+            assert one.dbt("deps").code == 0
+    assert plain.dbt("build").code == 0
+    assert shop.runner("init", "--yes").code == 0
+    done = shop.runner("backfill", name)
+    assert done.code in (0, 3), done.out + done.err  # nothing judges some of them
+    assert shop.tables() == plain.tables()
+    again = shop.runner("backfill", name)
+    assert (again.code, "nothing to do" in again.out) == (done.code, True)
+
+    path, sound, broken = shop.folder / breaks[0], *breaks[1:]
+    text = path.read_text()
+    path.write_text(text.replace(sound, broken))
+    assert shop.runner("backfill", name, "--reprocess", "all").code == 1
+    (run,) = json.loads(shop.runner("list-runs", name, "--format", "json", "--limit", "1").out)
+    shown = json.loads(shop.runner("show-run", name, run["run_id"], "--format", "json").out)
+    states = {found["model"]: found["state"] for found in shown["models"]}
+    assert states[model] == "failed"
+    assert [name for name, state in states.items() if state == "failed"] == [model]
+    path.write_text(text)
+    assert shop.runner("backfill", name).code in (0, 3)
+    assert shop.tables() == plain.tables()

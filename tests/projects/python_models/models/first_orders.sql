@@ -1,0 +1,1 @@
+select count(*) as orders from {{ ref('ranked_orders') }} where place = 1

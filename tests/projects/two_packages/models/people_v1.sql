@@ -1,0 +1,1 @@
+select contact_id, name from {{ ref('crm', 'contacts') }}
