@@ -103,7 +103,7 @@ class DbtServer:
 
         stop_at_failed_start()
         self._speedups.apply("debug_events", _HEARD)
-        for name in ("type_testers", "batched_tests", "slim_manifest"):
+        for name in ("type_testers", "batched_tests", "slim_manifest", "named_selection"):
             self._speedups.apply(name)
 
     def prepare(self) -> None:

@@ -18,6 +18,7 @@ NAMES = (
     "type_testers",
     "batched_tests",
     "slim_manifest",
+    "named_selection",
     "compile_cache",
     "ast_cache",
     "schema_cache",
