@@ -95,9 +95,11 @@ def model(layer: str, number: int, counts: dict[str, int], *, windowed: bool) ->
         return (WINDOWED if windowed else "") + (
             f"select day, cast(amount as integer) + {number} as amount\nfrom {some('stg')}\n{where}"
         )
-    first, second = ("stg", "day") if layer == "int" else ("int", "int")
+    first, second, amount = (
+        ("stg", "day", "length(one.amount)") if layer == "int" else ("int", "int", "one.amount")
+    )
     return (
-        "select one.day, cast(one.amount as integer) + other.amount as amount\n"
+        f"select one.day, {amount} + other.amount as amount\n"
         f"from {some(first)} as one\ninner join {some(second, 1)} as other on one.day = other.day\n"
     )
 
