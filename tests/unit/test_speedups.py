@@ -145,6 +145,49 @@ def test_a_name_selects_what_it_selects_in_dbt_and_few_nodes_are_asked():
     assert share < 0.8  # nearly all of these few are alike
 
 
+LOOKED_UP = """
+import json
+from types import SimpleNamespace
+from dbt.adapters.base.impl import BaseAdapter
+from dbt.adapters.duckdb.relation import DuckDBRelation
+from dbt_common.exceptions import DbtBaseException
+from runner.dbt.speedups import relation_lookup
+
+def relation(identifier, **more):
+    return DuckDBRelation.create("shop", "main", identifier, **more)
+
+known = [relation(name) for name in ("orders", "Lines", '"quoted"', "tills")]
+known += [relation("customers", dbt_created=True, quote_policy={"identifier": False})]
+adapter = SimpleNamespace(_make_match_kwargs=lambda database, schema, identifier: {
+    "database": database, "schema": schema, "identifier": identifier})
+compared = []
+matches = DuckDBRelation.matches
+DuckDBRelation.matches = lambda self, **search: compared.append(1) or matches(self, **search)
+
+def found():
+    told = []
+    for name in ("orders", "Orders", "lines", "Lines", "quoted", '"tills"', "CUSTOMERS", "none"):
+        try:
+            made = BaseAdapter._make_match(adapter, known, "shop", "main", name)
+            told.append([str(one) for one in made])
+        except DbtBaseException as error:
+            told.append(type(error).__name__)
+    return told
+
+relation_lookup.probe()
+before, count = found(), len(compared)
+relation_lookup.apply()
+print(json.dumps([before, found(), count, len(compared) - count]))
+"""
+
+
+def test_a_relation_is_found_or_refused_as_in_dbt_and_few_are_compared():
+    before, after, all_of_them, few = said(LOOKED_UP)
+    assert before == after
+    assert {len(found) for found in after} >= {0, 1, len("ApproximateMatchError")}
+    assert few < all_of_them / 3
+
+
 def takes(first: int, second: int = 0) -> None: ...
 
 

@@ -19,6 +19,7 @@ NAMES = (
     "batched_tests",
     "slim_manifest",
     "named_selection",
+    "relation_lookup",
     "compile_cache",
     "ast_cache",
     "schema_cache",
