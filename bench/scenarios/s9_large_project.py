@@ -46,11 +46,11 @@ def measure(folder: Path, repeats: int) -> Sheet:
     answer = same_tables(plain, large)
     looked("all built", (*LOOKS, "tick"))
     proof, _ = side_by_side(1, {"prove": large.prove})
-    large.edit("mart", FAILED, "cast('x' as integer) + ")
-    chosen = [word for number in range(FAILED) for word in ("--select", f"mart_{number:03}")]
+    large.edit("day", FAILED, "cast(amount as integer)", "cast('x' as integer)")
+    chosen = [word for number in range(FAILED) for word in ("--select", f"day_{number:03}")]
     large.runner("backfill", PIPELINE, "--reprocess", "stale", *chosen, codes=(1,))
     looked(f"{FAILED} failed")
-    large.edit("int", EDITED, "1 + ")
+    large.edit("int", EDITED, "+ other.amount", "+ 1 + other.amount")
     looked(f"{EDITED} edited")
 
     seconds = {found.name: found.median for found in rows[2:]}
@@ -125,11 +125,11 @@ class Large:
         spent = self.runner("prove", PIPELINE, *chosen, *now)
         return row(f"prove {' '.join(PROVED)}", "runner prove", spent)
 
-    def edit(self, layer: str, count: int, added: str) -> None:
-        """Add a term to the last column of some models of a layer."""
+    def edit(self, layer: str, count: int, before: str, after: str) -> None:
+        """Replace a term in some models of a layer."""
         for number in range(count):
             path = self.folder / "models" / layer / f"{layer}_{number:03}.sql"
-            path.write_text(path.read_text().replace("+ other.amount", f"+ {added}other.amount"))
+            path.write_text(path.read_text().replace(before, after))
 
 
 def same_tables(plain: Large, large: Large) -> str:
