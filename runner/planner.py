@@ -311,7 +311,7 @@ class Planner:
             checks_hash=self._checks_hash(node),
             newest=newest,
             is_due=pipeline.is_whole,
-            follows=node in pipeline.following_tables,
+            follows=node.is_following_table,
         )
 
     def _with_changes(self, planned: list[PlannedNode]) -> list[PlannedNode]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -34,7 +34,8 @@ from runner.core.planning import Reprocess
 from runner.core.states import RunState
 from runner.overview.target import TargetInUse
 from runner.planner import proofs_of
-from runner.render.listings import PIPELINES
+from runner.render.excerpt import Page, Room, pages
+from runner.render.listings import PIPELINES, pipelines_page
 from runner.render.plan import plan_page, plan_record
 from runner.render.runs import RUNS, run_page, run_record
 from runner.render.status import status_page, status_record
@@ -43,6 +44,9 @@ from runner.render.terminal import Terminal
 from runner.warehouse.markers import require_warehouse
 
 T = TypeVar("T")
+ShowAll = Annotated[
+    bool, typer.Option("--all", help="However long it is; else what needs attention.")
+]
 
 
 @app.command("plan")
@@ -56,6 +60,7 @@ def show_plan(
     exclude: Exclude = None,
     newest_first: NewestFirst = False,
     force: Force = False,
+    show_all: ShowAll = False,
     output: OutputFormat = Format.TABLE,
     as_of: AsOf = None,
     project_dir: ProjectDir = HERE,
@@ -81,7 +86,9 @@ def show_plan(
     require_warehouse(workspace.project(), workspace.ledger)
     target = opened.target()
     show(
-        lambda: _below(target, [plan_page(*planned) for planned in found.values()]),
+        lambda: _below(
+            target, [plan_page(*planned, is_all=show_all) for planned in found.values()], show_all
+        ),
         lambda: _per_pipeline(pipeline, found, lambda planned: plan_record(*planned), target),
         output,
     )
@@ -93,6 +100,7 @@ def status(
     windows: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Show at most this many, the newest.")
     ] = None,
+    show_all: ShowAll = False,
     output: OutputFormat = Format.TABLE,
     as_of: AsOf = None,
     project_dir: ProjectDir = HERE,
@@ -104,22 +112,26 @@ def status(
     found = {name: opened.status(name, timestamp) for name in workspace.named(pipeline)}
     require_warehouse(workspace.project(), workspace.ledger)
     terminal, target = Terminal.behind(sys.stdout, os.environ), opened.target()
-    show(
-        lambda: _below(target, [status_page(one, terminal, windows) for one in found.values()]),
-        lambda: _per_pipeline(pipeline, found, status_record, target),
-        output,
-    )
+
+    def text() -> str:
+        drawn = [status_page(one, terminal, windows, is_all=show_all) for one in found.values()]
+        return _below(target, drawn, show_all)
+
+    show(text, lambda: _per_pipeline(pipeline, found, status_record, target), output)
 
 
 @app.command("list")
 def list_pipelines(
-    output: OutputFormat = Format.TABLE, as_of: AsOf = None, project_dir: ProjectDir = HERE
+    show_all: ShowAll = False,
+    output: OutputFormat = Format.TABLE,
+    as_of: AsOf = None,
+    project_dir: ProjectDir = HERE,
 ) -> None:
     """List the pipelines with schedule, next due window and last verdict."""
     opened = OpenProject(project_dir)
     listed = opened.summaries(inputs.parsed_timestamp(as_of))
     show(
-        lambda: _below(opened.target(), [PIPELINES.text(listed)]),
+        lambda: _below(opened.target(), [pipelines_page(listed, is_all=show_all)], show_all),
         lambda: PIPELINES.records(listed),
         output,
     )
@@ -152,9 +164,11 @@ def show_run(
     show(lambda: run_page(shown, zone), lambda: run_record(shown), output)
 
 
-def _below(target: TargetInUse, pages: Iterable[str]) -> str:
-    """Put pages under the line that says which warehouse they are about."""
-    return "\n\n".join([target_line(target), *pages])
+def _below(target: TargetInUse, found: Sequence[Page], show_all: bool) -> str:
+    """Put pages under the line that says which warehouse they are about, and cut what is long."""
+    above = target_line(target)
+    room = Room.of(Terminal.behind(sys.stdout, os.environ)).below(above)
+    return f"{above}\n\n{pages(found, None if show_all else room)}"
 
 
 def _per_pipeline(

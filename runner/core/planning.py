@@ -304,6 +304,8 @@ def skipped(
     found: list[tuple[Span, tuple[WindowStatus, str]]] = []
     for status, model in product(WindowStatus, asked):
         spans = left & model.statuses.get(status, _NONE)
+        if not spans:
+            continue
         left -= spans
         parts = _told_apart(calendar, model, spans)
         found += [(part, (status, _reason(model, status, part))) for part in parts]
@@ -313,8 +315,6 @@ def skipped(
 
 def _told_apart(calendar: Calendar, model: ModelPlan, spans: Spans) -> Iterator[Span]:
     """Spans cut where something else is known of a model, or another parent holds it back."""
-    if not spans:
-        return
     known = (span for about in (model.node.records, model.node.behind) for span, _ in about)
     edges = (*spans, *known, *(held.span for held in model.held))
     bounds = {calendar.floor(bound) for edge in edges for bound in (edge.start, edge.end)}

@@ -57,8 +57,12 @@ class Spans:
     _spans: tuple[Span, ...]
 
     def __init__(self, spans: Iterable[Span] = ()) -> None:
+        found = tuple(spans)
+        if len(found) < 2:  # most of them, where a project has a thousand models
+            object.__setattr__(self, "_spans", found)
+            return
         merged: list[Span] = []
-        for span in sorted(spans, key=_start):
+        for span in sorted(found, key=_start):
             if not merged or merged[-1].end < span.start:
                 merged.append(span)
             elif merged[-1].end < span.end:
@@ -85,10 +89,14 @@ class Spans:
         return Spans((*self, *other))
 
     def __and__(self, other: Spans) -> Spans:
-        few, many = sorted((self, other), key=len)
-        return Spans._of(part for span in few for part in many.inside(span))
+        if not self._spans or not other._spans:
+            return self if not self._spans else other
+        few, many = (self, other) if len(self._spans) <= len(other._spans) else (other, self)
+        return Spans._of(part for span in few._spans for part in many.inside(span))
 
     def __sub__(self, other: Spans) -> Spans:
+        if not self._spans or not other._spans:
+            return self
         return Spans._of(part for span in self for part in other.outside(span))
 
     def __contains__(self, item: Span) -> bool:

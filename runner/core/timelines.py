@@ -32,8 +32,12 @@ class Timeline(Generic[T]):
 
     def __init__(self, parts: Iterable[tuple[Span, T]] = ()) -> None:
         """Take spans in any order; ValueError if two of them overlap."""
+        found = tuple(parts)
+        if len(found) < 2:
+            object.__setattr__(self, "_parts", found)
+            return
         joined: list[tuple[Span, T]] = []
-        for span, value in sorted(parts, key=lambda part: part[0].start):
+        for span, value in sorted(found, key=lambda part: part[0].start):
             before = joined[-1] if joined else None
             if before is not None and span.start < before[0].end:
                 raise ValueError(f"{span} overlaps {before[0]}: an instant has one value")

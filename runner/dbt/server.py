@@ -42,6 +42,7 @@ _NODE_EVENTS = ("NodeStart", "NodeFinished")
 _LOGGED = ("JinjaLogInfo", "JinjaLogDebug")
 _HEARD = (*_NODE_EVENTS, *_LOGGED, *OPERATION_ERRORS)
 _CACHED = ("compile_cache", "ast_cache", "schema_cache")
+_OTHERS = ("type_testers", "batched_tests", "slim_manifest", "named_selection", "relation_lookup")
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -103,7 +104,7 @@ class DbtServer:
 
         stop_at_failed_start()
         self._speedups.apply("debug_events", _HEARD)
-        for name in ("type_testers", "batched_tests", "slim_manifest"):
+        for name in _OTHERS:
             self._speedups.apply(name)
 
     def prepare(self) -> None:

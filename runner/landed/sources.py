@@ -26,15 +26,14 @@ class Landings:
         self._project = project
         self._project_dir = project_dir
         self._facts = cache(self._list)
+        self._locations = cache(self._located)  # of a thousand models few are asked about
 
     def inputs_of(self, node: Node) -> InputsOf:
         """Make what digests the files that a node reads for a window; None if they are unknown."""
-        read = self._project.read_by(node)
-        sources = [found.location for found in read if found.kind in ("source", "seed")]
-        locations = [location for location in sources if location is not None]
 
         def digest(span: Span) -> str | None:
-            if len(locations) < len(sources):
+            locations = self._locations(node.unique_id)
+            if locations is None:
                 return None
             seen = hashlib.sha256()
             for location in locations:
@@ -52,6 +51,13 @@ class Landings:
         first, last = local_dates(span, self._project.zone)
         found = self._facts(location)
         return [facts for day, facts in found if day is None or first <= day <= last]
+
+    def _located(self, unique_id: str) -> list[str] | None:
+        """Return where the files lie that a node is made from; None if one cannot be seen."""
+        read = self._project.read_by(self._project.nodes[unique_id])
+        found = [source.location for source in read if source.kind in ("source", "seed")]
+        known = [location for location in found if location is not None]
+        return known if len(known) == len(found) else None
 
     def _list(self, location: str) -> list[tuple[date | None, str]]:
         return [(date_of(path), _facts(path)) for path in listed(self._project_dir, location)]

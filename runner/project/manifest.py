@@ -98,6 +98,12 @@ class Node:
         return self.materialized != "incremental" or self.is_windowed
 
     @property
+    def is_following_table(self) -> bool:
+        """True if it is a table that is made from windows and has none: built after them."""
+        is_table = self.kind in DATA_KINDS and self.is_stored and not self.is_windowed
+        return is_table and self.reads_windows
+
+    @property
     def shown_kind(self) -> str:
         """Its kind in a word or two for a person."""
         if self.grain is not None:

@@ -55,6 +55,11 @@ class Pipeline:
         return tuple(node for node in self.nodes if node.kind in DATA_KINDS)
 
     @cached_property
+    def _names(self) -> Mapping[str, str]:
+        """The names of the data nodes by unique id."""
+        return {node.unique_id: node.name for node in self.data_nodes}
+
+    @cached_property
     def not_replayable(self) -> tuple[Node, ...]:
         """The models that grow by what is new: built once per run, like a table."""
         return tuple(node for node in self.data_nodes if not node.is_replayable)
@@ -62,8 +67,7 @@ class Pipeline:
     @cached_property
     def following_tables(self) -> tuple[Node, ...]:
         """The tables that are made from windows and have none: built after them."""
-        made = (node for node in self.data_nodes if node.reads_windows and node.is_stored)
-        return tuple(node for node in made if not node.is_windowed)
+        return tuple(node for node in self.data_nodes if node.is_following_table)
 
     @cached_property
     def windowed_beyond(self) -> tuple[Node, ...]:
@@ -85,11 +89,11 @@ class Pipeline:
     def later_tests(self) -> Mapping[str, tuple[Node, ...]]:
         """The tests that judge each data node after it is built: its own, and singular ones."""
         tests = [node for node in self.nodes if node.kind == "test" and not node.is_gate]
-        judged = [(t, [t.attached_to] if t.attached_to else t.parents) for t in tests]
-        return {
-            node.name: tuple(test for test, about in judged if node.unique_id in about)
-            for node in self.data_nodes
-        }
+        judged = (
+            (t, (t.attached_to,) if t.attached_to else dict.fromkeys(t.parents)) for t in tests
+        )
+        found = grouped((unique_id, test) for test, about in judged for unique_id in about)
+        return {node.name: tuple(found.get(node.unique_id, ())) for node in self.data_nodes}
 
     @cached_property
     def checks(self) -> Mapping[str, tuple[Node, ...]]:
@@ -186,7 +190,7 @@ class Pipeline:
 
     def _named(self, unique_ids: Iterable[str]) -> frozenset[str]:
         """Return the names of those that are data nodes of the pipeline."""
-        names = {node.unique_id: node.name for node in self.data_nodes}
+        names = self._names
         return frozenset(names[unique_id] for unique_id in unique_ids if unique_id in names)
 
     def _refuse_earlier(self, start: datetime, now: datetime) -> None:

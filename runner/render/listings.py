@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runner.render.columns import Column, Table
+from runner.render.excerpt import Page, Rows
 from runner.render.proofs import counts_in_words, proofs_record
-from runner.render.words import counted, minute, yes_no
+from runner.render.words import counted, minute, some_names, yes_no
 
 if TYPE_CHECKING:
     from runner.alerting.delivery import ChannelTest
@@ -16,35 +17,43 @@ if TYPE_CHECKING:
     from runner.overview.pipeline import PipelineSummary
 
 
+_URGENT = ("failed", "incorrect", "cancelled", "paused", "never ran", "unchecked")
+
+
 def _last_state(one: PipelineSummary) -> str:
     if one.pause is not None:
         return "paused"
     return str(one.last_run.state) if one.last_run else "never ran"
 
 
-PIPELINES = Table(
-    Column("pipeline", "pipeline.name", "pipeline"),
-    Column("grain", "pipeline.calendar.grain"),
-    Column("timezone", "pipeline.calendar.zone.key"),
-    Column("schedule", "pipeline.config.schedule", "schedule", lambda cron: cron or "by hand"),
-    Column(None, "pipeline.calendar.zone.key", "timezone"),
-    Column("next_window", "next.label"),
-    Column("next_due", "next.due_at", "next due", lambda due: minute(due) if due else "none"),
-    Column("last_window", "last_run.label", "last window", lambda label: label or "none"),
-    Column("last_state", "last_run.state"),
-    Column(None, _last_state, "last state"),
-    Column("last_ran", "last_run.state.verdict.ran", "ran", yes_no),
-    Column("last_correct", "last_run.state.verdict.correct", "correct", yes_no),
-    Column("paused", "pause.reason"),
-    Column("proofs", lambda one: proofs_record(one.proofs)),
-    Column(None, "proofs", "proofs", counts_in_words),
-    Column(
-        "not_replayable",
-        lambda one: [node.name for node in one.pipeline.not_replayable],
-        "not replayable",
-        lambda names: ", ".join(names) or "-",
-    ),
-)
+def _pipelines(*, is_all: bool) -> Table:
+    """Describe a pipeline; with all names where there are many, if ``is_all``."""
+    return Table(
+        Column("pipeline", "pipeline.name", "pipeline"),
+        Column("grain", "pipeline.calendar.grain"),
+        Column("timezone", "pipeline.calendar.zone.key"),
+        Column("schedule", "pipeline.config.schedule", "schedule", lambda cron: cron or "by hand"),
+        Column(None, "pipeline.calendar.zone.key", "timezone"),
+        Column("next_window", "next.label"),
+        Column("next_due", "next.due_at", "next due", lambda due: minute(due) if due else "none"),
+        Column("last_window", "last_run.label", "last window", lambda label: label or "none"),
+        Column("last_state", "last_run.state"),
+        Column(None, _last_state, "last state"),
+        Column("last_ran", "last_run.state.verdict.ran", "ran", yes_no),
+        Column("last_correct", "last_run.state.verdict.correct", "correct", yes_no),
+        Column("paused", "pause.reason"),
+        Column("proofs", lambda one: proofs_record(one.proofs)),
+        Column(None, "proofs", "proofs", counts_in_words),
+        Column(
+            "not_replayable",
+            lambda one: [node.name for node in one.pipeline.not_replayable],
+            "not replayable",
+            lambda names: some_names(names, is_all=is_all) or "-",
+        ),
+    )
+
+
+PIPELINES = _pipelines(is_all=True)
 CHANNEL_TESTS = Table(
     Column("pipeline", heading="pipeline"),
     Column("channel", heading="channel"),
@@ -73,6 +82,17 @@ LINT_FINDINGS = Table(
     Column("severity", "finding.severity"),
     Column("message", "finding.message"),
 )
+
+
+def pipelines_page(listed: Sequence[PipelineSummary], *, is_all: bool = False) -> Page:
+    """Show the pipelines, a line each; long lists of names are spelled out if ``is_all``."""
+    shown = _pipelines(is_all=is_all)
+
+    def urgency(one: PipelineSummary) -> int:
+        state = _last_state(one)
+        return _URGENT.index(state) if state in _URGENT else len(_URGENT)
+
+    return Page([[Rows(listed, lambda some: shown.text(some).split("\n"), _last_state, urgency)]])
 
 
 def channels_page(tried: Sequence[ChannelTest]) -> str:

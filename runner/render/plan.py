@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from runner.core.chunks import Chunk
@@ -12,14 +12,21 @@ from runner.core.planning import ModelPlan, Plan
 from runner.core.proofs import Proof
 from runner.core.spans import Span
 from runner.core.states import Verdict
-from runner.core.status import WindowStatus
+from runner.core.status import WORST_FIRST, WindowStatus
 from runner.core.windows import Calendar
 from runner.project.pipelines import Pipeline
 from runner.render.columns import Column, Table, table, verdict_columns
+from runner.render.excerpt import Page, Part, Rows
 from runner.render.proofs import proofs_in_words, proofs_record
-from runner.render.words import counted, held_in_words, late_gate_in_words, not_replayable_in_words
+from runner.render.words import (
+    counted,
+    held_in_words,
+    late_gate_in_words,
+    not_replayable_in_words,
+    some_names,
+)
 
-_AS_IT_SHOULD_BE = (WindowStatus.SUCCESS, WindowStatus.UNCHECKED)
+_AS_IT_SHOULD_BE = {WindowStatus.SUCCESS, WindowStatus.UNCHECKED}
 _WORK = "what, windows, count, why, models"  # headings of what runs and of what does not
 _UNKNOWN = Verdict(ran=None, correct=None)
 
@@ -72,25 +79,46 @@ def ranges_of(model: ModelPlan) -> Iterator[ModelRange]:
             yield ModelRange(model.node.name, span, status, status.verdict, why)
 
 
-def plan_page(pipeline: Pipeline, plan: Plan, proofs: Mapping[str, Proof | None]) -> str:
-    """Show a plan, and which of its models may be replayed."""
-    proved = f"\n\nproofs: {proofs_in_words(proofs)}" if proofs else ""
-    return f"{pipeline.name}\n\n{plan_text(pipeline, plan)}{proved}"
+def plan_page(
+    pipeline: Pipeline, plan: Plan, proofs: Mapping[str, Proof | None], *, is_all: bool = False
+) -> Page:
+    """Show a plan, and which of its models may be replayed; long lists of names if ``is_all``."""
+    blocks: list[list[Part]] = [[pipeline.name], *_blocks(pipeline, plan, is_all=is_all)]
+    if proofs:
+        blocks.append([f"proofs: {proofs_in_words(proofs, is_all=is_all)}"])
+    return Page(blocks, is_fine=not plan.pieces and not any(map(_is_wrong, plan.models)))
 
 
 def plan_text(pipeline: Pipeline, plan: Plan) -> str:
     """Show the windows that are not as they should be, what would run and what would not."""
+    return Page(_blocks(pipeline, plan, is_all=True)).text()
+
+
+def _blocks(pipeline: Pipeline, plan: Plan, *, is_all: bool) -> list[list[Part]]:
+    ranges = range_table(plan.calendar)
     wrong = [found for model in plan.models for found in _wrong_ranges(model)]
-    parts = [range_table(plan.calendar).text(wrong)] if wrong else []
-    parts.append(_work(plan))
+    urgency = {status.value: place for place, status in enumerate(WORST_FIRST)}
+    blocks: list[list[Part]] = [
+        [
+            Rows(
+                wrong,
+                lambda some: ranges.text(some).split("\n"),
+                state=lambda found: found.status,
+                # What is held back is so by others.
+                urgency=lambda found: urgency.get(found.status, len(urgency)),
+            )
+        ],
+        [_work(plan, is_all=is_all)],
+    ]
     if plan.spared:
         count = counted(sum(map(plan.calendar.count, plan.spared)), "window")
-        parts.append(f"{count} spared: what they read was published again with the same rows")
-    if pipeline.late_gates:
-        parts.append("\n".join(map(late_gate_in_words, pipeline.late_gates)))
+        why = "what they read was published again with the same rows"
+        blocks.append([f"{count} spared: {why}"])
+    blocks.append([Rows(list(map(late_gate_in_words, pipeline.late_gates)), list)])
     if pipeline.not_replayable:
-        parts.append(not_replayable_in_words([node.name for node in pipeline.not_replayable]))
-    return "\n\n".join(parts)
+        names = [node.name for node in pipeline.not_replayable]
+        blocks.append([not_replayable_in_words(names, is_all=is_all)])
+    return blocks
 
 
 def plan_record(
@@ -119,6 +147,10 @@ def plan_record(
     return record if proofs is None else {**record, "proofs": proofs_record(proofs)}
 
 
+def _is_wrong(model: ModelPlan) -> bool:
+    return not model.statuses.keys() <= _AS_IT_SHOULD_BE or bool(model.held)
+
+
 def _wrong_ranges(model: ModelPlan) -> Iterator[ModelRange]:
     """Return what is not as it should be of a model, and what is held back because of others."""
     yield from (found for found in ranges_of(model) if found.status not in _AS_IT_SHOULD_BE)
@@ -127,20 +159,24 @@ def _wrong_ranges(model: ModelPlan) -> Iterator[ModelRange]:
         yield ModelRange(model.node.name, held.span, "held back", _UNKNOWN, why)
 
 
-def _work(plan: Plan) -> str:
-    chunks, skips = _chunk_table(plan), _skip_table(plan)
+def _work(plan: Plan, *, is_all: bool) -> Part:
+    """Return what runs and what does not, a row each."""
+    chunks, skips = _chunk_table(plan, is_all=is_all), _skip_table(plan)
     rows = [*map(chunks.cells, plan.chunks), *map(skips.cells, plan.skipped)]
-    return table(_WORK.split(", "), rows) if rows else "nothing to run: no window is complete"
+    if not rows:
+        return "nothing to run: no window is complete"
+    headings = _WORK.split(", ")
+    return Rows(rows, lambda some: table(headings, some).split("\n"), state=itemgetter(0))
 
 
-def _chunk_table(plan: Plan) -> Table:
+def _chunk_table(plan: Plan, *, is_all: bool = True) -> Table:
     return Table(
         *span_columns(plan.calendar),
         Column(None, lambda _: "run", "what"),
         Column("models"),
         Column("checks"),
         Column("reasons", heading="why", text=", ".join),
-        Column(None, lambda chunk: _models_in_words(chunk, plan), "models"),
+        Column(None, lambda chunk: _models_in_words(chunk, plan, is_all=is_all), "models"),
         headings=_WORK,
     )
 
@@ -156,9 +192,10 @@ def _skip_table(plan: Plan) -> Table:
     )
 
 
-def _models_in_words(chunk: Chunk, plan: Plan) -> str:
+def _models_in_words(chunk: Chunk, plan: Plan, *, is_all: bool) -> str:
     """Name the models of a chunk; those that are only judged are said to be."""
     windowed = [model.node.name for model in plan.models if model.node.is_windowed]
-    built = "all" if list(chunk.models) == windowed else ", ".join(chunk.models)
-    judged = f"checks of {', '.join(chunk.checks)}" if chunk.checks else ""
+    is_whole = list(chunk.models) == windowed
+    built = "all" if is_whole else some_names(chunk.models, is_all=is_all)
+    judged = f"checks of {some_names(chunk.checks, is_all=is_all)}" if chunk.checks else ""
     return "; ".join(words for words in (built, judged) if words)

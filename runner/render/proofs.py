@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runner.core.proofs import Proof, ProofVerdict, Property, Result
 from runner.core.windows import range_label
 from runner.render.columns import Column, Table, table
-from runner.render.words import counted
+from runner.render.words import counted, some_names
 
 if TYPE_CHECKING:
     from runner.proving.results import Difference, ProofReport, ReplayFinding, Row
@@ -73,12 +73,15 @@ def known_verdict(proof: Proof | None) -> ProofVerdict:
     return proof.verdict if proof is not None else ProofVerdict.UNPROVED
 
 
-def proofs_in_words(proofs: Mapping[str, Proof | None]) -> str:
+def proofs_in_words(proofs: Mapping[str, Proof | None], *, is_all: bool = True) -> str:
     """Name the models that are proved, and those that are not."""
     names: dict[ProofVerdict, list[str]] = {verdict: [] for verdict in ProofVerdict}
     for name, proof in proofs.items():
         names[known_verdict(proof)].append(name)
-    return "; ".join(f"{', '.join(found)} {verdict}" for verdict, found in names.items() if found)
+    named = (
+        (some_names(found, is_all=is_all), verdict) for verdict, found in names.items() if found
+    )
+    return "; ".join(f"{words} {verdict}" for words, verdict in named)
 
 
 def counts_in_words(proofs: Mapping[str, Proof | None]) -> str:

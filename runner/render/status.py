@@ -13,14 +13,15 @@ from typing import Any
 
 from runner.core.planning import ModelPlan
 from runner.core.spans import Span, Spans
-from runner.core.status import WindowStatus
+from runner.core.status import WORST_FIRST, WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar, range_label
 from runner.overview.pipeline import BEST_FIRST, WRONG, PipelineStatus
 from runner.render.columns import Table
+from runner.render.excerpt import Page, Part, Rows
 from runner.render.plan import range_table, ranges_of, span_columns
 from runner.render.terminal import Terminal
-from runner.render.words import counted, not_replayable_in_words
+from runner.render.words import counted, not_replayable_in_words, some_names
 
 # How a status looks in the map: a character of its own, so that nothing is lost without colours,
 # and ANSI codes.
@@ -41,20 +42,27 @@ _MOST_NAMES = 2
 _GAP = "  "
 
 
-def status_page(pipeline: PipelineStatus, terminal: Terminal, newest: int | None = None) -> str:
-    """Draw the map of a pipeline, at most its ``newest`` windows, and say what to do next."""
+def status_page(
+    pipeline: PipelineStatus, terminal: Terminal, newest: int | None = None, *, is_all: bool = False
+) -> Page:
+    """Draw the map of a pipeline, at most its ``newest`` windows, and say what to do next.
+
+    Long lists of names are spelled out if ``is_all``.
+    """
     if not len(pipeline.grid):
-        return f"{pipeline.name}: no window is complete yet, so there is nothing to show"
+        text = f"{pipeline.name}: no window is complete yet, so there is nothing to show"
+        return Page([[text]], is_fine=True)
     layout = Layout.fitting(pipeline, terminal, newest)
-    blocks = [
+    names = pipeline.not_replayable
+    blocks: list[list[Part]] = [
         [_headline(pipeline, terminal)],
-        [*_map(pipeline, layout, terminal), *_older(pipeline, layout)],
+        [*_map(pipeline, layout, terminal), *_older(pipeline, layout, is_all=is_all)],
         [_legend(pipeline, layout, terminal)],
         [_cut(line, terminal.width) for line in _wrong(pipeline)],
-        [not_replayable_in_words(pipeline.not_replayable)] if pipeline.not_replayable else [],
+        [not_replayable_in_words(names, is_all=is_all)] if names else [],
         [f"next: {pipeline.next_step}"],
     ]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    return Page(blocks, is_fine=pipeline.statuses.isdisjoint(WRONG))
 
 
 def status_record(pipeline: PipelineStatus) -> dict[str, Any]:
@@ -123,26 +131,41 @@ def _headline(pipeline: PipelineStatus, terminal: Terminal) -> str:
     return headline
 
 
-def _map(pipeline: PipelineStatus, layout: Layout, terminal: Terminal) -> Iterator[str]:
+def _map(pipeline: PipelineStatus, layout: Layout, terminal: Terminal) -> Iterator[Part]:
     yield " " * layout.name_width + _GAP + _ruler(pipeline.plan.calendar, layout)
-    for model in pipeline.windowed:
-        cells = _cells(model, layout)
-        drawn = "".join(
-            " " * len(list(same)) if status is None else _run_of(status, len(list(same)), terminal)
-            for status, same in groupby(cells)
-        )
-        counts = _counts(pipeline.counts(model), terminal)
-        if layout.has_counts_beside:
-            yield layout.name(model) + drawn + _GAP + counts
-        else:
-            yield layout.name(model) + drawn
-            yield _GAP + counts
-    for model in pipeline.others:
+
+    def draw(models: Sequence[ModelPlan]) -> list[str]:
+        return [line for model in models for line in _row(model, pipeline, layout, terminal)]
+
+    models = [*pipeline.windowed, *pipeline.others]
+    yield Rows(models, draw, state=_worst, urgency=lambda model: WORST_FIRST.index(_worst(model)))
+
+
+def _worst(model: ModelPlan) -> WindowStatus:
+    return min(model.statuses, key=WORST_FIRST.index)
+
+
+def _row(
+    model: ModelPlan, pipeline: PipelineStatus, layout: Layout, terminal: Terminal
+) -> Iterator[str]:
+    """Draw the windows of a model; of what knows none, how it is and why."""
+    if not (model.node.is_windowed or model.node.is_due):
         (status,) = list(model.statuses)[:1]
-        span = next(iter(model.statuses[status]))
-        words = f"{status}: {model.why(status, span)}" if model.why(status, span) else str(status)
+        why = model.why(status, next(iter(model.statuses[status])))
+        words = f"{status}: {why}" if why else str(status)
         room = terminal.width - layout.name_width - len(_GAP) - 2
         yield f"{layout.name(model)}{_run_of(status, 1, terminal)} {_cut(words, room)}"
+        return
+    drawn = "".join(
+        " " * len(list(same)) if status is None else _run_of(status, len(list(same)), terminal)
+        for status, same in groupby(_cells(model, layout))
+    )
+    counts = _counts(pipeline.counts(model), terminal)
+    if layout.has_counts_beside:
+        yield layout.name(model) + drawn + _GAP + counts
+    else:
+        yield layout.name(model) + drawn
+        yield _GAP + counts
 
 
 def _ruler(calendar: Calendar, layout: Layout) -> str:
@@ -167,7 +190,7 @@ def _run_of(status: WindowStatus, count: int, terminal: Terminal) -> str:
     return terminal.ink(character * count, codes)
 
 
-def _older(pipeline: PipelineStatus, layout: Layout) -> list[str]:
+def _older(pipeline: PipelineStatus, layout: Layout, *, is_all: bool) -> list[Part]:
     """Sum up the windows that did not fit; what is not all success is said by model."""
     left = pipeline.plan.request.windows - Spans([layout.span])
     if not left:
@@ -188,11 +211,12 @@ def _older(pipeline: PipelineStatus, layout: Layout) -> list[str]:
     usual = max(
         by_words, key=lambda words: (words == f"all {WindowStatus.SUCCESS}", len(by_words[words]))
     )
-    others = [(words, names) for words, names in by_words.items() if words != usual]
-    return [
-        f"{older}{usual}, but",
-        *(f"{_GAP}{', '.join(names)}: {words}" for words, names in others),
+    others = [
+        f"{_GAP}{some_names(names, is_all=is_all)}: {words}"
+        for words, names in by_words.items()
+        if words != usual
     ]
+    return [f"{older}{usual}, but", Rows(others, list)]
 
 
 def _legend(pipeline: PipelineStatus, layout: Layout, terminal: Terminal) -> str:

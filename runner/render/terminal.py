@@ -12,17 +12,18 @@ _RESET = "\x1b[0m"
 
 @dataclass(frozen=True)
 class Terminal:
-    """The width of a line, and whether colours reach a person."""
+    """The width of a line, and whether a person looks at it, and sees colours."""
 
     width: int = 80  # columns
     is_colored: bool = False
+    is_interactive: bool = False  # else lines go to a file or into a pipe
 
     @classmethod
     def behind(cls, stream: TextIO, environ: Mapping[str, str]) -> Self:
         """Describe where a stream leads; into a pipe, 80 columns unless COLUMNS says otherwise."""
         is_plain = environ.get("NO_COLOR") or environ.get("TERM") == "dumb"
-        is_colored = stream.isatty() and not is_plain
-        return cls(shutil.get_terminal_size((80, 24)).columns, is_colored)
+        width, is_interactive = shutil.get_terminal_size((80, 24)).columns, stream.isatty()
+        return cls(width, is_interactive and not is_plain, is_interactive)
 
     def ink(self, text: str, codes: str) -> str:
         r"""Return a text in the colours of ANSI ``codes``, such as ``1;31``; as it is without.

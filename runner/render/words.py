@@ -8,6 +8,8 @@ from datetime import datetime
 from runner.core.planning import Held
 from runner.project.gates import LateGate
 
+_MOST_NAMES = 10
+
 
 def in_words(value: object) -> str:
     """Return the plain text of a value; nothing for None.
@@ -51,6 +53,18 @@ def late_gate_in_words(late: LateGate) -> str:
     )
 
 
-def not_replayable_in_words(names: Sequence[str]) -> str:
+def not_replayable_in_words(names: Sequence[str], *, is_all: bool = True) -> str:
     """Say which models grow by what is new at each run, and what that means for them."""
-    return f"not replayable, so built like a table, once per run: {', '.join(names)}"
+    named = some_names(names, is_all=is_all)
+    return f"not replayable, so built like a table, once per run: {named}"
+
+
+def some_names(names: Sequence[str], *, is_all: bool = False) -> str:
+    """Name the first few of many, and how many more there are; or all.
+
+    >>> some_names([f"day_{number}" for number in range(12)])
+    'day_0, day_1, day_2, day_3, day_4, day_5, day_6, day_7, day_8, day_9 and 2 more'
+    """
+    if is_all or len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES:,} more"

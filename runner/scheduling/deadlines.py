@@ -158,6 +158,8 @@ def _gone_wrong(pipeline: Pipeline, plan: Plan) -> Timeline[Incident]:
     for kind, statuses in _WRONG.items():
         for model in reversed(plan.models):  # what is painted last is said: parents
             wrong = Spans(s for status in statuses for s in model.statuses.get(status, Spans()))
+            if not wrong:
+                continue
             name, known = model.node.name, model.node.records.within(wrong)
             told = ((span, f"{name}: {value.reason}") for span, value in known if value.reason)
             reasons = Timeline((span, f"{name} is {kind}") for span in wrong).painted(told)

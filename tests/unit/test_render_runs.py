@@ -119,7 +119,7 @@ def test_sample_rows_are_shown_with_their_check():
 
 def test_every_status_of_a_plan_has_both_verdicts():
     plan = planned_nodes.plan_of([planned_nodes.planned("a", "sif.pcu")])
-    page = plan_page(orders(), plan, {})
+    page = plan_page(orders(), plan, {}).text()
     rows = [[cell.strip() for cell in line.split(" | ")][1:4] for line in page.splitlines()]
     assert rows[4:9] == [
         ["failed", "no", "-"],
@@ -143,12 +143,12 @@ def orders() -> Pipeline:
 
 def test_a_gate_that_cannot_hold_back_is_said_in_a_plan():
     plan = make_plan(DAYS, [], Spans(), RunRequest(Spans([day(1)])))
-    assert LATE in plan_page(orders(), plan, {}).splitlines()
+    assert LATE in plan_page(orders(), plan, {}).text().splitlines()
     assert plan_record(orders(), plan)["late_gates"] == [
         {"check": "totals_key", "node": "totals", "kind": "table"}
     ]
     without = shop(windowed("lines"))
-    assert "gate" not in plan_page(without, plan, {})
+    assert "gate" not in plan_page(without, plan, {}).text()
 
 
 def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():

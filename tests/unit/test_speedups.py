@@ -95,6 +95,99 @@ def test_results_keep_their_types():
     ]
 
 
+SELECTED = """
+import json
+from itertools import product
+from types import SimpleNamespace
+from dbt.graph.selector_methods import QualifiedNameSelectorMethod
+from runner.dbt.speedups import named_selection
+
+places = [
+    ["shop", "orders"], ["shop", "staging", "orders"], ["crm", "orders"], ["shop", "shop"],
+    ["shop", "orders", "v1"], ["shop", "staging", "orders", "v2"], ["shop", "orders.daily"],
+    ["shop", "staging.raw", "lines"], ["shop", "orders", "lines"], ["shop", "v1"],
+]
+names = [".".join(place) for place in places] + [".".join(place[1:]) for place in places]
+names += [word for name in names for word in name.replace(".", " ").split()]
+names += ["orders.v1", "orders_v1", "orders.v2", "staging.orders_v2", "shop.*", "[o]rders", "none"]
+nodes = {}
+for place, is_versioned in product(places, (False, True)):
+    if is_versioned and len(place) < 3:
+        continue  # there is a version after the name
+    node = SimpleNamespace(fqn=place, is_versioned=is_versioned)
+    nodes[f"model.{'.'.join(place)}.{is_versioned}"] = node
+nothing = dict.fromkeys(("exposures", "metrics", "unit_tests", "semantic_models"), {})
+nothing |= dict.fromkeys(("saved_queries", "functions"), {})
+
+def found(nodes):
+    method = QualifiedNameSelectorMethod(SimpleNamespace(nodes=nodes, **nothing), None, [])
+    some = set(list(nodes)[3:])
+    return [sorted(method.search(within, name)) for within in (set(nodes), some) for name in names]
+
+named_selection.probe()
+asked = []
+is_match = QualifiedNameSelectorMethod.node_is_match
+QualifiedNameSelectorMethod.node_is_match = lambda *given: asked.append(1) or is_match(*given)
+half = dict(list(nodes.items())[::2])
+before = [found(nodes), found(half)]
+count = len(asked)
+named_selection.apply()
+after = [found(nodes), found(half)]
+share = (len(asked) - count) / count
+print(json.dumps([before == after, sum(map(bool, after[0])), share]))
+"""
+
+
+def test_a_name_selects_what_it_selects_in_dbt_and_few_nodes_are_asked():
+    is_same, found, share = said(SELECTED)
+    assert is_same
+    assert found > 40
+    assert share < 0.8  # nearly all of these few are alike
+
+
+LOOKED_UP = """
+import json
+from types import SimpleNamespace
+from dbt.adapters.base.impl import BaseAdapter
+from dbt.adapters.duckdb.relation import DuckDBRelation
+from dbt_common.exceptions import DbtBaseException
+from runner.dbt.speedups import relation_lookup
+
+def relation(identifier, **more):
+    return DuckDBRelation.create("shop", "main", identifier, **more)
+
+known = [relation(name) for name in ("orders", "Lines", '"quoted"', "tills")]
+known += [relation("customers", dbt_created=True, quote_policy={"identifier": False})]
+adapter = SimpleNamespace(_make_match_kwargs=lambda database, schema, identifier: {
+    "database": database, "schema": schema, "identifier": identifier})
+compared = []
+matches = DuckDBRelation.matches
+DuckDBRelation.matches = lambda self, **search: compared.append(1) or matches(self, **search)
+
+def found():
+    told = []
+    for name in ("orders", "Orders", "lines", "Lines", "quoted", '"tills"', "CUSTOMERS", "none"):
+        try:
+            made = BaseAdapter._make_match(adapter, known, "shop", "main", name)
+            told.append([str(one) for one in made])
+        except DbtBaseException as error:
+            told.append(type(error).__name__)
+    return told
+
+relation_lookup.probe()
+before, count = found(), len(compared)
+relation_lookup.apply()
+print(json.dumps([before, found(), count, len(compared) - count]))
+"""
+
+
+def test_a_relation_is_found_or_refused_as_in_dbt_and_few_are_compared():
+    before, after, all_of_them, few = said(LOOKED_UP)
+    assert before == after
+    assert {len(found) for found in after} >= {0, 1, len("ApproximateMatchError")}
+    assert few < all_of_them / 3
+
+
 def takes(first: int, second: int = 0) -> None: ...
 
 

@@ -67,8 +67,12 @@ def picture_of(*subjects: PlannedNode, count: int, pause: Pause | None = None) -
     )
 
 
+def text_of(picture: PipelineStatus, terminal: Terminal, newest: int | None = None) -> str:
+    return status_page(picture, terminal, newest).text()
+
+
 def page(**cells: str) -> str:
-    return status_page(drawn(**cells), Terminal())
+    return text_of(drawn(**cells), Terminal())
 
 
 def drawn(**cells: str) -> PipelineStatus:
@@ -88,7 +92,7 @@ def test_a_quarter_with_everything_in_it():
         planned("dim_products", good, known=KNOWN["x"]),
         count=92,
     )
-    assert status_page(picture, Terminal(80)).splitlines() == [
+    assert text_of(picture, Terminal(80)).splitlines() == [
         "orders: 92 days, 2026-03-01 … 2026-05-31; ran 88, correct 82",
         "",
         "               2026-03-28" + " " * 45 + "2026-05-31",
@@ -154,7 +158,7 @@ def test_a_model_that_began_later_has_nothing_before():
 def test_no_window_is_complete():
     picture = PipelineStatus("orders", make_plan(DAYS, [], Spans(), RunRequest(Spans())))
     text = "orders: no window is complete yet, so there is nothing to show"
-    assert status_page(picture, Terminal()) == text
+    assert text_of(picture, Terminal()) == text
     assert status_record(picture)["models"] == []
 
 
@@ -164,18 +168,18 @@ def test_no_window_is_complete():
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_no_line_of_the_map_is_wider_than_the_terminal(width: int):
     cells = "." * 90 + "x!~#pu__" * 2
-    for line in status_page(drawn(a_model=cells, another_model=cells), Terminal(width)).split("\n"):
+    for line in text_of(drawn(a_model=cells, another_model=cells), Terminal(width)).split("\n"):
         if line.startswith(("a_model", "another_model")):
             assert len(line) <= width
 
 
 def test_counts_go_below_where_a_line_would_have_few_windows():
-    text = status_page(drawn(model="." * 20 + "x!~#pu__" * 2), Terminal(60))
+    text = text_of(drawn(model="." * 20 + "x!~#pu__" * 2), Terminal(60))
     assert "\n  20 success" in text
 
 
 def test_at_most_so_many_windows_as_are_asked_for():
-    lines = status_page(drawn(model="." * 28 + "x_"), Terminal(), newest=5).splitlines()
+    lines = text_of(drawn(model="." * 28 + "x_"), Terminal(), newest=5).splitlines()
     assert lines[2:5] == [
         "       2026-03-26 … 2026-03-30",
         "model  ...x_  28 success, 1 missing, 1 failed",
@@ -193,7 +197,7 @@ def test_every_status_has_a_character_of_its_own():
 
 def test_colours_change_nothing_else():
     picture = drawn(a="..x~", b="!_u#")
-    plain, colored = (status_page(picture, Terminal(80, is_colored=c)) for c in (False, True))
+    plain, colored = (text_of(picture, Terminal(80, is_colored=c)) for c in (False, True))
     assert "\x1b" not in plain
     assert "\x1b[32m..\x1b[0m\x1b[1;31mx\x1b[0m\x1b[33m~\x1b[0m" in colored
     for code in {codes for _, codes in MARKS.values()} | {"0"}:
@@ -237,7 +241,7 @@ def test_the_last_line_says_what_to_type(cells: str, told: str):
 
 def test_a_paused_pipeline_is_resumed_first():
     pause = Pause("late files", datetime(2026, 3, 1, tzinfo=UTC))
-    text = status_page(picture_of(planned("a", "._"), count=2, pause=pause), Terminal())
+    text = text_of(picture_of(planned("a", "._"), count=2, pause=pause), Terminal())
     assert "PAUSED (late files)" in text
     assert text.splitlines()[-1].startswith("next: runner resume orders ")
 
@@ -247,7 +251,7 @@ def test_what_runs_needs_nothing():
     picture = PipelineStatus(
         "orders", make_plan(DAYS, [planned("a", "...")], windows, RunRequest(windows))
     )
-    text = status_page(picture, Terminal())
+    text = text_of(picture, Terminal())
     assert "a  >>>  3 in flight" in text
     assert text.splitlines()[-1] == "next: nothing, it is running: runner list-runs orders"
 
@@ -285,7 +289,7 @@ def test_the_map_is_what_the_windows_are(
     cells = st.text("".join(KNOWN) + "_", min_size=count, max_size=count)
     lines = {name: data.draw(cells, label=name) for name in ("a", "b", "c")}
     picture = drawn(**lines)
-    text = status_page(picture, Terminal(width), newest).splitlines()
+    text = text_of(picture, Terminal(width), newest).splitlines()
     for model in picture.plan.models:
         expected = lines[model.node.name]
         counts = picture.counts(model)

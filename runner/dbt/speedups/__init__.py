@@ -18,6 +18,8 @@ NAMES = (
     "type_testers",
     "batched_tests",
     "slim_manifest",
+    "named_selection",
+    "relation_lookup",
     "compile_cache",
     "ast_cache",
     "schema_cache",
