@@ -48,6 +48,7 @@ _EXAMPLES = {
     Grain.WEEK: "2026-06-15",
     Grain.MONTH: "2026-06-01",
 }
+_ASKED = range(2000, 2038)  # years
 _STRIDES = {Grain.DAY: DAY, Grain.WEEK: 7 * DAY, Grain.MONTH: 31 * DAY}
 
 
@@ -317,6 +318,22 @@ class Calendar:
             both = " or ".join(f"'{self._hour_label(start)}'" for start in sorted(starts))
             raise UsageError(f"'{label}' happened twice in {self.zone.key}: write {both}.")
         return self.window_at(starts.pop())
+
+
+def are_batches(grain: Grain, zone: ZoneInfo) -> bool:
+    """Return whether windows are the batches of dbt's microbatch, which cuts time in UTC.
+
+    Hours are, where the zone is whole hours from UTC; longer ones, where it is UTC. Asked of the
+    years 2000 to 2037, in winter and summer; the macros ask the same (windows/microbatch.sql).
+
+    >>> are_batches(Grain.HOUR, ZoneInfo("Europe/Berlin")), are_batches(Grain.DAY, ZoneInfo("UTC"))
+    (True, True)
+    >>> are_batches(Grain.DAY, ZoneInfo("Europe/Berlin"))
+    False
+    """
+    noons = (datetime(year, month, 1, 12, tzinfo=zone) for year in _ASKED for month in (1, 7))
+    offsets = {noon.utcoffset() or timedelta() for noon in noons}
+    return not any(offset % HOUR if grain is Grain.HOUR else offset for offset in offsets)
 
 
 def range_label(first: str, last: str) -> str:

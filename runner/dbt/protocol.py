@@ -33,6 +33,7 @@ class Invocation:
     checks_hashes: Mapping[str, str] = field(default_factory=dict)  # by unique id of the model
     judged: tuple[str, ...] = ()  # unique ids of models that are not built, and judged anew
     newest: datetime | None = None  # UTC start of the pipeline's newest complete window; monitors
+    has_batches: bool = False  # whether dbt is to cut the range into batches, of its microbatch
     # By unique id of the model, what a plain `dbt build` of the same code writes: an engine that
     # parses anew for every invocation may find other code than was planned, and its markers say so.
     plain_codes: Mapping[str, str] = field(default_factory=dict)

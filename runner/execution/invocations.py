@@ -71,6 +71,7 @@ class Invoker:
             judged=tuple(nodes[name].unique_id for name in chunk.checks),
             timeout=pipeline.config.timeout,
             newest=newest.start if newest else None,  # only that is news to a monitor
+            has_batches=any(nodes[name].is_microbatch for name in chunk.models),
             plain_codes={n.unique_id: n.plain_code for n in pipeline.windowed if n.plain_code},
         )
         result = self._build(invocation).with_names(pipeline.project.names)

@@ -112,7 +112,7 @@ class Pipeline:
         """Return the UTC start of a model's first window, not before that of the pipeline."""
         if node.begin is None:
             return self.first
-        return max(self.first, self.calendar.span_of_dates(node.begin, node.begin).start)
+        return max(self.first, _start_of(node.begin, self.calendar))
 
     def complete(self, now: datetime) -> Span | None:
         """Return all windows of the pipeline that have ended at ``now``; None if none has.
@@ -171,9 +171,12 @@ class Pipeline:
     def span_of_dates(self, first: date, last: date, now: datetime) -> Span:
         """Return the windows from ``first`` to ``last``, dates inclusive, as a person says them.
 
-        Raises :class:`UsageError` if one lies outside the pipeline or is not yet complete.
+        A pipeline may begin in the middle of its first date. Raises :class:`UsageError` if one
+        lies outside the pipeline or is not yet complete.
         """
         span = self.calendar.span_of_dates(first, last)
+        if span.start < self.first < self.calendar.span_of_dates(first, first).end:
+            span = Span(self.first, span.end)
         self._refuse_earlier(span.start, now)
         self._require_complete(span, first.isoformat(), last.isoformat(), now)
         return span
@@ -246,16 +249,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
             f"pipeline {name} says timezone {config.timezone}, but the project's windows are cut "
             f"in {zone.key} (var timezone): make them the same"
         )
-    begins = [node.begin for node in nodes if node.is_windowed and node.begin is not None]
-    start = config.start or min(begins, default=None)
-    if start is None and not any(node.is_windowed for node in nodes):
-        start = EPOCH.date()  # its past is nobody's concern
-    if start is None:
-        raise ProjectError(
-            f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
-            "or `begin` in its models"
-        )
-    first = calendar.span_of_dates(start, start).start
+    first = _first(name, config, calendar, nodes)
     last = calendar.span_of_dates(config.end, config.end).end if config.end else None
     if last is not None and last <= first:
         raise ConfigError(f"pipeline {name} ends before it starts: mend `start` and `end`")
@@ -270,6 +264,32 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         project=project,
         late_gates=tuple(late_gates(nodes, project.nodes)),
     )
+
+
+def _first(
+    name: str, config: PipelineConfig, calendar: Calendar, nodes: Iterable[Node]
+) -> datetime:
+    """Return the UTC start of a pipeline's first window."""
+    windowed = [node for node in nodes if node.is_windowed]
+    start = config.start
+    if start is None and not windowed:
+        start = EPOCH.date()  # its past is nobody's concern
+    if start is not None:
+        return _start_of(start, calendar)
+    begins = [_start_of(node.begin, calendar) for node in windowed if node.begin is not None]
+    if not begins:
+        raise ProjectError(
+            f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
+            "or `begin` in its models"
+        )
+    return min(begins)
+
+
+def _start_of(begin: date, calendar: Calendar) -> datetime:
+    """Return the UTC start of the window around a local date, or around an instant."""
+    if isinstance(begin, datetime):
+        return calendar.floor(begin)
+    return calendar.span_of_dates(begin, begin).start
 
 
 def _buildable(nodes: list[Node], project: Project) -> list[Node]:

@@ -90,7 +90,12 @@ def test_neither_empty_nor_a_narrow_refresh_costs_published_rows(quarter: Shop, 
     assert rehearsed.code == 0, rehearsed.out
     # Tables and views become empty, as dbt has it; what is windowed keeps its rows.
     emptied = {name for name, rows in shop.hashes().items() if rows != quarter.hashes()[name]}
-    assert emptied == {"stg_products", "stg_control_totals", "dim_products", "int_transaction_lines"}
+    assert emptied == {
+        "stg_products",
+        "stg_control_totals",
+        "dim_products",
+        "int_transaction_lines",
+    }
     narrow = '{start_date: "2017-03-05", end_date: "2017-03-08"}'
     refused = shop.dbt("build", "--full-refresh", "--vars", narrow)
     assert refused.code != 0

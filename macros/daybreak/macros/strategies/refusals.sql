@@ -2,7 +2,7 @@
 
 {% macro _validate_windowed_config() %}
     {%- set strategy = config.get('incremental_strategy') -%}
-    {%- if strategy not in ['overwrite_window', 'merge'] -%}
+    {%- if strategy not in ['overwrite_window', 'merge', 'microbatch'] -%}
         {%- do daybreak._stop(
             model.name ~ " has an event_time, so it is replayed by window, and '"
             ~ (strategy or 'default') ~ "' would write rows twice or lose them: use"
@@ -29,6 +29,8 @@
     {%- endif -%}
     {%- if strategy == 'merge' -%}
         {%- do daybreak._validate_merge_config() -%}
+    {%- elif strategy == 'microbatch' -%}
+        {%- do daybreak._validate_microbatch_config() -%}
     {%- endif -%}
     {%- do daybreak._validate_hooks() -%}
     {%- do daybreak._refuse_part_of_a_window() -%}
