@@ -46,10 +46,9 @@ def missing_pieces(
 ) -> list[Change]:
     """Return what `runner init` would write, in the order in which it is written.
 
-    ``manifest`` is dbt's, None if the project does not parse yet; ``zone`` is the project's, or will
-    be; ``upgrade`` lays the package anew
-    where a copy of ours is old or edited. Raises :class:`UsageError` for a file that cannot be
-    edited without touching more of it.
+    ``manifest`` is dbt's, None if the project does not parse yet; ``zone`` is the project's, or
+    will be; ``upgrade`` lays the package anew where a copy of ours is old or edited. Raises
+    :class:`UsageError` for a file that cannot be edited without touching more of it.
     """
     settings = read_settings(project_dir)
     changes: list[Change] = []

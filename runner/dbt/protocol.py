@@ -40,13 +40,23 @@ class Invocation:
 
 
 @dataclass(frozen=True)
+class BatchResult:
+    """The end of one batch of a microbatch model, in dbt's own words."""
+
+    start: datetime  # UTC
+    status: str  # success, error, skipped: the first one has failed, and dbt has tried no other
+    message: str
+
+
+@dataclass(frozen=True)
 class NodeResult:
     """The end of one node of the graph, in dbt's own words."""
 
     unique_id: str
-    status: str  # success, pass, warn, fail, error, skipped, no-op
-    message: str  # dbt's message, empty if it had none
+    status: str  # success, pass, warn, fail, error, skipped, no-op; of batches: partial success
+    message: str  # dbt's message, empty if it had none; of batches that of the first that failed
     seconds: float
+    batches: tuple[BatchResult, ...] = ()  # of a microbatch model, in the order of time
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,7 @@ class Evidence:
     windows: tuple[WindowEvidence, ...]  # empty if the check names no window
     sample: tuple[str, ...]  # up to five rows in words, if it names none
     makes_stale: bool = False  # whether the windows that it names should run again
+    batch: datetime | None = None  # UTC start of the batch that a gate has looked at, if one was
 
 
 @dataclass(frozen=True)
