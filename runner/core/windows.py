@@ -3,9 +3,9 @@
 A window is half-open, ``[start, end)``, in real time, and its bounds are instants in UTC. Local
 time appears in three places only: a calendar's zone, labels, and the dates a person types.
 
-Day, week and month bounds are ``datetime.combine(day, time.min, zone)`` (fold 0) converted to
+Day, week, month and year bounds are ``datetime.combine(day, time.min, zone)`` (fold 0) converted to
 UTC, so days of 23 and 25 hours tile perfectly, and a local day that never happened has no
-window. Weeks start on Monday, months on the 1st.
+window. Weeks start on Monday, months on the 1st, years on January 1st.
 
 Hour bounds are exactly the instants at which the local clock reads a whole hour. Where clocks
 shift by whole hours every window is one hour long; where they shift by half an hour
@@ -40,6 +40,7 @@ class Grain(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    YEAR = "year"
 
 
 _EXAMPLES = {
@@ -47,9 +48,15 @@ _EXAMPLES = {
     Grain.DAY: "2026-06-19",
     Grain.WEEK: "2026-06-15",
     Grain.MONTH: "2026-06-01",
+    Grain.YEAR: "2026-01-01",
+}
+_STARTS = {
+    Grain.WEEK: "weeks start on Monday",
+    Grain.MONTH: "months on the 1st",
+    Grain.YEAR: "years on January 1st",
 }
 _ASKED = range(2000, 2038)  # years
-_STRIDES = {Grain.DAY: DAY, Grain.WEEK: 7 * DAY, Grain.MONTH: 31 * DAY}
+_STRIDES = {Grain.DAY: DAY, Grain.WEEK: 7 * DAY, Grain.MONTH: 31 * DAY, Grain.YEAR: 366 * DAY}
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -236,7 +243,7 @@ class Calendar:
             first = self._next_first_day(first)
         return Window(self._midnight(first), end, first.isoformat())
 
-    # Days, weeks and months: a window is the local date of its first midnight.
+    # Days and longer: a window is the local date of its first midnight.
 
     def _date_at(self, bound: datetime) -> date:
         return date.fromisoformat(self.window_at(bound).label)
@@ -247,6 +254,8 @@ class Calendar:
     def _first_day(self, day: date) -> date:
         if self.grain is Grain.WEEK:
             return day - day.weekday() * DAY
+        if self.grain is Grain.YEAR:
+            return day.replace(month=1, day=1)
         return day.replace(day=1) if self.grain is Grain.MONTH else day
 
     def _next_first_day(self, first: date) -> date:
@@ -262,7 +271,7 @@ class Calendar:
 
     def _labelled_date(self, day: date) -> Window:
         if (first := self._first_day(day)) != day:
-            starts = "weeks start on Monday" if self.grain is Grain.WEEK else "months on the 1st"
+            starts = _STARTS[self.grain]
             raise UsageError(f"'{day}' is a {day:%A}, but {starts}: write '{first}'.")
         start, end = self._midnight(day), self._midnight(self._next_first_day(day))
         if start == end:

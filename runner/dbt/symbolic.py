@@ -353,8 +353,8 @@ class _PlainBuilds:
             return False
         if _is_microbatch(node):
             size = str(getattr(config.batch_size, "value", config.batch_size))
-            is_sql, grains = node.language == "sql", set(Grain) - {Grain.WEEK}
-            return is_sql and size in grains and are_batches(Grain(size), self._zone)
+            is_known = node.language == "sql" and size in set(Grain)
+            return is_known and are_batches(Grain(size), self._zone)
         return bool(
             config.incremental_strategy == "overwrite_window"
             or (config.incremental_strategy == "merge" and config.batch_size)

@@ -420,8 +420,8 @@ def why_not_windows(raw: Mapping[str, Any], zone: ZoneInfo) -> str | None:
     size = config.get("batch_size")
     if not config.get("event_time"):
         return "it has no event_time"
-    if size not in set(Grain) - {Grain.WEEK}:  # dbt has no week
-        return f"a batch_size of {size} is no window here"
+    if size not in set(Grain):
+        return "it has no batch_size"
     if raw["original_file_path"].endswith(".py"):
         return "it is a Python model"
     if not are_batches(Grain(size), zone):

@@ -242,6 +242,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
     """
     nodes = _buildable(project.selected(config.selection), project)
     refuse_impossible_gates(nodes, project.nodes)
+    _refuse_two_kinds_of_batches(name, nodes)
     zone = project.zone
     calendar = Calendar(_grain(name, config, nodes), zone)
     if config.timezone not in (None, zone.key):
@@ -290,6 +291,18 @@ def _start_of(begin: date, calendar: Calendar) -> datetime:
     if isinstance(begin, datetime):
         return calendar.floor(begin)
     return calendar.span_of_dates(begin, begin).start
+
+
+def _refuse_two_kinds_of_batches(name: str, nodes: Iterable[Node]) -> None:
+    """Refuse a microbatch with windows beside one without: dbt takes one range for all batches."""
+    microbatches = [node for node in nodes if node.is_microbatch]
+    with_windows = [node.name for node in microbatches if node.is_windowed]
+    alone = [node.name for node in microbatches if not node.is_windowed]
+    if with_windows and alone:
+        raise ProjectError(
+            f"pipeline {name} builds {with_windows[0]} batch by batch, and {alone[0]} as dbt does "
+            "by itself, which one dbt build cannot: put that into a pipeline of its own"
+        )
 
 
 def _buildable(nodes: list[Node], project: Project) -> list[Node]:

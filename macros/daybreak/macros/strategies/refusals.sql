@@ -21,10 +21,10 @@
             ~ " to, config(event_time='business_date')"
         ) -%}
     {%- endif -%}
-    {%- if config.get('batch_size') not in ['hour', 'day', 'week', 'month'] -%}
+    {%- if config.get('batch_size') not in ['hour', 'day', 'week', 'month', 'year'] -%}
         {%- do daybreak._stop(
             model.name ~ "'s batch_size is " ~ (config.get('batch_size') or 'missing')
-            ~ ": say how long a window is, 'hour', 'day', 'week' or 'month'"
+            ~ ": say how long a window is, 'hour', 'day', 'week', 'month' or 'year'"
         ) -%}
     {%- endif -%}
     {%- if strategy == 'merge' -%}

@@ -21,7 +21,7 @@
     from UTC; longer ones, where it is UTC. Asked of the years 2000 to 2037, in winter and summer.
 #}
 {% macro _batches_are_windows(size) %}
-    {%- if size not in ['hour', 'day', 'month'] -%}
+    {%- if size not in ['hour', 'day', 'month', 'year'] -%}
         {{- return(false) -}}
     {%- endif -%}
     {%- set zone = modules.pytz.timezone(var('timezone', 'UTC')) -%}

@@ -52,7 +52,7 @@
     {{- return(instants) -}}
 {% endmacro %}
 
-{# The project's range, cut to the whole weeks or months of a model that has such windows. #}
+{# The project's range, cut to the whole weeks, months or years of a model that has such windows. #}
 {% macro _window_of_project() %}
     {%- set grain = daybreak._grain_of_this_node() -%}
     {%- set zone = daybreak._zone() -%}
