@@ -63,6 +63,7 @@ class Node:
     # Of a windowed model: the local date of its first window; of a microbatch an instant in it.
     begin: date | None = None
     is_microbatch: bool = False  # dbt's: with windows, if its batches are some
+    why_no_windows: str | None = None  # of a microbatch without: why, and what to do
     lookback: int = 0  # of a windowed microbatch: windows before a new one that are read again
     code_hash: str = ""  # of a model, seed or snapshot: its code, and that behind it
     own_code: str = ""  # of the same: the digest of what is its own of that
@@ -358,6 +359,7 @@ def _nodes(
                 grain=grain,
                 begin=_begin(raw) if grain else None,
                 is_microbatch=is_microbatch(raw),
+                why_no_windows=why_not_windows(raw, zone) if is_microbatch(raw) else None,
                 lookback=_lookback(raw) if grain else 0,
                 code_hash=code.digest if code else "",
                 own_code=code.digest if code else "",

@@ -39,8 +39,9 @@ class Target:
     code_hash: str
     relation: Relation
     event_time: str | None  # the column as SQL; None: it is compared as a whole
-    read_as: str = "date"  # what the event time is: date, utc, local or instant
+    read_as: str = "date"  # what the event time is: date, utc, local or instant; batch: as dbt's
     volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case
+    is_microbatch: bool = False  # dbt's
 
 
 @dataclass(frozen=True)
@@ -176,9 +177,9 @@ def _chosen(
         if _is_incremental(node) and (select is None or node.name in select)
     ]
     left_out = {
-        node.name: "dbt's microbatch takes its windows from dbt, not from the runner"
+        node.name: "dbt's microbatch, whose batches are no windows of the project"
         for node in candidates
-        if lineage.config(node).get("incremental_strategy") == "microbatch"
+        if node.is_microbatch and not node.is_windowed
     }
     chosen = {node.unique_id for node in candidates if node.name not in left_out}
     if not chosen:
@@ -212,7 +213,10 @@ def _target(node: Node, lineage: _Lineage) -> Target:
         code_hash=node.code_hash,
         relation=lineage.relation(node),
         event_time=event_time,
-        read_as=(config.get("meta") or {}).get("event_time_as", "date"),
+        read_as=(config.get("meta") or {}).get(
+            "event_time_as", "batch" if node.is_microbatch else "date"
+        ),
+        is_microbatch=node.is_microbatch,
         volatile=lineage.volatile(node),
     )
 

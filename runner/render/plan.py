@@ -89,7 +89,10 @@ def plan_text(pipeline: Pipeline, plan: Plan) -> str:
     if pipeline.late_gates:
         parts.append("\n".join(map(late_gate_in_words, pipeline.late_gates)))
     if pipeline.not_replayable:
-        parts.append(not_replayable_in_words([node.name for node in pipeline.not_replayable]))
+        lines = [not_replayable_in_words([node.name for node in pipeline.not_replayable])]
+        said = ((node.name, node.why_no_windows) for node in pipeline.not_replayable)
+        lines += [f"{name} is a microbatch, but {why}" for name, why in said if why]
+        parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
