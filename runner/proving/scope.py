@@ -76,7 +76,7 @@ def make_scope(
     Raises :class:`UsageError` for what cannot be replayed safely in a copy of one file.
     """
     lineage = _Lineage(project, manifest)
-    chosen, left_out = _chosen(pipeline, lineage, select)
+    chosen, left_out = _chosen(pipeline, select)
     chosen |= _windowed_above(pipeline, lineage, chosen)
     made_again = chosen | lineage.between(chosen)
     made = lineage.in_order(made_again)
@@ -167,9 +167,7 @@ def _is_built(node: Node) -> bool:
     return node.kind in DATA_KINDS and node.materialized != "ephemeral"
 
 
-def _chosen(
-    pipeline: Pipeline, lineage: _Lineage, select: frozenset[str] | None
-) -> tuple[set[str], dict[str, str]]:
+def _chosen(pipeline: Pipeline, select: frozenset[str] | None) -> tuple[set[str], dict[str, str]]:
     """Return the unique ids of the models to replay, and by name why some are left out."""
     candidates = [
         node

@@ -190,6 +190,7 @@ def test_gates_withhold_their_day_and_later_tests_judge_theirs(shop: Adopted):
 LATE_ROWS = """
 models:
   - name: revenue_by_day
+    columns: [{name: order_date, data_tests: [not_null]}]
     data_tests:
       - daybreak.late_rows:
           arguments:

@@ -47,6 +47,6 @@
 
 {% macro _stop_unknown_form(where, as) %}
     {%- do daybreak._stop(
-        where ~ " has no form '" ~ as ~ "': use 'date', 'utc', 'local' or 'instant'"
+        where ~ " has no form '" ~ as ~ "': use 'date', 'utc', 'local', 'instant' or 'batch'"
     ) -%}
 {% endmacro %}

@@ -23,6 +23,8 @@
 {% macro _batches_are_windows(size) %}
     {%- if size not in ['hour', 'day', 'month', 'year'] -%}
         {{- return(false) -}}
+    {%- elif var('timezone', 'UTC') == 'UTC' -%}
+        {{- return(true) -}}
     {%- endif -%}
     {%- set zone = modules.pytz.timezone(var('timezone', 'UTC')) -%}
     {%- for year in range(2000, 2038) -%}
