@@ -6,19 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from runner.adopt.changes import Change, FileChange, read_text
 from runner.adopt.convert import Proposal, converted, propose
 from runner.adopt.extent import measure
 from runner.adopt.findings import AdoptionFinding, find_obstacles, is_not_replayable
-from runner.adopt.install import missing_pieces
+from runner.adopt.install import DEFAULT_ZONE, missing_pieces
 from runner.adopt.yaml_edits import with_key
 from runner.core.errors import ProjectError, UsageError, nearest
 from runner.dbt.protocol import Description
 from runner.lint.facts import Facts
 from runner.lint.judge import judge
 from runner.lint.rules import LintFinding
-from runner.project.files import project_vars
+from runner.project.files import project_vars, project_zone
 from runner.workspace import EngineKind, Workspace
 
 
@@ -54,14 +55,15 @@ def examine_project(project_dir: Path, kind: EngineKind, *, upgrade: bool = Fals
     except ProjectError as error:
         problem = str(error)
     manifest = described.manifest if described else None
-    changes = missing_pieces(workspace.project_dir, manifest, upgrade=upgrade)
+    zone = _zone(workspace.project_dir)
+    changes = missing_pieces(workspace.project_dir, manifest, zone, upgrade=upgrade)
     return Adoption(
         project_dir=workspace.project_dir,
         changes=tuple(changes),
         findings=tuple(
-            find_obstacles(manifest, described.target) if manifest and described else ()
+            find_obstacles(manifest, described.target, zone) if manifest and described else ()
         ),
-        proposals=tuple(_proposals(described) if described else ()),
+        proposals=tuple(_proposals(described, zone) if described else ()),
         problem=problem,
     )
 
@@ -73,7 +75,7 @@ def convert_model(project_dir: Path, kind: EngineKind, model: str) -> Conversion
     """
     workspace = Workspace.find(project_dir, ["dbt_project.yml"])
     described = _described(workspace, kind)
-    growing = _growing(described)
+    growing = _growing(described, _zone(workspace.project_dir))
     if model not in growing:
         raise UsageError(
             f"{model} is no incremental model without windows.{nearest(model, growing)} "
@@ -101,17 +103,23 @@ def _described(workspace: Workspace, kind: EngineKind) -> Description:
         return engine.describe(())
 
 
-def _growing(described: Description) -> dict[str, Mapping[str, Any]]:
+def _zone(project_dir: Path) -> ZoneInfo:
+    """Return the project's zone, or what it will be when it has been adopted."""
+    has_zone = project_vars(project_dir).get("timezone")
+    return project_zone(project_dir) if has_zone else DEFAULT_ZONE
+
+
+def _growing(described: Description, zone: ZoneInfo) -> dict[str, Mapping[str, Any]]:
     own = described.manifest["metadata"]["project_name"]
     return {
         raw["name"]: raw
         for raw in described.manifest["nodes"].values()
-        if is_not_replayable(raw) and raw["package_name"] == own
+        if is_not_replayable(raw, zone) and raw["package_name"] == own
     }
 
 
-def _proposals(described: Description) -> list[Proposal]:
-    found = sorted(_growing(described).items())
+def _proposals(described: Description, zone: ZoneInfo) -> list[Proposal]:
+    found = sorted(_growing(described, zone).items())
     return [_proposed(name, raw, described) for name, raw in found]
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Target
-from runner.project.manifest import DATA_KINDS, grain_of
+from runner.project.manifest import DATA_KINDS, grain_of, is_microbatch, why_not_windows
 
+_UTC = ZoneInfo("UTC")
 _OWN_ANSWERS = {
     "get_where_subquery": "it decides which rows a test reads, also in a run",
     "get_test_sql": "it decides how a test counts, also in a run",
@@ -38,21 +40,23 @@ class AdoptionFinding:
     text: str
 
 
-def find_obstacles(manifest: Mapping[str, Any], target: Target) -> list[AdoptionFinding]:
+def find_obstacles(
+    manifest: Mapping[str, Any], target: Target, zone: ZoneInfo = _UTC
+) -> list[AdoptionFinding]:
     """Return what a person should know of a parsed project, the heaviest first."""
     found = [*_of_target(target), *_of_macros(manifest), *_of_names(manifest)]
     for unique_id, raw in sorted(manifest["nodes"].items()):
         if raw["resource_type"] == "model":
-            found += _of_model(unique_id, raw)
+            found += _of_model(unique_id, raw, zone)
     order = list(Weight)
     return sorted(found, key=lambda one: order.index(one.weight))
 
 
-def is_not_replayable(raw: Mapping[str, Any]) -> bool:
+def is_not_replayable(raw: Mapping[str, Any], zone: ZoneInfo) -> bool:
     """Return True for an incremental model without windows."""
     config = raw.get("config") or {}
     is_incremental = raw["resource_type"] == "model" and config.get("materialized") == "incremental"
-    return is_incremental and grain_of(raw) is None
+    return is_incremental and grain_of(raw, zone) is None
 
 
 def _of_target(target: Target) -> Iterator[AdoptionFinding]:
@@ -88,7 +92,7 @@ def _of_names(manifest: Mapping[str, Any]) -> Iterator[AdoptionFinding]:
             yield AdoptionFinding(Weight.NOTE, name, text)
 
 
-def _of_model(unique_id: str, raw: Mapping[str, Any]) -> Iterator[AdoptionFinding]:
+def _of_model(unique_id: str, raw: Mapping[str, Any], zone: ZoneInfo) -> Iterator[AdoptionFinding]:
     name = unique_id.split(".", 2)[2]
     if raw["original_file_path"].endswith(".py"):
         text = "a Python model: built by dbt as ever; it cannot have windows"
@@ -102,10 +106,11 @@ def _of_model(unique_id: str, raw: Mapping[str, Any]) -> Iterator[AdoptionFindin
                     "be refused (DB10)"
                 )
                 yield AdoptionFinding(Weight.NOTE, name, text)
-    if is_not_replayable(raw):
-        yield AdoptionFinding(
-            Weight.NOT_REPLAYABLE, name, f"{how_it_grows(raw)}: built like a table, once per run"
-        )
+    if is_not_replayable(raw, zone):
+        text = f"{how_it_grows(raw)}: built like a table, once per run"
+        if is_microbatch(raw):
+            text += f"; {why_not_windows(raw, zone)}"
+        yield AdoptionFinding(Weight.NOT_REPLAYABLE, name, text)
 
 
 def how_it_grows(raw: Mapping[str, Any]) -> str:

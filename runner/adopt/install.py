@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from runner.adopt.changes import Change, FileChange, FolderChange, LinkChange, read_text
 from runner.adopt.pipelines import proposed_pipelines
@@ -31,26 +32,30 @@ from runner.project.installation import (
     packages_path,
 )
 
-_ZONE = "UTC"
+DEFAULT_ZONE = ZoneInfo("UTC")  # of a project that says none
 _ZONE_COMMENT = "The zone in which a day is a day, such as America/New_York; windows are cut in it."
 _IGNORED = ".daybreak/"
 
 
 def missing_pieces(
-    project_dir: Path, manifest: Mapping[str, Any] | None, *, upgrade: bool = False
+    project_dir: Path,
+    manifest: Mapping[str, Any] | None,
+    zone: ZoneInfo = DEFAULT_ZONE,
+    *,
+    upgrade: bool = False,
 ) -> list[Change]:
     """Return what `runner init` would write, in the order in which it is written.
 
-    ``manifest`` is dbt's, None if the project does not parse yet; ``upgrade`` lays the package anew
-    where a copy of ours is old or edited. Raises :class:`UsageError` for a file that cannot be
-    edited without touching more of it.
+    ``manifest`` is dbt's, None if the project does not parse yet; ``zone`` is the project's, or
+    will be; ``upgrade`` lays the package anew where a copy of ours is old or edited. Raises
+    :class:`UsageError` for a file that cannot be edited without touching more of it.
     """
     settings = read_settings(project_dir)
     changes: list[Change] = []
     changes += _package(project_dir, settings, upgrade=upgrade)
     changes += _settings(project_dir, settings)
     if not (project_dir / "pipelines.yml").is_file():
-        text = proposed_pipelines(str(settings["name"]), manifest)
+        text = proposed_pipelines(str(settings["name"]), manifest, zone)
         changes.append(FileChange("pipelines.yml", None, text))
     changes += _ignored(project_dir)
     return changes
@@ -130,7 +135,7 @@ def _settings(project_dir: Path, settings: Mapping[str, Any]) -> Iterator[FileCh
         if not is_dispatched(settings):
             text = _with_dispatch(text, settings, own)
         if not _has_zone(settings, own):
-            text = with_key(text, ("vars",), "timezone", _ZONE, comment=_ZONE_COMMENT)
+            text = with_key(text, ("vars",), "timezone", DEFAULT_ZONE.key, comment=_ZONE_COMMENT)
     if text != before:
         yield FileChange(name, before, text)
 

@@ -1,23 +1,39 @@
-"""Propose the pipelines of a project: one for each exposure, or one for all of it."""
+"""Propose the pipelines of a project: one for each exposure, or one for all of it.
+
+Where models have windows of several lengths there is one for each length instead.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from runner.core.graph import walk
+from runner.core.windows import Grain
+from runner.project.manifest import grain_of
 
+_UTC = ZoneInfo("UTC")
 _STORED = ("table", "incremental", "snapshot")
-_SCHEDULE = "0 5 * * *"
+_SCHEDULE = '"0 5 * * *"  # every morning, in the zone of dbt_project.yml'
+_HOURLY = '"0 * * * *"  # every hour'
+_HEAD = "# What is built together, and when. Every key: docs/scheduling.md of Daybreak.\npipelines:"
 
 
-def proposed_pipelines(project: str, manifest: Mapping[str, Any] | None) -> str:
+def proposed_pipelines(
+    project: str, manifest: Mapping[str, Any] | None, zone: ZoneInfo = _UTC
+) -> str:
     """Return a text for pipelines.yml.
 
     There is a pipeline for every exposure where each table belongs to one of them; else, a table
-    would be built by several or by none, and one pipeline builds the whole project.
+    would be built by several or by none, and one pipeline builds the whole project. A pipeline has
+    windows of one length, so where there are several, each has its own.
     """
+    nodes = manifest["nodes"].values() if manifest is not None else ()
+    grains = [grain for grain in Grain if grain in {grain_of(raw, zone) for raw in nodes}]
+    if len(grains) > 1:
+        return "\n".join([_HEAD, *_by_grain(_named(project), grains), ""])
     exposures = _exposures(manifest) if manifest is not None else {}
     tables = [_tables_above(unique_id, manifest or {}) for unique_id in exposures]
     is_split = (
@@ -30,17 +46,25 @@ def proposed_pipelines(project: str, manifest: Mapping[str, Any] | None) -> str:
         if is_split
         else {_named(project): "*"}
     )
-    lines = [
-        "# What is built together, and when. Every key: docs/scheduling.md of Daybreak.",
-        "pipelines:",
-    ]
+    lines = [_HEAD]
     for name, select in selects.items():
-        lines += [
-            f"  {name}:",
-            f'    select: "{select}"',
-            f'    schedule: "{_SCHEDULE}"  # every morning, in the zone of dbt_project.yml',
-        ]
+        lines += [f"  {name}:", f'    select: "{select}"', f"    schedule: {_SCHEDULE}"]
     return "\n".join([*lines, ""])
+
+
+def _by_grain(project: str, grains: Sequence[Grain]) -> Iterator[str]:
+    """Yield the lines of a pipeline for each grain; what has no windows is with the days.
+
+    Of the others each has what its models are made from, as far as that has other windows.
+    """
+    rest = Grain.DAY if Grain.DAY in grains else grains[0]
+    for grain in grains:
+        others = " ".join(f"config.batch_size:{other}" for other in grains if other is not grain)
+        select = "*" if grain is rest else f"+config.batch_size:{grain}"
+        yield f"  {project if grain is rest else f'{project}_{grain}'}:"
+        yield f'    select: "{select}"'
+        yield f'    exclude: "{others}"'
+        yield f"    schedule: {_HOURLY if grain is Grain.HOUR else _SCHEDULE}"
 
 
 def _exposures(manifest: Mapping[str, Any]) -> dict[str, str]:

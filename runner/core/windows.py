@@ -3,9 +3,9 @@
 A window is half-open, ``[start, end)``, in real time, and its bounds are instants in UTC. Local
 time appears in three places only: a calendar's zone, labels, and the dates a person types.
 
-Day, week and month bounds are ``datetime.combine(day, time.min, zone)`` (fold 0) converted to
+Day, week, month and year bounds are ``datetime.combine(day, time.min, zone)`` (fold 0) converted to
 UTC, so days of 23 and 25 hours tile perfectly, and a local day that never happened has no
-window. Weeks start on Monday, months on the 1st.
+window. Weeks start on Monday, months on the 1st, years on January 1st.
 
 Hour bounds are exactly the instants at which the local clock reads a whole hour. Where clocks
 shift by whole hours every window is one hour long; where they shift by half an hour
@@ -40,6 +40,7 @@ class Grain(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    YEAR = "year"
 
 
 _EXAMPLES = {
@@ -47,8 +48,15 @@ _EXAMPLES = {
     Grain.DAY: "2026-06-19",
     Grain.WEEK: "2026-06-15",
     Grain.MONTH: "2026-06-01",
+    Grain.YEAR: "2026-01-01",
 }
-_STRIDES = {Grain.DAY: DAY, Grain.WEEK: 7 * DAY, Grain.MONTH: 31 * DAY}
+_STARTS = {
+    Grain.WEEK: "weeks start on Monday",
+    Grain.MONTH: "months on the 1st",
+    Grain.YEAR: "years on January 1st",
+}
+_ASKED = range(2000, 2038)  # years
+_STRIDES = {Grain.DAY: DAY, Grain.WEEK: 7 * DAY, Grain.MONTH: 31 * DAY, Grain.YEAR: 366 * DAY}
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -235,7 +243,7 @@ class Calendar:
             first = self._next_first_day(first)
         return Window(self._midnight(first), end, first.isoformat())
 
-    # Days, weeks and months: a window is the local date of its first midnight.
+    # Days and longer: a window is the local date of its first midnight.
 
     def _date_at(self, bound: datetime) -> date:
         return date.fromisoformat(self.window_at(bound).label)
@@ -246,6 +254,8 @@ class Calendar:
     def _first_day(self, day: date) -> date:
         if self.grain is Grain.WEEK:
             return day - day.weekday() * DAY
+        if self.grain is Grain.YEAR:
+            return day.replace(month=1, day=1)
         return day.replace(day=1) if self.grain is Grain.MONTH else day
 
     def _next_first_day(self, first: date) -> date:
@@ -261,7 +271,7 @@ class Calendar:
 
     def _labelled_date(self, day: date) -> Window:
         if (first := self._first_day(day)) != day:
-            starts = "weeks start on Monday" if self.grain is Grain.WEEK else "months on the 1st"
+            starts = _STARTS[self.grain]
             raise UsageError(f"'{day}' is a {day:%A}, but {starts}: write '{first}'.")
         start, end = self._midnight(day), self._midnight(self._next_first_day(day))
         if start == end:
@@ -317,6 +327,22 @@ class Calendar:
             both = " or ".join(f"'{self._hour_label(start)}'" for start in sorted(starts))
             raise UsageError(f"'{label}' happened twice in {self.zone.key}: write {both}.")
         return self.window_at(starts.pop())
+
+
+def are_batches(grain: Grain, zone: ZoneInfo) -> bool:
+    """Return whether windows are the batches of dbt's microbatch, which cuts time in UTC.
+
+    Hours are, where the zone is whole hours from UTC; longer ones, where it is UTC. Asked of the
+    years 2000 to 2037, in winter and summer; the macros ask the same (windows/microbatch.sql).
+
+    >>> are_batches(Grain.HOUR, ZoneInfo("Europe/Berlin")), are_batches(Grain.DAY, ZoneInfo("UTC"))
+    (True, True)
+    >>> are_batches(Grain.DAY, ZoneInfo("Europe/Berlin"))
+    False
+    """
+    noons = (datetime(year, month, 1, 12, tzinfo=zone) for year in _ASKED for month in (1, 7))
+    offsets = {noon.utcoffset() or timedelta() for noon in noons}
+    return not any(offset % HOUR if grain is Grain.HOUR else offset for offset in offsets)
 
 
 def range_label(first: str, last: str) -> str:

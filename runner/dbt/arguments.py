@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from runner.core.errors import UsageError
@@ -50,6 +51,9 @@ def build_arguments(invocation: Invocation) -> list[str]:
         arguments += ["--exclude", *invocation.exclude]
     if not invocation.with_unit_tests:
         arguments += ["--exclude-resource-type", "unit_test"]
+    if invocation.has_batches:
+        arguments += ["--event-time-start", _naive(invocation.span.start)]
+        arguments += ["--event-time-end", _naive(invocation.span.end)]
     return arguments
 
 
@@ -167,6 +171,11 @@ def _operation(name: str, span: Span | None = None, **arguments: object) -> list
 
 def _bounds(span: Span) -> dict[str, str]:
     return {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}
+
+
+def _naive(instant: datetime) -> str:
+    """Write an instant as dbt takes an event time: UTC, and without saying so."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _refuse_jinja(*texts: str) -> None:

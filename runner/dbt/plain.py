@@ -15,6 +15,7 @@ from typing import Any
 
 from runner.core.errors import ProjectError
 from runner.dbt.arguments import as_given, list_arguments
+from runner.dbt.batches import ENDED, WRONG, BatchListener
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
 from runner.dbt.reports import (
@@ -74,6 +75,7 @@ class PlainEngine(DbtEngine):
         """Run dbt in a subprocess with a target folder of its own."""
         started = time.monotonic()
         told: dict[str, str] = {}
+        heard = BatchListener()
         with tempfile.TemporaryDirectory(prefix="daybreak-") as target:
             # At this level the line with the report is among the events.
             arguments = [*arguments, "--log-format", "json", "--log-level", "debug"]
@@ -82,6 +84,7 @@ class PlainEngine(DbtEngine):
                 deadline = started + timeout.total_seconds()
                 for event in _events(process, deadline):
                     _hear(event, told, listener)
+                    _hear_batch(event, heard)
             except TimeoutError:
                 told["error"] = timed_out(timeout)
             finally:
@@ -92,6 +95,8 @@ class PlainEngine(DbtEngine):
         if (nodes is None or code == _UNHANDLED) and "error" not in told:
             said = invocation_error(told.get("last", "")) if code >= 0 else ""
             told["error"] = said or killed(code)
+        for node in nodes or ():
+            node["batches"] = heard.batches.get(node["unique_id"])
         seconds = time.monotonic() - started
         return invocation_result(nodes or (), told.get("report"), told.get("error"), seconds)
 
@@ -173,3 +178,12 @@ def _hear(event: dict[str, Any], told: dict[str, str], listener: NodeListener) -
         told["error"] = brief(event["data"]["exc"])
     elif event["info"]["level"] == "error":
         told["last"] = message
+
+
+def _hear_batch(event: dict[str, Any], heard: BatchListener) -> None:
+    name, thread, data = event["info"]["name"], event["info"]["thread"], event["data"]
+    if name in WRONG:
+        heard.wrong(thread, data["node_info"]["unique_id"], data["exc"])
+    elif name == ENDED:
+        node = data["node_info"]["unique_id"]
+        heard.ended(thread, node, data["description"], data["status"])

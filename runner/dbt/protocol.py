@@ -33,6 +33,7 @@ class Invocation:
     checks_hashes: Mapping[str, str] = field(default_factory=dict)  # by unique id of the model
     judged: tuple[str, ...] = ()  # unique ids of models that are not built, and judged anew
     newest: datetime | None = None  # UTC start of the pipeline's newest complete window; monitors
+    has_batches: bool = False  # whether dbt is to cut the range into batches, of its microbatch
     # By unique id of the model, what a plain `dbt build` of the same code writes: an engine that
     # parses anew for every invocation may find other code than was planned, and its markers say so.
     plain_codes: Mapping[str, str] = field(default_factory=dict)
@@ -40,13 +41,23 @@ class Invocation:
 
 
 @dataclass(frozen=True)
+class BatchResult:
+    """The end of one batch of a microbatch model, in dbt's own words."""
+
+    start: datetime  # UTC
+    status: str  # success, error, skipped: the first one has failed, and dbt has tried no other
+    message: str
+
+
+@dataclass(frozen=True)
 class NodeResult:
     """The end of one node of the graph, in dbt's own words."""
 
     unique_id: str
-    status: str  # success, pass, warn, fail, error, skipped, no-op
-    message: str  # dbt's message, empty if it had none
+    status: str  # success, pass, warn, fail, error, skipped, no-op; of batches: partial success
+    message: str  # dbt's message, empty if it had none; of batches that of the first that failed
     seconds: float
+    batches: tuple[BatchResult, ...] = ()  # of a microbatch model, in the order of time
 
 
 @dataclass(frozen=True)
@@ -137,6 +148,7 @@ class Evidence:
     windows: tuple[WindowEvidence, ...]  # empty if the check names no window
     sample: tuple[str, ...]  # up to five rows in words, if it names none
     makes_stale: bool = False  # whether the windows that it names should run again
+    batch: datetime | None = None  # UTC start of the batch that a gate has looked at, if one was
 
 
 @dataclass(frozen=True)

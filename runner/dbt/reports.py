@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -16,6 +17,7 @@ from typing import Any
 
 from runner.core.errors import EngineError
 from runner.dbt.protocol import (
+    BatchResult,
     Evidence,
     InvocationResult,
     NodeResult,
@@ -77,11 +79,8 @@ def invocation_result(
     nodes: Iterable[Mapping[str, Any]], report: str | None, error: str | None, seconds: float
 ) -> InvocationResult:
     """Put a result together from dbt's node results and the report line, if it came."""
-    results = tuple(
-        NodeResult(node["unique_id"], node["status"], node["message"] or "", node["execution_time"])
-        for node in nodes
-    )
-    evidence = tuple(found for node in results for found in _gate_evidence(node.message))
+    results = tuple(map(_node_result, nodes))
+    evidence = tuple(found for node in results for found in _evidence_of(node))
     told = json.loads(report.removeprefix(REPORT_PREFIX)) if report is not None else {}
     return InvocationResult(
         nodes=results,
@@ -99,6 +98,17 @@ def invocation_result(
         error=error or _failed_hook(results),
         seconds=seconds,
     )
+
+
+def _node_result(told: Mapping[str, Any]) -> NodeResult:
+    batches = tuple(
+        BatchResult(datetime.fromisoformat(start), status, message)
+        for start, status, message in sorted(told.get("batches") or ())
+    )
+    # dbt's own message counts the batches, and says nothing of why.
+    failed = (batch.message for batch in batches if batch.status == "error" and batch.message)
+    message = next(failed, told["message"] or "")
+    return NodeResult(told["unique_id"], told["status"], message, told["execution_time"], batches)
 
 
 def brief(message: str) -> str:
@@ -251,6 +261,13 @@ def _in_our_words(text: str) -> str:
         if pattern.search(text):
             return pattern.sub(words, text)
     return text
+
+
+def _evidence_of(node: NodeResult) -> Iterator[Evidence]:
+    if not node.batches:
+        yield from _gate_evidence(node.message)
+    for batch in node.batches:
+        yield from (replace(found, batch=batch.start) for found in _gate_evidence(batch.message))
 
 
 def _gate_evidence(message: str) -> list[Evidence]:

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from runner.core.crash_points import reached
 from runner.dbt.arguments import QUIET, as_given, list_arguments
+from runner.dbt.batches import ENDED, WRONG, BatchListener
 from runner.dbt.cache import CacheFile
 from runner.dbt.package import PACKAGE
 from runner.dbt.reports import CONNECTED, OPERATION_ERRORS, REPORT_PREFIX
@@ -40,7 +41,7 @@ from runner.dbt.target import (
 _PR_SET_PDEATHSIG = 1
 _NODE_EVENTS = ("NodeStart", "NodeFinished")
 _LOGGED = ("JinjaLogInfo", "JinjaLogDebug")
-_HEARD = (*_NODE_EVENTS, *_LOGGED, *OPERATION_ERRORS)
+_HEARD = (*_NODE_EVENTS, *_LOGGED, *OPERATION_ERRORS, ENDED, *WRONG)
 _CACHED = ("compile_cache", "ast_cache", "schema_cache")
 _OTHERS = ("type_testers", "batched_tests", "slim_manifest", "named_selection", "relation_lookup")
 
@@ -248,6 +249,7 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
     from dbt.cli.main import dbtRunner
 
     held: list[HeldFile] = []
+    heard = BatchListener()
 
     def listen(event: Any) -> None:
         name = event.info.name
@@ -258,6 +260,11 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
             reached("node-started" if name == "NodeStart" else "node-finished")
         elif name in OPERATION_ERRORS:  # its result has no message
             send({"error": event.data.exc})
+        elif name in WRONG:
+            heard.wrong(event.info.thread, event.data.node_info.unique_id, event.data.exc)
+        elif name == ENDED:
+            node, said = event.data.node_info.unique_id, event.data
+            heard.ended(event.info.thread, node, said.description, said.status)
         elif name in _LOGGED and event.data.msg.startswith(REPORT_PREFIX):
             send({"report": event.data.msg})
         elif name in _LOGGED and event.data.msg == CONNECTED:
@@ -272,6 +279,7 @@ def _invoke(manifest: Any, arguments: list[str], send: Send) -> None:
             "status": str(result.status),
             "message": result.message,
             "execution_time": result.execution_time,
+            "batches": heard.batches.get(_unique_id(result)),
         }
         for result in getattr(outcome.result, "results", None) or []
     ]

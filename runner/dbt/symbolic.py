@@ -21,11 +21,13 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jinja2
 
 from runner.core.graph import walk
 from runner.core.status import PLAIN
+from runner.core.windows import Grain, are_batches
 from runner.dbt.meaning import Meaning, UnreadableSqlError, digest_of, meaning_of
 from runner.dbt.package import PACKAGE
 
@@ -66,7 +68,7 @@ def compile_all(manifest: Any, adapter: Any, kept: Path | None) -> dict[str, dic
         )
     if kept is not None and found != before:
         _write(kept, found)
-    plain = _PlainBuilds(manifest)
+    plain = _PlainBuilds(manifest, compiler.zone)
     return {unique_id: plain.told(unique_id, entry) for unique_id, entry in found.items()}
 
 
@@ -86,6 +88,8 @@ class _Compiler:
         config = json.dumps(node.unrendered_config, sort_keys=True, default=str)
         parts = [self._surroundings, node.raw_code, config, *self._relations(node)]
         parts += [h.sql for h in _hooks(node)]
+        if _is_microbatch(node):
+            parts += self._event_times(node)
         if any("macro.dbt." not in macro for macro in node.depends_on.macros) or "{%" in "".join(
             [node.raw_code, *(h.sql for h in _hooks(node))]
         ):
@@ -118,6 +122,8 @@ class _Compiler:
         """Return the node's SQL and its hooks, and what a plain build would render of it."""
         macros, ctes = list(node.depends_on.macros), list(getattr(node, "extra_ctes", ()))
         try:
+            if _is_microbatch(node):
+                node.batch = _any_batch()
             try:
                 texts, rendered = self._texts(node)
             except Exception as error:
@@ -131,6 +137,8 @@ class _Compiler:
             node.depends_on.macros[:] = macros  # rendering adds to them
             if hasattr(node, "extra_ctes"):
                 node.extra_ctes[:] = ctes
+            if _is_microbatch(node):
+                node.batch = None
         return [self._with_ids(node, text) for text in texts], rendered
 
     def _texts(self, node: Any) -> tuple[list[str], list[Any] | None]:
@@ -222,6 +230,14 @@ class _Compiler:
                 found[source.relation_name] = unique_id
         return found
 
+    def _event_times(self, node: Any) -> list[str]:
+        """Return the columns by which dbt filters what a microbatch reads."""
+        known = {**self._manifest.nodes, **self._manifest.sources}
+        read = (known[unique_id] for unique_id in node.depends_on.nodes if unique_id in known)
+        return [
+            f"{parent.unique_id} {getattr(parent.config, 'event_time', None)}" for parent in read
+        ]
+
     def _with_ids(self, node: Any, text: str) -> str:
         # A source that is a file or a call is told by that: where it is belongs to the code.
         relations = {
@@ -241,6 +257,17 @@ class _Compiler:
         """Return the parents that the SQL reads: what a comment names, only a check does."""
         names = frozenset[str]().union(*(meaning.names for meaning in meanings))
         return sorted(names.intersection(node.depends_on.nodes))
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The var timezone of the project, as the macros see it."""
+        variables = self._config.vars.to_dict()
+        own = variables.get(self._config.project_name)
+        given = {**variables, **(own if isinstance(own, dict) else {}), **self._config.cli_vars}
+        try:
+            return ZoneInfo(str(given.get("timezone") or "UTC"))
+        except (ValueError, OSError, LookupError):
+            return ZoneInfo("UTC")  # whoever reads it says that there is no such zone
 
     @cached_property
     def _surroundings(self) -> str:
@@ -268,8 +295,9 @@ class _Compiler:
 class _PlainBuilds:
     """What a plain ``dbt build`` writes into its markers: see `_plain_code` in the macros."""
 
-    def __init__(self, manifest: Any) -> None:
+    def __init__(self, manifest: Any, zone: ZoneInfo) -> None:
         self._manifest = manifest
+        self._zone = zone
 
     def told(self, unique_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is told of a node; ``rendered`` gives way to its digest."""
@@ -280,7 +308,8 @@ class _PlainBuilds:
         from dbt_common.utils.encoding import md5
 
         node = self._manifest.nodes[unique_id]
-        if rendered is None or not _is_windowed(node):
+        # A plain build of a microbatch is dbt's own, and writes no markers.
+        if rendered is None or _is_microbatch(node) or not self._is_windowed(node):
             return None
         sql = _COMMENT_LINES.sub("", "\n".join(rendered[:-1]))
         behind = self._behind(p for p in node.depends_on.nodes if self._is_named(p, sql))
@@ -301,13 +330,13 @@ class _PlainBuilds:
 
         def onward(unique_id: str) -> Iterable[str]:
             node = nodes.get(unique_id)
-            if node is None or _is_windowed(node):
+            if node is None or self._is_windowed(node):
                 return ()
             return getattr(node.depends_on, "nodes", ())  # a seed reads nothing
 
         found = {}
         for unique_id in walk(parents, onward):
-            if unique_id in nodes and not _is_windowed(nodes[unique_id]):
+            if unique_id in nodes and not self._is_windowed(nodes[unique_id]):
                 node = nodes[unique_id]
                 if not _is_told_by_its_file(node):
                     return None
@@ -315,6 +344,21 @@ class _PlainBuilds:
             elif unique_id in sources:
                 found[unique_id] = sources[unique_id].relation_name
         return found
+
+    def _is_windowed(self, node: Any) -> bool:
+        config = node.config
+        if node.resource_type != "model" or config.materialized != "incremental":
+            return False
+        if not config.event_time:
+            return False
+        if _is_microbatch(node):
+            size = str(getattr(config.batch_size, "value", config.batch_size))
+            is_known = node.language == "sql" and size in set(Grain)
+            return is_known and are_batches(Grain(size), self._zone)
+        return bool(
+            config.incremental_strategy == "overwrite_window"
+            or (config.incremental_strategy == "merge" and config.batch_size)
+        )
 
 
 _TOLD_BY_FILE = re.compile(
@@ -350,17 +394,21 @@ def _plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "event_time_as": (config.get("meta") or {}).get("event_time_as")}
 
 
-def _is_windowed(node: Any) -> bool:
+def _is_microbatch(node: Any) -> bool:
     config = node.config
     return bool(
         node.resource_type == "model"
         and config.materialized == "incremental"
-        and config.event_time
-        and (
-            config.incremental_strategy == "overwrite_window"
-            or (config.incremental_strategy == "merge" and config.batch_size)
-        )
+        and config.incremental_strategy == "microbatch"
     )
+
+
+def _any_batch() -> Any:
+    """Return what stands for every batch: dbt filters by it what a microbatch reads."""
+    from dbt.contracts.graph.nodes import BatchContext
+
+    day = datetime.timedelta(days=1)
+    return BatchContext(id="batch", event_time_start=_FOREVER, event_time_end=_FOREVER + day)
 
 
 class _Hook:

@@ -39,6 +39,7 @@ class _ChunkPart:
     chunk: Chunk
     probes: bool = True  # whether a failure is first looked for at a few windows
     attempts: int = 0  # that have failed for a reason that may pass
+    cut_by: str | None = None  # the signature of what its first batch has failed by before
 
 
 class Executor:
@@ -129,6 +130,9 @@ class Executor:
     def _after(self, part: _ChunkPart, stage: int, judgement: Judgement) -> list[_ChunkPart]:
         """Decide what to run after an invocation."""
         failure, span = judgement.failure, part.chunk.span
+        settled = self._settle_batches(judgement)
+        if failure in settled:
+            return self._after_batches(part, stage, judgement, failure)
         if failure is None:
             self._locked_since = None
             ahead = self._parts(stage, [span], part)
@@ -158,6 +162,25 @@ class Executor:
             return self._parts(stage, spans, replace(part, probes=False))
         self._settle(span, failure)
         return []
+
+    def _settle_batches(self, judgement: Judgement) -> list[Failure]:
+        """Let what no attempt can mend be the last word on the windows that dbt has built apart."""
+        settled = []
+        for window, failure in judgement.apart.items():
+            if retries.classify(failure.message).remedy is Remedy.PERMANENT:
+                self._settle(window.span, failure)
+                settled.append(failure)
+        return settled
+
+    def _after_batches(
+        self, part: _ChunkPart, stage: int, judgement: Judgement, failure: Failure
+    ) -> list[_ChunkPart]:
+        """Decide what to run after some batches have failed: the others, unless all will."""
+        span, signature = part.chunk.span, failure.signature
+        if judgement.is_cut_short and part.cut_by == signature:
+            spans = self._narrowed(part, stage, failure)
+            return self._parts(stage, spans, replace(part, probes=False))
+        return self._parts(stage, [span], replace(part, cut_by=signature))
 
     def _has_patience(self) -> bool:
         """Tell whether others have been faster at the warehouse for less than `lock_timeout`."""

@@ -72,6 +72,7 @@ class Invoker:
             judged=tuple(nodes[name].unique_id for name in chunk.checks),
             timeout=pipeline.config.timeout,
             newest=newest.start if newest else None,  # only that is news to a monitor
+            has_batches=any(nodes[name].is_microbatch for name in chunk.models),
             plain_codes={n.unique_id: n.plain_code for n in pipeline.windowed if n.plain_code},
             window_vars=_window_vars([nodes[name] for name in chunk.models], ends[0]),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -88,8 +88,8 @@ class InvocationReport:
         named: dict[datetime, list[CheckFinding]] = {}
         for found in self.result.evidence:
             windows, model = found.windows, found.model or self._model_of(found.test)
-            if not windows and found.test in speaking:
-                start = self.windows[0].start
+            if not windows and (found.batch or found.test in speaking):
+                start = found.batch or self.windows[0].start
                 windows = (WindowEvidence(start, NO_ROWS, _actual(found), found.sample),)
             about = model, found.check, found.severity
             for w in windows:
@@ -113,13 +113,23 @@ class InvocationReport:
         return tuple(
             CheckFinding(one.model, one.check, one.severity, None, _actual(one), one.sample)
             for one in self.result.evidence
-            if not one.windows
+            if not one.windows and one.batch is None
         )
 
     @cached_property
     def failures(self) -> tuple[Failure, ...]:
         """The nodes that have failed, in the order in which they ran."""
         return tuple(self._failure(node) for node in self.result.nodes if node.status in _BAD)
+
+    @cached_property
+    def failed_batches(self) -> Mapping[datetime, Failure]:
+        """The failures of single batches, by UTC start: an invocation of one window each."""
+        return {
+            batch.start: self._failure(replace(node, message=batch.message))
+            for node in reversed(self.result.nodes)  # of several models the first is the reason
+            for batch in node.batches
+            if batch.status == "error" and batch.message
+        }
 
     @cached_property
     def failed_checks(self) -> Mapping[str | None, str]:

@@ -51,6 +51,8 @@ class Judgement:
     unwindowed: tuple[ModelRun, ...]  # what knows no windows, and was built or has failed
     unwindowed_findings: tuple[CheckFinding, ...]  # what checks found of those, or of other windows
     failure: Failure | None  # why something is left to do, if no check has named a window
+    apart: Mapping[Window, Failure]  # of windows that dbt has built, and failed, apart from others
+    is_cut_short: bool  # whether dbt has left batches out, as the first had failed
     elsewhere: tuple[tuple[Span, ModelRun], ...]  # condemned windows that this was not about
     checks: frozenset[str]  # unique ids of those that judged the windows, gates included
     late: Mapping[str, Timeline[str]]  # by model, windows that miss late rows, whichever they are
@@ -77,6 +79,12 @@ def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgeme
         unwindowed=tuple(_unwindowed_runs(report)),
         unwindowed_findings=tuple(_unwindowed_findings(report)),
         failure=failure,
+        apart={
+            window: report.failed_batches[window.start]
+            for window, judged in windows.items()
+            if window.start in report.failed_batches and judged.to_build
+        },
+        is_cut_short=any(b.status == "skipped" for node in result.nodes for b in node.batches),
         elsewhere=elsewhere,
         checks=_checks(report),
         late=_late(report),

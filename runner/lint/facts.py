@@ -12,7 +12,7 @@ from jinja2 import Environment, TemplateError, nodes
 from runner.lint.source import Source
 
 _QUERIES = ("view", "ephemeral")  # they hold no rows of their own
-_WINDOWED = ("overwrite_window", "merge")  # strategies that replace windows
+_WINDOWED = ("overwrite_window", "merge", "microbatch")  # strategies that replace windows
 _STATED = ("materialized", "incremental_strategy", "event_time", "version_column")
 
 

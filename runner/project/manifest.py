@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from runner.core.errors import ProjectError
 from runner.core.graph import depths, grouped, walk
-from runner.core.windows import Grain
+from runner.core.windows import Grain, are_batches
 from runner.dbt.arguments import select_options
 from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Description, Target
@@ -46,6 +46,7 @@ from runner.project.names import exact_selectors, unique_names
 
 DATA_KINDS = ("model", "seed", "snapshot")  # what is built and holds or shows rows
 WINDOWED_STRATEGIES = ("overwrite_window", "merge")
+MICROBATCH = "microbatch"  # dbt's own: its batches are windows where both are cut alike
 _COMPILED = ("model", "snapshot")
 _NOT_STORED = ("view", "ephemeral")
 _CODES = "code.json"  # beside the kept project: read only to compare
@@ -61,7 +62,11 @@ class Node:
     materialized: str | None
     parents: tuple[str, ...]  # unique ids
     grain: Grain | None = None  # of a windowed model, else None
-    begin: date | None = None  # of a windowed model: its first window, in the project's zone
+    # Of a windowed model: the local date of its first window; of a microbatch an instant in it.
+    begin: date | None = None
+    is_microbatch: bool = False  # dbt's: with windows, if its batches are some
+    why_no_windows: str | None = None  # of a microbatch without: why, and what to do
+    lookback: int = 0  # of a windowed microbatch: windows before a new one that are read again
     code_hash: str = ""  # of a model, seed or snapshot: its code, and that behind it
     own_code: str = ""  # of the same: the digest of what is its own of that
     code_parents: tuple[str, ...] | None = None  # unique ids that its SQL reads; None: all parents
@@ -146,7 +151,7 @@ class Project:
         checks = checks_hashes(
             description.manifest, project_vars(project_dir), project_dir, description.reads
         )
-        nodes = {node.unique_id: node for node in _nodes(description, codes, checks)}
+        nodes = {node.unique_id: node for node in _nodes(description, codes, checks, zone)}
         return cls(
             zone=zone,
             nodes=completed(nodes),
@@ -336,12 +341,12 @@ def _codes(
             yield unique_id, seed_code(raw, project_dir)
         elif raw["resource_type"] in _COMPILED:
             compiled = description.compiled.get(unique_id)
-            windows = zone.key if grain_of(raw) else None
+            windows = zone.key if grain_of(raw, zone) else None
             yield unique_id, own_code(raw, compiled, manifest["macros"], windows, variables)
 
 
 def _nodes(
-    description: Description, codes: Mapping[str, Code], checks: Mapping[str, str]
+    description: Description, codes: Mapping[str, Code], checks: Mapping[str, str], zone: ZoneInfo
 ) -> Iterator[Node]:
     manifest, macros = description.manifest, description.manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
@@ -351,7 +356,8 @@ def _nodes(
         for unique_id, raw in manifest[group].items():
             if raw["resource_type"] == "operation" and raw.get("package_name") == PACKAGE:
                 continue  # our hooks, which are there in some parses only
-            config, kind, grain = raw.get("config") or {}, raw["resource_type"], grain_of(raw)
+            config, kind = raw.get("config") or {}, raw["resource_type"]
+            grain = grain_of(raw, zone)
             is_own = kind == "model" and raw["package_name"] == own_package
             code, compiled = codes.get(unique_id), description.compiled.get(unique_id)
             yield Node(
@@ -362,6 +368,9 @@ def _nodes(
                 parents=tuple(raw.get("depends_on", {}).get("nodes", ())),
                 grain=grain,
                 begin=_begin(raw) if grain else None,
+                is_microbatch=is_microbatch(raw),
+                why_no_windows=why_not_windows(raw, zone) if is_microbatch(raw) else None,
+                lookback=_lookback(raw) if grain else 0,
                 code_hash=code.digest if code else "",
                 own_code=code.digest if code else "",
                 code_parents=compiled.reads if compiled else None,
@@ -390,15 +399,25 @@ def _relation(raw: Mapping[str, Any]) -> str | None:
     return f"{raw.get('schema')}.{raw.get('alias') or raw['name']}"
 
 
-def grain_of(raw: Mapping[str, Any]) -> Grain | None:
+def is_microbatch(raw: Mapping[str, Any]) -> bool:
+    """Return True for a model that dbt builds batch by batch."""
+    config = raw.get("config") or {}
+    is_incremental = raw["resource_type"] == "model" and config.get("materialized") == "incremental"
+    return is_incremental and config.get("incremental_strategy") == MICROBATCH
+
+
+def grain_of(raw: Mapping[str, Any], zone: ZoneInfo) -> Grain | None:
     """Return the grain of a windowed model: its strategy replaces windows of its event time."""
     config = raw.get("config") or {}
     if (
         raw["resource_type"] != "model"
         or config.get("materialized") != "incremental"
         or not config.get("event_time")
-        or config.get("incremental_strategy") not in WINDOWED_STRATEGIES
     ):
+        return None
+    if is_microbatch(raw):
+        return None if why_not_windows(raw, zone) else Grain(config["batch_size"])
+    if config.get("incremental_strategy") not in WINDOWED_STRATEGIES:
         return None
     size, is_merge = config.get("batch_size"), config["incremental_strategy"] == "merge"
     if size is None and is_merge:
@@ -409,15 +428,44 @@ def grain_of(raw: Mapping[str, Any]) -> Grain | None:
     return Grain(size)
 
 
+def why_not_windows(raw: Mapping[str, Any], zone: ZoneInfo) -> str | None:
+    """Say why the batches of a microbatch are no windows of the project; None: they are."""
+    config = raw.get("config") or {}
+    size = config.get("batch_size")
+    if not config.get("event_time"):
+        return "it has no event_time"
+    if size not in set(Grain):
+        return "it has no batch_size"
+    if raw["original_file_path"].endswith(".py"):
+        return "it is a Python model"
+    if not are_batches(Grain(size), zone):
+        return (
+            f"dbt cuts its {size}s in UTC, and the project's are those of {zone.key}: "
+            "set the var timezone to UTC, or write it with overwrite_window"
+        )
+    return None
+
+
 def _begin(raw: Mapping[str, Any]) -> date | None:
     begin = raw["config"].get("begin")
     if begin is None:
         return None
     try:
-        return datetime.fromisoformat(str(begin)).date()
+        found = datetime.fromisoformat(str(begin))
     except ValueError as error:
         message = f"{raw['name']}: begin {begin!r} is no date; write it like 2026-06-19"
         raise ProjectError(message) from error
+    return found.replace(tzinfo=found.tzinfo or UTC) if is_microbatch(raw) else found.date()
+
+
+def _lookback(raw: Mapping[str, Any]) -> int:
+    """Return how many windows before a new one a microbatch reads again.
+
+    dbt counts from the batch that is not over yet, which is no window here: the newest complete
+    one is the first that it looks back at.
+    """
+    lookback = (raw.get("config") or {}).get("lookback")
+    return max(0, int(1 if lookback is None else lookback) - 1) if is_microbatch(raw) else 0
 
 
 def _is_marked_as_gate(raw: Mapping[str, Any]) -> bool:
@@ -472,7 +520,13 @@ def _node_from_row(row: Mapping[str, Any]) -> Node:
             "parents": tuple(row["parents"]),
             "code_parents": None if read is None else tuple(read),
             "grain": Grain(row["grain"]) if row["grain"] else None,
-            "begin": date.fromisoformat(begin) if begin else None,
+            "begin": _date_of(begin) if begin else None,
             "declared": Declared.from_row(declared) if declared else None,
         }
     )
+
+
+def _date_of(text: str) -> date:
+    """Return a date, or an instant, as it was kept."""
+    found = datetime.fromisoformat(text)
+    return found.date() if found.tzinfo is None else found

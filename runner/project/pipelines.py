@@ -116,7 +116,7 @@ class Pipeline:
         """Return the UTC start of a model's first window, not before that of the pipeline."""
         if node.begin is None:
             return self.first
-        return max(self.first, self.calendar.span_of_dates(node.begin, node.begin).start)
+        return max(self.first, _start_of(node.begin, self.calendar))
 
     def complete(self, now: datetime) -> Span | None:
         """Return all windows of the pipeline that have ended at ``now``; None if none has.
@@ -175,9 +175,12 @@ class Pipeline:
     def span_of_dates(self, first: date, last: date, now: datetime) -> Span:
         """Return the windows from ``first`` to ``last``, dates inclusive, as a person says them.
 
-        Raises :class:`UsageError` if one lies outside the pipeline or is not yet complete.
+        A pipeline may begin in the middle of its first date. Raises :class:`UsageError` if one
+        lies outside the pipeline or is not yet complete.
         """
         span = self.calendar.span_of_dates(first, last)
+        if span.start < self.first < self.calendar.span_of_dates(first, first).end:
+            span = Span(self.first, span.end)
         self._refuse_earlier(span.start, now)
         self._require_complete(span, first.isoformat(), last.isoformat(), now)
         return span
@@ -250,6 +253,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
                 f"pipeline {name}: 'allow_unsafe' names {model}, which it does not select.{hint}"
             )
     refuse_impossible_gates(nodes, project.nodes)
+    _refuse_two_kinds_of_batches(name, nodes)
     zone = project.zone
     calendar = Calendar(_grain(name, config, nodes), zone)
     if config.timezone not in (None, zone.key):
@@ -257,16 +261,7 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
             f"pipeline {name} says timezone {config.timezone}, but the project's windows are cut "
             f"in {zone.key} (var timezone): make them the same"
         )
-    begins = [node.begin for node in nodes if node.is_windowed and node.begin is not None]
-    start = config.start or min(begins, default=None)
-    if start is None and not any(node.is_windowed for node in nodes):
-        start = EPOCH.date()  # its past is nobody's concern
-    if start is None:
-        raise ProjectError(
-            f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
-            "or `begin` in its models"
-        )
-    first = calendar.span_of_dates(start, start).start
+    first = _first(name, config, calendar, nodes)
     last = calendar.span_of_dates(config.end, config.end).end if config.end else None
     if last is not None and last <= first:
         raise ConfigError(f"pipeline {name} ends before it starts: mend `start` and `end`")
@@ -281,6 +276,44 @@ def make_pipeline(name: str, config: PipelineConfig, project: Project) -> Pipeli
         project=project,
         late_gates=tuple(late_gates(nodes, project.nodes)),
     )
+
+
+def _first(
+    name: str, config: PipelineConfig, calendar: Calendar, nodes: Iterable[Node]
+) -> datetime:
+    """Return the UTC start of a pipeline's first window."""
+    windowed = [node for node in nodes if node.is_windowed]
+    start = config.start
+    if start is None and not windowed:
+        start = EPOCH.date()  # its past is nobody's concern
+    if start is not None:
+        return _start_of(start, calendar)
+    begins = [_start_of(node.begin, calendar) for node in windowed if node.begin is not None]
+    if not begins:
+        raise ProjectError(
+            f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
+            "or `begin` in its models"
+        )
+    return min(begins)
+
+
+def _start_of(begin: date, calendar: Calendar) -> datetime:
+    """Return the UTC start of the window around a local date, or around an instant."""
+    if isinstance(begin, datetime):
+        return calendar.floor(begin)
+    return calendar.span_of_dates(begin, begin).start
+
+
+def _refuse_two_kinds_of_batches(name: str, nodes: Iterable[Node]) -> None:
+    """Refuse a microbatch with windows beside one without: dbt takes one range for all batches."""
+    microbatches = [node for node in nodes if node.is_microbatch]
+    with_windows = [node.name for node in microbatches if node.is_windowed]
+    alone = [node.name for node in microbatches if not node.is_windowed]
+    if with_windows and alone:
+        raise ProjectError(
+            f"pipeline {name} builds {with_windows[0]} batch by batch, and {alone[0]} as dbt does "
+            "by itself, which one dbt build cannot: put that into a pipeline of its own"
+        )
 
 
 def _buildable(nodes: list[Node], project: Project) -> list[Node]:

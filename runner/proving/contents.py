@@ -72,6 +72,8 @@ class Buckets:
         local = bound.astimezone(self.zone if read_as == "local" else UTC).replace(tzinfo=None)
         if read_as == "instant":
             return f"timestamptz '{local}+00'"
+        if read_as == "batch":  # becomes whatever the column is
+            return f"'{local}+00:00'"
         return f"timestamp '{local}'"
 
 

@@ -129,6 +129,7 @@ class Replay:
             run_id=f"prove__{fence}",  # another each time, as when windows really run again
             fence=fence,
             code_hashes={},
+            has_batches=any(t.is_microbatch and t.name in step.nodes for t in self.scope.targets),
             timeout=self.timeout,
             window_vars=window_vars,
         )

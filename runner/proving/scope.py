@@ -39,8 +39,9 @@ class Target:
     code_hash: str
     relation: Relation
     event_time: str | None  # the column as SQL; None: it is compared as a whole
-    read_as: str = "date"  # what the event time is: date, utc, local or instant
+    read_as: str = "date"  # what the event time is: date, utc, local or instant; batch: as dbt's
     volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case
+    is_microbatch: bool = False  # dbt's
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def make_scope(
     Raises :class:`UsageError` for what cannot be replayed safely in a copy of one file.
     """
     lineage = _Lineage(project, manifest)
-    chosen, left_out = _chosen(pipeline, lineage, select)
+    chosen, left_out = _chosen(pipeline, select)
     chosen |= _windowed_above(pipeline, lineage, chosen)
     made_again = chosen | lineage.between(chosen)
     made = lineage.in_order(made_again)
@@ -168,9 +169,7 @@ def _is_built(node: Node) -> bool:
     return node.kind in DATA_KINDS and node.materialized != "ephemeral"
 
 
-def _chosen(
-    pipeline: Pipeline, lineage: _Lineage, select: frozenset[str] | None
-) -> tuple[set[str], dict[str, str]]:
+def _chosen(pipeline: Pipeline, select: frozenset[str] | None) -> tuple[set[str], dict[str, str]]:
     """Return the unique ids of the models to replay, and by name why some are left out."""
     candidates = [
         node
@@ -178,9 +177,9 @@ def _chosen(
         if _is_incremental(node) and (select is None or node.name in select)
     ]
     left_out = {
-        node.name: "dbt's microbatch takes its windows from dbt, not from the runner"
+        node.name: "dbt's microbatch, whose batches are no windows of the project"
         for node in candidates
-        if lineage.config(node).get("incremental_strategy") == "microbatch"
+        if node.is_microbatch and not node.is_windowed
     }
     chosen = {node.unique_id for node in candidates if node.name not in left_out}
     if not chosen:
@@ -214,7 +213,10 @@ def _target(node: Node, lineage: _Lineage) -> Target:
         code_hash=node.code_hash,
         relation=lineage.relation(node),
         event_time=event_time,
-        read_as=(config.get("meta") or {}).get("event_time_as", "date"),
+        read_as=(config.get("meta") or {}).get(
+            "event_time_as", "batch" if node.is_microbatch else "date"
+        ),
+        is_microbatch=node.is_microbatch,
         volatile=lineage.volatile(node),
     )
 

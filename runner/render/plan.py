@@ -117,7 +117,9 @@ def _blocks(pipeline: Pipeline, plan: Plan, *, is_all: bool) -> list[list[Part]]
     blocks.append([Rows(list(map(late_gate_in_words, pipeline.late_gates)), list)])
     if pipeline.not_replayable:
         names = [node.name for node in pipeline.not_replayable]
-        blocks.append([not_replayable_in_words(names, is_all=is_all)])
+        said = ((node.name, node.why_no_windows) for node in pipeline.not_replayable)
+        why_not = [f"{name} is a microbatch, but {why}" for name, why in said if why]
+        blocks.append(["\n".join([not_replayable_in_words(names, is_all=is_all), *why_not])])
     return blocks
 
 

@@ -86,18 +86,25 @@ def having(plan: Plan, statuses: Iterable[WindowStatus]) -> Spans:
 
 
 def looked_back_at(pipeline: Pipeline, new: Spans) -> dict[str, Timeline[str]]:
-    """Return the windows before new ones that `lookback` makes stale, by model, and why."""
+    """Return the windows before new ones that `lookback` makes stale, by model, and why.
+
+    A microbatch says its own: the further one counts.
+    """
+    reaches = {n.name: max(pipeline.config.lookback, n.lookback) for n in pipeline.windowed}
+    stale = {reach: _windows_before(pipeline, new, reach) for reach in set(reaches.values())}
+    return {n: Timeline(stale[reach]) for n, reach in reaches.items() if stale[reach]}
+
+
+def _windows_before(pipeline: Pipeline, new: Spans, reach: int) -> list[tuple[Span, str]]:
+    """Return up to so many windows before new ones, and from where one looks back at them."""
     calendar, found = pipeline.calendar, []
-    for span in new if pipeline.config.lookback else ():
+    for span in new if reach else ():
         first = calendar.window_at(span.start)
-        for _ in range(pipeline.config.lookback):
+        for _ in range(reach):
             first = calendar.before(first.start)
         start, end = max(first.start, pipeline.first), calendar.before(span.end)
         found += [Span(start, end.start)] if start < end.start else []
-    if not found:
-        return {}
-    stale = Timeline((span, f"looked back at from {end.label}") for span in Spans(found))
-    return {node.name: stale for node in pipeline.windowed}
+    return [(span, f"looked back at from {end.label}") for span in Spans(found)]
 
 
 def _tried_already(planner: Planner, now: datetime) -> Spans:

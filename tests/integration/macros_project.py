@@ -145,7 +145,7 @@ MODELS = {
     "gate_gives_null": "{{ config(event_time='day') }} " + _EVENTS,
     # Refused
     "no_event_time": _EVENTS,
-    "yearly": "{{ config(event_time='day', batch_size='year') }} " + _EVENTS,
+    "by_decade": "{{ config(event_time='day', batch_size='decade') }} " + _EVENTS,
     "no_unique_key": "{{ config(event_time='day', incremental_strategy='merge') }} " + _EVENTS,
     "no_version_column": (
         "{{ config(event_time='day', incremental_strategy='merge', unique_key='id') }} " + _EVENTS

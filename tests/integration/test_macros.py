@@ -297,7 +297,7 @@ def test_new_rows_have_each_key_once(
     ("model", "said"),
     [
         ("no_event_time", "config(event_time='business_date')"),
-        ("yearly", "'hour', 'day', 'week' or 'month'"),
+        ("by_decade", "'hour', 'day', 'week', 'month' or 'year'"),
         ("no_unique_key", "config(unique_key='order_id')"),
         ("no_version_column", "config(version_column='extracted_at')"),
         ("in_python", "materialize it as a table"),

@@ -10,7 +10,7 @@ import pytest
 import pytz
 
 from runner.core.spans import Span
-from runner.core.windows import Calendar, Grain, Window
+from runner.core.windows import Calendar, Grain, Window, are_batches
 from tests.integration.macros_project import Project, window_vars
 
 PROJECT_ZONE = "America/New_York"  # dbt_project.yml
@@ -85,10 +85,10 @@ def test_in_window_of_hours_cuts_everything_but_dates(project: Project):
 @pytest.mark.parametrize(
     ("values", "call", "said"),
     [
-        ({}, ("in_window", {"column": "c", "as": "time"}), "use 'date', 'utc', 'local' or 'inst"),
+        ({}, ("in_window", {"column": "c", "as": "time"}), "use 'date', 'utc', 'local', 'inst"),
         ({}, ("window_key", {"column": "c", "as": "time", "grain": "day"}), "no form 'time'"),
         ({}, ("window_key", {"column": "c", "as": "date", "grain": "hour"}), "not say its hour"),
-        ({}, ("window_spine", {"grain": "year"}), "use 'hour', 'day', 'week' or 'month'"),
+        ({}, ("window_spine", {"grain": "decade"}), "use 'hour', 'day', 'week', 'month' or 'year'"),
         ({"start_date": "1 March"}, ("in_window", {"column": "c"}), "write it like 2026-06-19"),
         ({"start_date": "2026-04-01"}, ("in_window", {"column": "c"}), "move one of these vars"),
         ({"timezone": "New York"}, ("in_window", {"column": "c"}), "a name like America/New_York"),
@@ -159,6 +159,38 @@ def test_the_key_of_a_row_is_that_of_its_window(project: Project, zone: str):
                 continue  # nobody can tell which of the two hours it was
             expected = key_of(Calendar(grain, ZoneInfo(zone)).window_at(instant), grain)
             assert answer == expected, (form, grain, instant)
+
+
+@pytest.mark.parametrize("grain", Grain)
+def test_an_event_time_of_a_batch_is_utc_whatever_its_type(project: Project, grain: Grain):
+    window = Calendar(grain, ZoneInfo("UTC")).window_at(datetime(2026, 3, 8, 7, tzinfo=UTC))
+    inside = {"column": "sold", "as": "batch"}
+    calls = [("in_window", inside), ("window_key", {**inside, "grain": grain})]
+    condition, key = project.render(calls, **vars_of(window.span, "UTC"))
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'Asia/Tokyo'")  # a session's zone changes nothing
+    last = window.end - timedelta(seconds=1)
+    outside = window.start - timedelta(seconds=1)
+    types = ["timestamp", "timestamptz"] + (["date"] if grain is not Grain.HOUR else [])
+    for type_ in types:
+        zone = "+00" if type_ == "timestamptz" else ""
+        values = ", ".join(
+            f"(cast('{naive(at)}{zone}' as {type_}))"
+            for at in (window.start, last, window.end, outside)
+        )
+        rows = connection.execute(f"select {condition}, {key} from (values {values}) as rows(sold)")
+        found = rows.fetchall()
+        assert [is_inside for is_inside, _ in found] == [True, True, False, False], type_
+        assert {key for _, key in found[:2]} == {key_of(window, grain)}, type_
+
+
+def test_the_macros_know_the_same_batches_for_windows_as_the_runner(project: Project):
+    for zone in (*RANGES, "Australia/Lord_Howe", "Africa/Abidjan", "Asia/Kathmandu"):
+        calls = [("_batches_are_windows", {"size": grain}) for grain in Grain]
+        found = [text == "True" for text in project.render(calls, timezone=zone)]
+        assert found == [
+            grain is not Grain.WEEK and are_batches(grain, ZoneInfo(zone)) for grain in Grain
+        ], zone
 
 
 def test_python_dbt_and_the_database_know_the_same_clocks():

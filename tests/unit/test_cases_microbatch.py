@@ -14,7 +14,6 @@ from runner.core.windows import Calendar, Grain
 CASES = json.loads((Path(__file__).parents[1] / "cases" / "microbatch_dbt.json").read_text())
 NOW = datetime(2024, 9, 5, 8, 56, tzinfo=UTC)  # the checkpoint of every start-time row
 
-NO_YEAR = "there is no year grain: a window is an hour, a day, a week or a month"
 NO_PARTIAL = "a window runs only when it is complete; dbt's last batch ends in its middle"
 NO_BEGIN = "no arithmetic: without a start, the pipeline's (or its models') `start` is the start"
 NO_CURRENT = "dbt includes the window around its checkpoint; Daybreak's newest is the one before"
@@ -32,15 +31,11 @@ def calendar(size: str) -> Calendar:
 
 def batches_difference(row: Row) -> str | None:
     """Return why Daybreak answers a `build_batches` row differently, if it does."""
-    if row["size"] == "year":
-        return NO_YEAR
     return NO_PARTIAL if "T03:56" in row["end"] else None
 
 
 def start_difference(row: Row) -> str | None:
     """Return why Daybreak answers a `build_start_time` row differently, if it does."""
-    if row["batch_size"] == "year":
-        return NO_YEAR
     if row["event_time_start"]:
         return None
     return NO_CURRENT if row["incremental"] else NO_BEGIN
@@ -55,8 +50,8 @@ def test_every_row_is_accounted_for():
         reasons = [reason for _, reason in rows]
         return {reason: reasons.count(reason) for reason in reasons}
 
-    assert tally(BATCHES) == {None: 3, NO_YEAR: 2, NO_PARTIAL: 3}
-    assert tally(STARTS) == {None: 6, NO_YEAR: 5, NO_BEGIN: 3, NO_CURRENT: 6}
+    assert tally(BATCHES) == {None: 4, NO_PARTIAL: 4}
+    assert tally(STARTS) == {None: 8, NO_BEGIN: 4, NO_CURRENT: 8}
 
 
 @pytest.mark.parametrize("row", [row for row, reason in BATCHES if reason is None])
@@ -100,13 +95,3 @@ def test_without_a_start_the_configured_one_is_used(row: Row):
     begin = date.fromisoformat(row["expected"].removeprefix("model.config.begin="))
     cal = calendar(row["batch_size"])
     assert cal.span_of_dates(begin, begin).start == utc(begin.isoformat())
-
-
-@pytest.mark.parametrize(
-    "size",
-    [row["size"] for row, reason in BATCHES if reason == NO_YEAR]
-    + [row["batch_size"] for row, reason in STARTS if reason == NO_YEAR],
-)
-def test_there_is_no_year(size: str):
-    with pytest.raises(ValueError, match="'year' is not a valid Grain"):
-        Grain(size)

@@ -176,7 +176,12 @@ pipelines:
             "end 2026-02-28 is before start 2026-03-01",
             "end: 2026-05-31",
         ),
-        (["grain: year"], 4, "must be 'hour', 'day', 'week' or 'month', not 'year'", "grain: day"),
+        (
+            ["grain: decade"],
+            4,
+            "must be 'hour', 'day', 'week', 'month' or 'year', not 'decade'",
+            "grain: day",
+        ),
         (["catchup: no"], 4, "must be 'all', 'latest' or 'none', not 'no'", "catchup: all"),
         (["lookback: '3'"], 4, "must be a whole number, not '3'", "lookback: 3"),
         (["lookback: true"], 4, "must be a whole number, not 'True'", "lookback: 3"),

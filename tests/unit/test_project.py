@@ -165,7 +165,7 @@ def test_other_models_have_no_windows(folder: Path, changes: Raw):
 
 @pytest.mark.parametrize(
     ("strategy", "size"),
-    [("merge", "year"), ("overwrite_window", "fortnight"), ("overwrite_window", None)],
+    [("merge", "decade"), ("overwrite_window", "fortnight"), ("overwrite_window", None)],
 )
 def test_a_batch_size_that_is_none_is_named(folder: Path, strategy: str, size: str | None):
     raw = model("a", **windowed_config(incremental_strategy=strategy, batch_size=size))

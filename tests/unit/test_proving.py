@@ -372,7 +372,7 @@ def scene(**upstream: frozenset[str]) -> ReplayScope:
         )
         for name in upstream
     )
-    return ReplayScope(targets, upstream, (), {}, (), {}, {}, {}, {})
+    return ReplayScope(targets, upstream, (), {}, (), {}, {}, {}, {}, {})
 
 
 def test_nobody_is_blamed_for_what_he_was_given():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -127,13 +128,19 @@ def test_another_strategy_is_compared_as_a_whole(shop: Shop):
     assert found == {"appended": None, "sales": '"sold_on"', "daily": '"sold_on"'}
 
 
-def test_microbatch_is_left_out_and_said(shop: Shop):
+def test_microbatch_without_windows_is_left_out_and_said(shop: Shop):
     shop.add("model.batched", ["model.lines"], strategy="microbatch")
+    shop.nodes[-1] = replace(shop.nodes[-1], is_microbatch=True)
     scene = shop.scene()
     assert names(scene) == ["sales", "daily"]
     assert list(scene.left_out) == ["batched"]
     with pytest.raises(UsageError, match=r"no incremental model to replay .*microbatch"):
         shop.scene("batched")
+    # With windows it is compared by them.
+    shop.nodes[-1] = replace(shop.nodes[-1], grain=Grain.DAY)
+    (target,) = (one for one in shop.scene().targets if one.name == "batched")
+    assert (target.event_time, target.read_as) == ('"sold_on"', "batch")
+    assert target.is_microbatch
 
 
 def test_models_of_two_databases_are_refused(shop: Shop):

@@ -4,7 +4,7 @@
     transaction; every other is dbt-duckdb's own.
 #}
 {% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] -%}
-    {%- if daybreak._asks_for_windows(config) -%}
+    {%- if daybreak._is_built_by_windows() -%}
         {{- return(daybreak._build_windows()) -}}
     {%- endif -%}
     {#- Not as a call of its own: dbt runs a Python model only right beneath its materialization. -#}

@@ -4,7 +4,7 @@
     {%- if not node or not daybreak._is_windowed(node) -%}
         {%- do daybreak._stop(
             check ~ ' judges windows, and ' ~ (node.name if node else 'this test') ~ ' has none:'
-            ~ ' put it on a model with overwrite_window or merge and an event_time'
+            ~ ' put it on a model with overwrite_window, merge or microbatch and an event_time'
         ) -%}
     {%- endif -%}
 {% endmacro %}

@@ -49,10 +49,13 @@
     {{- return(evidence) -}}
 {% endmacro %}
 
-{# Was it built, or only tested? One that could not be built still holds what it held before. #}
+{#
+    Was it built, some batches of it at least, or only tested? One that could not be built still holds
+    what it held before.
+#}
 {% macro _is_to_judge(node, results) %}
     {%- for result in results if result.node.unique_id == node.unique_id -%}
-        {{- return(result.status == 'success') -}}
+        {{- return(result.status in ['success', 'partial success']) -}}
     {%- endfor -%}
     {{- return(daybreak._results_about(node, results) | length > 0) -}}
 {% endmacro %}

@@ -13,7 +13,7 @@
     {%- endcall -%}
     {%- call statement('main', fetch_result=True) -%}
         insert into {{ target_relation }} ({{ columns | join(', ') }})
-        select {{ columns | join(', ') }} from {{ daybreak._subquery(compiled_code, 'new_rows') }}
+        select {{ columns | join(', ') }} from {{ daybreak._subquery(daybreak._selected_rows(), 'new_rows') }}
     {%- endcall -%}
     {%- set inserted = load_result('main')['data'][0][0] -%}
     {%- set found = run_query(
@@ -21,7 +21,7 @@
     ).rows[0][0] -%}
     {%- if inserted != found -%}
         {%- do daybreak._refuse_rows_outside_window(
-            daybreak._subquery(compiled_code, 'new_rows')
+            daybreak._subquery(daybreak._selected_rows(), 'new_rows')
         ) -%}
         {%- do daybreak._stop(
             model.name ~ ' inserted ' ~ inserted ~ ' rows and then found ' ~ found ~ ' in its'

@@ -57,8 +57,9 @@
         {%- do adapter.drop_relation(existing) -%}
     {%- endif -%}
     {%- set no_rows = daybreak._no_rows_of(compiled_code) -%}
+    {%- set rows = no_rows if flags.EMPTY else daybreak._selected_rows() -%}
     {%- call statement('main') -%}
-        {{ create_table_as(False, target_relation, no_rows if flags.EMPTY else compiled_code) }}
+        {{ create_table_as(False, target_relation, rows) }}
     {%- endcall -%}
     {%- if config.get('incremental_strategy') == 'merge' -%}
         {%- do daybreak._refuse_bad_merge_keys(target_relation) -%}

@@ -2,7 +2,7 @@
 
 {% macro _validate_windowed_config() %}
     {%- set strategy = config.get('incremental_strategy') -%}
-    {%- if strategy not in ['overwrite_window', 'merge'] -%}
+    {%- if strategy not in ['overwrite_window', 'merge', 'microbatch'] -%}
         {%- do daybreak._stop(
             model.name ~ " has an event_time, so it is replayed by window, and '"
             ~ (strategy or 'default') ~ "' would write rows twice or lose them: use"
@@ -21,14 +21,16 @@
             ~ " to, config(event_time='business_date')"
         ) -%}
     {%- endif -%}
-    {%- if config.get('batch_size') not in ['hour', 'day', 'week', 'month'] -%}
+    {%- if config.get('batch_size') not in ['hour', 'day', 'week', 'month', 'year'] -%}
         {%- do daybreak._stop(
             model.name ~ "'s batch_size is " ~ (config.get('batch_size') or 'missing')
-            ~ ": say how long a window is, 'hour', 'day', 'week' or 'month'"
+            ~ ": say how long a window is, 'hour', 'day', 'week', 'month' or 'year'"
         ) -%}
     {%- endif -%}
     {%- if strategy == 'merge' -%}
         {%- do daybreak._validate_merge_config() -%}
+    {%- elif strategy == 'microbatch' -%}
+        {%- do daybreak._validate_microbatch_config() -%}
     {%- endif -%}
     {%- do daybreak._validate_hooks() -%}
     {%- do daybreak._refuse_part_of_a_window() -%}

@@ -29,10 +29,13 @@
     {{- return(modules.datetime.date.fromisoformat(value | string)) -}}
 {% endmacro %}
 
-{# The first date of the week or month (Monday, the 1st) that `day` lies in; else the day. #}
+{# The first date of the week, month or year (Monday, the 1st) that `day` lies in; else the day. #}
 {% macro _first_date_before(day, grain) %}
     {%- if grain == 'week' -%}
         {{- return(day - modules.datetime.timedelta(days=day.weekday())) -}}
+    {%- endif -%}
+    {%- if grain == 'year' -%}
+        {{- return(day.replace(month=1, day=1)) -}}
     {%- endif -%}
     {{- return(day.replace(day=1) if grain == 'month' else day) -}}
 {% endmacro %}
@@ -43,7 +46,8 @@
     {%- if first == day -%}
         {{- return(day) -}}
     {%- endif -%}
-    {%- set stride = modules.datetime.timedelta(days=7 if grain == 'week' else 31) -%}
+    {%- set days = {'week': 7, 'month': 31, 'year': 366}[grain] -%}
+    {%- set stride = modules.datetime.timedelta(days=days) -%}
     {{- return(daybreak._first_date_before(first + stride, grain)) -}}
 {% endmacro %}
 

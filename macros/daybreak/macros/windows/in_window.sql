@@ -36,12 +36,17 @@
             'start': "cast('" ~ bounds.utc_start ~ "+00' as timestamp with time zone)",
             'end': "cast('" ~ bounds.utc_end ~ "+00' as timestamp with time zone)",
         }) -}}
+    {%- elif as == 'batch' -%}
+        {#- As dbt writes it: a text, which becomes what the column is. -#}
+        {{- return({
+            'start': "'" ~ bounds.utc_start ~ "+00:00'", 'end': "'" ~ bounds.utc_end ~ "+00:00'",
+        }) -}}
     {%- endif -%}
     {%- do daybreak._stop_unknown_form('in_window', as) -%}
 {% endmacro %}
 
 {% macro _stop_unknown_form(where, as) %}
     {%- do daybreak._stop(
-        where ~ " has no form '" ~ as ~ "': use 'date', 'utc', 'local' or 'instant'"
+        where ~ " has no form '" ~ as ~ "': use 'date', 'utc', 'local', 'instant' or 'batch'"
     ) -%}
 {% endmacro %}

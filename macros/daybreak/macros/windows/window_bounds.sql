@@ -3,12 +3,14 @@
     UTC and in the project's zone.
 
     The runner passes UTC instants as `window_start` and `window_end`; without them it is the
-    project's range from `start_date` to `end_date`, local dates, the end exclusive.
+    project's range from `start_date` to `end_date`, local dates, the end exclusive. While dbt builds
+    a batch of a microbatch model it is that.
 #}
 {% macro _window_bounds() %}
     {%- do daybreak._require_overrides() -%}
-    {%- set instants = daybreak._window_of_vars()
-        if daybreak._has_window_vars() else daybreak._window_of_project() -%}
+    {%- set instants = daybreak._window_of_batch() or (
+        daybreak._window_of_vars() if daybreak._has_window_vars() else daybreak._window_of_project()
+    ) -%}
     {%- set zone = daybreak._zone() -%}
     {%- set text = '%Y-%m-%d %H:%M:%S' -%}
     {{- return({
@@ -50,7 +52,7 @@
     {{- return(instants) -}}
 {% endmacro %}
 
-{# The project's range, cut to the whole weeks or months of a model that has such windows. #}
+{# The project's range, cut to the whole weeks, months or years of a model that has such windows. #}
 {% macro _window_of_project() %}
     {%- set grain = daybreak._grain_of_this_node() -%}
     {%- set zone = daybreak._zone() -%}

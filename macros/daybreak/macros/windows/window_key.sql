@@ -22,6 +22,7 @@
         'utc': column,
         'instant': '(' ~ column ~ " at time zone 'UTC')",
         'local': daybreak.local_to_utc(column),
+        'batch': 'make_timestamp(epoch_us(' ~ column ~ '))',
     }.get(as) -%}
     {%- if utc is none -%}
         {%- do daybreak._stop_unknown_form('window_key', as) -%}

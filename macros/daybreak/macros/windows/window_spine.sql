@@ -1,7 +1,7 @@
 {% macro window_spine(grain) %}
-    {%- if grain not in ['hour', 'day', 'week', 'month'] -%}
+    {%- if grain not in ['hour', 'day', 'week', 'month', 'year'] -%}
         {%- do daybreak._stop(
-            "window_spine has no grain '" ~ grain ~ "': use 'hour', 'day', 'week' or 'month'"
+            "window_spine has no grain '" ~ grain ~ "': use 'hour', 'day', 'week', 'month' or 'year'"
         ) -%}
     {%- endif -%}
     {{- return(adapter.dispatch('window_spine', 'daybreak')(grain)) -}}

@@ -5,7 +5,15 @@
         node.resource_type == 'model'
         and node.config.get('materialized') == 'incremental'
         and node.config.get('event_time') is not none
-        and daybreak._asks_for_windows(node.config)
+        and (daybreak._asks_for_windows(node.config) or daybreak._is_microbatch(node))
+    ) -}}
+{% endmacro %}
+
+{# Is the model that is being built ours to build? A microbatch is in what the runner starts. #}
+{% macro _is_built_by_windows() %}
+    {{- return(
+        daybreak._asks_for_windows(config)
+        or (var('run_id', none) is not none and daybreak._is_microbatch(model))
     ) -}}
 {% endmacro %}
 
@@ -44,9 +52,20 @@
     {{- return(column if column.startswith('"') else adapter.quote(column)) -}}
 {% endmacro %}
 
-{# How to read the event time: as in in_window; `meta: {event_time_as: …}`, else a date. #}
+{#
+    How to read the event time: as in in_window; `meta: {event_time_as: …}`, else a date, or whatever
+    dbt takes for UTC, of a microbatch and of a view that dbt filters by it for one.
+#}
 {% macro _event_time_as(node) %}
-    {{- return((node.config.get('meta') or {}).get('event_time_as', 'date')) -}}
+    {%- set said = (node.config.get('meta') or {}).get('event_time_as') -%}
+    {%- if said -%}
+        {{- return(said) -}}
+    {%- endif -%}
+    {{- return(
+        'batch' if node.config.get('incremental_strategy') == 'microbatch'
+            or (node.config.get('materialized') == 'view' and daybreak._is_read_in_batches(node))
+        else 'date'
+    ) -}}
 {% endmacro %}
 
 {# The predicate that a row of the model lies in the window. #}
