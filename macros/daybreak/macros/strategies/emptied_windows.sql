@@ -8,16 +8,8 @@
     {%- if standing is none or daybreak._may_be_empty() -%}
         {{- return([]) -}}
     {%- endif -%}
-    {%- set rows = [] -%}
-    {%- for row in run_query(daybreak._emptied_windows(relation, standing)).rows -%}
-        {%- do rows.append(daybreak._as_texts(row)) -%}
-    {%- endfor -%}
-    {%- set evidence = {
-        'model': model.unique_id, 'test': model.unique_id, 'check': 'may_be_empty',
-        'severity': 'error', 'failures': rows | length, 'names_windows': true,
-        'makes_stale': false, 'rows': rows,
-    } -%}
-    {{- return([evidence] if rows else []) -}}
+    {%- set emptied = daybreak._emptied_windows(relation, standing) -%}
+    {{- return(daybreak._evidence_of_model('may_be_empty', emptied)) -}}
 {% endmacro %}
 
 {% macro _may_be_empty() %}

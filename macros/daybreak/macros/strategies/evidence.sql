@@ -217,3 +217,20 @@
 {% macro _subquery(sql, alias) %}
     {{- return('(\n' ~ sql ~ '\n) as ' ~ alias) -}}
 {% endmacro %}
+
+{#
+    What a model's own config says against its new rows, as evidence like that of a gate: a row of the
+    query for each bad window. Empty if there is none.
+#}
+{% macro _evidence_of_model(check, sql) %}
+    {%- set rows = [] -%}
+    {%- for row in run_query(sql).rows -%}
+        {%- do rows.append(daybreak._as_texts(row)) -%}
+    {%- endfor -%}
+    {%- set evidence = {
+        'model': model.unique_id, 'test': model.unique_id, 'check': check,
+        'severity': 'error', 'failures': rows | length, 'names_windows': true,
+        'makes_stale': false, 'rows': rows,
+    } -%}
+    {{- return([evidence] if rows else []) -}}
+{% endmacro %}

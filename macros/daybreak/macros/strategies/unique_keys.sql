@@ -16,17 +16,10 @@
         'create temporary table ' ~ new_keys ~ ' as select ' ~ keys | join(', ') ~ ', ' ~ window_key
         ~ ' from ' ~ relation ~ ' where ' ~ daybreak._in_window_of(model)
     ) -%}
-    {%- set rows = [] -%}
-    {%- for row in run_query(daybreak._bad_keys(relation, new_keys, keys, window_key)).rows -%}
-        {%- do rows.append(daybreak._as_texts(row)) -%}
-    {%- endfor -%}
+    {%- set bad = daybreak._bad_keys(relation, new_keys, keys, window_key) -%}
+    {%- set evidence = daybreak._evidence_of_model('unique_key', bad) -%}
     {%- do run_query('drop table ' ~ new_keys) -%}
-    {%- set evidence = {
-        'model': model.unique_id, 'test': model.unique_id, 'check': 'unique_key',
-        'severity': 'error', 'failures': rows | length, 'names_windows': true,
-        'makes_stale': false, 'rows': rows,
-    } -%}
-    {{- return([evidence] if rows else []) -}}
+    {{- return(evidence) -}}
 {% endmacro %}
 
 {# The columns of unique_key, quoted. #}
