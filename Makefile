@@ -4,6 +4,8 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
+# What of dbt's own tests make test-all runs; all of them take too long for it.
+ADAPTER_TESTS := basic incremental
 
 .PHONY: help demo test test-all test-pythons test-dbt-versions test-adapter-suite chaos lint format bench prove-chunks clean another-python
 
@@ -13,7 +15,7 @@ help:
 	@echo "make test-all      run what make test leaves out, and every property over more examples"
 	@echo "make test-pythons  types, unit tests and the demo on every Python that is here"
 	@echo "make test-dbt-versions  the engines and the demo with dbt-core 1.10 and 1.12 (a quarter of an hour)"
-	@echo "make test-adapter-suite  dbt's own tests of an adapter, the same with and without our package"
+	@echo "make test-adapter-suite  dbt's and dbt-duckdb's own tests, the same with and without our package"
 	@echo "make chaos         kill, race and starve the runner some hundred times (half an hour)"
 	@echo "make lint          ruff, mypy, import-linter, runner lint, sqlfluff"
 	@echo "make format        let ruff and sqlfluff mend what they can"
@@ -47,6 +49,7 @@ test-all: $(VENV)/.ready
 	scripts/ensure_postgres.sh
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m '(slow or hypothesis) and not chaos' \
 		--hypothesis-profile=thorough
+	$(MAKE) --no-print-directory test-adapter-suite ONLY="$(ADAPTER_TESTS)"
 
 # Each Python in an environment of its own, .venvs/<version>.
 test-pythons:
@@ -57,7 +60,8 @@ test-pythons:
 test-dbt-versions: $(VENV)/.ready
 	$(BIN)/python scripts/test_dbt_versions.py
 
-# dbt's tests get an environment of their own. Some of them: make test-adapter-suite ONLY="basic hooks"
+# dbt's tests and dbt-duckdb's get an environment of their own.
+# Some of them: make test-adapter-suite ONLY="basic hooks duckdb/adapter/test_incremental.py"
 test-adapter-suite: $(VENV)/.ready
 	$(BIN)/python scripts/test_adapter_suite.py $(ONLY)
 
