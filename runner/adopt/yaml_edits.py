@@ -84,6 +84,10 @@ def _keys(
     block = _block(key, value, comment, column)
     if _is_root(text, node):
         yield _appended(text, block, newline)
+    else:  # after the others: a comment above the first would seem to speak of this one
+        end = text.find("\n", _last_leaf(node).end_mark.index)
+        whole = text if end >= 0 else text + newline
+        yield _inserted(whole, end + 1 or len(whole), newline.join([*block, ""]))
     line = text.rfind("\n", 0, node.start_mark.index) + 1
     yield _inserted(text, line, newline.join([*block, ""]))
 

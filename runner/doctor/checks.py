@@ -95,7 +95,9 @@ def macros(problem: str | None, edited: Sequence[str], folder: Path) -> Diagnosi
         text, _, remedy = problem.rpartition(": ")
         return Diagnosis("macros", Health.WRONG, text, remedy)
     if edited:
-        text = f"{list_names(edited)} in {folder} was edited: a run may judge by other rules"
+        text = (
+            f"{list_names(edited)} in {folder}: not as shipped, so a run may judge by other rules"
+        )
         return Diagnosis("macros", Health.WARNING, text, "runner init --upgrade lays it anew")
     return Diagnosis("macros", Health.OK, f"version {package_version(folder)} in {folder}")
 

@@ -51,6 +51,8 @@ def changes_in_words(node: Node, project: Project, earlier: ModelCode) -> str:
     names = [_name(unique_id) for unique_id in changed]
     shown = ", ".join(names[:_MOST_NAMES])
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    if all(unique_id.startswith("seed.") for unique_id in changed):
+        return f"the rows of {shown}{more}, which it reads, have changed"
     return f"the code of {shown}{more}, which it reads, has changed"
 
 

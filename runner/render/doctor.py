@@ -69,6 +69,8 @@ def verification_page(found: Verification) -> str:
         lines += [DIFFERENT.text(found.different), ""]
     lines += (f"{name}: {why}" for name, why in sorted(found.changed.items()))
     lines += [""] if found.changed else []
+    if any(one.published is None for one in found.different):
+        lines.append("rows where nothing was published: delete them, or publish their windows")
     if found.changed or any(one.published is not None for one in found.different):
         lines.append(f"next: runner backfill {found.pipeline} --reprocess stale")
     return "\n".join(lines).rstrip()

@@ -16,13 +16,13 @@ from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
 from runner.core.status import WindowRecord, WorkResult
 from runner.core.timelines import Timeline
-from runner.core.windows import EVER
+from runner.core.windows import EVER, range_label
 from runner.dbt.protocol import Engine, Publication, RowDifference, Survey, Target
 from runner.dbt.target import stamp_of
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.project.manifest import Node, Project
 from runner.warehouse.markers import Index, describe_windows, index_of, known_codes, span_of
-from runner.warehouse.tables import changed_tables, new_tables, standing_tables
+from runner.warehouse.tables import changed_tables, digestible, new_tables, standing_tables
 
 _UNKNOWN: Timeline[WindowRecord] = Timeline()
 
@@ -82,7 +82,9 @@ class Reconciliation:
         stamp = stamp_of(self.project.warehouse)
         warehouses, is_new = self.ledger.warehouses, self.ledger.windows.is_ledger_empty()
         before, index = warehouses.get_relations(), self.ledger.windows.get_records()
-        survey, known = engine.survey(timeout), warehouses.get()
+        built = warehouses.get_built()
+        survey = engine.survey(timeout, digestible(built, self.project))
+        known = warehouses.get()
         is_other = known is not None and known.warehouse_id not in (None, survey.warehouse)
         relations = {} if is_other else before
         found = {node.name: self._found(node, survey) for node in _windowed(self.project)}
@@ -104,8 +106,9 @@ class Reconciliation:
         set_back = is_other or self._is_set_back(index, fresh, told, survey)
         fresh |= self._as_they_were(index, gone) if set_back else {}
         standing = standing_tables(self.project, survey, index)
-        built = {} if is_other else warehouses.get_built()
-        late = self._late(engine, survey, timeout)
+        built = {} if is_other else built
+        different = self._different(engine, survey, timeout)
+        late = late_windows(self.project, different)
         late |= stale_tables(changed_tables(built, standing))
         # Of what is being written now its own runner will tell.
         busy = Spans(run.span for run in self.ledger.runs.find_open())
@@ -127,6 +130,7 @@ class Reconciliation:
         unknown = {model: left for model, spans in news.items() if (left := spans - busy)}
         lines += self._changes(index, fresh, survey, unknown)
         lines += (f"{model}: {words}" for model, words in _reasons(late, index))
+        lines += _strangers(self.project, different)
         return Reconciled(lines=tuple(lines))
 
     def _found(self, node: Node, survey: Survey) -> KnownRelation | None:
@@ -209,15 +213,16 @@ class Reconciliation:
         built = {n.name for n in nodes if not n.is_windowed and n.kind != "snapshot"} - set(gone)
         return {name: _lagging(index[name]) for name in built & set(index)}
 
-    def _late(self, engine: Engine, survey: Survey, timeout: timedelta) -> dict[str, Timeline[str]]:
-        """Return the windows whose rows are not as many as were published."""
+    def _different(
+        self, engine: Engine, survey: Survey, timeout: timedelta
+    ) -> tuple[RowDifference, ...]:
+        """Return the windows whose rows are not as many as were published, or never were."""
         odd = [
             unique_id
             for unique_id, model in survey.models.items()
             if model.row_count != model.published_rows
         ]
-        found = engine.verify(odd, None, timeout, contents=False) if odd else ()
-        return late_windows(self.project, found)
+        return engine.verify(odd, None, timeout, contents=False) if odd else ()
 
     def _changes(
         self, before: Index, after: Index, survey: Survey, news: Mapping[str, Spans]
@@ -264,6 +269,18 @@ def late_windows(
         if one.window_start is not None and one.window_end is not None
     )
     return {model: Timeline(windows) for model, windows in found.items()}
+
+
+def _strangers(project: Project, differences: Iterable[RowDifference]) -> Iterator[str]:
+    """Say of each model how many rows lie where nothing was published: they are nobody's."""
+    found = grouped((project.nodes[d.model].name, d) for d in differences if d.window_start is None)
+    for model, rows in sorted(found.items()):
+        count, keys = sum(one.found for one in rows), sorted(str(one.window_key) for one in rows)
+        words = "1 row" if count == 1 else f"{count:,} rows"
+        yield (
+            f"{model} holds {words} where nothing was published, {range_label(keys[0], keys[-1])}: "
+            "what reads all of it reads them too; delete them, or let a run publish their windows"
+        )
 
 
 def stale_tables(changed: Mapping[str, str]) -> dict[str, Timeline[str]]:

@@ -10,6 +10,8 @@ from collections.abc import Container, Mapping
 from runner.dbt.protocol import StandingTable, Survey
 from runner.project.manifest import Project
 
+_FEW_ROWS = 1_000_000  # some 50 ms; more only `runner verify` looks at
+
 
 def changed_tables(
     built: Mapping[str, StandingTable], standing: Mapping[str, StandingTable]
@@ -31,6 +33,17 @@ def new_tables(
         for name, table in standing.items()
         if name not in built or _engine(built[name].definition) != _engine(table.definition)
     }
+
+
+def digestible(built: Mapping[str, StandingTable], project: Project) -> list[str]:
+    """Return the unique ids of the tables whose rows are few enough to be compared before a run."""
+    return [
+        node.unique_id
+        for node in project.data_nodes
+        if (known := built.get(node.name)) is not None
+        and known.contents is not None
+        and (known.row_count or 0) <= _FEW_ROWS
+    ]
 
 
 def standing_tables(

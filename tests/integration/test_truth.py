@@ -151,6 +151,9 @@ def test_rows_where_nothing_was_published_are_told(shop: Shop):
     found = shop.runner("verify", "orders_pipeline")
     assert found.code == 3
     assert "fct_orders | 2016-01-01 |           | 2     | nothing was published there" in found.out
+    assert "rows where nothing was published: delete them" in found.out
+    by_hand(shop, "insert into fct_orders from fct_orders where business_date = '2016-01-01'")
+    assert "fct_orders holds 4 rows where nothing was published, 2016-01-01" in mended(shop).out
 
 
 def test_a_dropped_table_is_missing_and_a_new_day_does_not_hide_it(
@@ -216,6 +219,13 @@ def test_tables_and_views_that_an_empty_build_has_emptied_are_built_again(
     assert shop.dbt("build", "--empty").code == 0
     assert shop.hashes() != right
     assert mended(shop).code == 0
+    assert shop.hashes() == right
+
+
+def test_values_of_a_small_table_are_compared_before_a_run(shop: Shop, right: dict[str, str]):
+    let_it_end(shop)
+    by_hand(shop, "update dim_products set manufacturer_id = 0 where product_id = 25671")
+    assert "dim_products: its rows are not those that were built" in mended(shop).out
     assert shop.hashes() == right
 
 

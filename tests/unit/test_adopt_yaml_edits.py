@@ -120,7 +120,15 @@ def test_what_is_no_list_yet_becomes_one(text: str):
 
 def test_line_ends_stay_what_they_are():
     after = with_key("a: 1\r\nvars:\r\n  b: 2\r\n", ("vars",), "c", 3)
-    assert after == "a: 1\r\nvars:\r\n  c: 3\r\n  b: 2\r\n"
+    assert after == "a: 1\r\nvars:\r\n  b: 2\r\n  c: 3\r\n"
+
+
+def test_a_comment_stays_above_the_key_that_it_is_about():
+    before = "vars:\n  # The zone.\n  timezone: UTC  # all year\n\nmodels: {}\n"
+    after = with_key(before, ("vars",), "start_date", "2026-01-01", comment="The first.")
+    assert after == before.replace(
+        "all year\n", "all year\n  # The first.\n  start_date: '2026-01-01'\n"
+    )
 
 
 def test_a_document_in_one_flow_is_edited_in_it():

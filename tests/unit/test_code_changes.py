@@ -56,6 +56,7 @@ def test_a_code_is_made_of_what_has_no_windows():
     [
         (("daily", "joined"), "its code has changed"),
         (("joined",), "the code of joined, which it reads, has changed"),
+        (("rates",), "the rows of rates, which it reads, have changed"),
         (("joined", "rates"), "the code of joined, rates, which it reads, has changed"),
     ],
 )

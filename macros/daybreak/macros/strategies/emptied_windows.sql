@@ -44,7 +44,8 @@
     select
         window_start,
         window_end,
-        'rows, or evidence that there are none (meta: may_be_empty)' as expected,
+        'rows, or evidence that there are none; if that is right, the model says '
+        || 'meta: {may_be_empty: true}' as expected,
         '0 rows, ' || row_count || ' stand there' as actual
     from empty
     where not ({{ daybreak._parents_are_empty(model, grain) }})
