@@ -89,7 +89,8 @@ def test_neither_empty_nor_a_narrow_refresh_costs_published_rows(quarter: Shop, 
     rehearsed = shop.dbt("build", "--empty")
     assert rehearsed.code == 0, rehearsed.out
     # Tables and views become empty, as dbt has it; what is windowed keeps its rows.
-    emptied = {name for name, rows in shop.hashes().items() if rows != quarter.hashes()[name]}
+    right = quarter.hashes()
+    emptied = {name for name, rows in shop.hashes().items() if rows != right[name]}
     assert emptied == {
         "stg_products",
         "stg_control_totals",
@@ -105,4 +106,7 @@ def test_neither_empty_nor_a_narrow_refresh_costs_published_rows(quarter: Shop, 
     )
     lost = f"would lose {outside} published rows (2017-03-01 to 2017-05-31)"
     assert f"--full-refresh of stg_transactions {lost}" in refused.out
-    assert shop.hashes() == quarter.hashes()
+    left = shop.hashes()
+    assert {name: left[name] for name in right.keys() - emptied} == {
+        name: right[name] for name in right.keys() - emptied
+    }

@@ -203,7 +203,7 @@ class FakeDbt:
             and (models is None or marker.model in names)
         )
 
-    def survey(self, timeout: timedelta) -> Survey:  # noqa: ARG002 - the protocol's
+    def survey(self, timeout: timedelta, digested: Collection[str] = ()) -> Survey:  # noqa: ARG002 - the protocol's
         surveyed, missing = {}, set()
         for node in self.pipeline.data_nodes:
             markers = [m for key, m in self.markers.items() if key[0] == node.name]
