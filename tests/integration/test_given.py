@@ -57,6 +57,7 @@ def amounts(file: Path) -> list[tuple[int]]:
         return connection.execute("select distinct amount from sales").fetchall()
 
 
+@pytest.mark.slow
 def test_a_command_takes_them_as_dbt_does(shop: Shop):
     here = ("--profiles-dir", str(shop.folder.parent / "profiles"))
     done = shop.runner(*here, "--target", "prod", "backfill", "nightly", "--vars", "{amount: 7}")

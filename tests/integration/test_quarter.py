@@ -68,6 +68,7 @@ def test_the_size_of_the_chunks_does_not_show_in_the_tables(
         assert shop.content_hash(table) == quarter.content_hash(table, where), table
 
 
+@pytest.mark.slow
 def test_a_plain_dbt_build_gives_the_same_tables(quarter: Shop, shop: Shop):
     finished = shop.dbt("build")
     assert finished.code == 0, finished.out

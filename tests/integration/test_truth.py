@@ -116,6 +116,7 @@ def test_rows_changed_by_hand_are_found_by_the_next_backfill(
     assert {tuple(s) for s in statuses(shop).values()} == {("success",)}
 
 
+@pytest.mark.slow
 def test_values_changed_by_hand_are_found_by_verify(shop: Shop, right: dict[str, str]):
     """As many rows as before: only their contents tell."""
     assert shop.runner("verify", "orders_pipeline").code == 0
@@ -266,6 +267,7 @@ def elsewhere(shop: Shop) -> Shop:
     return Shop(shop.folder, {"DAYBREAK_WAREHOUSE": str(shop.folder / "other.duckdb")})
 
 
+@pytest.mark.slow
 def test_another_warehouse_is_another_index(shop: Shop, elsewhere: Shop):
     assert {tuple(s) for s in statuses(elsewhere).values()} == {("missing",)}
     found = elsewhere.backfill(FIRST, "2017-03-11")
@@ -287,6 +289,7 @@ def test_a_file_put_in_the_place_of_another_counts_as_what_it_holds(shop: Shop, 
     assert len(shop.query("select * from daily_revenue")) == 5
 
 
+@pytest.mark.slow
 def test_a_backup_from_before_a_day_was_published_has_it_run_again(
     shop: Shop, right: dict[str, str]
 ):

@@ -38,10 +38,13 @@ def added(before: str, after: str) -> str:
     """What was put in at one place; fails if anything else of the text is not as it was."""
     start = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), None)
     start = len(before) if start is None else start
+    length, found = len(after) - len(before), list[str]()
     for at in range(start, -1, -1):
-        more = after[at : at + len(after) - len(before)]
+        more = after[at : at + length]
         if before[:at] + more + before[at:] == after:
-            return more
+            found.insert(0 if at == 0 or before[at - 1] == "\n" else len(found), more)
+    if found:
+        return found[0]  # of several ways to see it, that of whole lines
     raise AssertionError(f"more was changed:\n{before}\n->\n{after}")
 
 
