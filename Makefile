@@ -4,8 +4,6 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_DATES := --start-date 2017-03-01 --end-date 2017-05-31
-# What of dbt's own tests make test-all runs; all of them take too long for it.
-ADAPTER_TESTS := basic incremental
 
 .PHONY: help demo test test-all test-pythons test-dbt-versions test-adapter-suite chaos lint format bench prove-chunks clean another-python
 
@@ -49,7 +47,6 @@ test-all: $(VENV)/.ready
 	scripts/ensure_postgres.sh
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m '(slow or hypothesis) and not chaos' \
 		--hypothesis-profile=thorough
-	$(MAKE) --no-print-directory test-adapter-suite ONLY="$(ADAPTER_TESTS)"
 
 # Each Python in an environment of its own, .venvs/<version>.
 test-pythons:
