@@ -4,20 +4,19 @@
     (closures, control totals) and has the say where there is one; `meta: {may_be_empty: true}` lets
     all be published. Raised beside the gates, whether the model has gates or not.
 #}
-{% macro _emptied_evidence(relation, standing) %}
-    {%- if standing is none or daybreak._may_be_empty() -%}
+{% macro _emptied_evidence(relation, standing, gates) %}
+    {%- if standing is none or daybreak._may_be_empty(gates) -%}
         {{- return([]) -}}
     {%- endif -%}
     {%- set emptied = daybreak._emptied_windows(relation, standing) -%}
     {{- return(daybreak._evidence_of_model('may_be_empty', emptied)) -}}
 {% endmacro %}
 
-{% macro _may_be_empty() %}
+{% macro _may_be_empty(gates) %}
     {%- if config.get('incremental_strategy') == 'merge' -%}
         {{- return(true) -}}
     {%- endif -%}
-    {%- for gate in daybreak._gates_of(model)
-        if daybreak._check_name(gate) == 'daybreak.rows_in_every_window' -%}
+    {%- for gate in gates if daybreak._check_name(gate) == 'daybreak.rows_in_every_window' -%}
         {{- return(true) -}}
     {%- endfor -%}
     {{- return((config.get('meta') or {}).get('may_be_empty', false)) -}}

@@ -4,10 +4,11 @@
     and then as one line of JSON for the runner. Returns the evidence of gates that only warn.
 #}
 {% macro _judge_gates(relation, standing) %}
+    {%- set gates = daybreak._gates_of(model) -%}
     {%- set failed = daybreak._key_evidence(relation)
-        + daybreak._emptied_evidence(relation, standing) -%}
+        + daybreak._emptied_evidence(relation, standing, gates) -%}
     {%- set warned = [] -%}
-    {%- for gate in daybreak._gates_of(model) -%}
+    {%- for gate in gates -%}
         {%- set sql = daybreak._gate_sql(gate, relation) -%}
         {%- set counted = run_query(daybreak._test_sql(
             sql, gate.config.fail_calc, gate.config.warn_if, gate.config.error_if,
