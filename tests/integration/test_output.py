@@ -26,6 +26,7 @@ def started(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_whose_log_has_no_room_runs_and_says_so(shop: Shop):
     dates = ("--start-date", "2017-03-01", "--end-date", "2017-03-02")
     with Path("/dev/full").open("wb") as full:
@@ -50,6 +51,7 @@ def gone() -> Iterator[int]:
     os.close(writer)
 
 
+@pytest.mark.slow
 def test_a_run_whose_reader_has_gone_runs(shop: Shop, gone: int):
     dates = ("--start-date", "2017-03-01", "--end-date", "2017-03-01")
     done = started(shop, "backfill", "orders_pipeline", *dates, stdout=gone)
