@@ -72,6 +72,8 @@ class Session:
         recover(context)
         if is_to_ask(project, ledger):
             reconcile(project, ledger, self.engine, context.access, observer)
+        elif ledger.warehouses.get_readings() != project.readings:  # there is no warehouse yet
+            ledger.warehouses.learn_readings(project.readings)
         plan = planner.plan(request, self.now)
         context = replace(context, allowed=allowances(workspace, planner, plan))
         if plan.pieces:
@@ -82,6 +84,7 @@ class Session:
             result = execute_plan(context, planner, plan, self.now)
         finally:
             ledger.warehouses.leave(stamp_of(project.warehouse))
+            ledger.warehouses.forget_readings(but=project.readings)
         observer.finished(result)
         return result
 

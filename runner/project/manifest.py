@@ -292,6 +292,16 @@ class Project:
         """By name, the tables without windows that are made from each windowed model."""
         return self._made_from_windows(lambda node: node.is_stored and not node.is_windowed)
 
+    @cached_property
+    def readings(self) -> frozenset[tuple[str, str]]:
+        """The names of each windowed model and of everything with rows that is made from it."""
+        return frozenset(
+            (parent, reader)
+            for found in (self.readers, self.tables)
+            for parent, readers in found.items()
+            for reader in readers
+        )
+
     def _made_from_windows(self, counts: Callable[[Node], bool]) -> dict[str, frozenset[str]]:
         nodes = filter(counts, self.data_nodes)
         found = grouped((p, node.name) for node in nodes for p in self.windows_read[node.name])
