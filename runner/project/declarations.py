@@ -18,6 +18,8 @@ _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combina
 VAR = re.compile(r"""\bvar\s*\(\s*['"]([^'"]+)['"]""")
 ENV_VAR = re.compile(r"""\benv_var\s*\(\s*['"]([^'"]+)['"]""")
 LATE_ROWS = f"{PACKAGE}.late_rows"  # the check that looks at rows yet to be read
+ROWS_IN_EVERY_WINDOW = f"{PACKAGE}.rows_in_every_window"  # the check that knows closed days
+_REF = re.compile(r"""\bref\s*\((?:[^)]*,)?\s*['"]([^'"]+)['"]\s*\)""")
 # As dbt writes them, and as it keeps them.
 _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 
@@ -145,6 +147,17 @@ def check_name(raw: Mapping[str, Any]) -> str | None:
     metadata = raw.get("test_metadata") or {}
     name, package = metadata.get("name"), metadata.get("namespace")
     return f"{package}.{name}" if package else name
+
+
+def closures_of(raw: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the seed in which a check finds closed days, and its column; None if in none."""
+    if check_name(raw) != ROWS_IN_EVERY_WINDOW:
+        return None
+    arguments = raw["test_metadata"].get("kwargs") or {}
+    named = _REF.search(str(arguments.get("closures")))
+    seeds = (key for key in raw["depends_on"]["nodes"] if key.startswith("seed."))
+    found = next((key for key in seeds if named and key.split(".")[2] == named[1]), None)
+    return (found, str(arguments.get("closed_on", "closed_on"))) if found else None
 
 
 def tested_keys(manifest: Mapping[str, Any]) -> dict[str, Keys]:
