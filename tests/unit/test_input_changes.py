@@ -16,6 +16,8 @@ from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain
+from runner.explain.lineage import Tracer
+from runner.explain.repair import explain
 from runner.landed.changes import InputChanges
 from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
@@ -23,6 +25,7 @@ from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
 from runner.render.serve import PlainLog
 from runner.render.watch import watch_page
+from runner.render.why import why_page
 from runner.scheduling.deadlines import WatchReport, watch_pipelines
 from tests.unit.fake_dbt import ZONE, FakeDbt, Fault, check, gate, shop, view, windowed
 from tests.unit.scheduling import Town, utc
@@ -479,6 +482,19 @@ def test_a_truncated_file_over_a_good_one_is_no_good_news_for_who_watches(place:
     page = watch_page(report, [], ZONE)
     assert "everything that should be a success" not in page
     assert f"shop: 2017-03-02 {CUT_OFF}" in page
+
+
+def test_why_says_that_a_newer_file_is_cut_off(place: Landing):
+    def page() -> str:
+        project, planner = place.town.pipelines["shop"].project, place.town.planner("shop")
+        at, ledger = utc("2017-03-05 11:00"), place.town.ledger
+        tracer = Tracer(project, {"shop": planner}, ledger, lambda *_: 1, at, SETTLED)
+        return why_page(explain(tracer, "daily", "2017-03-02", ZONE, {}))
+
+    assert "next: nothing, it is right" in page()
+    cut_off(place)
+    assert f"newer file: stg: {CUT_OFF}" in page()
+    assert "next: land the file again; stg was made from the one before it" in page()
 
 
 def watched(place: Landing) -> WatchReport:
