@@ -57,6 +57,7 @@ models:
     "landing/2026-03-01.csv": CSV,
     "landing/2026-03-02.csv": CSV,
 }
+pytestmark = pytest.mark.slow
 BROKEN = {
     "late": "pipelines.yml:5: 'deadline' of pipeline 'late': 999999d is too long: at most 3660d",
     "unknown": "dbt does not take the selection `--select nosuch:x`",
