@@ -46,9 +46,11 @@ def location_of(raw: Mapping[str, Any]) -> str | None:
     config = raw.get("config") or {}
     places = (raw.get("meta"), config.get("meta"), config, raw.get("source_meta"))
     said = (place.get("external_location") for place in places if place)
-    location = str(next(filter(None, said), "")).strip("'\"")
-    is_seen = location and not any(mark in location for mark in ("(", "{", "://"))
-    return location if is_seen else None
+    text = str(next(filter(None, said), ""))
+    is_quoted = len(text) > 2 and text[0] == text[-1] == "'"  # then a round bracket is no call
+    location = text[1:-1].replace("''", "'") if is_quoted else text.strip("'\"")
+    unseen = ("{", "://") if is_quoted else ("(", "{", "://")
+    return location if location and not any(mark in location for mark in unseen) else None
 
 
 def volatile_columns(raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from runner.core.errors import DaybreakError
+from runner.scheduling.passes import PipelinePass
+from runner.scheduling.serving import Reporter, SchedulerLoop
+from runner.workspace import EngineKind, real_environment
 from tests.conftest import REPOSITORY, Shop, install_package
 
 CSV = "id,amount\n1,10\n2,20\n"
@@ -96,6 +102,47 @@ def test_the_others_run_and_are_shown(shop: Shop):
     errors = json.loads(watched.out)["errors"]
     assert list(errors) == list(BROKEN)
     assert all(why in errors[name] for name, why in BROKEN.items())
+
+
+def test_serve_goes_on_with_the_others(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    """Also with the version before, once an edit has broken one that could be read."""
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+    monkeypatch.chdir(shop.folder)
+    config, edits, heard = shop.folder / "pipelines.yml", [], Ears()
+    kept = config.read_text()
+
+    def sleep(_seconds: float) -> None:
+        config.write_text(kept.replace("start: 2026-03-01\n    end", "begin: 2026-03-01\n    end"))
+        edits.append(config)
+
+    environment = replace(real_environment(), sleep=sleep, is_stopping=lambda: len(edits) > 1)
+    loop = SchedulerLoop(shop.folder, EngineKind.WARM, environment, heard, timedelta(seconds=30))
+    try:
+        assert loop.serve() == set(BROKEN)
+    finally:
+        config.write_text(kept)
+    assert all(why in heard.errors[name] for name, why in BROKEN.items())
+    assert "good" in heard.turns
+    assert "good" not in heard.errors
+    (refused,) = heard.refused
+    assert "unknown key 'begin' of pipeline 'good'" in refused
+
+
+class Ears(Reporter):
+    """Keeps what a scheduler says of the turns of its pipelines."""
+
+    def __init__(self) -> None:
+        self.turns: list[str] = []
+        self.errors: dict[str, str] = {}
+        self.refused: list[str] = []
+
+    def turned(self, found: PipelinePass) -> None:
+        self.turns.append(found.pipeline)
+        if found.error is not None:
+            self.errors[found.pipeline] = str(found.error)
+
+    def broken(self, error: DaybreakError) -> None:
+        self.refused.append(str(error))
 
 
 def test_one_that_is_asked_for_by_name_is_refused_and_a_good_one_is_not(shop: Shop):

@@ -556,6 +556,10 @@ def test_files_without_a_date_are_said_to_be_watched_by_nobody(ledger: Ledger, t
     (line,) = place.town.files(chain()).undated()
     assert "nobody watches" in line
     assert "landing/latest.csv; landing/orders_2017-03-02.csv" in line
+    assert len(place.passed()) == 4
+    assert place.town.witness.strays == [line]
+    assert place.passed() == []
+    assert place.town.witness.strays == [line]  # once, for what has run
     place.town.locations["stg"] = "landing/latest.csv"  # one file, which is meant to be without
     assert list(place.town.files(chain()).undated()) == []
 
