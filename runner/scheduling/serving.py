@@ -133,9 +133,9 @@ def _broken(workspace: Workspace, project: Project, before: Loaded | None) -> se
         except DaybreakError as error:
             errors[name] = error
     tolerated = before.broken if before is not None else set(workspace.names)
-    for name, wrong in errors.items():
-        if name not in tolerated or len(errors) == len(workspace.names):
-            raise wrong
+    news = [name for name in errors if name not in tolerated]
+    if news or len(errors) == len(workspace.names):
+        raise errors[(news or list(errors))[0]]
     return set(errors)
 
 
