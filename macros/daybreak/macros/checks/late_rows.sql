@@ -47,7 +47,7 @@
         from published
         inner join source_rows on published.window_key = source_rows.window_key
         where source_rows.loaded_at > published.published_at
-            and source_rows.loaded_at <= {{ daybreak._this_invocation() }}
+            and source_rows.loaded_at <= (current_timestamp at time zone 'UTC')
         group by published.window_start, published.window_end, published.published_at
     ),
 
@@ -57,7 +57,7 @@
             max(source_rows.loaded_at) as loaded_at
         from source_rows
         inner join published on source_rows.window_key = published.window_key
-        where source_rows.loaded_at > {{ daybreak._this_invocation() }}
+        where source_rows.loaded_at > (current_timestamp at time zone 'UTC')
     )
 
     select
