@@ -30,6 +30,7 @@ from runner.cli.app import (
     app,
     show,
 )
+from runner.cli.output import echo
 from runner.core.errors import DaybreakError, UsageError
 from runner.core.planning import Reprocess
 from runner.core.states import RunState
@@ -192,7 +193,7 @@ def _each(
 def _tell(errors: Mapping[str, DaybreakError]) -> None:
     """Name the pipelines that could not be shown, and exit with the code for it."""
     for name, error in errors.items():
-        typer.echo(f"runner: {name}: {error}", err=True)
+        echo(f"runner: {name}: {error}", err=True)
     if errors:
         raise typer.Exit(exits.worst([exits.of_error(error) for error in errors.values()]))
 
