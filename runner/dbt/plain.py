@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.errors import ProjectError
-from runner.dbt.arguments import as_given, list_arguments
+from runner.dbt.arguments import as_given, list_arguments, overrule
 from runner.dbt.batches import ENDED, WRONG, BatchListener
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
@@ -160,7 +160,9 @@ class PlainEngine(DbtEngine):
         # Its folder is where it runs, whatever named that folder to us.
         here = {"DBT_PROJECT_DIR": str(self._project_dir)}
         own = {"DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1", **here}
-        return {**os.environ, **self._more, **own}
+        environment = {**os.environ, **self._more}
+        overrule(environment)
+        return environment | own
 
 
 def _events(process: subprocess.Popen[bytes], deadline: float) -> Iterator[dict[str, Any]]:

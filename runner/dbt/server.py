@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.core.crash_points import reached
-from runner.dbt.arguments import QUIET, as_given, list_arguments
+from runner.dbt.arguments import QUIET, as_given, list_arguments, overrule
 from runner.dbt.batches import ENDED, WRONG, BatchListener
 from runner.dbt.cache import CacheFile
 from runner.dbt.package import PACKAGE
@@ -119,6 +119,7 @@ class DbtServer:
         request = json.loads(told)
         os.chdir(request["project_dir"])
         os.environ.update(request["environment"])
+        overrule(os.environ)
         notices = self._speedups.notices
         if request["compiled"]:
             self._compiled = Path(request["compiled"])
