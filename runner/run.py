@@ -26,7 +26,6 @@ from runner.lint import models
 from runner.planner import Planner, proofs_of
 from runner.project.code_changes import record_codes
 from runner.project.installation import require_package
-from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
 from runner.warehouse.reconciliation import is_to_ask
 from runner.workspace import EngineKind, Workspace
@@ -80,6 +79,8 @@ class Session:
             nodes, texts = planner.pipeline.data_nodes, workspace.code_texts
             record_codes(nodes, project, ledger, texts, self.environment.now())
         observer.announce(plan, reaches_today=_reaches_today(context, plan))
+        for line in planner.files.undated() if planner.files and plan.pieces else ():
+            observer.unwatched(line)
         try:
             result = execute_plan(context, planner, plan, self.now)
         finally:
@@ -103,7 +104,7 @@ def open_session(
     Raises :class:`PausedError` for a paused pipeline, :class:`runner.core.errors.UsageError` for
     an unknown one, or if our macros are not in the project: before dbt is started.
     """
-    find_config(name, workspace.configs)
+    workspace.config(name)
     require_package(workspace.project_dir)
     if workspace.is_parsed:
         require_running(workspace, name)

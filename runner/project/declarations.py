@@ -18,6 +18,8 @@ _KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combina
 VAR = re.compile(r"""\bvar\s*\(\s*['"]([^'"]+)['"]""")
 ENV_VAR = re.compile(r"""\benv_var\s*\(\s*['"]([^'"]+)['"]""")
 LATE_ROWS = f"{PACKAGE}.late_rows"  # the check that looks at rows yet to be read
+ROWS_IN_EVERY_WINDOW = f"{PACKAGE}.rows_in_every_window"  # the check that knows closed days
+_REF = re.compile(r"""\bref\s*\((?:[^)]*,)?\s*['"]([^'"]+)['"]\s*\)""")
 # As dbt writes them, and as it keeps them.
 _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 
@@ -44,9 +46,11 @@ def location_of(raw: Mapping[str, Any]) -> str | None:
     config = raw.get("config") or {}
     places = (raw.get("meta"), config.get("meta"), config, raw.get("source_meta"))
     said = (place.get("external_location") for place in places if place)
-    location = str(next(filter(None, said), "")).strip("'\"")
-    is_seen = location and not any(mark in location for mark in ("(", "{", "://"))
-    return location if is_seen else None
+    text = str(next(filter(None, said), ""))
+    is_quoted = len(text) > 2 and text[0] == text[-1] == "'"  # then a round bracket is no call
+    location = text[1:-1].replace("''", "'") if is_quoted else text.strip("'\"")
+    unseen = ("{", "://") if is_quoted else ("(", "{", "://")
+    return location if location and not any(mark in location for mark in unseen) else None
 
 
 def volatile_columns(raw: Mapping[str, Any]) -> tuple[str, ...]:
@@ -145,6 +149,17 @@ def check_name(raw: Mapping[str, Any]) -> str | None:
     metadata = raw.get("test_metadata") or {}
     name, package = metadata.get("name"), metadata.get("namespace")
     return f"{package}.{name}" if package else name
+
+
+def closures_of(raw: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the seed in which a check finds closed days, and its column; None if in none."""
+    if check_name(raw) != ROWS_IN_EVERY_WINDOW:
+        return None
+    arguments = raw["test_metadata"].get("kwargs") or {}
+    named = _REF.search(str(arguments.get("closures")))
+    seeds = (key for key in raw["depends_on"]["nodes"] if key.startswith("seed."))
+    found = next((key for key in seeds if named and key.split(".")[2] == named[1]), None)
+    return (found, str(arguments.get("closed_on", "closed_on"))) if found else None
 
 
 def tested_keys(manifest: Mapping[str, Any]) -> dict[str, Keys]:

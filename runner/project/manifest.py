@@ -28,6 +28,7 @@ from runner.project.declarations import (
     LATE_ROWS,
     Declared,
     check_name,
+    closures_of,
     location_of,
     most_windows,
     says_when_loaded,
@@ -86,6 +87,8 @@ class Node:
     exact: str | None = None  # what selects it, where its name would select others too
     window_var: str | None = None  # of a windowed model: the var that tells it its one window
     most_windows: int | None = None  # likewise: how many windows it can build at once; None: any
+    # Of a check: the seed of the days that may be empty, by unique id, and its column.
+    closures: tuple[str, str] | None = None
 
     @property
     def is_windowed(self) -> bool:
@@ -135,6 +138,9 @@ class Project:
     texts: Mapping[str, str] = field(default_factory=dict)
     # Texts of code by `own_code`, after a parse; kept apart, as few commands read them.
     codes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    refused: Mapping[str, str] = field(
+        default_factory=dict
+    )  # selections that dbt does not take: why
 
     @classmethod
     def from_description(
@@ -160,6 +166,7 @@ class Project:
             target=description.target,
             environment=environment_of(named_environment(project_dir)),
             codes={code.digest: code.text for code in codes.values()},
+            refused=description.refused,
         )
 
     @classmethod
@@ -174,6 +181,7 @@ class Project:
                 fingerprint=kept["fingerprint"],
                 target=target_of(kept["target"]),
                 environment=kept["environment"],
+                refused=kept["refused"],
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # a cache: whatever is wrong with it, a parse makes it anew
@@ -197,6 +205,10 @@ class Project:
         """The DuckDB file that dbt's target writes; None: no file that can be seen."""
         return self.target.file
 
+    def knows(self, selections: set[str]) -> bool:
+        """Return True if dbt was asked for some selections."""
+        return selections <= self.selections.keys() | self.refused.keys()
+
     def with_texts(self, project_dir: Path) -> Self:
         """Return the same with the models' texts, to go on with while files are edited."""
         paths = {node.declared.path for node in self.nodes.values() if node.declared is not None}
@@ -218,6 +230,7 @@ class Project:
             "fingerprint": self.fingerprint,
             "target": asdict(self.target),
             "environment": self.environment,
+            "refused": self.refused,
         }
         _write(path, kept)
 
@@ -332,6 +345,8 @@ class Project:
 
     def selected(self, select: str) -> list[Node]:
         """Return the nodes of a resolved selection; :class:`ProjectError` if there are none."""
+        if select in self.refused:
+            raise ProjectError(self.refused[select])
         nodes = [self.nodes[node] for node in self.selections[select] if node in self.nodes]
         if not any(node.kind in DATA_KINDS for node in nodes):
             raise ProjectError(
@@ -399,6 +414,7 @@ def _nodes(
                 exact=exact.get(unique_id),
                 window_var=window_var(raw) if grain else None,
                 most_windows=most_windows(raw) if grain else None,
+                closures=closures_of(raw),
             )
 
 
@@ -524,6 +540,7 @@ def _write(path: Path, kept: object) -> None:
 
 def _node_from_row(row: Mapping[str, Any]) -> Node:
     begin, declared, read = row["begin"], row["declared"], row["code_parents"]
+    closures = row["closures"]
     return Node(
         **{
             **row,
@@ -532,6 +549,7 @@ def _node_from_row(row: Mapping[str, Any]) -> Node:
             "grain": Grain(row["grain"]) if row["grain"] else None,
             "begin": _date_of(begin) if begin else None,
             "declared": Declared.from_row(declared) if declared else None,
+            "closures": tuple(closures) if closures else None,
         }
     )
 

@@ -675,3 +675,28 @@ def test_a_model_declares_its_hooks(folder: Path, pre: str, post: str):
     kept = Project.load(folder / "kept.json")
     assert kept is not None
     assert kept.nodes == project.nodes
+
+
+@pytest.mark.parametrize(
+    ("said", "closures"),
+    [
+        ("ref('closures')", ("seed.shop.closures", "closed_on")),
+        ('{{ ref("shop", "closures") }}', ("seed.shop.closures", "closed_on")),
+        ("ref('open_days')", None),
+        (None, None),
+    ],
+)
+def test_a_check_says_in_which_seed_closed_days_stand(
+    folder: Path, said: str | None, closures: tuple[str, str] | None
+):
+    metadata = {"name": "rows_in_every_window", "namespace": "daybreak"}
+    test = gate("model.shop.a")
+    test["test_metadata"] = {**metadata, "kwargs": {"closures": said} if said else {}}
+    test["depends_on"] = {"nodes": ["model.shop.a", "seed.shop.closures"], "macros": []}
+    nodes = {"model.shop.a": model("a"), "test.shop.g": test}
+    project = project_of(folder, nodes)
+    assert project.nodes["test.shop.g"].closures == closures
+    project.save(folder / "kept.json")
+    kept = Project.load(folder / "kept.json")
+    assert kept is not None
+    assert kept.nodes["test.shop.g"].closures == closures
