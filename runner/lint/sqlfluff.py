@@ -18,7 +18,7 @@ from sqlfluff.core.rules.crawlers import RootOnlyCrawler
 
 from runner.lint.facts import Facts
 from runner.lint.judge import judge
-from runner.lint.models import known_facts, windowed_parents
+from runner.lint.models import known_facts, known_parents, windowed_parents
 from runner.lint.rules import RULES, LintFinding
 from runner.project.manifest import Project
 
@@ -78,7 +78,8 @@ def _known(kept: Path, _changed: int) -> tuple[dict[str, Facts], Facts]:
     project = Project.load(kept)
     if project is None:
         return {}, Facts()
-    return known_facts(project), Facts(windowed_parents=windowed_parents(project))
+    others = Facts(windowed_parents=windowed_parents(project), parents=known_parents(project))
+    return known_facts(project), others
 
 
 @lru_cache(maxsize=1)

@@ -646,12 +646,13 @@ def test_what_a_model_declares_is_kept_for_those_who_judge_its_text(folder: Path
         ),
     }
     project = project_of(folder, nodes, macros)
-    a, b = (project.nodes[name].declared for name in ("model.shop.a", "model.shop.b"))
+    found = [project.nodes[name] for name in ("model.shop.a", "model.shop.b")]
+    a, b = (node.declared for node in found)
     assert a is not None
     assert b is not None
     assert (a.path, a.strategy, a.event_time) == ("models/a.sql", "overwrite_window", "day")
-    assert (a.unique_key, a.version_column, a.keys) == (("x", "y"), "v", ())
-    assert (b.unique_key, b.keys) == ((), (("id",), ("store_id", "day")))
+    assert (a.unique_key, a.version_column, b.unique_key) == (("x", "y"), "v", ())
+    assert [node.keys for node in found] == [(), (("id",), ("store_id", "day"))]
     assert (a.reaches_in_window, b.reaches_in_window) == (False, True)
     assert project.nodes["model.other.c"].declared is None
 

@@ -132,7 +132,6 @@ def a_project(folder: Path, suffix: str = ".sql") -> Project:
                 event_time="sold_on",
                 unique_key=(),
                 version_column=None,
-                keys=(),
                 reaches_in_window=True,
             ),
         )
