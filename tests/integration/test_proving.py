@@ -13,9 +13,18 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Shop
+from tests.conftest import REPOSITORY, Shop
 from tests.faults.bakery import Bakery, until
-from tests.gallery.proofs import HOURLY, by_model, confusion, failed, hang, must_fail, proved
+from tests.gallery.proofs import (
+    HOURLY,
+    NOT_BUILT,
+    by_model,
+    confusion,
+    failed,
+    hang,
+    must_fail,
+    proved,
+)
 
 pytestmark = pytest.mark.slow  # whole galleries are replayed
 
@@ -102,6 +111,12 @@ def test_what_a_replay_cannot_see_is_left_to_lint(
     assert unseen == ["age_of_one", "age_today", "estimated_median"]
     assert caught + missed == len(must_fail("broken"))
     assert missed <= len(unseen)  # fewer, if midnight was in between
+    not_built = [fails for fails in must_fail("broken").values() if fails == {NOT_BUILT}]
+    page = (REPOSITORY / "docs" / "proving.md").read_text()
+    disproved = caught + missed - len(unseen) - len(not_built)
+    assert f"{disproved} of {caught + missed} broken models are disproved" in page
+    assert f"{len(not_built)} are named" in page
+    assert f"all {of_correct[1]} correct ones are proved" in page
 
 
 def test_who_runs_a_window_is_another_each_time(broken: dict[str, Any]):
