@@ -60,6 +60,8 @@ def _of_rows(
 ) -> Iterator[Spot]:
     """Look at what makes one row of several."""
     is_distinct = select.args.get("group") is None and select.args.get("distinct") is not None
+    if _is_key_alone(select, facts):
+        return
     for parts in gathered_by(select):
         is_pick = is_distinct and _is_of_the_key(parts, facts, is_pick=True)
         if scope.tells_windows_apart(parts) or is_pick or _is_of_the_key(parts, facts):
@@ -165,6 +167,14 @@ def _is_equal(node: exp.Expr) -> bool:
     while isinstance(at.parent, (exp.Cast, exp.Paren, exp.Column)):
         at = at.parent
     return isinstance(at.parent, exp.EQ) and at.parent.find_ancestor(exp.Where) is not None
+
+
+def _is_key_alone(select: exp.Select, facts: Facts) -> bool:
+    """Return True for nothing but the key by which rows are replaced: twice the same is once."""
+    names = {item.alias_or_name.lower() for item in select.expressions}
+    key = {name.lower() for name in facts.unique_key}
+    is_by_key = facts.incremental_strategy in ("merge", "delete+insert")
+    return is_by_key and names <= key and next(own_aggregates(select), None) is None
 
 
 def _is_of_the_key(parts: Sequence[exp.Expr], facts: Facts, *, is_pick: bool = False) -> bool:

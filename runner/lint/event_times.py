@@ -98,11 +98,17 @@ class EventTimes:
                 yield unit
 
     def _is_kept_by(self, tag: Tag) -> bool:
-        """Return True for a macro over an event time, `{{ daybreak.local_date('sold_at') }}`."""
+        """Return True for a macro over an event time, `{{ daybreak.local_date('sold_at') }}`.
+
+        And for what names no column at all: `{{ keys | join(', ') }}` may be anything.
+        """
         if _is_coarse_tag(tag, self.grain):
             return False
-        columns = (exp.column(name) for text in tag.strings for name in names_in(text))
-        return any(self.is_event(column) for column in columns)
+        texts = [text for told in (tag, *self.source.made_by(tag)) for text in told.strings]
+        if any(is_coarse_text(text, self.grain) for text in texts):
+            return False
+        names = [name for text in texts for name in names_in(text)]
+        return not names or any(self.is_event(exp.column(name)) for name in names)
 
 
 def names_in(text: str) -> list[str]:

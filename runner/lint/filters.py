@@ -1,4 +1,4 @@
-"""DB04: find models that read no window, or not always, or only of what they join."""
+"""DB04: find models that read no window, or not always, or only of a part of what they read."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from runner.lint.cuts import Cuts
 from runner.lint.facts import Facts
 from runner.lint.rules import Severity, Spot
 from runner.lint.source import WINDOW_FILTERS, Source, Tag, place
 
 # What `{% if %}` asks where only a table that is there already is filtered.
 _IS_LATER = frozenset({"is_incremental", "should_full_refresh", "FULL_REFRESH"})
-_OUTER = ("LEFT", "RIGHT", "FULL")
 
 
 def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
@@ -26,7 +26,7 @@ def unwindowed(source: Source, facts: Facts) -> Iterator[Spot]:
         return
     if names & WINDOW_FILTERS:
         yield from _only_later(source)
-        yield from _only_of_what_is_joined(source)
+        yield from _only_of_a_part(source)
         return
     if macros and facts.reaches_in_window:
         return
@@ -61,30 +61,17 @@ def _only_later(source: Source) -> Iterator[Spot]:
         yield Spot("DB04", filters[0].start, filters[0].end, "in_window only if is_incremental()")
 
 
-def _only_of_what_is_joined(source: Source) -> Iterator[Spot]:
-    """Find filters in the `on` of an outer join alone: they take no row away from what is read."""
+def _only_of_a_part(source: Source) -> Iterator[Spot]:
+    """Find results that rows come into which nothing has kept to the window.
+
+    Such as all of the left side of a left join in whose `on` the filter stands, or another part of
+    a union.
+    """
     for tree in source.trees:
         marked = [
             node
             for node in tree.find_all(exp.Identifier, exp.Literal)
             if any(source.speaks_of(WINDOW_FILTERS, t) for t in source.tags_in(node.name))
         ]
-        joins = [join for node in marked if (join := _outer_join_on(node)) is not None]
-        # A macro on the other side may be a spine of the windows themselves.
-        is_spine = any(
-            tag.is_macro
-            for table in tree.find_all(exp.Table)
-            if (tag := source.tag_named(table.name)) is not None
-        )
-        if marked and len(joins) == len(marked) and not is_spine:
-            yield Spot("DB04", *place(marked[0]), "in_window only in the on of an outer join")
-
-
-def _outer_join_on(node: exp.Expr) -> exp.Join | None:
-    """Return the outer join in whose `on` something stands."""
-    at, above = node, node.parent
-    while above is not None and not isinstance(above, (exp.Join, exp.Query)):
-        at, above = above, above.parent
-    if not isinstance(above, exp.Join) or at.arg_key != "on":
-        return None
-    return above if (above.side or "").upper() in _OUTER else None
+        if marked and not Cuts(source).are_made_by(tree):
+            yield Spot("DB04", *place(marked[0]), "in_window of only a part of what is read")

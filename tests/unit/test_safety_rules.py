@@ -515,7 +515,6 @@ READ_BESIDE_X = f"select * from parent cross join x {WINDOW_OF_X}"
         ),
         reading("", f"select a from x where a in (select a from parent) -- {IN_WINDOW}\n")
         + " and {{ daybreak.in_window('x.sold_on') }}",
-        f"select sum(amount) from {{{{ ref('daily_sales') }}}} union all {READ}",
         reading("", f"select * from x join parent on x.sold_on = parent.sold_on - 3 {WINDOW_OF_X}"),
         reading("", f"select * from x join parent on sold_on = x.d - interval 1 day {WINDOW_OF_X}"),
         reading("where sold_on in (select max(d) - 1 from y)", READ_BESIDE_X),
