@@ -52,6 +52,8 @@ def windows_together(source: Source, facts: Facts) -> Iterator[Spot]:
                 yield from _of_joins(select, scope, source)
         for query in tree.find_all(exp.Query):
             yield from _of_limit(query, readings, source)
+        for pivot in tree.find_all(exp.Pivot):
+            yield from _of_pivot(pivot, readings)
         yield from _of_vars(tree, source)
 
 
@@ -96,6 +98,8 @@ def _of_windows(select: exp.Select, scope: Scope, facts: Facts, source: Source) 
 def _of_joins(select: exp.Select, scope: Scope, source: Source) -> Iterator[Spot]:
     """Look at joins of two inputs that both hold the rows of the range."""
     aliases = [alias for alias, rows in scope.inputs.items() if rows.is_windowed]
+    if any(join.method == "NATURAL" for join in select.args.get("joins") or ()):
+        return  # by whatever both have
     for number, alias in enumerate(aliases):
         others = aliases[:number]
         if others and scope.inputs[alias].keys != (frozenset(),):
@@ -111,6 +115,23 @@ def _of_joins(select: exp.Select, scope: Scope, source: Source) -> Iterator[Spot
 def _join_of(select: exp.Select, alias: str) -> exp.Join | None:
     joins = select.args.get("joins") or ()
     return next((join for join in joins if join.alias_or_name.lower() == alias), None)
+
+
+def _of_pivot(pivot: exp.Pivot, readings: Readings) -> Iterator[Spot]:
+    """Look at a pivot: it groups by what it names, or else by all columns that it does not use."""
+    read, group = pivot.this or pivot.parent, pivot.args.get("group")
+    if read is None or pivot.args.get("unpivot"):
+        return
+    is_inner = isinstance(read, exp.Subquery)
+    rows = readings.rows_of(read.this) if is_inner else readings.rows_read(read)
+    if not rows.is_windowed or rows.event is None or (group is None and rows.columns is None):
+        return
+    used = columns_of(
+        [*pivot.expressions, *pivot.args.get("using", ()), *pivot.args.get("fields", ())]
+    )
+    names = columns_of(group.expressions) if group is not None else {*(rows.columns or ())} - used
+    if rows.event.isdisjoint(names):
+        yield Spot("DB11", *place(pivot), "pivot without the event time", Severity.WARN)
 
 
 def _of_limit(query: exp.Query, readings: Readings, source: Source) -> Iterator[Spot]:

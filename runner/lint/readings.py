@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import sqlglot
@@ -84,7 +84,7 @@ class Readings:
             if isinstance(join, exp.Join) and str(join.kind or "").upper() not in _HALF
         ]
         read = [*([first.this] if first is not None else []), *(join.this for join in joins)]
-        inputs = {self._alias(one): self._of_read(one) for one in read}
+        inputs = {self._alias(one): self.rows_read(one) for one in read}
         plain = Scope(inputs, self.grain, self.source)
         where = select.args.get("where")
         conditions: list[tuple[exp.Expr, str | None]]
@@ -126,8 +126,13 @@ class Readings:
             return tag.strings[-1].lower()
         return read.alias_or_name.lower()
 
-    def _of_read(self, read: exp.Expr) -> Rows:
+    def rows_read(self, read: exp.Expr) -> Rows:
         """Return what is known of a table, a CTE or a subquery that is read."""
+        rows = self._rows_read(read)
+        # A pivot makes rows and columns of its own.
+        return replace(rows, keys=(), columns=None) if read.args.get("pivots") else rows
+
+    def _rows_read(self, read: exp.Expr) -> Rows:
         if isinstance(read, (exp.Subquery, exp.Lateral)):
             return _renamed(self.rows_of(read.this), read.alias_column_names)
         if not isinstance(read, exp.Table):
