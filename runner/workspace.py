@@ -189,11 +189,16 @@ class Workspace:
         require_package(self.project_dir)
         return True
 
+    @cached_property
+    def last_parse(self) -> Project | None:
+        """The project as it was parsed last, whatever was edited since; None if it never was."""
+        return Project.load(self.home / _KEPT_PROJECT)
+
     @property
     def is_parsed(self) -> bool:
         """True if the project as it is now has been parsed, by this command or one before."""
         if not self._read:
-            kept = Project.load(self.home / _KEPT_PROJECT)
+            kept = self.last_parse
             if (
                 kept is not None
                 and kept.is_current(self.fingerprint)

@@ -7,8 +7,10 @@ deadline and no success · 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -16,9 +18,10 @@ import typer
 
 from runner.cli import exits
 from runner.cli.app import app
+from runner.cli.completion import COMPLETE, typed_words
 from runner.cli.given import take_given
 from runner.core import interrupts
-from runner.core.errors import DaybreakError
+from runner.core.errors import DaybreakError, UsageError
 
 # The commands of each module. A new command goes into the module of its group, or into one of its
 # own, and here. Only the module of the command that is called is imported: to import them all
@@ -53,6 +56,8 @@ def main() -> NoReturn:
     """Run the command line; the only place that knows exit codes."""
     interrupts.listen()
     try:
+        if COMPLETE in os.environ:
+            _complete()
         arguments = take_given(sys.argv[1:])
         load(arguments)
         app(arguments)
@@ -60,6 +65,17 @@ def main() -> NoReturn:
         _fail(str(error), exits.of_error(error))
     except interrupts.Interrupted as interrupted:
         _fail(f"interrupted; {interrupted.what_is_left}.", exits.INTERRUPTED)
+    sys.exit(0)
+
+
+def _complete() -> NoReturn:
+    """Print what fits the line that the shell is asking about."""
+    words = typed_words(os.environ)
+    with suppress(UsageError):  # an option whose value is about to be typed
+        words = take_given(words)
+    if words and words[0] in ROOMS:
+        load(words)
+    app()
     sys.exit(0)
 
 

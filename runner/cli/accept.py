@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from runner import OpenProject
-from runner.cli.app import HERE, EngineOption, Format, OutputFormat, ProjectDir, app, show
+from runner.cli.app import (
+    HERE,
+    EngineOption,
+    Format,
+    ModelName,
+    OutputFormat,
+    ProjectDir,
+    app,
+    show,
+)
 from runner.core.errors import UsageError, nearest
 from runner.dbt.protocol import Engine, SourceSchema
 from runner.project.manifest import Project
@@ -28,10 +37,7 @@ SourceName = Annotated[
 
 
 @app.command()
-def accept(
-    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
-    project_dir: ProjectDir = HERE,
-) -> None:
+def accept(model: ModelName, project_dir: ProjectDir = HERE) -> None:
     """Say that a change of a model is cosmetic: what it published before is as good."""
     if not OpenProject(project_dir).accept(model):
         typer.echo(f"{model}: nothing was published by other code than its present one")

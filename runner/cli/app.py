@@ -9,14 +9,16 @@ from typing import Annotated
 
 import typer
 
+from runner.cli import completion
+from runner.cli.help import Sectioned
 from runner.core.planning import Reprocess
 from runner.render.columns import as_json
 from runner.workspace import EngineKind
 
 app = typer.Typer(
     name="runner",
+    cls=Sectioned,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -32,7 +34,7 @@ def _show_version(is_asked: bool) -> None:
 
 # Taken from anywhere in a command line before it is read (see runner.cli.given): here they are
 # for `runner --help`.
-@app.callback(epilog="--target, --vars and --profiles-dir may stand after a command too.")
+@app.callback()
 def _runner(
     target: Annotated[
         str | None, typer.Option("--target", "-t", metavar="NAME", help="Target in profiles.yml.")
@@ -61,9 +63,17 @@ class Format(StrEnum):
 
 
 HERE = Path()
-PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", show_default=False)]
+PipelineName = Annotated[
+    str, typer.Argument(metavar="PIPELINE", show_default=False, autocompletion=completion.pipelines)
+]
 SomePipeline = Annotated[
-    str | None, typer.Argument(metavar="[PIPELINE]", help="All of them by default.")
+    str | None,
+    typer.Argument(
+        metavar="[PIPELINE]", help="All of them by default.", autocompletion=completion.pipelines
+    ),
+]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", show_default=False, autocompletion=completion.models)
 ]
 ProjectDir = Annotated[
     Path,
@@ -93,10 +103,17 @@ ReprocessOption = Annotated[
 ]
 Select = Annotated[
     list[str] | None,
-    typer.Option(metavar="MODELS", help="Only these, in dbt's selection syntax; may be repeated."),
+    typer.Option(
+        metavar="MODELS",
+        help="Only these, in dbt's selection syntax; may be repeated.",
+        autocompletion=completion.models,
+    ),
 ]
 Exclude = Annotated[
-    list[str] | None, typer.Option(metavar="MODELS", help="All but these, likewise.")
+    list[str] | None,
+    typer.Option(
+        metavar="MODELS", help="All but these, likewise.", autocompletion=completion.models
+    ),
 ]
 NewestFirst = Annotated[bool, typer.Option("--newest-first", help="Begin with the newest.")]
 Force = Annotated[
@@ -109,6 +126,7 @@ AllowUnsafe = Annotated[
         "--allow-unsafe",
         metavar="MODEL",
         help="Run this model although it breaks a rule; may be repeated, and is recorded.",
+        autocompletion=completion.models,
     ),
 ]
 

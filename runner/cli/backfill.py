@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from runner import OpenProject
-from runner.cli import exits, inputs
+from runner.cli import completion, exits, inputs
 from runner.cli.app import (
     HERE,
     AllowUnsafe,
@@ -86,7 +86,12 @@ def backfill(
 def run(
     pipeline: PipelineName,
     window: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="One window, done or not: 2026-06-19.")
+        str | None,
+        typer.Option(
+            metavar="LABEL",
+            help="One window, done or not: 2026-06-19.",
+            autocompletion=completion.windows,
+        ),
     ] = None,
     allow_unsafe: AllowUnsafe = None,
     output: OutputFormat = Format.TABLE,

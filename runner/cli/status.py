@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from runner import OpenProject
-from runner.cli import inputs
+from runner.cli import completion, inputs
 from runner.cli.app import (
     HERE,
     AsOf,
@@ -153,7 +153,9 @@ def list_runs(
 @app.command("show-run")
 def show_run(
     pipeline: PipelineName,
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", show_default=False)],
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN_ID", show_default=False, autocompletion=completion.runs)
+    ],
     output: OutputFormat = Format.TABLE,
     project_dir: ProjectDir = HERE,
 ) -> None:

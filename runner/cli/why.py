@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from runner import OpenProject
-from runner.cli import inputs
-from runner.cli.app import HERE, AsOf, PipelineName, ProjectDir, app
+from runner.cli import completion, inputs
+from runner.cli.app import HERE, AsOf, ModelName, PipelineName, ProjectDir, app
 from runner.core.errors import UsageError
 from runner.project.pipelines import find_config, make_pipeline
 from runner.render.code import code_page, code_record
@@ -20,7 +20,11 @@ from runner.render.why import why_page, why_record
 
 WindowLabel = Annotated[
     str | None,
-    typer.Option(metavar="LABEL", help="The window: 2026-06-19; the newest complete one without."),
+    typer.Option(
+        metavar="LABEL",
+        help="The window: 2026-06-19; the newest complete one without.",
+        autocompletion=completion.windows,
+    ),
 ]
 
 
@@ -41,7 +45,7 @@ class DagFormat(StrEnum):
 
 @app.command()
 def why(
-    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    model: ModelName,
     window: WindowLabel = None,
     output: Annotated[
         TextFormat, typer.Option("--format", help="How to print the map.")
@@ -56,7 +60,7 @@ def why(
 
 @app.command()
 def diff(
-    model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
+    model: ModelName,
     output: Annotated[
         TextFormat, typer.Option("--format", help="How to print the difference.")
     ] = TextFormat.TEXT,

@@ -120,7 +120,10 @@ def test_a_race(tmp_path: Path, seed: int, runners: int, overlapping: bool) -> N
 
 @pytest.mark.parametrize(
     ("number", "runners"),
-    [(0, 2), *(pytest.param(n, 2 + 2 * (n % 2), marks=pytest.mark.chaos) for n in range(1, 11))],
+    [
+        pytest.param(0, 2, marks=pytest.mark.slow),
+        *(pytest.param(n, 2 + 2 * (n % 2), marks=pytest.mark.chaos) for n in range(1, 11)),
+    ],
 )
 def test_a_race_of_commands(
     bakery: Bakery, undisturbed: Mapping[str, str], number: int, runners: int

@@ -346,6 +346,7 @@ def test_trying_where_nobody_is_told(project: Path):
     assert err.startswith("runner: nobody is told of returns: write `alerts:` or `ping:` in")
 
 
+@pytest.mark.slow
 def test_listing_what_waits(project: Path, nobody: int):
     configure(project, alerts=[url_of(nobody)])
     code, out, _ = runner_alerts(project, "list")

@@ -20,6 +20,7 @@ from tests.conftest import REPOSITORY, Shop
 PAGE = REPOSITORY / "docs" / "api.md"
 
 
+@pytest.mark.slow
 def test_the_page_is_true(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(shop.folder)
     for name in [name for name in os.environ if name.startswith(("DAYBREAK_", "DBT_"))]:

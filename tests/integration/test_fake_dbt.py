@@ -370,9 +370,8 @@ def start_anew(project: Path) -> Callable[[Step], None]:
     return tell
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (at > 5)) for at, n in enumerate(SCENARIOS)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_the_fake_does_what_dbt_does(project: Path, real: Engine, name: str):
     tell = start_anew(project)
     fake = FakeDbt(

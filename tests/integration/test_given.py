@@ -94,6 +94,7 @@ def test_a_selection_that_dbt_does_not_take_is_one_line(shop: Shop):
     assert refused.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_command_selects_as_dbt_does(shop: Shop):
     here = ("--profiles-dir", str(shop.folder.parent / "profiles"))
     sales = (shop.folder / "models" / "sales.sql").read_text()

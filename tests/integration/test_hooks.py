@@ -72,6 +72,7 @@ def test_a_hook_that_fails_at_the_start_lets_nothing_run(bakery: Bakery, hook: s
     assert {standing for _, standing in known(bakery)} == {"success"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hook", "says"), FAILING)
 def test_a_hook_that_fails_at_the_end_fails_the_runs_of_what_is_published(
     bakery: Bakery, hook: str, says: str

@@ -140,7 +140,8 @@ def test_an_interrupted_backfill_leaves_nothing_behind(
         assert_resumes(shop, quarter)
 
 
-@pytest.mark.parametrize("engine", ["warm", pytest.param("plain", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["warm", "plain"])
 def test_a_killed_backfill_takes_its_children_along(shop: Shop, quarter: Shop, engine: str):
     revenue = shop.folder / "models" / "marts" / "sales" / "daily_revenue.sql"
     written = revenue.read_text()

@@ -162,7 +162,8 @@ def places(finished: Finished) -> set[tuple[str, int, int, str]]:
     }
 
 
-@pytest.mark.parametrize("templater", ["jinja", pytest.param("dbt", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("templater", ["jinja", "dbt"])
 def test_sqlfluff_underlines_what_lint_finds(
     gallery: Shop, linted: list[dict[str, Any]], templater: str
 ):

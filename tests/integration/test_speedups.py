@@ -101,9 +101,8 @@ def test_the_project_shows_something(patched: Came):
     assert statuses >= {"success", "pass", "fail", "warn", "error", "skipped"}
 
 
-@pytest.mark.parametrize(
-    "off", ["off", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("off", ["off", *NAMES])
 def test_what_is_switched_off_changes_nothing(
     off: str, patched: Came, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -126,6 +125,7 @@ def other_dbt_common(folder: Path, path: str, name: str, other: str) -> str:
     return os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
 
 
+@pytest.mark.slow
 def test_a_patch_that_does_not_fit_is_left_out_alone_and_said_once(
     patched: Came, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

@@ -198,6 +198,7 @@ TABLES_CHANGED = {
 }
 
 
+@pytest.mark.slow
 def test_what_has_no_windows_and_was_changed_by_hand_is_built_again(
     shop: Shop, right: dict[str, str]
 ):
@@ -339,8 +340,8 @@ def test_what_another_checkout_has_published_counts_as_its_codes(
     ("tampering", "is_found"),
     [
         ("row_count = row_count + 1", "its rows are not those that were published"),
-        ("code_hash = 'abc'", "success"),
-        ("verdict = null", "success"),
+        pytest.param("code_hash = 'abc'", "success", marks=pytest.mark.slow),
+        pytest.param("verdict = null", "success", marks=pytest.mark.slow),
     ],
 )
 def test_a_marker_that_was_tampered_with(

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from runner.cli import ROOMS, app, load
+from runner.cli.help import SECTIONS
+from tests.conftest import RUNNER
 
 
 def test_every_command_has_its_room():
@@ -14,6 +17,18 @@ def test_every_command_has_its_room():
     }
     groups = {group.name for group in app.registered_groups}
     assert commands | groups == ROOMS.keys()
+
+
+def test_the_help_lists_every_command_once_with_its_whole_sentence():
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(ROOMS)
+    shown = subprocess.run(
+        [RUNNER, "--help"], env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True,
+        check=True,
+    ).stdout  # fmt: skip
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "..." not in shown.partition("\n\n")[2]
+    assert [f"{section}:" in shown for section in SECTIONS] == [True] * len(SECTIONS)
 
 
 HEAVY = {"apprise", "asyncio", "dbt", "duckdb", "jinja2", "pydantic", "rich", "sqlglot", "ssl"}

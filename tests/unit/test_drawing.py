@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.status import WindowStatus
 from runner.explain.causes import Lineage, LineageNode, WindowRange
+from runner.project.manifest import Node, Project
+from runner.render.dag import dag_mermaid
 from runner.render.dag_svg import dag_svg
 from runner.render.layers import Bend, layered
+from tests.unit.fake_dbt import shop, windowed
 from tests.unit.planned_nodes import WEEK
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -137,3 +142,26 @@ def test_nothing_overlaps():
         for left, top, wide, high in boxes[index + 1 :]:
             apart = left >= x + width or x >= left + wide or top >= y + height or y >= top + high
             assert apart
+
+
+def test_what_is_called_alike_and_what_mermaid_takes_for_a_word_are_nodes_of_their_own():
+    tills, crm, end = (
+        Node("source.shop.till.day_sales", "day_sales", "source", None, ()),
+        Node("source.shop.crm.day_sales", "day_sales", "source", None, ()),
+        Node(
+            'model.shop.end"<b>', 'end"<b>', "model", "view",
+            ("source.shop.till.day_sales", "source.shop.crm.day_sales"),
+        ),
+    )  # fmt: skip
+    project = Project(
+        ZoneInfo("UTC"), {n.unique_id: n for n in (tills, crm, end)}, {}, fingerprint=""
+    )
+    pipeline = replace(shop(windowed("day")), nodes=(end,))
+    assert dag_mermaid(pipeline, project).splitlines() == [
+        "flowchart LR",
+        '    n1["day_sales<br/>source"]',
+        '    n2["day_sales<br/>source"]',
+        '    n3["end#34;#60;b#62;<br/>view"]',
+        "    n2 --> n3",
+        "    n1 --> n3",
+    ]
