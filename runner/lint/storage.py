@@ -11,7 +11,7 @@ from runner.lint.readings import Readings, readings_of
 from runner.lint.rules import Severity, Spot
 from runner.lint.source import Source, place
 
-_PLACES = frozenset({"rowid", "_rowid_", "ctid", "rownum", "file_row_number", "file_index"})
+_PLACES = frozenset({"rowid", "_rowid_", "ctid", "file_row_number", "file_index"})
 _OF_FILES = frozenset({"file_row_number", "file_index"})  # the same until a file is sent again
 
 
