@@ -50,6 +50,7 @@ def windows_together(source: Source, facts: Facts) -> Iterator[Spot]:
                 yield from _of_rows(select, scope, tree, facts, source)
                 yield from _of_windows(select, scope, facts, source)
                 yield from _of_joins(select, scope, source)
+                yield from _of_memberships(select, scope, readings)
         for query in tree.find_all(exp.Query):
             yield from _of_limit(query, readings, source)
         for pivot in tree.find_all(exp.Pivot):
@@ -110,6 +111,26 @@ def _of_joins(select: exp.Select, scope: Scope, source: Source) -> Iterator[Spot
                 if join is not None and not tags_at(join, source):
                     what = f"join of {alias}, without the event time"
                     yield Spot("DB11", *place(join.this), what, Severity.WARN)
+
+
+def _of_memberships(select: exp.Select, scope: Scope, readings: Readings) -> Iterator[Spot]:
+    """Look at `exists` and `in`, which ask whether the range has such a row."""
+    for call in select.find_all(exp.Exists, exp.In):
+        inner = (call.args.get("query") or call.this).unnest()
+        if not isinstance(inner, exp.Select) or call.find_ancestor(exp.Select) is not select:
+            continue
+        asked = readings.scope_of(inner)
+        if not asked.may_mix_windows or frozenset() in asked.keys:
+            continue  # or it looks for one row, by its key
+        if isinstance(call, exp.In):
+            mine, other = columns_of([call.this]), columns_of(inner.expressions)
+            is_by_key = any(k <= mine for k in scope.keys) or any(k <= other for k in asked.keys)
+            is_same = scope.times.is_kept(call.this) and asked.times.are_held(inner.expressions)
+            if is_by_key or is_same:
+                continue
+        name = "in" if isinstance(call, exp.In) else "exists"
+        what = f"{name} of the rows of the range, without the event time"
+        yield Spot("DB11", *place(inner), what, Severity.WARN)
 
 
 def _join_of(select: exp.Select, alias: str) -> exp.Join | None:
