@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from sqlglot import exp
 
 from runner.lint.facts import Facts
+from runner.lint.outputs import keys_of_rows
 from runner.lint.queries import columns_of, definition_of, function_of, group_of, named
-from runner.lint.readings import Readings, keys_of_rows, readings_of
+from runner.lint.readings import Readings, readings_of
 from runner.lint.rows import Keys, Scope
 from runner.lint.rules import Severity, Spot
 from runner.lint.source import Source, place, written

@@ -13,32 +13,28 @@ from sqlglot.errors import SqlglotError
 
 from runner.lint.event_times import grain_of
 from runner.lint.facts import Facts
+from runner.lint.outputs import (
+    is_one,
+    keys_given,
+    named_like,
+    numbers_given,
+    outputs_of,
+    parts_of,
+    renamed,
+)
 from runner.lint.queries import (
     ARITHMETIC,
-    columns_of,
     cte_named,
     gathered_by,
-    group_of,
-    numbered_by,
     own_aggregates,
     parent_name,
     tags_at,
 )
-from runner.lint.rows import ONE_ROW, Cell, Keys, Rows, Scope, is_inexact
+from runner.lint.rows import ONE_ROW, Cell, Rows, Scope
 from runner.lint.source import DIALECT, WINDOW_FILTERS, Source, Tag
 
 _BOUND = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.EQ, exp.Between)
 _HALF = ("SEMI", "ANTI")  # joins that hand on no column of what they join
-
-
-@dataclass(frozen=True)
-class _Output:
-    """A column that a select gives."""
-
-    name: str
-    made_of: exp.Expr
-    is_event: bool
-    is_inexact: bool
 
 
 @dataclass(frozen=True)
@@ -88,19 +84,11 @@ class Readings:
         plain = Scope(inputs, self.grain, self.source)
         where = select.args.get("where")
         conditions: list[tuple[exp.Expr, str | None]]
-        conditions = [(part, None) for part in _parts_of(where.this if where else None)]
+        conditions = [(part, None) for part in parts_of(where.this if where else None)]
         for join in joins:
             outer = self._alias(join.this) if join.side else None
-            conditions += [(part, outer) for part in _parts_of(join.args.get("on"))]
-        equal = list(_using(joins, list(inputs)))
-        pinned: set[Cell] = set()
-        for condition, outer in conditions:
-            if isinstance(condition, exp.EQ):
-                sides = [condition.this, condition.expression]
-                left, right = (self._cells_of_side(side, plain) for side in sides)
-                equal += [(one, other) for one in left for other in right]
-                if not left or not right:
-                    pinned |= {c for c in left | right if outer is None or c[0] == outer}
+            conditions += [(part, outer) for part in parts_of(join.args.get("on"))]
+        equal, pinned = self._equations(conditions, plain)
         summed = (_filtered(call) for call in own_aggregates(select))
         looked_at = (*(condition for condition, _ in conditions), *summed)
         cuts = [cells for part in looked_at if (cells := self._cut_by(part, plain)) is not None]
@@ -112,12 +100,30 @@ class Readings:
             inputs=inputs,
             grain=self.grain,
             source=self.source,
-            equal=tuple(equal),
+            equal=(*_using(joins, list(inputs)), *equal),
             pinned=frozenset(pinned),
             is_windowed=bool(windowed or cuts),
             own_events=None if is_unseen else frozenset(events),
             has_keys=not any((join.side or "").upper() in ("RIGHT", "FULL") for join in joins),
         )
+
+    def _equations(
+        self, conditions: Sequence[tuple[exp.Expr, str | None]], scope: Scope
+    ) -> tuple[list[tuple[Cell, Cell]], set[Cell]]:
+        """Return which columns are equal, and which have one value.
+
+        Beside a condition stands the alias that it is about alone: that of an outer join.
+        """
+        equal: list[tuple[Cell, Cell]] = []
+        pinned: set[Cell] = set()
+        for condition, outer in conditions:
+            if isinstance(condition, exp.EQ):
+                sides = [condition.this, condition.expression]
+                left, right = (self._cells_of_side(side, scope) for side in sides)
+                equal += [(one, other) for one in left for other in right]
+                if not left or not right:
+                    pinned |= {c for c in left | right if outer is None or c[0] == outer}
+        return equal, pinned
 
     def _alias(self, read: exp.Expr) -> str:
         """Return the name by which columns of something that is read are qualified."""
@@ -134,14 +140,14 @@ class Readings:
 
     def _rows_read(self, read: exp.Expr) -> Rows:
         if isinstance(read, (exp.Subquery, exp.Lateral)):
-            return _renamed(self.rows_of(read.this), read.alias_column_names)
+            return renamed(self.rows_of(read.this), read.alias_column_names)
         if not isinstance(read, exp.Table):
             names = read.alias_column_names if isinstance(read, exp.DerivedTable) else ()
             return Rows(columns=tuple(name.lower() for name in names) or None)
         cte = cte_named(read)
         if cte is not None:
             names = [*read.alias_column_names] or [*cte.alias_column_names]
-            return _renamed(self.rows_of(cte.this), names)
+            return renamed(self.rows_of(cte.this), names)
         tag = self.source.tag_named(read.name)
         if tag is None:
             return Rows()
@@ -195,7 +201,7 @@ class Readings:
 
     def _given_by(self, select: exp.Select) -> Rows:
         scope, gathered = self.scope_of(select), gathered_by(select)
-        outputs = list(self._outputs(select, scope))
+        outputs = list(outputs_of(select, scope))
         is_windowed = scope.is_windowed and not scope.is_in_one_window
         # What has lost its windows is found where it lost them, and not again.
         is_lost = is_windowed and not all(map(scope.tells_windows_apart, gathered))
@@ -205,28 +211,21 @@ class Readings:
         return Rows(
             is_windowed=is_windowed,
             event=None if is_unseen else frozenset(one.name for one in outputs if one.is_event),
-            keys=_keys_given(select, scope, outputs, gathered),
+            keys=keys_given(select, scope, outputs, gathered),
             inexact=frozenset(one.name for one in outputs if one.is_inexact),
             columns=None if is_hidden else tuple(one.name for one in outputs),
-            numbers=_numbers_given(select, scope, outputs),
+            numbers=numbers_given(select, scope, outputs),
         )
-
-    def _outputs(self, select: exp.Select, scope: Scope) -> Iterator[_Output]:
-        for item in select.expressions:
-            if item.is_star:
-                yield from _starred(item, scope)
-            else:
-                yield _output(item, scope)
 
     def _of_union(self, union: exp.SetOperation) -> Rows:
         left, right = self.rows_of(union.this), self.rows_of(union.expression)
-        parts = [rows for rows in (left, _named_like(right, left)) if rows.is_windowed]
+        parts = [rows for rows in (left, named_like(right, left)) if rows.is_windowed]
         events = [rows.event for rows in parts]
         is_unseen = any(event is None for event in events)
         return Rows(
             is_windowed=bool(parts),
             event=None if is_unseen else frozenset[str]().union(*(e for e in events if e)),
-            keys=ONE_ROW if _is_one(union.args.get("limit")) else (),
+            keys=ONE_ROW if is_one(union.args.get("limit")) else (),
             inexact=left.inexact | right.inexact,
             columns=left.columns,
         )
@@ -236,22 +235,6 @@ class Readings:
 def readings_of(source: Source, facts: Facts) -> tuple[Readings, ...]:
     """Return what is known of every branch of a text that can be parsed, once for all rules."""
     return tuple(Readings(tree, source, facts) for tree in source.trees)
-
-
-def keys_of_rows(select: exp.Select, scope: Scope) -> Keys:
-    """Return the keys of the rows that a select puts in order: its group, or what it reads."""
-    if select.args.get("group") is not None:
-        columns = columns_of(group_of(select))
-        return (columns,) if columns else ()
-    return scope.keys
-
-
-def _parts_of(condition: exp.Expr | None) -> list[exp.Expr]:
-    """Return what a condition says at the same time, part by part."""
-    if condition is None:
-        return []
-    parts = condition.flatten() if isinstance(condition, exp.And) else [condition]
-    return [part.unnest() for part in parts]
 
 
 def _using(joins: Sequence[exp.Join], aliases: Sequence[str]) -> Iterator[tuple[Cell, Cell]]:
@@ -264,102 +247,3 @@ def _using(joins: Sequence[exp.Join], aliases: Sequence[str]) -> Iterator[tuple[
 def _filtered(call: exp.Expr) -> exp.Expr:
     """Return an aggregate with its filter."""
     return call.parent if isinstance(call.parent, exp.Filter) else call
-
-
-def _output(item: exp.Expr, scope: Scope) -> _Output:
-    inside = item.unalias()
-    kept = scope.times.is_kept(inside)
-    return _Output(item.alias_or_name.lower(), inside, kept, is_inexact(inside, scope))
-
-
-def _starred(item: exp.Expr, scope: Scope) -> Iterator[_Output]:
-    """Yield what is known of the columns that a star stands for."""
-    star = item.this if isinstance(item, exp.Column) else item
-    table = item.table.lower() if isinstance(item, exp.Column) else ""
-    replaced = list(star.args.get("replace") or ())
-    renamed = {one.this.name.lower(): one.alias.lower() for one in star.args.get("rename") or ()}
-    left_out = {one.name.lower() for one in star.args.get("except_") or ()}
-    left_out |= {one.alias.lower() for one in replaced}
-    for alias, rows in scope.inputs.items():
-        if table not in ("", alias):
-            continue
-        events = {name for a, name in scope.events if a == alias}
-        seen = {*events, *rows.inexact, *(name for key in rows.keys for name in key)}
-        for name in dict.fromkeys((*(rows.columns or ()), *sorted(seen))):
-            if name not in left_out:
-                column = exp.column(name, table=alias)
-                is_one = name in rows.inexact
-                yield _Output(renamed.get(name, name), column, name in events, is_one)
-    for one in replaced:
-        yield _output(one, scope)
-
-
-def _keys_given(
-    select: exp.Select,
-    scope: Scope,
-    outputs: Sequence[_Output],
-    gathered: Sequence[Sequence[exp.Expr]],
-) -> Keys:
-    """Return the keys of a select's result, by the names that it gives its columns."""
-    if _is_one(select.args.get("limit")) or [*gathered] == [[]]:
-        return ONE_ROW
-    names: dict[str, str] = {}  # what a column is called outside, by its name inside
-    for one in outputs:
-        names.setdefault(one.name, one.name)
-        # An expression is as good a key as the columns that it was grouped by.
-        for column in () if one.made_of.find(exp.AggFunc) else columns_of([one.made_of]):
-            names.setdefault(column, one.name)
-    inside = [*keys_of_rows(select, scope)]
-    if len(gathered) == 1:
-        inside.append(columns_of(gathered[0]))  # of a `distinct`, on some columns or on all
-    qualify = select.args.get("qualify")
-    for part in _parts_of(qualify.this if qualify else None):
-        parts = numbered_by(part.this, select) if isinstance(part, exp.EQ) else None
-        if parts is not None and isinstance(part.expression, exp.Literal):
-            inside.append(columns_of(parts))
-    if any(item.is_star for item in select.expressions):
-        unseen = {name for key in inside for name in key} - names.keys()
-        names |= {name: name for name in unseen}
-    return tuple(frozenset(names[name] for name in key) for key in inside if key <= names.keys())
-
-
-def _numbers_given(
-    select: exp.Select, scope: Scope, outputs: Sequence[_Output]
-) -> dict[str, frozenset[str]]:
-    """Return the row numbers that a select gives or hands on, by what they count anew for."""
-    names = {one.name for one in outputs}
-    numbers = {name: key for rows in scope.inputs.values() for name, key in rows.numbers.items()}
-    for one in outputs:
-        parts = numbered_by(one.made_of, select)
-        if parts is not None:
-            numbers[one.name] = columns_of(parts)
-    has_star = any(item.is_star for item in select.expressions)
-    return {n: key for n, key in numbers.items() if has_star or {n, *key} <= names}
-
-
-def _renamed(rows: Rows, names: Sequence[str]) -> Rows:
-    """Return rows whose columns are given other names."""
-    if not names:
-        return rows
-    lowered = tuple(name.lower() for name in names)
-    if rows.columns is None or len(rows.columns) != len(names):
-        return Rows(rows.is_windowed, None if rows.is_windowed else frozenset(), columns=lowered)
-    called = dict(zip(rows.columns, lowered, strict=True))
-    return Rows(
-        is_windowed=rows.is_windowed,
-        event=None if rows.event is None else frozenset(called.get(n, n) for n in rows.event),
-        keys=tuple(frozenset(called.get(name, name) for name in key) for key in rows.keys),
-        inexact=frozenset(called.get(name, name) for name in rows.inexact),
-        columns=lowered,
-    )
-
-
-def _named_like(rows: Rows, first: Rows) -> Rows:
-    """Return the rows of a part of a union by the names that its first part gives."""
-    if rows.columns is None or first.columns is None or len(rows.columns) != len(first.columns):
-        return rows
-    return _renamed(rows, first.columns)
-
-
-def _is_one(limit: exp.Expr | None) -> bool:
-    return isinstance(limit, exp.Limit) and limit.expression.sql() == "1"
