@@ -182,7 +182,12 @@ def _of_vars(tree: exp.Expr, source: Source) -> Iterator[Spot]:
         if tag is None:
             continue
         if _becomes_a_value(node):
-            yield Spot("DB11", tag.start, tag.end, f"{_var_of(tag.strings)} as a value")
+            yield Spot(
+                "DB11",
+                tag.start,
+                tag.end,
+                f"{_var_of(tag.strings)} as a value, which no row's event time is",
+            )
         elif _is_equal(node):
             what = f"equal to {_var_of(tag.strings)}, the first window of the range alone"
             yield Spot("DB11", tag.start, tag.end, what)
