@@ -14,12 +14,11 @@ from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
-import typer
-
 from runner.cli import exits
 from runner.cli.app import app
 from runner.cli.completion import COMPLETE, typed_words
 from runner.cli.given import take_given
+from runner.cli.output import echo, lost, open_streams
 from runner.core import interrupts
 from runner.core.errors import DaybreakError, UsageError
 
@@ -55,20 +54,32 @@ def load(arguments: Iterable[str]) -> None:
 def main() -> NoReturn:
     """Run the command line; the only place that knows exit codes."""
     interrupts.listen()
+    open_streams()
+    code = _code()
+    if (why := lost()) is not None:
+        echo(f"runner: what this command says could not be written: {why}", err=True)
+    sys.exit(code or (exits.FAILED if why else 0))
+
+
+def _code() -> int:
     try:
         if COMPLETE in os.environ:
             _complete()
         arguments = take_given(sys.argv[1:])
         load(arguments)
         app(arguments)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except DaybreakError as error:
-        _fail(str(error), exits.of_error(error))
+        echo(f"runner: {error}", err=True)
+        return exits.of_error(error)
     except interrupts.Interrupted as interrupted:
-        _fail(f"interrupted; {interrupted.what_is_left}.", exits.INTERRUPTED)
-    sys.exit(0)
+        echo(f"runner: interrupted; {interrupted.what_is_left}.", err=True)
+        return exits.INTERRUPTED
+    return 0
 
 
-def _complete() -> NoReturn:
+def _complete() -> None:
     """Print what fits the line that the shell is asking about."""
     words = typed_words(os.environ)
     with suppress(UsageError):  # an option whose value is about to be typed
@@ -76,9 +87,3 @@ def _complete() -> NoReturn:
     if words and words[0] in ROOMS:
         load(words)
     app()
-    sys.exit(0)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"runner: {message}", err=True)
-    sys.exit(code)

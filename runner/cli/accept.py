@@ -19,6 +19,7 @@ from runner.cli.app import (
     app,
     show,
 )
+from runner.cli.output import echo
 from runner.core.errors import UsageError, nearest
 from runner.dbt.protocol import Engine, SourceSchema
 from runner.project.manifest import Project
@@ -40,9 +41,9 @@ SourceName = Annotated[
 def accept(model: ModelName, project_dir: ProjectDir = HERE) -> None:
     """Say that a change of a model is cosmetic: what it published before is as good."""
     if not OpenProject(project_dir).accept(model):
-        typer.echo(f"{model}: nothing was published by other code than its present one")
+        echo(f"{model}: nothing was published by other code than its present one")
     else:
-        typer.echo(f"{model}: what was published by earlier code is no longer stale")
+        echo(f"{model}: what was published by earlier code is no longer stale")
 
 
 @schema_app.command("show")

@@ -11,6 +11,7 @@ import typer
 
 from runner.cli import completion
 from runner.cli.help import Sectioned
+from runner.cli.output import echo
 from runner.core.planning import Reprocess
 from runner.render.columns import as_json
 from runner.workspace import EngineKind
@@ -28,7 +29,7 @@ def _show_version(is_asked: bool) -> None:
     if is_asked:
         from importlib.metadata import version  # costs as much as all else of a short command
 
-        typer.echo(f"daybreak {version('daybreak')}")
+        echo(f"daybreak {version('daybreak')}")
         raise typer.Exit
 
 
@@ -133,4 +134,4 @@ AllowUnsafe = Annotated[
 
 def show(text: Callable[[], str], record: Callable[[], object], output: Format) -> None:
     """Print a result once, as a table or as JSON; only what is printed is made."""
-    typer.echo(as_json(record()) if output is Format.JSON else text())
+    echo(as_json(record()) if output is Format.JSON else text())

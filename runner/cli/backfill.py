@@ -31,6 +31,7 @@ from runner.cli.app import (
     app,
     show,
 )
+from runner.cli.output import echo
 from runner.core.planning import Reprocess, RunRequest
 from runner.core.states import RunKind
 from runner.planner import RequestOptions
@@ -181,5 +182,5 @@ def _run(session: Session, request: RunRequest, output: Format) -> NoReturn:
     with ProgressDisplay(Console(stderr=output is Format.JSON), word, pipeline) as progress:
         result = session.run(request, progress)
     if output is Format.JSON:
-        typer.echo(as_json(done_record(pipeline, result)))
+        echo(as_json(done_record(pipeline, result)))
     raise typer.Exit(exits.of_windows(result))

@@ -23,6 +23,7 @@ from runner.cli.app import (
     app,
     show,
 )
+from runner.cli.output import echo
 from runner.core.errors import UsageError
 from runner.doctor.checks import Health
 from runner.doctor.rebuild import rebuild as rebuild_ledger
@@ -123,10 +124,10 @@ def metrics(as_of: AsOf = None, project_dir: ProjectDir = HERE) -> None:
     """Print figures of every pipeline in Prometheus' text format."""
     timestamp = inputs.parsed_timestamp(as_of)
     found = OpenProject(project_dir).metrics(timestamp)
-    typer.echo(metrics_text(found))
+    echo(metrics_text(found))
     for name, one in found.pipelines.items():
         if one.error is not None:
-            typer.echo(f"runner: {name}: {one.error}", err=True)
+            echo(f"runner: {name}: {one.error}", err=True)
 
 
 class _Telling(Observer):
@@ -134,16 +135,16 @@ class _Telling(Observer):
 
     def adopted(self, windows: int) -> None:
         if windows:
-            typer.echo(f"the ledger knew nothing: {windows:,} windows taken over", err=True)
+            echo(f"the ledger knew nothing: {windows:,} windows taken over", err=True)
 
     def noticed(self, line: str) -> None:
-        typer.echo(f"the warehouse was changed: {line}", err=True)
+        echo(f"the warehouse was changed: {line}", err=True)
 
     def waiting(self, holder: Holder) -> None:
-        typer.echo(f"waiting for {holder}, who holds the warehouse", err=True)
+        echo(f"waiting for {holder}, who holds the warehouse", err=True)
 
 
 def _asking() -> None:
     """Say why nothing happens for some seconds, to a person who waits."""
     if sys.stderr.isatty():
-        typer.echo("reading the warehouse's markers", err=True)
+        echo("reading the warehouse's markers", err=True)

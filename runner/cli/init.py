@@ -14,6 +14,7 @@ from runner.adopt.adoption import convert_model, examine_project
 from runner.adopt.changes import write_changes
 from runner.adopt.new import new_project
 from runner.cli.app import HERE, EngineOption, ProjectDir, app
+from runner.cli.output import echo
 from runner.core.errors import UsageError
 from runner.doctor.checks import Health
 from runner.render.doctor import doctor_page
@@ -46,13 +47,13 @@ def init_project(
         raise UsageError("--new stands alone: leave out the other options")
     if new is not None:
         name, written = new_project(new)
-        typer.echo(new_project_page(new, name, written))
+        echo(new_project_page(new, name, written))
     elif convert is not None:
         found = convert_model(project_dir, engine, convert)
         is_written = yes and not dry_run
         if is_written:
             write_changes(found.changes, project_dir)
-        typer.echo(conversion_page(found, is_written=is_written))
+        echo(conversion_page(found, is_written=is_written))
     else:
         _adopt(project_dir, engine, is_dry=dry_run, is_agreed=yes, upgrade=upgrade)
 
@@ -62,7 +63,7 @@ def _adopt(
 ) -> None:
     """Show every change, write what a person agrees to, and let the doctor look."""
     found = examine_project(project_dir, engine, upgrade=upgrade)
-    typer.echo(adoption_page(found))
+    echo(adoption_page(found))
     if is_dry:
         return
     if found.changes:
@@ -71,8 +72,8 @@ def _adopt(
         if not is_agreed and not typer.confirm("\nWrite this?"):
             raise UsageError("nothing is written")
         write_changes(found.changes, found.project_dir)
-        typer.echo(f"\n{written_line(found.changes)}")
+        echo(f"\n{written_line(found.changes)}")
     diagnoses = OpenProject(project_dir).doctor(engine)
-    typer.echo(f"\n{doctor_page(diagnoses, Terminal.behind(sys.stdout, os.environ))}")
+    echo(f"\n{doctor_page(diagnoses, Terminal.behind(sys.stdout, os.environ))}")
     if any(line.verdict is Health.WRONG for line in diagnoses):
         raise typer.Exit(1)

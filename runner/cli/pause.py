@@ -8,6 +8,7 @@ import typer
 
 from runner import OpenProject
 from runner.cli.app import HERE, PipelineName, ProjectDir, app
+from runner.cli.output import echo
 from runner.render.words import counted
 
 
@@ -19,16 +20,16 @@ def pause(
 ) -> None:
     """Start nothing more of a pipeline; what runs now ends its chunk."""
     OpenProject(project_dir).pause(pipeline, reason)
-    typer.echo(f"{pipeline} is paused ({reason}): runner resume {pipeline}")
+    echo(f"{pipeline} is paused ({reason}): runner resume {pipeline}")
 
 
 @app.command()
 def resume(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
     """Let a paused pipeline start again."""
     if OpenProject(project_dir).resume(pipeline):
-        typer.echo(f"{pipeline} may run again: runner plan {pipeline}")
+        echo(f"{pipeline} may run again: runner plan {pipeline}")
     else:
-        typer.echo(f"{pipeline} was not paused")
+        echo(f"{pipeline} was not paused")
 
 
 @app.command()
@@ -37,6 +38,6 @@ def cancel(pipeline: PipelineName, project_dir: ProjectDir = HERE) -> None:
     ended = OpenProject(project_dir).cancel(pipeline)
     if ended:
         runs = counted(ended, "run")
-        typer.echo(f"{runs} of {pipeline} cancelled; whoever runs them stops in a moment")
+        echo(f"{runs} of {pipeline} cancelled; whoever runs them stops in a moment")
     else:
-        typer.echo(f"nothing of {pipeline} is in flight")
+        echo(f"nothing of {pipeline} is in flight")

@@ -17,6 +17,7 @@ import typer
 from runner import OpenProject
 from runner.cli import exits, inputs
 from runner.cli.app import HERE, AsOf, EngineOption, Format, OutputFormat, ProjectDir, app, show
+from runner.cli.output import echo
 from runner.core import interrupts
 from runner.core.errors import DaybreakError
 from runner.render.columns import as_json
@@ -58,7 +59,7 @@ def tick(
     log = _plain_log(project, stamped=False, to_stderr=is_json)
     found = project.tick(as_of=timestamp, engine=engine, reporter=log, every=interval)
     if is_json:
-        typer.echo(as_json([pass_record(one) for one in found]))
+        echo(as_json([pass_record(one) for one in found]))
     raise typer.Exit(exits.worst([exits.of_pass(one) for one in found]))
 
 
@@ -76,7 +77,7 @@ def serve(
 
     environment = real_environment()
     reporter = (
-        JsonLog(partial(typer.echo), environment.now)
+        JsonLog(partial(echo), environment.now)
         if log is LogFormat.JSON
         else _plain_log(OpenProject(project_dir), stamped=True)
     )
@@ -126,7 +127,7 @@ def _watch_on(project_dir: Path, seconds: float, output: Format) -> NoReturn:
             workspace.ledger.close()
         except DaybreakError as error:  # an edit that is not finished, a ledger that is busy
             if str(error) != shown:
-                typer.echo(f"runner: {error}", err=True)
+                echo(f"runner: {error}", err=True)
             shown = str(error)
         stop.wait(seconds)
     raise typer.Exit
@@ -137,7 +138,7 @@ def _show(report: WatchReport, lines: list[str], zone: ZoneInfo, output: Format)
 
 
 def _plain_log(project: OpenProject, *, stamped: bool, to_stderr: bool = False) -> PlainLog:
-    write, now = partial(typer.echo, err=to_stderr), project.environment.now
+    write, now = partial(echo, err=to_stderr), project.environment.now
     return PlainLog(write, now, project.workspace.zone, stamped=stamped, to_stderr=to_stderr)
 
 

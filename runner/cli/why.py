@@ -10,6 +10,7 @@ import typer
 from runner import OpenProject
 from runner.cli import completion, inputs
 from runner.cli.app import HERE, AsOf, ModelName, PipelineName, ProjectDir, app
+from runner.cli.output import echo
 from runner.core.errors import UsageError
 from runner.project.pipelines import find_config, make_pipeline
 from runner.render.code import code_page, code_record
@@ -55,7 +56,7 @@ def why(
 ) -> None:
     """Say why a window is what it is: all that it is made from, the first cause, the repair."""
     found = OpenProject(project_dir).why(model, window, inputs.parsed_timestamp(as_of))
-    typer.echo(as_json(why_record(found)) if output is TextFormat.JSON else why_page(found))
+    echo(as_json(why_record(found)) if output is TextFormat.JSON else why_page(found))
 
 
 @app.command()
@@ -68,7 +69,7 @@ def diff(
 ) -> None:
     """Show what has changed of a model's code, and of what it reads, since it last ran."""
     found = OpenProject(project_dir).diff(model)
-    typer.echo(as_json(code_record(found)) if output is TextFormat.JSON else code_page(found))
+    echo(as_json(code_record(found)) if output is TextFormat.JSON else code_page(found))
 
 
 @app.command()
@@ -90,11 +91,11 @@ def dag(
             raise UsageError("only the picture shows a window: add --format svg")
         project = workspace.project()
         draw = dag_mermaid if output is DagFormat.MERMAID else dag_text
-        typer.echo(draw(make_pipeline(pipeline, config, project), project))
+        echo(draw(make_pipeline(pipeline, config, project), project))
         return
     now = opened.environment.instant(inputs.parsed_timestamp(as_of), workspace.zone)
     tracer = workspace.tracer(now)
     home = tracer.planners[pipeline]
     asked = tracer.window(home, window)
     nodes = drawn_nodes(home.pipeline, tracer.project)
-    typer.echo(dag_svg(f"{pipeline}, {asked.label}", tracer.lineage_of(nodes, asked.span)))
+    echo(dag_svg(f"{pipeline}, {asked.label}", tracer.lineage_of(nodes, asked.span)))

@@ -16,6 +16,7 @@ from runner.core.graph import grouped
 from runner.core.incidents import Incident, IncidentChange, IncidentKind
 from runner.core.spans import Span, Spans
 from runner.core.timelines import Timeline
+from runner.core.visible import visible
 from runner.core.windows import Calendar
 
 _MOST_RANGES = 5
@@ -162,5 +163,5 @@ def _counted(count: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    words = " ".join(text.split())
+    words = visible(" ".join(text.split()))
     return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from runner.core.visible import visible, visible_in_json
 from runner.render.words import in_words, yes_no
 
 Value = Callable[[Any], Any]
@@ -98,7 +99,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     a   | 1
     bcd | 20
     """
-    lines = [list(headings), *[list(row) for row in rows]]
+    lines = [list(headings), *[[visible(cell) for cell in row] for row in rows]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
 
     def drawn(line: Sequence[str]) -> str:
@@ -111,7 +112,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def as_json(value: object) -> str:
     """Return indented JSON; instants as ISO 8601 in UTC."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    return visible_in_json(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
 
 
 def _plain(value: object) -> str:

@@ -13,6 +13,7 @@ from runner.core.planning import Plan
 from runner.core.spans import Span, Spans
 from runner.core.states import RunState
 from runner.core.status import WindowStatus
+from runner.core.visible import visible
 from runner.core.windows import Calendar, Window
 from runner.execution.context import Observer, RunResult
 from runner.ledger import RunEnd
@@ -219,7 +220,7 @@ class ProgressDisplay(Observer):
         return self._calendar.label(span)
 
     def _print(self, text: str, style: str | None = None) -> None:
-        line = f"{self._stamp()}[{self._word}] {text}"
+        line = visible(f"{self._stamp()}[{self._word}] {text}")
         if self._console.is_terminal:
             self._console.out(line, style=style, highlight=False)
         else:  # there may be thousands, and nobody sees colours

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self, TextIO
 
+from runner.core.visible import visible
+
 _RESET = "\x1b[0m"
 
 
@@ -33,4 +35,5 @@ class Terminal:
         >>> Terminal().ink("x", "31")
         'x'
         """
+        text = visible(text)
         return f"\x1b[{codes}m{text}{_RESET}" if self.is_colored and codes and text else text
