@@ -27,12 +27,14 @@ from runner.dbt.target import target_of
 from runner.project.declarations import (
     LATE_ROWS,
     Declared,
+    Keys,
     check_name,
     closures_of,
+    inexact_columns,
+    known_keys,
     location_of,
     most_windows,
     says_when_loaded,
-    tested_keys,
     window_var,
 )
 from runner.project.files import (
@@ -83,6 +85,8 @@ class Node:
     relation: str | None = None  # of what holds rows: schema.identifier, in its database
     location: str | None = None  # of a source or seed: its files; None: not to be seen
     declared: Declared | None = None  # of a model of the project itself, not of a package
+    keys: Keys = ()  # columns that a test, or its contract, says are unique
+    inexact: tuple[str, ...] = ()  # columns that are floating point numbers, as its YAML says
     says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
     exact: str | None = None  # what selects it, where its name would select others too
     window_var: str | None = None  # of a windowed model: the var that tells it its one window
@@ -376,7 +380,7 @@ def _nodes(
     manifest, macros = description.manifest, description.manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
     why_raw = description.why_raw
-    keys, names, exact = tested_keys(manifest), unique_names(manifest), exact_selectors(manifest)
+    keys, names, exact = known_keys(manifest), unique_names(manifest), exact_selectors(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
             if raw["resource_type"] == "operation" and raw.get("package_name") == PACKAGE:
@@ -410,7 +414,9 @@ def _nodes(
                 relation=_relation(raw),
                 location=location_of(raw),
                 says_when_loaded=kind == "source" and says_when_loaded(raw),
-                declared=Declared.from_raw(raw, macros, keys.get(unique_id)) if is_own else None,
+                declared=Declared.from_raw(raw, macros) if is_own else None,
+                keys=keys.get(unique_id, ()),
+                inexact=inexact_columns(raw),
                 exact=exact.get(unique_id),
                 window_var=window_var(raw) if grain else None,
                 most_windows=most_windows(raw) if grain else None,
@@ -550,6 +556,8 @@ def _node_from_row(row: Mapping[str, Any]) -> Node:
             "begin": _date_of(begin) if begin else None,
             "declared": Declared.from_row(declared) if declared else None,
             "closures": tuple(closures) if closures else None,
+            "keys": tuple(tuple(key) for key in row["keys"]),
+            "inexact": tuple(row["inexact"]),
         }
     )
 
