@@ -23,7 +23,13 @@ from runner.ledger import KnownRelation, KnownWarehouse, Ledger
 from runner.ledger.warehouses import Reading
 from runner.project.manifest import Node, Project
 from runner.warehouse.markers import Index, describe_windows, index_of, known_codes, span_of
-from runner.warehouse.tables import changed_tables, digestible, new_tables, standing_tables
+from runner.warehouse.tables import (
+    FEW_ROWS,
+    changed_tables,
+    digestible,
+    new_tables,
+    standing_tables,
+)
 
 _UNKNOWN: Timeline[WindowRecord] = Timeline()
 
@@ -231,13 +237,24 @@ class Reconciliation:
     def _different(
         self, engine: Engine, survey: Survey, timeout: timedelta
     ) -> tuple[RowDifference, ...]:
-        """Return the windows whose rows are not as many as were published, or never were."""
+        """Return the windows whose rows are not as many as were published, or never were.
+
+        A plain build of a microbatch writes no marker: of those that are small enough the contents
+        are compared too.
+        """
+        nodes = self.project.nodes
+        seen = [
+            unique_id
+            for unique_id, model in survey.models.items()
+            if nodes[unique_id].is_microbatch and model.row_count <= FEW_ROWS
+        ]
         odd = [
             unique_id
             for unique_id, model in survey.models.items()
-            if model.row_count != model.published_rows
+            if model.row_count != model.published_rows and unique_id not in seen
         ]
-        return engine.verify(odd, None, timeout, contents=False) if odd else ()
+        counted = engine.verify(odd, None, timeout, contents=False) if odd else ()
+        return (*counted, *(engine.verify(seen, None, timeout, contents=True) if seen else ()))
 
     def _changes(
         self, before: Index, after: Index, survey: Survey, news: Mapping[str, Spans]

@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping
 from runner.dbt.protocol import StandingTable, Survey
 from runner.project.manifest import Project
 
-_FEW_ROWS = 1_000_000  # some 50 ms; more only `runner verify` looks at
+FEW_ROWS = 1_000_000  # some 50 ms; more only `runner verify` looks at
 
 
 def changed_tables(
@@ -42,7 +42,7 @@ def digestible(built: Mapping[str, StandingTable], project: Project) -> list[str
         for node in project.data_nodes
         if (known := built.get(node.name)) is not None
         and known.contents is not None
-        and (known.row_count or 0) <= _FEW_ROWS
+        and (known.row_count or 0) <= FEW_ROWS
     ]
 
 

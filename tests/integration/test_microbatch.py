@@ -144,6 +144,22 @@ def test_days_that_are_gone_are_not_called_a_success(shop: Adopted):
     assert shop.runner("verify", "microbatch").code == 0
 
 
+def test_a_day_that_a_plain_dbt_has_built_with_other_code_is_no_success(shop: Adopted):
+    assert shop.runner("backfill", *DAYS).code == 0
+    model = next((shop.folder / "models").rglob("revenue_by_day.sql"))
+    before, rows = model.read_text(), shop.tables()
+    model.write_text(before.replace("sum(amount)", "5 * sum(amount)"))
+    assert model.read_text() != before
+    span = ("--event-time-start", "2026-02-02", "--event-time-end", "2026-02-03")
+    assert shop.dbt("run", "--select", "revenue_by_day", *span).code == 0
+    model.write_text(before)
+    assert shop.tables() != rows
+    found = shop.runner("backfill", *DAYS)
+    assert "2026-02-02: revenue_by_day is stale: its rows are not those" in found.out, found.out
+    assert shop.runner("backfill", *DAYS, "--reprocess", "stale").code == 0
+    assert shop.tables() == rows
+
+
 def test_what_is_published_when_dbt_is_killed_between_batches_stays(shop: Adopted):
     # It dies each time when so many of its nodes have ended, a batch among them.
     killed = Adopted(shop.folder, {"DAYBREAK_CRASH": "node-finished:7"})
