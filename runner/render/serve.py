@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from runner.core.environment import Clock
 from runner.core.errors import DaybreakError
+from runner.core.status import WindowStatus
 from runner.core.windows import Calendar
 from runner.execution.context import Observer
 from runner.project.pipelines import Pipeline
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from runner.ledger import RunEnd
     from runner.warehouse.lock import Holder
 
+# What a person types for windows that no pass runs by itself.
+_COMMANDS = {
+    WindowStatus.STALE: "runner backfill {} --reprocess stale",
+    WindowStatus.PUBLISHED: "runner judge {}",
+}
 _MOST_WINDOWS = 3  # that are told of one pipeline
 
 
@@ -44,9 +50,22 @@ def _pass_lines(found: PipelinePass, zone: ZoneInfo) -> list[str]:
         lines += _lines_by_window(found.calendar, [(s, w.text) for s, w in found.waiting])
         lines += _lines_by_window(found.calendar, list(found.cut_off))
     lines += found.unheard
-    if not lines and found.done is None:
-        lines.append("nothing is due" + _next_in_words(found, zone))
+    if found.done is None:
+        if not lines:
+            lines.append("nothing is due" + _next_in_words(found, zone))
+        lines += _left_in_words(found)
     return lines
+
+
+def _left_in_words(found: PipelinePass) -> Iterator[str]:
+    """Say what no pass runs by itself, and what a person types."""
+    if found.calendar is None:
+        return
+    for status, spans in found.left.items():
+        count = sum(found.calendar.count(span) for span in spans)
+        verb = "is" if count == 1 else "are"
+        command = _COMMANDS.get(status, "runner status {}").format(found.pipeline)
+        yield f"{counted(count, 'window')} {verb} {status}: {command}"
 
 
 def _lines_by_window(calendar: Calendar, said: Sequence[tuple[Span, str]]) -> list[str]:
@@ -70,6 +89,11 @@ def pass_record(found: PipelinePass) -> dict[str, Any]:
         "cut_off": [
             {"start": span.start, "end": span.end, "what": text} for span, text in found.cut_off
         ],
+        "left": {
+            str(status): sum(found.calendar.count(span) for span in spans)
+            for status, spans in found.left.items()
+            if found.calendar is not None
+        },
         "next": found.next_at,
         "unheard": list(found.unheard),
         "runs": window_records(found.done) if found.done else [],

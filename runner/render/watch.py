@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from runner.core.spans import Spans
 from runner.render.columns import Column, Table
 from runner.render.words import minute
 from runner.scheduling.deadlines import Missed, WatchReport
+
+_MOST_EARLY = 3  # ranges of a pipeline that went wrong and are not late, that are told
 
 
 def missed_table(zone: tzinfo = UTC) -> Table:
@@ -45,12 +48,28 @@ def watch_page(report: WatchReport, told: Sequence[str], zone: ZoneInfo) -> str:
     wrong += [f"{name}: {line}; land it again" for name, line in report.cut_off.items()]
     if wrong:
         blocks.append("\n".join(wrong))
+    early = list(_not_late_yet(report))
     if not blocks:
         at = minute(report.at.astimezone(zone))
-        blocks.append(f"everything that should be a success at {at} is one")
+        fine = f"everything that should be a success at {at} is one"
+        blocks.append(f"nothing is past its deadline at {at}, but:" if early else fine)
+    blocks += early
     if told:
         blocks.append("\n".join(told))
     return "\n\n".join(blocks)
+
+
+def _not_late_yet(report: WatchReport) -> Iterator[str]:
+    """Say what has gone wrong and still has time until its deadline."""
+    for one in report.pipelines:
+        name, calendar = one.pipeline.name, one.pipeline.calendar
+        late = Spans(missed.span for missed in report.missed if missed.pipeline is one.pipeline)
+        found = [(span, incident) for span, incident in one.incidents if not late & Spans([span])]
+        for span, incident in found[-_MOST_EARLY:][::-1]:
+            where = f"{name} {calendar.label(span)}"
+            yield f"{where} is {incident.kind}: {incident.reason}: {incident.remedy}"
+        if len(found) > _MOST_EARLY:
+            yield f"and {len(found) - _MOST_EARLY:,} ranges more of {name}: runner status {name}"
 
 
 def watch_record(report: WatchReport, told: Sequence[str]) -> dict[str, Any]:
@@ -61,6 +80,7 @@ def watch_record(report: WatchReport, told: Sequence[str]) -> dict[str, Any]:
         "scheduler": report.scheduler,
         "errors": {name: str(error) for name, error in report.errors.items()},
         "cut_off": report.cut_off,
+        "not_late_yet": list(_not_late_yet(report)),
         "told": list(told),
     }
 

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from runner.alerting.pings import Fetch, Pinger
 from runner.core.environment import Clock, Environment
 from runner.core.errors import DaybreakError, LedgerError, PausedError
+from runner.core.spans import Spans
 from runner.core.states import RunState
+from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import Calendar
 from runner.dbt.protocol import Engine
@@ -51,6 +53,7 @@ class PipelinePass:
     # Windows that stay as they are, as a file of theirs is another now, and cut off; in words.
     cut_off: Timeline[str] = field(default_factory=Timeline)
     note: str | None = None  # why not everything was done that is due, in one line
+    left: Mapping[WindowStatus, Spans] = field(default_factory=dict)  # due, and left to a person
     done: RunResult | None = None  # None: there was nothing to run
     error: DaybreakError | None = None  # why it did not get through
     next_at: datetime | None = None  # UTC; when there may be something to do again
@@ -148,6 +151,7 @@ class SchedulerPass:
             waiting=choice.waiting,
             cut_off=inputs.cut_off_windows,
             note=choice.note,
+            left=choice.left,
             next_at=next_at,
         )
         if not choice.request.windows:

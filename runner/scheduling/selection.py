@@ -7,7 +7,7 @@ soon as something that they read has changed. What changed code makes stale is l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -22,6 +22,11 @@ from runner.planner import Planner
 from runner.project.pipelines import Pipeline
 from runner.scheduling.waiting import BROKEN, Conditions, Waiting
 
+_LEFT = (
+    *(WindowStatus.FAILED, WindowStatus.BLOCKED, WindowStatus.INCORRECT),
+    *(WindowStatus.PUBLISHED, WindowStatus.STALE),
+)
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -31,6 +36,8 @@ class Selection:
     waiting: Timeline[Waiting]
     new: Spans = field(default_factory=Spans)  # windows to run of which nothing is known yet
     note: str | None = None  # why not everything is caught up on, in one line
+    # Due windows that no pass runs by itself, as a person has to: by what they are.
+    left: Mapping[WindowStatus, Spans] = field(default_factory=dict)
 
 
 def select_windows(planner: Planner, conditions: Conditions) -> Selection:
@@ -61,7 +68,17 @@ def select_windows(planner: Planner, conditions: Conditions) -> Selection:
         waiting=waiting,
         new=ready - Spans(span for node in windowed for span, _ in node.records),
         note=note,
+        left={
+            status: spans
+            for status in _LEFT
+            if (spans := _windows_having(plan, status) - ready - waiting.covered)
+        },
     )
+
+
+def _windows_having(plan: Plan, status: WindowStatus) -> Spans:
+    models = (model for model in plan.models if model.node.is_windowed)
+    return Spans(span for model in models for span in model.statuses.get(status, Spans()))
 
 
 def expected(pipeline: Pipeline, due: Span) -> Spans:

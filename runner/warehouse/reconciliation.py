@@ -242,11 +242,12 @@ class Reconciliation:
         A plain build of a microbatch writes no marker: of those that are small enough the contents
         are compared too.
         """
-        nodes = self.project.nodes
         seen = [
-            unique_id
-            for unique_id, model in survey.models.items()
-            if nodes[unique_id].is_microbatch and model.row_count <= FEW_ROWS
+            node.unique_id
+            for node in _windowed(self.project)
+            if node.is_microbatch
+            and (model := survey.models.get(node.unique_id)) is not None
+            and model.row_count <= FEW_ROWS
         ]
         odd = [
             unique_id

@@ -22,7 +22,8 @@ from runner.landed.completeness import Blocker
 from runner.ledger import Ledger
 from runner.overview import outlook
 from runner.project.pipelines import Pipeline
-from tests.unit.fake_dbt import check, seed, shop, table, windowed
+from runner.render.serve import _pass_lines, pass_record
+from tests.unit.fake_dbt import ZONE, check, seed, shop, table, windowed
 from tests.unit.running import open_ledger
 from tests.unit.scheduling import Town, utc
 
@@ -138,7 +139,13 @@ def test_changed_code_is_left_to_a_person_and_changed_data_is_not(ledger: Ledger
     )
     place.pipelines = {"shop": replace(pipeline, nodes=changed)}
     place.dbts["shop"].pipeline = place.pipelines["shop"]
-    assert place.tick(utc("2017-03-04 10:05"))["shop"].done is None
+    found = place.tick(utc("2017-03-04 10:05"))["shop"]
+    assert found.done is None
+    assert pass_record(found)["left"] == {"stale": 3}
+    assert _pass_lines(found, ZONE) == [
+        "nothing is due; next 2017-03-05 05:00",
+        "3 windows are stale: runner backfill shop --reprocess stale",
+    ]
     window = pipeline.calendar.labelled("2017-03-02")
     ledger.windows.make_stale({"stg": Timeline([(window.span, "late rows")])})
     place.tick(utc("2017-03-04 10:10"))

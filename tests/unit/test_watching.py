@@ -42,6 +42,20 @@ def test_all_is_well(town: Town):
     )
 
 
+def test_what_went_wrong_and_is_not_late_yet_is_said(town: Town):
+    town.dbts["orders"].bad["ok"] = {"2017-03-01"}
+    town.tick(utc("2017-03-02 10:00"))
+    found = look(town, "2017-03-02 10:30")
+    assert not found.missed
+    lines = watch_page(found, (), ZONE).split("\n\n")
+    assert lines[0] == "nothing is past its deadline at 2017-03-02 05:30, but:"
+    assert lines[1] == (
+        "orders 2017-03-01 is incorrect: stg: ok: expected 100 rows; actual 7 rows: "
+        "runner retry orders"
+    )
+    assert watch_record(found, ())["not_late_yet"] == lines[1:]
+
+
 def test_a_missed_window_is_a_row_with_how_late_it_is_and_what_to_do(town: Town):
     town.ledger.scheduler.record_heartbeat("serve", timedelta(seconds=30), utc("2017-03-02 09:00"))
     found = look(town, "2017-03-02 12:30")
