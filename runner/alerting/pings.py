@@ -10,13 +10,13 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from runner.alerting.channels import Channel
+from runner.alerting.exchange import SECONDS, within
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError
-
-_SECONDS = 5
 
 Fetch = Callable[[str], str | None]  # a URL → why it could not be fetched, in our own words
 
@@ -77,7 +77,14 @@ def ping_url(url: str, suffix: str) -> str:
 
 
 def fetched(url: str) -> str | None:
-    """Fetch a URL; return in our own words why not, None if it was. Never raises."""
+    """Fetch a URL; return in our own words why not, None if it was. Never raises, soon over."""
+    try:
+        return within(partial(_fetched, url), SECONDS)
+    except TimeoutError as error:
+        return _in_words(error)
+
+
+def _fetched(url: str) -> str | None:
     from urllib.error import HTTPError, URLError  # only here: slow to import
     from urllib.request import Request, urlopen
 
@@ -90,7 +97,7 @@ def fetched(url: str) -> str | None:
         if at:
             basic = b64encode(unquote(credentials).encode()).decode()
             request.add_unredirected_header("Authorization", f"Basic {basic}")
-        with urlopen(request, timeout=_SECONDS):  # noqa: S310 - see above
+        with urlopen(request, timeout=SECONDS):  # noqa: S310 - see above
             return None
     except HTTPError as error:
         return f"the server answered with status {error.code}"

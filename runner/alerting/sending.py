@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
+from runner.alerting.exchange import SECONDS, within
 from runner.core.messages import Message
 
-_SECONDS = 60  # after which a channel is given up; most give up by themselves after 4
 _LOGGERS = ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib", "MARKDOWN")
 
 
@@ -53,12 +54,19 @@ _WORDS = tuple((re.compile(pattern, re.IGNORECASE), said) for pattern, said in _
 
 
 def send_by_apprise(url: str, message: Message) -> Refusal | None:
-    """Send a message to an Apprise URL; None if it was sent. Never raises."""
-    with _listening() as said:
-        try:
-            return _sent(url, message, said)
-        except Exception:  # of a plugin; its words may quote the URL
-            return _refusal(said)
+    """Send a message to an Apprise URL; None if it was sent. Never raises, nor takes long."""
+    try:
+        return within(partial(_tried, url, message), SECONDS)
+    except TimeoutError:
+        return Refusal("the server did not answer in time")
+
+
+def _tried(url: str, message: Message) -> Refusal | None:
+    said = _listen()
+    try:
+        return _sent(url, message, said)
+    except Exception:  # of a plugin; its words may quote the URL
+        return _refusal(said)
 
 
 def _sent(url: str, message: Message, said: list[str]) -> Refusal | None:
@@ -70,7 +78,7 @@ def _sent(url: str, message: Message, said: list[str]) -> Refusal | None:
         app_id="Daybreak",
         app_desc="Daybreak",
         app_url="",
-        service_timeout=_SECONDS,
+        service_timeout=int(SECONDS),
         allow_templates=False,
         interpret_escapes=False,
         interpret_emojis=False,
@@ -95,31 +103,32 @@ def _refusal(said: list[str]) -> Refusal:
 
 
 class _Ear(logging.Handler):
-    """Keeps what is logged, for as long as a message is being sent."""
+    """Keeps what is logged by the thread that sends a message."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.DEBUG)
-        self.said: list[str] = []
+        self.heard = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line without its head, which says only what was attempted."""
-        self.said.append(record.getMessage().removeprefix("Socket Exception: "))
+        said = getattr(self.heard, "said", [])
+        said.append(record.getMessage().removeprefix("Socket Exception: "))
 
 
-@contextmanager
-def _listening() -> Iterator[list[str]]:
-    """Keep what the libraries log from everybody else."""
-    ear, loggers = _Ear(), [logging.getLogger(name) for name in _LOGGERS]
-    before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.handlers, logger.propagate = [ear], False
-        # Only its most talkative level tells a time-out from a refused connection.
-        loggers[0].setLevel(logging.DEBUG)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield ear.said
-    finally:
-        for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
-            logger.handlers, logger.propagate = handlers, propagate
-            logger.setLevel(level)
+_EAR = _Ear()
+
+
+def _listen() -> list[str]:
+    """Return what the libraries will log in this thread; nobody else hears it.
+
+    So it stays until the process ends: whoever is still talking to a server may say more.
+    """
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [_EAR], False
+    # Only its most talkative level tells a time-out from a refused connection.
+    logging.getLogger(_LOGGERS[0]).setLevel(logging.DEBUG)
+    warnings.filterwarnings("ignore", module="apprise|urllib3|requests")
+    said: list[str] = []
+    _EAR.heard.said = said
+    return said

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from runner.alerting.channels import Channel, NextAttempt, channels_of
 from runner.alerting.delivery import OutboxSender, try_channels
-from runner.alerting.pings import Pinger
-from runner.alerting.sending import Refusal, _listening, _refusal
+from runner.alerting.pings import Pinger, fetched
+from runner.alerting.sending import Refusal, _listen, _refusal, send_by_apprise
 from runner.core import interrupts
 from runner.core.config import PipelineConfig
 from runner.core.environment import Environment
@@ -25,6 +26,7 @@ from runner.core.messages import Message, Tone
 from runner.core.spans import Spans
 from runner.core.timelines import Timeline
 from runner.ledger import Ledger
+from tests.receivers import dripping_server
 from tests.unit.ledger_fixtures import NOW, WEEK, in_child, opened
 
 DOWN = Refusal("nobody listens there")
@@ -296,14 +298,35 @@ def test_nothing_that_libraries_log_meanwhile_gets_out(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
     names = ("apprise", "urllib3.connectionpool", "requests")
-    with caplog.at_level(logging.DEBUG), _listening() as said:
+    with caplog.at_level(logging.DEBUG):
+        said = _listen()
         for name in names:
             logging.getLogger(name).error("Socket Exception: s3cret")
+        assert said == ["s3cret"] * 3
+        late = Thread(target=logging.getLogger("apprise").error, args=("s3cret of another",))
+        late.start()
+        late.join()
     assert said == ["s3cret"] * 3
     assert caplog.records == []
     assert "s3cret" not in "".join(capfd.readouterr())
-    logging.getLogger("apprise").error("heard again")
-    assert [record.getMessage() for record in caplog.records] == ["heard again"]
+
+
+@pytest.mark.parametrize("through", ["alerts", "ping"])
+def test_a_server_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, through: str):
+    """It is still dripping when we have gone on."""
+    monkeypatch.setattr("runner.alerting.sending.SECONDS", 0.5)
+    monkeypatch.setattr("runner.alerting.pings.SECONDS", 0.5)
+    with dripping_server() as (port, is_over):
+        if through == "ping":
+            said = fetched(f"http://127.0.0.1:{port}/")
+        else:
+            refusal = send_by_apprise(
+                f"json://127.0.0.1:{port}/", Message(Tone.INFO, "a title", "a body")
+            )
+            assert refusal is not None
+            said = refusal.said
+        assert not is_over.is_set()
+    assert said == "the server did not answer in time"
 
 
 def test_channels_are_named_by_their_place():
@@ -358,16 +381,10 @@ def test_a_switch_that_cannot_be_told_is_a_line():
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "s3cret", "https://", "http://[s3cret"])
 def test_a_switch_is_on_the_web(url: str):
-    (tried,) = try_channels({"orders": config(ping=url)}, ["orders"], {}, Network().send, fetch())
+    (tried,) = try_channels({"orders": config(ping=url)}, ["orders"], {}, Network().send, fetched)
     assert tried.problem is not None
     assert "s3cret" not in tried.problem
     assert "s3cret" not in str(tried.scheme)
-
-
-def fetch():
-    from runner.alerting.pings import fetched
-
-    return fetched
 
 
 def test_every_channel_is_tried_not_only_the_first():
