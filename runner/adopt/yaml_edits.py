@@ -133,14 +133,14 @@ def _first_right(written: Iterable[str], expected: object, by_hand: str) -> str:
 def _compose(text: str) -> yaml.Node | None:
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"it is no YAML ({' '.join(str(error).split())}): mend it") from error
 
 
 def _loaded(text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"it is no YAML ({' '.join(str(error).split())}): mend it") from error
 
 

@@ -98,7 +98,7 @@ def given_vars(environment: Mapping[str, str]) -> dict[str, Any]:
 
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise UsageError(

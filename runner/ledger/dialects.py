@@ -26,12 +26,13 @@ _LITERAL = re.compile("'[^']*'")
 _FOREIGN = ("::", "%", "--")
 _AMONG = r"\bin :(\w+)"
 _NOW = r"\bledger_now\((:\w+)\)"
-# A password may hold whatever a person has not escaped, and must not be shown even then.
+# A password may hold whatever a person has not escaped, and must not be shown even then: it ends at
+# the last @.
 _URL = re.compile(
     r"(?P<database>[\w+]+)://"
-    r"(?:(?P<user>[^:/]*)(?::(?P<password>[^@]*))?@)?"
-    r"(?P<host>\[[^\]]+\]|[^/:?]*)(?::(?P<port>\d*))?"
-    r"(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?",
+    r"(?:(?P<user>[^:/]*)(?::(?P<password>.*))?@)?"
+    r"(?P<host>\[[^\]]+\]|[^/:?@]*)(?::(?P<port>\d*))?"
+    r"(?:/(?P<path>[^?@]*))?(?:\?(?P<query>[^@]*))?",
     re.DOTALL,
 )
 _AS_THEY_ARE = frozenset({int, float, bool, NoneType})  # thousands of them in a large backfill

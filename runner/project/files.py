@@ -121,7 +121,7 @@ def read_settings(project_dir: Path) -> Mapping[str, Any]:
     """Read ``dbt_project.yml``; :class:`ProjectError` if that cannot be done or it has no name."""
     try:
         project = _parsed((project_dir / "dbt_project.yml").read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ProjectError(
             f"dbt_project.yml cannot be read ({reason}): mend it, and put Jinja in quotes"

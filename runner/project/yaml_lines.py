@@ -11,9 +11,24 @@ import yaml
 
 from runner.core.errors import ConfigError
 
+_DEEPEST = 50
+
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the plain scalars of YAML 1.2 and dates, and no other surprises."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Read a node and all below it, as deep as anybody writes by hand."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise _wrong(f"this is nested more than {_DEEPEST} deep: write it flatter.", mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: ARG002
         """Make the value of a node, always whole: so an alias of what it is in is found."""

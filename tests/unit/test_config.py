@@ -365,3 +365,31 @@ def test_what_is_wrong_with_one_pipeline_keeps_no_other_from_being_read():
 def test_the_longest_duration_is_one():
     config = parse_pipelines(pipeline("deadline: 3660d")).pipelines["orders"]
     assert config.deadline == timedelta(days=3660)
+
+
+def _bomb(key: str) -> str:
+    """Nine aliases of nine aliases, nine times: ten thousand million values if written out."""
+    lists = [
+        f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]" for i in range(9)
+    ]
+    return "\n".join(["a: &a [x, x]", *lists, f"pipelines: {{p: {{{key}: *j}}}}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pipelines: " + "[" * 5_000, "pipelines.yml:1: this is nested more than 50 deep"),
+        (
+            "pipelines:\n" + "".join(" " * depth + "a:\n" for depth in range(1, 300)),
+            "pipelines.yml:50: this is nested more than 50 deep",
+        ),
+        (_bomb("alerts"), "pipelines.yml:1: unknown key 'a'"),
+        (_bomb("alerts").replace("a: &a", "pipelines: {p: {alerts: &a", 1), "this is not YAML"),
+    ],
+)
+def test_a_text_that_grows_or_nests_without_end_is_one_line(text: str, said: str):
+    with pytest.raises(ConfigError) as error:
+        parse_pipelines(text)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300

@@ -48,6 +48,18 @@ from tests.unit.ledger_fixtures import (
             },
         ),
         (
+            "postgresql://me:p@ss/w:o?rd@db.example:5433/shop?application_name=a%40b",
+            "postgresql://me:***@db.example:5433/shop",
+            {
+                "host": "db.example",
+                "port": "5433",
+                "dbname": "shop",
+                "user": "me",
+                "password": "p@ss/w:o?rd",
+                "application_name": "a@b",
+            },
+        ),
+        (
             "postgresql+psycopg://me:a/b?c@[::1]/shop?sslmode=require",
             "postgresql://me:***@[::1]/shop",
             {
