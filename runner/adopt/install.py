@@ -46,15 +46,16 @@ def missing_pieces(
 ) -> list[Change]:
     """Return what `runner init` would write, in the order in which it is written.
 
-    ``manifest`` is dbt's, None if the project does not parse yet; ``zone`` is the project's, or
-    will be; ``upgrade`` lays the package anew where a copy of ours is old or edited. Raises
-    :class:`UsageError` for a file that cannot be edited without touching more of it.
+    ``manifest`` is dbt's; None if the project does not parse yet, and nobody can tell which
+    pipelines it needs. ``zone`` is the project's, or will be; ``upgrade`` lays the package anew
+    where a copy of ours is old or edited. Raises :class:`UsageError` for a file that cannot be
+    edited without touching more of it.
     """
     settings = read_settings(project_dir)
     changes: list[Change] = []
     changes += _package(project_dir, settings, upgrade=upgrade)
     changes += _settings(project_dir, settings)
-    if not (project_dir / "pipelines.yml").is_file():
+    if manifest is not None and not (project_dir / "pipelines.yml").is_file():
         text = proposed_pipelines(str(settings["name"]), manifest, zone)
         changes.append(FileChange("pipelines.yml", None, text))
     changes += _ignored(project_dir)

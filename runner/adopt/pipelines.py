@@ -21,25 +21,23 @@ _HOURLY = '"0 * * * *"  # every hour'
 _HEAD = "# What is built together, and when. Every key: docs/scheduling.md of Daybreak.\npipelines:"
 
 
-def proposed_pipelines(
-    project: str, manifest: Mapping[str, Any] | None, zone: ZoneInfo = _UTC
-) -> str:
+def proposed_pipelines(project: str, manifest: Mapping[str, Any], zone: ZoneInfo = _UTC) -> str:
     """Return a text for pipelines.yml.
 
     There is a pipeline for every exposure where each table belongs to one of them; else, a table
     would be built by several or by none, and one pipeline builds the whole project. A pipeline has
     windows of one length, so where there are several, each has its own.
     """
-    nodes = manifest["nodes"].values() if manifest is not None else ()
-    grains = [grain for grain in Grain if grain in {grain_of(raw, zone) for raw in nodes}]
+    found = {grain_of(raw, zone) for raw in manifest["nodes"].values()}
+    grains = [grain for grain in Grain if grain in found]
     if len(grains) > 1:
         return "\n".join([_HEAD, *_by_grain(_named(project), grains), ""])
-    exposures = _exposures(manifest) if manifest is not None else {}
-    tables = [_tables_above(unique_id, manifest or {}) for unique_id in exposures]
+    exposures = _exposures(manifest)
+    tables = [_tables_above(unique_id, manifest) for unique_id in exposures]
     is_split = (
         len({_named(name) for name in exposures.values()}) == len(exposures) > 1
         and sum(map(len, tables)) == len(set().union(*tables))
-        and set().union(*tables) == _tables(manifest or {})
+        and set().union(*tables) == _tables(manifest)
     )
     selects = (
         {_named(name): f"+exposure:{name}" for name in exposures.values()}

@@ -223,6 +223,28 @@ def test_a_project_without_windows_is_looked_at_without_the_macros_and_not_run(t
 
 
 @pytest.mark.slow
+def test_a_project_that_cannot_be_read_is_left_as_it_is(tmp_path: Path):
+    shop = copied("two_packages", tmp_path / "two_packages")
+    files = sorted(shop.folder.rglob("*.yml"))
+    refused = shop.runner("init", "--yes")
+    in_a_line(refused, "nothing is proposed, as the dbt project does not parse")
+    assert refused.err.endswith("Then type runner init again\n")
+    assert "dbt deps" in refused.err
+    assert sorted(shop.folder.rglob("*.yml")) == files
+
+
+@pytest.mark.slow
+def test_the_doctor_puts_every_pipeline_together(tmp_path: Path):
+    shop = copied("microbatch", tmp_path / "microbatch")
+    (shop.folder / "pipelines.yml").write_text('pipelines: {all: {select: "*"}}\n')
+    with (shop.folder / "dbt_project.yml").open("a") as settings:
+        settings.write("vars: {timezone: UTC}\n")
+    looked = shop.runner("doctor")
+    assert looked.code == 1
+    assert re.search(r"wrong +pipelines +pipeline all mixes grains", looked.out), looked.out
+
+
+@pytest.mark.slow
 def test_a_model_that_takes_its_day_from_a_var_is_built_a_day_at_a_time(tmp_path: Path):
     shop = adopted("told_its_day", tmp_path / "told_its_day")
     days = ("--start-date", "2026-01-01", "--end-date", "2026-01-04")

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from runner.adopt import adoption
+from runner.adopt.adoption import examine_project
 from runner.adopt.changes import FileChange, write_changes
 from runner.adopt.convert import converted, propose, watermark
 from runner.adopt.extent import Extent
@@ -17,13 +19,14 @@ from runner.adopt.findings import Weight, find_obstacles
 from runner.adopt.install import missing_pieces
 from runner.adopt.new import new_project
 from runner.adopt.pipelines import proposed_pipelines
-from runner.core.errors import UsageError
+from runner.core.errors import ProjectError, UsageError
 from runner.dbt.package import PACKAGE, package_folder
 from runner.dbt.protocol import Target
 from runner.doctor import checks
 from runner.doctor.checks import Health
 from runner.project.installation import COPY, edited_files, installed_folder, package_problem
 from runner.project.pipelines_yml import parse_pipelines
+from runner.workspace import EngineKind
 from tests.conftest import REPOSITORY
 
 WATERMARKED = """{{ config(materialized='incremental', unique_key='order_id') }}
@@ -200,7 +203,7 @@ def test_there_is_a_pipeline_for_each_exposure_if_each_table_belongs_to_one():
         "sales_board": "+exposure:Sales board",
         "stock": "+exposure:stock",
     }
-    for text in (one_of_two, shared, proposed_pipelines("shop", None)):
+    for text in (one_of_two, shared, proposed_pipelines("shop", manifest(*tables))):
         assert {name: one.select for name, one in parse_pipelines(text).pipelines.items()} == {
             "shop": "*"
         }
@@ -223,6 +226,41 @@ def test_a_second_look_finds_nothing_to_do(tmp_path: Path):
         {"macro_namespace": "dbt", "search_order": ["shop", PACKAGE, "dbt"]}
     ]
     assert said["vars"] == {"timezone": "UTC"}
+
+
+NOT_PARSED = "the dbt project does not parse: "
+
+
+@pytest.mark.parametrize(
+    ("why", "says"),
+    [
+        (
+            '2 packages, but only 0 installed. Run "dbt deps" to install them.',
+            'Run "dbt deps" to install them. Then type runner init again',
+        ),
+        ("there is no profile shop", "no profile shop. Mend that, then type runner init again"),
+        ("'daybreak' is undefined", None),
+    ],
+)
+def test_a_project_that_does_not_parse_gets_what_helps_it_to_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str, says: str | None
+):
+    shop = project(tmp_path / "shop")
+
+    def refuse(*_: object) -> None:
+        raise ProjectError(NOT_PARSED + why)
+
+    monkeypatch.setattr(adoption, "_described", refuse)
+    if says is None:
+        found = examine_project(shop, EngineKind.WARM)
+        assert found.problem == package_problem(shop)
+        paths = [change.path for change in found.changes]
+        assert (COPY in paths, "pipelines.yml" in paths) == (True, False)
+        write_changes(found.changes, shop)
+        says = "'daybreak' is undefined. Mend that, then type runner init again"
+    with pytest.raises(UsageError, match=says) as raised:
+        examine_project(shop, EngineKind.WARM)
+    assert str(raised.value).startswith(f"nothing is proposed, as {NOT_PARSED}")
 
 
 def test_this_repository_lacks_nothing():
@@ -261,7 +299,7 @@ def test_a_package_that_came_by_other_ways_is_left_to_them(tmp_path: Path):
     with pytest.raises(UsageError, match="dbt deps"):
         missing_pieces(shop, None)
     shutil.copytree(package_folder(), shop / "dbt_packages" / PACKAGE)
-    paths = [change.path for change in missing_pieces(shop, None)]
+    paths = [change.path for change in missing_pieces(shop, manifest())]
     assert paths == ["dbt_project.yml", "pipelines.yml", ".gitignore"]
 
 
