@@ -56,7 +56,8 @@ def missing_pieces(
     changes += _package(project_dir, settings, upgrade=upgrade)
     changes += _settings(project_dir, settings)
     if manifest is not None and not (project_dir / "pipelines.yml").is_file():
-        text = proposed_pipelines(str(settings["name"]), manifest, zone)
+        default = _default_selector(project_dir)
+        text = proposed_pipelines(str(settings["name"]), manifest, zone, default)
         changes.append(FileChange("pipelines.yml", None, text))
     changes += _ignored(project_dir)
     return changes
@@ -157,6 +158,14 @@ def _with_dispatch(text: str, settings: Mapping[str, Any], own: str) -> str:
 def _has_zone(settings: Mapping[str, Any], own: str) -> bool:
     variables = settings.get("vars") or {}
     return bool(variables.get("timezone") or (variables.get(own) or {}).get("timezone"))
+
+
+def _default_selector(project_dir: Path) -> str | None:
+    """Return the name of the selector that dbt takes where none is named, if it is plainly one."""
+    with _named("selectors.yml"):
+        selectors = loaded(read_text(project_dir / "selectors.yml") or "").get("selectors") or ()
+    found = [str(one["name"]) for one in selectors if one.get("default") is True]
+    return found[0] if found else None
 
 
 def _ignored(project_dir: Path) -> Iterator[FileChange]:

@@ -209,6 +209,27 @@ def test_there_is_a_pipeline_for_each_exposure_if_each_table_belongs_to_one():
         }
 
 
+def test_the_default_of_selectors_yml_is_taken_over_where_windows_have_one_length(tmp_path: Path):
+    shop = project(tmp_path / "shop")
+    (shop / "selectors.yml").write_text(
+        "selectors:\n  - {name: all, definition: 'fqn:*'}\n"
+        "  - {name: nightly, default: true, definition: 'tag:nightly'}\n"
+    )
+
+    def proposed(*models: dict[str, Any]) -> str:
+        changes = missing_pieces(shop, manifest(*models))
+        return next(c.after for c in changes if isinstance(c, FileChange) and "pipe" in c.path)
+
+    sized = {"incremental_strategy": "overwrite_window", "event_time": "at"}
+    days, hours = (model(size, batch_size=size, **sized) for size in ("day", "hour"))
+    one = proposed(days)
+    assert parse_pipelines(one).pipelines["shop"].selection == "--selector nightly"
+    assert "# the default of selectors.yml" in one
+    two = proposed(days, hours)
+    assert {config.selector for config in parse_pipelines(two).pipelines.values()} == {None}
+    assert "# Not the default of selectors.yml, nightly" in two
+
+
 # What is written, and whether it fits
 
 
