@@ -12,14 +12,14 @@ from runner.adopt.changes import Change, FileChange, read_text
 from runner.adopt.convert import Proposal, converted, propose
 from runner.adopt.extent import measure
 from runner.adopt.findings import AdoptionFinding, find_obstacles, is_not_replayable
-from runner.adopt.install import DEFAULT_ZONE, missing_pieces
+from runner.adopt.install import DEFAULT_ZONE, missing_pieces, refuse_name
 from runner.adopt.yaml_edits import with_key
 from runner.core.errors import ProjectError, UsageError, nearest
 from runner.dbt.protocol import Description
 from runner.lint.facts import Facts
 from runner.lint.judge import judge
 from runner.lint.rules import LintFinding
-from runner.project.files import project_vars, project_zone
+from runner.project.files import project_vars, project_zone, read_settings
 from runner.project.installation import explained
 from runner.workspace import EngineKind, Workspace
 
@@ -53,6 +53,7 @@ def examine_project(project_dir: Path, kind: EngineKind, *, upgrade: bool = Fals
     """
     workspace = Workspace.find(project_dir, ["dbt_project.yml"])
     project_dir = workspace.project_dir
+    refuse_name(str(read_settings(project_dir)["name"]))
     try:
         described = _described(workspace, kind)
     except ProjectError as error:

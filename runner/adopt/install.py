@@ -63,6 +63,15 @@ def missing_pieces(
     return changes
 
 
+def refuse_name(name: str) -> None:
+    """Refuse a project that is named as a package that it is to have; :class:`UsageError`."""
+    if name in (PACKAGE, "dbt"):
+        raise UsageError(
+            f"a project cannot be named {name}, as there is a package of that name: "
+            "give it another one"
+        )
+
+
 def _package(project_dir: Path, settings: Mapping[str, Any], *, upgrade: bool) -> Iterator[Change]:
     """Yield the copy of the package, its entry among the packages and the link to it.
 

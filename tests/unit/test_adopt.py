@@ -284,6 +284,18 @@ def test_a_project_that_does_not_parse_gets_what_helps_it_to_or_nothing(
     assert str(raised.value).startswith(f"nothing is proposed, as {NOT_PARSED}")
 
 
+@pytest.mark.parametrize("name", ["daybreak", "dbt"])
+def test_a_project_named_as_a_package_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str
+):
+    shop = project(tmp_path / "shop", f"name: {name}\nprofile: shop\n")
+    with pytest.raises(UsageError, match=f"^a project cannot be named {name}, "):
+        examine_project(shop, EngineKind.WARM)
+    with pytest.raises(UsageError, match=f"^a project cannot be named {name}, "):
+        new_project(tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["shop", "dbt_project.yml"]
+
+
 def test_this_repository_lacks_nothing():
     assert missing_pieces(REPOSITORY, None) == []
 
