@@ -20,7 +20,7 @@ from runner.lint.facts import Facts
 from runner.lint.judge import judge
 from runner.lint.rules import LintFinding
 from runner.project.files import project_vars, project_zone, read_settings
-from runner.project.installation import explained
+from runner.project.installation import explained, package_problem
 from runner.workspace import EngineKind, Workspace
 
 
@@ -58,10 +58,11 @@ def examine_project(project_dir: Path, kind: EngineKind, *, upgrade: bool = Fals
         described = _described(workspace, kind)
     except ProjectError as error:
         why = explained(project_dir, error)
-        changes = () if why is error else tuple(missing_pieces(project_dir, None, upgrade=upgrade))
+        is_ours = str(why) == package_problem(project_dir)
+        changes = missing_pieces(project_dir, None, upgrade=upgrade) if is_ours else []
         if not changes:
             raise UsageError(unreadable(str(why))) from error
-        return Adoption(project_dir, changes, findings=(), proposals=(), problem=str(why))
+        return Adoption(project_dir, tuple(changes), findings=(), proposals=(), problem=str(why))
     manifest, zone = described.manifest, _zone(project_dir)
     return Adoption(
         project_dir=project_dir,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.core.errors import ProjectError
 from runner.dbt.package import PACKAGE, package_folder, package_version
-from runner.project.files import read_settings
+from runner.project.files import missing_profile, read_settings
 from runner.project.hashes import PACKAGES
 
 COPY = "daybreak_package"  # the folder into which `runner init` lays the package
@@ -24,8 +24,10 @@ def require_package(project_dir: Path) -> None:
 
 
 def explained(project_dir: Path, error: ProjectError) -> ProjectError:
-    """Return why a project does not parse: because our package is missing, if that is why."""
+    """Return why a project does not parse: our package is missing, or a profile, if that is why."""
     told = str(error)
+    if no_profile := missing_profile(project_dir, told):
+        return ProjectError(no_profile)
     if PACKAGE in told or ("dbt deps" in told and _names_package(project_dir)):
         problem = package_problem(project_dir)
         if problem is not None:

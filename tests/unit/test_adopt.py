@@ -24,7 +24,13 @@ from runner.dbt.package import PACKAGE, package_folder
 from runner.dbt.protocol import Target
 from runner.doctor import checks
 from runner.doctor.checks import Health
-from runner.project.installation import COPY, edited_files, installed_folder, package_problem
+from runner.project.installation import (
+    COPY,
+    edited_files,
+    explained,
+    installed_folder,
+    package_problem,
+)
 from runner.project.pipelines_yml import parse_pipelines
 from runner.workspace import EngineKind
 from tests.conftest import REPOSITORY
@@ -282,6 +288,23 @@ def test_a_project_that_does_not_parse_gets_what_helps_it_to_or_nothing(
     with pytest.raises(UsageError, match=says) as raised:
         examine_project(shop, EngineKind.WARM)
     assert str(raised.value).startswith(f"nothing is proposed, as {NOT_PARSED}")
+
+
+@pytest.mark.parametrize(
+    "told", ["Path '{}' does not exist", "Could not find profile named 'shop'", "no model x"]
+)
+def test_a_profile_that_is_not_there_says_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+):
+    shop, profiles = project(tmp_path / "shop"), tmp_path / "profiles"
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(profiles))
+    error = ProjectError(NOT_PARSED + told.format(profiles))
+    why = str(explained(shop, error))
+    if told == "no model x":
+        assert why == str(error)
+    else:
+        said = f"there is no profiles.yml with a profile shop: looked in {profiles}; write it there"
+        assert why.startswith(said)
 
 
 @pytest.mark.parametrize("name", ["daybreak", "dbt"])
