@@ -30,6 +30,7 @@ _NAMES = ("dbt_project", "packages", "dependencies", "package-lock", "selectors"
 _FILES = tuple(f"{name}.yml" for name in _NAMES)
 _TEXTS = (".sql", ".py", ".yml", ".yaml")
 _NO_PROFILE = re.compile(r"Could not find profile named '([^']*)'")
+_SAID_TO_DBT = "DBT_PROJECT_DIR"  # by our engine, whatever it is here; the files' names hold it
 _DBT = Path(__file__).parent.parent / "dbt"
 _COMPILERS = (_DBT / "meaning.py", _DBT / "symbolic.py")
 _ZONE_HINT = "write vars: {timezone: America/New_York} into dbt_project.yml"
@@ -48,7 +49,7 @@ def fingerprint(project_dir: Path) -> str:
             continue  # an editor has taken it away meanwhile, or a link leads nowhere
         digest.update(f"{path}:{found.st_size}:{found.st_mtime_ns}\n".encode())
     for name in sorted(os.environ):
-        if name.startswith(("DBT_", "DAYBREAK_")):
+        if name.startswith(("DBT_", "DAYBREAK_")) and name != _SAID_TO_DBT:
             digest.update(f"{name}={os.environ[name]}\n".encode())
     return digest.hexdigest()
 

@@ -225,7 +225,7 @@ def test_a_project_without_windows_is_looked_at_without_the_macros_and_not_run(t
 def test_a_project_that_cannot_be_read_is_left_as_it_is(tmp_path: Path):
     shop = copied("two_packages", tmp_path / "two_packages")
     files = sorted(shop.folder.rglob("*.yml"))
-    refused = shop.runner("init", "--yes")
+    refused = Shop(tmp_path).runner("--project-dir", "two_packages", "init", "--yes")
     in_a_line(refused, "nothing is proposed, as the dbt project does not parse")
     assert refused.err.endswith("Then type runner init again\n")
     assert "dbt deps" in refused.err
