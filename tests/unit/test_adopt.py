@@ -79,7 +79,9 @@ def project(folder: Path, text: str = "name: shop\nprofile: shop\n") -> Path:
 
 def test_every_kind_of_thing_is_named_the_heaviest_first():
     macro = {"package_name": "shop", "macro_sql": "{% macro x() %}{% endmacro %}"}
-    versions = {f"model.shop.orders.v{n}": model("orders", materialized="table") for n in (1, 2)}
+    orders = model("orders", materialized="table")
+    versions = {f"model.shop.orders.v{n}": {**orders, "version": n} for n in (1, 2)}
+    of_both = {"model.crm.days": {**model("days", materialized="table"), "package_name": "crm"}}
     parsed = manifest(
         model("scores", path="models/scores.py", materialized="table"),
         model("log", incremental_strategy="append"),
@@ -91,18 +93,22 @@ def test_every_kind_of_thing_is_named_the_heaviest_first():
             "macro.dbt.get_test_sql": {**macro, "package_name": "dbt"},
         },
     )
-    parsed["nodes"].update(versions)
+    parsed["nodes"].update({**versions, **of_both})
     found = find_obstacles(parsed, Target(place="duckdb :memory: memory"))
     assert [(one.weight, one.what) for one in found] == [
         (Weight.OBSTACLE, "profiles.yml"),
         (Weight.OBSTACLE, "macro materialization_incremental_duckdb"),
         (Weight.NOTE, "macro get_where_subquery"),
+        (Weight.NOTE, "days"),
         (Weight.NOTE, "orders"),
         (Weight.NOTE, "hooked"),
         (Weight.NOTE, "scores"),
         (Weight.NOT_REPLAYABLE, "hooked"),
         (Weight.NOT_REPLAYABLE, "log"),
     ]
+    # By the names that every command takes.
+    assert found[3].text == "2 nodes have this name, and go by crm.days, days"
+    assert found[4].text == "2 nodes have this name, and go by orders.v1, orders.v2"
     assert found[-2].text == "append, by a watermark: built like a table, once per run"
 
 
