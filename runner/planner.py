@@ -69,6 +69,10 @@ class LedgerRecord:
         )
 
 
+class Resolved(tuple[str, ...]):
+    """Names of models that nobody has typed: what a selection comes down to."""
+
+
 class RequestOptions(TypedDict, total=False):
     """How the windows of a request are run."""
 
@@ -274,10 +278,14 @@ class Planner:
         return replace(sizing, landed_bytes=landed)
 
     def _selected(self, names: Iterable[str]) -> frozenset[str] | None:
-        """Return the models that somebody named, None if none."""
+        """Return the models that somebody selected, None if none.
+
+        Who names what cannot be replayed is told so; a selection may come down to that.
+        """
         chosen = known_models(self.pipeline, names)
         windowed = {node.name for node in self.pipeline.windowed}
-        if chosen and not self.pipeline.is_whole and windowed.isdisjoint(chosen):
+        is_typed = bool(chosen) and not isinstance(names, Resolved)
+        if is_typed and not self.pipeline.is_whole and windowed.isdisjoint(chosen):
             raise UsageError(
                 f"{chosen[0]} has no windows, so there is nothing of it to replay: "
                 f"dbt build --select {chosen[0]}"

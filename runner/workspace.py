@@ -31,7 +31,7 @@ from runner.landed.files import InputFiles
 from runner.landed.sources import Landings
 from runner.ledger import Ledger
 from runner.ledger.maintenance import bound_place
-from runner.planner import Planner
+from runner.planner import Planner, Resolved
 from runner.project.files import fingerprint, project_zone
 from runner.project.installation import explained, require_package
 from runner.project.manifest import Project
@@ -266,8 +266,9 @@ class Workspace:
         """Return the names of what somebody selects of a pipeline, or of all; empty: everything.
 
         Names are taken as they are; anything else is dbt's selection syntax, which dbt resolves,
-        and then what is not replayable is taken only if it is named. Raises :class:`UsageError`
-        for what selects nothing, :class:`ProjectError` for what dbt does not take.
+        and then what is not replayable is taken only if it is named. Names of which nobody has
+        typed one are :class:`Resolved`. Raises :class:`UsageError` for what selects nothing,
+        :class:`ProjectError` for what dbt does not take.
         """
         words, without = " ".join(select).split(), " ".join(exclude).split()
         if not words and not without:
@@ -297,7 +298,7 @@ class Workspace:
             hint = nearest(words[0], known) if words else ""
             place = f" in {pipeline}" if pipeline else ""
             raise UsageError(f"--select {asked} selects no model, seed or snapshot{place}.{hint}")
-        return names
+        return names if set(names) & set(words) else Resolved(names)
 
     def named(self, pipeline: str | None) -> tuple[str, ...]:
         """Return the name of one pipeline, or all names; :class:`UsageError` if it is unknown."""

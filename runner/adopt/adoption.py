@@ -12,14 +12,15 @@ from runner.adopt.changes import Change, FileChange, read_text
 from runner.adopt.convert import Proposal, converted, propose
 from runner.adopt.extent import measure
 from runner.adopt.findings import AdoptionFinding, find_obstacles, is_not_replayable
-from runner.adopt.install import DEFAULT_ZONE, missing_pieces
+from runner.adopt.install import DEFAULT_ZONE, missing_pieces, refuse_name
 from runner.adopt.yaml_edits import with_key
 from runner.core.errors import ProjectError, UsageError, nearest
 from runner.dbt.protocol import Description
 from runner.lint.facts import Facts
 from runner.lint.judge import judge
 from runner.lint.rules import LintFinding
-from runner.project.files import project_vars, project_zone
+from runner.project.files import project_vars, project_zone, read_settings
+from runner.project.installation import explained, package_problem
 from runner.workspace import EngineKind, Workspace
 
 
@@ -31,7 +32,7 @@ class Adoption:
     changes: tuple[Change, ...]  # in the order in which they are written
     findings: tuple[AdoptionFinding, ...]
     proposals: tuple[Proposal, ...]  # one for every incremental model without windows
-    problem: str | None  # why the project does not parse yet, in a line; None: it does
+    problem: str | None  # why it does not parse before this is written, in a line; None: it does
 
 
 @dataclass(frozen=True)
@@ -46,26 +47,40 @@ class Conversion:
 def examine_project(project_dir: Path, kind: EngineKind, *, upgrade: bool = False) -> Adoption:
     """Look at a project; writes nothing in it but what a parse writes.
 
-    Raises :class:`UsageError` if there is no dbt project, or for a file that cannot be edited.
+    A project that does not parse because our package is missing is given that, and is to be looked
+    at again when it is written. Raises :class:`UsageError` if there is no dbt project, if it does
+    not parse for another reason, or for a file that cannot be edited.
     """
     workspace = Workspace.find(project_dir, ["dbt_project.yml"])
-    described, problem = None, None
+    project_dir = workspace.project_dir
+    refuse_name(str(read_settings(project_dir)["name"]))
     try:
         described = _described(workspace, kind)
     except ProjectError as error:
-        problem = str(error)
-    manifest = described.manifest if described else None
-    zone = _zone(workspace.project_dir)
-    changes = missing_pieces(workspace.project_dir, manifest, zone, upgrade=upgrade)
+        why = explained(project_dir, error)
+        is_ours = str(why) == package_problem(project_dir)
+        changes = missing_pieces(project_dir, None, upgrade=upgrade) if is_ours else []
+        if not changes:
+            raise UsageError(unreadable(str(why))) from error
+        return Adoption(project_dir, tuple(changes), findings=(), proposals=(), problem=str(why))
+    manifest, zone = described.manifest, _zone(project_dir)
     return Adoption(
-        project_dir=workspace.project_dir,
-        changes=tuple(changes),
-        findings=tuple(
-            find_obstacles(manifest, described.target, zone) if manifest and described else ()
-        ),
-        proposals=tuple(_proposals(described, zone) if described else ()),
-        problem=problem,
+        project_dir=project_dir,
+        changes=tuple(missing_pieces(project_dir, manifest, zone, upgrade=upgrade)),
+        findings=tuple(find_obstacles(manifest, described.target, zone)),
+        proposals=tuple(_proposals(described, zone)),
+        problem=None,
     )
+
+
+def unreadable(why: str) -> str:
+    """Say in a line why nothing is proposed for a project, and what to type next.
+
+    >>> unreadable("it does not parse: no model x.")
+    'nothing is proposed, as it does not parse: no model x. Mend that, then type runner init again'
+    """
+    remedy = "Then" if "dbt deps" in why or "runner init" in why else "Mend that, then"
+    return f"nothing is proposed, as {why.rstrip('. ')}. {remedy} type runner init again"
 
 
 def convert_model(project_dir: Path, kind: EngineKind, model: str) -> Conversion:

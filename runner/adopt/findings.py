@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from runner.dbt.package import PACKAGE
 from runner.dbt.protocol import Target
 from runner.project.manifest import DATA_KINDS, grain_of, is_microbatch, why_not_windows
+from runner.project.names import unique_names
 
 _UTC = ZoneInfo("UTC")
 _OWN_ANSWERS = {
@@ -44,10 +45,11 @@ def find_obstacles(
     manifest: Mapping[str, Any], target: Target, zone: ZoneInfo = _UTC
 ) -> list[AdoptionFinding]:
     """Return what a person should know of a parsed project, the heaviest first."""
-    found = [*_of_target(target), *_of_macros(manifest), *_of_names(manifest)]
+    names = unique_names(manifest)  # by which every command finds them
+    found = [*_of_target(target), *_of_macros(manifest), *_of_names(manifest, names)]
     for unique_id, raw in sorted(manifest["nodes"].items()):
         if raw["resource_type"] == "model":
-            found += _of_model(unique_id, raw, zone)
+            found += _of_model(names[unique_id], raw, zone)
     order = list(Weight)
     return sorted(found, key=lambda one: order.index(one.weight))
 
@@ -79,21 +81,19 @@ def _of_macros(manifest: Mapping[str, Any]) -> Iterator[AdoptionFinding]:
                 yield AdoptionFinding(weight, f"macro {name}", text)
 
 
-def _of_names(manifest: Mapping[str, Any]) -> Iterator[AdoptionFinding]:
+def _of_names(manifest: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[AdoptionFinding]:
     """Yield what shares its name with others: versions of a model, models of two packages."""
     by_name: dict[str, list[str]] = {}
     for unique_id, raw in manifest["nodes"].items():
         if raw["resource_type"] in DATA_KINDS:
-            by_name.setdefault(raw["name"], []).append(unique_id)
+            by_name.setdefault(raw["name"], []).append(names[unique_id])
     for name, same in sorted(by_name.items()):
         if len(same) > 1:
-            shown = ", ".join(sorted(one.split(".", 1)[1] for one in same))
-            text = f"{len(same)} nodes have this name: {shown}"
+            text = f"{len(same)} nodes have this name, and go by {', '.join(sorted(same))}"
             yield AdoptionFinding(Weight.NOTE, name, text)
 
 
-def _of_model(unique_id: str, raw: Mapping[str, Any], zone: ZoneInfo) -> Iterator[AdoptionFinding]:
-    name = unique_id.split(".", 2)[2]
+def _of_model(name: str, raw: Mapping[str, Any], zone: ZoneInfo) -> Iterator[AdoptionFinding]:
     if raw["original_file_path"].endswith(".py"):
         text = "a Python model: built by dbt as ever; it cannot have windows"
         yield AdoptionFinding(Weight.NOTE, name, text)

@@ -46,19 +46,30 @@ def missing_pieces(
 ) -> list[Change]:
     """Return what `runner init` would write, in the order in which it is written.
 
-    ``manifest`` is dbt's, None if the project does not parse yet; ``zone`` is the project's, or
-    will be; ``upgrade`` lays the package anew where a copy of ours is old or edited. Raises
-    :class:`UsageError` for a file that cannot be edited without touching more of it.
+    ``manifest`` is dbt's; None if the project does not parse yet, and nobody can tell which
+    pipelines it needs. ``zone`` is the project's, or will be; ``upgrade`` lays the package anew
+    where a copy of ours is old or edited. Raises :class:`UsageError` for a file that cannot be
+    edited without touching more of it.
     """
     settings = read_settings(project_dir)
     changes: list[Change] = []
     changes += _package(project_dir, settings, upgrade=upgrade)
     changes += _settings(project_dir, settings)
-    if not (project_dir / "pipelines.yml").is_file():
-        text = proposed_pipelines(str(settings["name"]), manifest, zone)
+    if manifest is not None and not (project_dir / "pipelines.yml").is_file():
+        default = _default_selector(project_dir)
+        text = proposed_pipelines(str(settings["name"]), manifest, zone, default)
         changes.append(FileChange("pipelines.yml", None, text))
     changes += _ignored(project_dir)
     return changes
+
+
+def refuse_name(name: str) -> None:
+    """Refuse a project that is named as a package that it is to have; :class:`UsageError`."""
+    if name in (PACKAGE, "dbt"):
+        raise UsageError(
+            f"a project cannot be named {name}, as there is a package of that name: "
+            "give it another one"
+        )
 
 
 def _package(project_dir: Path, settings: Mapping[str, Any], *, upgrade: bool) -> Iterator[Change]:
@@ -156,6 +167,14 @@ def _with_dispatch(text: str, settings: Mapping[str, Any], own: str) -> str:
 def _has_zone(settings: Mapping[str, Any], own: str) -> bool:
     variables = settings.get("vars") or {}
     return bool(variables.get("timezone") or (variables.get(own) or {}).get("timezone"))
+
+
+def _default_selector(project_dir: Path) -> str | None:
+    """Return the name of the selector that dbt takes where none is named, if it is plainly one."""
+    with _named("selectors.yml"):
+        selectors = loaded(read_text(project_dir / "selectors.yml") or "").get("selectors") or ()
+    found = [str(one["name"]) for one in selectors if one.get("default") is True]
+    return found[0] if found else None
 
 
 def _ignored(project_dir: Path) -> Iterator[FileChange]:

@@ -18,28 +18,37 @@ _UTC = ZoneInfo("UTC")
 _STORED = ("table", "incremental", "snapshot")
 _SCHEDULE = '"0 5 * * *"  # every morning, in the zone of dbt_project.yml'
 _HOURLY = '"0 * * * *"  # every hour'
+_TAKEN = "the default of selectors.yml, which a plain `dbt build` takes too"
+_LEFT = "Not the default of selectors.yml, {}: a pipeline has windows of one length."
 _HEAD = "# What is built together, and when. Every key: docs/scheduling.md of Daybreak.\npipelines:"
 
 
 def proposed_pipelines(
-    project: str, manifest: Mapping[str, Any] | None, zone: ZoneInfo = _UTC
+    project: str, manifest: Mapping[str, Any], zone: ZoneInfo = _UTC, default: str | None = None
 ) -> str:
     """Return a text for pipelines.yml.
 
-    There is a pipeline for every exposure where each table belongs to one of them; else, a table
-    would be built by several or by none, and one pipeline builds the whole project. A pipeline has
-    windows of one length, so where there are several, each has its own.
+    There is one pipeline for what the selector ``default`` selects, which a plain `dbt build`
+    takes. Without it there is a pipeline for every exposure where each table belongs to one of
+    them; else, a table would be built by several or by none, and one pipeline builds the whole
+    project. A pipeline has windows of one length, so where there are several, each has its own.
     """
-    nodes = manifest["nodes"].values() if manifest is not None else ()
-    grains = [grain for grain in Grain if grain in {grain_of(raw, zone) for raw in nodes}]
+    found = {grain_of(raw, zone) for raw in manifest["nodes"].values()}
+    grains = [grain for grain in Grain if grain in found]
     if len(grains) > 1:
-        return "\n".join([_HEAD, *_by_grain(_named(project), grains), ""])
-    exposures = _exposures(manifest) if manifest is not None else {}
-    tables = [_tables_above(unique_id, manifest or {}) for unique_id in exposures]
+        left = [f"  # {_LEFT.format(default)}"] if default is not None else []
+        return "\n".join([_HEAD, *left, *_by_grain(_named(project), grains), ""])
+    if default is not None:
+        selector = f'    selector: "{default}"  # {_TAKEN}'
+        return "\n".join(
+            [_HEAD, f"  {_named(project)}:", selector, f"    schedule: {_SCHEDULE}", ""]
+        )
+    exposures = _exposures(manifest)
+    tables = [_tables_above(unique_id, manifest) for unique_id in exposures]
     is_split = (
         len({_named(name) for name in exposures.values()}) == len(exposures) > 1
         and sum(map(len, tables)) == len(set().union(*tables))
-        and set().union(*tables) == _tables(manifest or {})
+        and set().union(*tables) == _tables(manifest)
     )
     selects = (
         {_named(name): f"+exposure:{name}" for name in exposures.values()}

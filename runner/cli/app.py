@@ -46,6 +46,9 @@ def _runner(
     profiles_dir: Annotated[
         str | None, typer.Option("--profiles-dir", metavar="PATH", help="Folder of profiles.yml.")
     ] = None,
+    project_dir: Annotated[
+        str | None, typer.Option("--project-dir", metavar="PATH", help="Folder of the project.")
+    ] = None,
     is_version_asked: Annotated[
         bool,
         typer.Option(

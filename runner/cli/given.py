@@ -1,4 +1,4 @@
-"""What every command takes as dbt does, before its name or after: target, vars, profiles.
+"""What every command takes as dbt does, before its name or after: target, vars, folders.
 
 It becomes variables of the environment, which dbt reads too: the runner's own processes, and the
 fingerprint of the parsed project, see what a person has said however it was said.
@@ -46,9 +46,14 @@ def _use_profiles(value: str) -> None:
     os.environ["DBT_PROFILES_DIR"] = str(Path(value).expanduser().absolute())
 
 
+def _use_project(value: str) -> None:
+    os.environ["DBT_PROJECT_DIR"] = str(Path(value).expanduser().absolute())
+
+
 _USES: dict[str, Callable[[str], None]] = {
     "--target": _use_target,
     "-t": _use_target,
     "--vars": _use_vars,
     "--profiles-dir": _use_profiles,
+    "--project-dir": _use_project,
 }

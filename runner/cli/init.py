@@ -73,6 +73,9 @@ def _adopt(
             raise UsageError("nothing is written")
         write_changes(found.changes, found.project_dir)
         echo(f"\n{written_line(found.changes)}")
+    if found.problem is not None:  # it may parse now, and be read
+        _adopt(project_dir, engine, is_dry=False, is_agreed=is_agreed, upgrade=False)
+        return
     diagnoses = OpenProject(project_dir).doctor(engine)
     echo(f"\n{doctor_page(diagnoses, Terminal.behind(sys.stdout, os.environ))}")
     if any(line.verdict is Health.WRONG for line in diagnoses):

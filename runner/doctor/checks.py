@@ -102,6 +102,12 @@ def macros(problem: str | None, edited: Sequence[str], folder: Path) -> Diagnosi
     return Diagnosis("macros", Health.OK, f"version {package_version(folder)} in {folder}")
 
 
+def pipelines(made: Sequence[str]) -> Iterator[Diagnosis]:
+    """Report the pipelines that can be planned."""
+    if made:
+        yield Diagnosis("pipelines", Health.OK, f"{list_names(made)}: can be planned")
+
+
 def open_runs(runs: Sequence[Run], gone: Collection[int]) -> Iterator[Diagnosis]:
     """Report runs in flight, and those whose runner has died without telling how they ended.
 

@@ -74,6 +74,7 @@ class _Examination:
             self._add(*checks.strays(stray_engines(workspace.project_dir)))
             if project is not None and engine is not None:
                 self._add(*checks.speedups(self._try("dbt", engine.notices) or ()))
+                self._examine_pipelines(engine)
                 if self.records:
                     self._add(checks.index(self.records, project))
                 if can_run:  # it is asked with the macros
@@ -102,6 +103,12 @@ class _Examination:
         except (DaybreakError, OSError, ValueError) as error:
             self.found.append(Diagnosis(subject, Health.WRONG, " ".join(str(error).split())))
             return None
+
+    def _examine_pipelines(self, engine: Engine) -> None:
+        """Put every pipeline together, as whoever plans it does."""
+        names = self._try("pipelines", lambda: self.workspace.named(None)) or ()
+        made = [self._try("pipelines", partial(self.workspace.pipeline, n, engine)) for n in names]
+        self._add(*checks.pipelines([one.name for one in made if one is not None]))
 
     def _examine_macros(self) -> bool:
         """Look at our dbt package in the project; False if nothing can be run or asked with it."""

@@ -108,8 +108,14 @@ class PipelineStatus:
         return {status for model in self.plan.models for status in model.statuses}
 
     @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The models that hold something and have no check, so that nobody knows if it is right."""
+        models = self.plan.models
+        return tuple(m.node.name for m in models if WindowStatus.UNCHECKED in m.statuses)
+
+    @property
     def next_command(self) -> str | None:
-        """The command to type next; None if every window is as it should be."""
+        """The command to type next; None if every window is as it should be, or unchecked."""
         if self.pause is not None:
             return f"runner resume {self.name}"
         if self.plan.pieces:

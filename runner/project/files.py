@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -28,6 +29,8 @@ _FOLDERS = {f"{kind}-paths": [f"{kind}s"] for kind in _KINDS}
 _NAMES = ("dbt_project", "packages", "dependencies", "package-lock", "selectors")
 _FILES = tuple(f"{name}.yml" for name in _NAMES)
 _TEXTS = (".sql", ".py", ".yml", ".yaml")
+_NO_PROFILE = re.compile(r"Could not find profile named '([^']*)'")
+_SAID_TO_DBT = "DBT_PROJECT_DIR"  # by our engine, whatever it is here; the files' names hold it
 _DBT = Path(__file__).parent.parent / "dbt"
 _COMPILERS = (_DBT / "meaning.py", _DBT / "symbolic.py")
 _ZONE_HINT = "write vars: {timezone: America/New_York} into dbt_project.yml"
@@ -46,7 +49,7 @@ def fingerprint(project_dir: Path) -> str:
             continue  # an editor has taken it away meanwhile, or a link leads nowhere
         digest.update(f"{path}:{found.st_size}:{found.st_mtime_ns}\n".encode())
     for name in sorted(os.environ):
-        if name.startswith(("DBT_", "DAYBREAK_")):
+        if name.startswith(("DBT_", "DAYBREAK_")) and name != _SAID_TO_DBT:
             digest.update(f"{name}={os.environ[name]}\n".encode())
     return digest.hexdigest()
 
@@ -169,6 +172,19 @@ def profiles_file(project_dir: Path) -> Path:
         return project_dir / folder / "profiles.yml"
     here = project_dir / "profiles.yml"
     return here if here.exists() else Path.home() / ".dbt" / "profiles.yml"
+
+
+def missing_profile(project_dir: Path, told: str) -> str | None:
+    """Say where a profile was looked for, if what dbt has told is that it is not there."""
+    file = profiles_file(project_dir)
+    named = _NO_PROFILE.search(told)
+    if named is None and (file.exists() or f"'{file.parent}' does not exist" not in told):
+        return None
+    name = named[1] if named else read_settings(project_dir).get("profile", "")
+    return (
+        f"there is no profiles.yml with a profile {name}: looked in {file.parent}; write it there, "
+        "or name its folder with --profiles-dir"
+    )
 
 
 def _holds_jinja(value: object) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.core.errors import ProjectError
 from runner.dbt.package import PACKAGE, package_folder, package_version
-from runner.project.files import read_settings, undecodable
+from runner.project.files import missing_profile, read_settings, undecodable
 from runner.project.hashes import PACKAGES
 
 COPY = "daybreak_package"  # the folder into which `runner init` lays the package
@@ -25,8 +25,10 @@ def require_package(project_dir: Path) -> None:
 
 
 def explained(project_dir: Path, error: ProjectError) -> ProjectError:
-    """Return why a project does not parse: our package is missing, or a file is no text, if so."""
+    """Return why a project does not parse: our package, a profile or a text is missing, if so."""
     told = str(error)
+    if no_profile := missing_profile(project_dir, told):
+        return ProjectError(no_profile)
     if _NO_TEXT in told and (problem := undecodable(project_dir)) is not None:
         return ProjectError(problem)
     if PACKAGE in told or ("dbt deps" in told and _names_package(project_dir)):

@@ -29,7 +29,7 @@ def adoption_page(found: Adoption) -> str:
     """Show what a person should know, what models could become, and every change as a diff."""
     parts = []
     if found.problem is not None:
-        parts.append(f"not looked at: {found.problem}")
+        parts.append(f"not looked at yet: {found.problem}")
     if found.findings:
         parts.append(FINDINGS.text(found.findings))
     if found.proposals:

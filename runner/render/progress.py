@@ -136,7 +136,8 @@ class ProgressDisplay(Observer):
         once = len(found) - len(late)
         if once:
             what = "" if self._pipeline.is_whole else " without windows"
-            self._print(f"{once} tables, views and seeds{what} are built once")
+            some = f"{once} tables, views and seeds{what} are"
+            self._print(f"{some if once > 1 else f'1 table, view or seed{what} is'} built once")
         if late:
             self._print(f"{', '.join(late)} left out: a snapshot sees only today")
         for gate in self._pipeline.late_gates:

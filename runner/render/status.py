@@ -60,7 +60,7 @@ def status_page(
         [_legend(pipeline, layout, terminal)],
         [_cut(line, terminal.width) for line in _wrong(pipeline)],
         [not_replayable_in_words(names, is_all=is_all)] if names else [],
-        [f"next: {pipeline.next_step}"],
+        [f"next: {_next_step(pipeline, is_all=is_all)}"],
     ]
     return Page(blocks, is_fine=pipeline.statuses.isdisjoint(WRONG))
 
@@ -248,6 +248,15 @@ def _wrong(pipeline: PipelineStatus) -> list[str]:
         more = counted(len(worst) - _WRONG_LINES, "more range")
         lines.append(f"and {more}: runner plan {pipeline.name}")
     return lines
+
+
+def _next_step(pipeline: PipelineStatus, *, is_all: bool) -> str:
+    """Say what to do next; no command helps what has no check."""
+    if pipeline.next_command is None and pipeline.unjudged:
+        holds = "it holds" if len(pipeline.unjudged) == 1 else "they hold"
+        names = some_names(pipeline.unjudged, is_all=is_all)
+        return f"add a test to {names}: nothing judges what {holds}"
+    return pipeline.next_step
 
 
 def _named(models: Sequence[str]) -> str:

@@ -114,6 +114,10 @@ def test_a_command_selects_as_dbt_does(shop: Shop):
     # What dbt has resolved once is known, as long as nothing is edited.
     kept = json.loads((shop.folder / ".daybreak" / "project.json").read_text())
     assert "* --exclude +totals" in kept["selections"]
+    # What has no windows is refused only to who names it: to select otherwise narrows.
+    for selecting in (("--exclude", "sales returns"), ("--select", "path:models/totals.sql")):
+        left = shop.runner(*here, "plan", "all", "--format", "json", *selecting)
+        assert (left.code, json.loads(left.out)["chunks"]) == (0, []), left.err
     for selecting, said in {
         ("--select", "tag:none"): "--select tag:none selects no model, seed or snapshot in all",
         ("--select", "totls"): "Did you mean 'totals'?",

@@ -222,6 +222,25 @@ def test_a_project_without_windows_is_looked_at_without_the_macros_and_not_run(t
     assert shop.runner("backfill", "all").code == 0
 
 
+def test_a_project_that_cannot_be_read_is_left_as_it_is(tmp_path: Path):
+    shop = copied("two_packages", tmp_path / "two_packages")
+    files = sorted(shop.folder.rglob("*.yml"))
+    refused = Shop(tmp_path).runner("--project-dir", "two_packages", "init", "--yes")
+    in_a_line(refused, "nothing is proposed, as the dbt project does not parse")
+    assert refused.err.endswith("Then type runner init again\n")
+    assert "dbt deps" in refused.err
+    assert sorted(shop.folder.rglob("*.yml")) == files
+
+
+@pytest.mark.slow
+def test_the_doctor_puts_every_pipeline_together(tmp_path: Path):
+    shop = adopted("microbatch", tmp_path / "microbatch")
+    (shop.folder / "pipelines.yml").write_text('pipelines: {all: {select: "*"}}\n')
+    looked = shop.runner("doctor")
+    assert looked.code == 1
+    assert re.search(r"wrong +pipelines +pipeline all mixes grains", looked.out), looked.out
+
+
 @pytest.mark.slow
 def test_a_model_that_takes_its_day_from_a_var_is_built_a_day_at_a_time(tmp_path: Path):
     shop = adopted("told_its_day", tmp_path / "told_its_day")

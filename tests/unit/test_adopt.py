@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from runner.adopt import adoption
+from runner.adopt.adoption import examine_project
 from runner.adopt.changes import FileChange, write_changes
 from runner.adopt.convert import converted, propose, watermark
 from runner.adopt.extent import Extent
@@ -17,13 +19,20 @@ from runner.adopt.findings import Weight, find_obstacles
 from runner.adopt.install import missing_pieces
 from runner.adopt.new import new_project
 from runner.adopt.pipelines import proposed_pipelines
-from runner.core.errors import UsageError
+from runner.core.errors import ProjectError, UsageError
 from runner.dbt.package import PACKAGE, package_folder
 from runner.dbt.protocol import Target
 from runner.doctor import checks
 from runner.doctor.checks import Health
-from runner.project.installation import COPY, edited_files, installed_folder, package_problem
+from runner.project.installation import (
+    COPY,
+    edited_files,
+    explained,
+    installed_folder,
+    package_problem,
+)
 from runner.project.pipelines_yml import parse_pipelines
+from runner.workspace import EngineKind
 from tests.conftest import REPOSITORY
 
 WATERMARKED = """{{ config(materialized='incremental', unique_key='order_id') }}
@@ -70,7 +79,9 @@ def project(folder: Path, text: str = "name: shop\nprofile: shop\n") -> Path:
 
 def test_every_kind_of_thing_is_named_the_heaviest_first():
     macro = {"package_name": "shop", "macro_sql": "{% macro x() %}{% endmacro %}"}
-    versions = {f"model.shop.orders.v{n}": model("orders", materialized="table") for n in (1, 2)}
+    orders = model("orders", materialized="table")
+    versions = {f"model.shop.orders.v{n}": {**orders, "version": n} for n in (1, 2)}
+    of_both = {"model.crm.days": {**model("days", materialized="table"), "package_name": "crm"}}
     parsed = manifest(
         model("scores", path="models/scores.py", materialized="table"),
         model("log", incremental_strategy="append"),
@@ -82,18 +93,22 @@ def test_every_kind_of_thing_is_named_the_heaviest_first():
             "macro.dbt.get_test_sql": {**macro, "package_name": "dbt"},
         },
     )
-    parsed["nodes"].update(versions)
+    parsed["nodes"].update({**versions, **of_both})
     found = find_obstacles(parsed, Target(place="duckdb :memory: memory"))
     assert [(one.weight, one.what) for one in found] == [
         (Weight.OBSTACLE, "profiles.yml"),
         (Weight.OBSTACLE, "macro materialization_incremental_duckdb"),
         (Weight.NOTE, "macro get_where_subquery"),
+        (Weight.NOTE, "days"),
         (Weight.NOTE, "orders"),
         (Weight.NOTE, "hooked"),
         (Weight.NOTE, "scores"),
         (Weight.NOT_REPLAYABLE, "hooked"),
         (Weight.NOT_REPLAYABLE, "log"),
     ]
+    # By the names that every command takes.
+    assert found[3].text == "2 nodes have this name, and go by crm.days, days"
+    assert found[4].text == "2 nodes have this name, and go by orders.v1, orders.v2"
     assert found[-2].text == "append, by a watermark: built like a table, once per run"
 
 
@@ -200,10 +215,31 @@ def test_there_is_a_pipeline_for_each_exposure_if_each_table_belongs_to_one():
         "sales_board": "+exposure:Sales board",
         "stock": "+exposure:stock",
     }
-    for text in (one_of_two, shared, proposed_pipelines("shop", None)):
+    for text in (one_of_two, shared, proposed_pipelines("shop", manifest(*tables))):
         assert {name: one.select for name, one in parse_pipelines(text).pipelines.items()} == {
             "shop": "*"
         }
+
+
+def test_the_default_of_selectors_yml_is_taken_over_where_windows_have_one_length(tmp_path: Path):
+    shop = project(tmp_path / "shop")
+    (shop / "selectors.yml").write_text(
+        "selectors:\n  - {name: all, definition: 'fqn:*'}\n"
+        "  - {name: nightly, default: true, definition: 'tag:nightly'}\n"
+    )
+
+    def proposed(*models: dict[str, Any]) -> str:
+        changes = missing_pieces(shop, manifest(*models))
+        return next(c.after for c in changes if isinstance(c, FileChange) and "pipe" in c.path)
+
+    sized = {"incremental_strategy": "overwrite_window", "event_time": "at"}
+    days, hours = (model(size, batch_size=size, **sized) for size in ("day", "hour"))
+    one = proposed(days)
+    assert parse_pipelines(one).pipelines["shop"].selection == "--selector nightly"
+    assert "# the default of selectors.yml" in one
+    two = proposed(days, hours)
+    assert {config.selector for config in parse_pipelines(two).pipelines.values()} == {None}
+    assert "# Not the default of selectors.yml, nightly" in two
 
 
 # What is written, and whether it fits
@@ -223,6 +259,70 @@ def test_a_second_look_finds_nothing_to_do(tmp_path: Path):
         {"macro_namespace": "dbt", "search_order": ["shop", PACKAGE, "dbt"]}
     ]
     assert said["vars"] == {"timezone": "UTC"}
+
+
+NOT_PARSED = "the dbt project does not parse: "
+
+
+@pytest.mark.parametrize(
+    ("why", "says"),
+    [
+        (
+            '2 packages, but only 0 installed. Run "dbt deps" to install them.',
+            'Run "dbt deps" to install them. Then type runner init again',
+        ),
+        ("there is no profile shop", "no profile shop. Mend that, then type runner init again"),
+        ("'daybreak' is undefined", None),
+    ],
+)
+def test_a_project_that_does_not_parse_gets_what_helps_it_to_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str, says: str | None
+):
+    shop = project(tmp_path / "shop")
+
+    def refuse(*_: object) -> None:
+        raise ProjectError(NOT_PARSED + why)
+
+    monkeypatch.setattr(adoption, "_described", refuse)
+    if says is None:
+        found = examine_project(shop, EngineKind.WARM)
+        assert found.problem == package_problem(shop)
+        paths = [change.path for change in found.changes]
+        assert (COPY in paths, "pipelines.yml" in paths) == (True, False)
+        write_changes(found.changes, shop)
+        says = "'daybreak' is undefined. Mend that, then type runner init again"
+    with pytest.raises(UsageError, match=says) as raised:
+        examine_project(shop, EngineKind.WARM)
+    assert str(raised.value).startswith(f"nothing is proposed, as {NOT_PARSED}")
+
+
+@pytest.mark.parametrize(
+    "told", ["Path '{}' does not exist", "Could not find profile named 'shop'", "no model x"]
+)
+def test_a_profile_that_is_not_there_says_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+):
+    shop, profiles = project(tmp_path / "shop"), tmp_path / "profiles"
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(profiles))
+    error = ProjectError(NOT_PARSED + told.format(profiles))
+    why = str(explained(shop, error))
+    if told == "no model x":
+        assert why == str(error)
+    else:
+        said = f"there is no profiles.yml with a profile shop: looked in {profiles}; write it there"
+        assert why.startswith(said)
+
+
+@pytest.mark.parametrize("name", ["daybreak", "dbt"])
+def test_a_project_named_as_a_package_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str
+):
+    shop = project(tmp_path / "shop", f"name: {name}\nprofile: shop\n")
+    with pytest.raises(UsageError, match=f"^a project cannot be named {name}, "):
+        examine_project(shop, EngineKind.WARM)
+    with pytest.raises(UsageError, match=f"^a project cannot be named {name}, "):
+        new_project(tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["shop", "dbt_project.yml"]
 
 
 def test_this_repository_lacks_nothing():
@@ -261,7 +361,7 @@ def test_a_package_that_came_by_other_ways_is_left_to_them(tmp_path: Path):
     with pytest.raises(UsageError, match="dbt deps"):
         missing_pieces(shop, None)
     shutil.copytree(package_folder(), shop / "dbt_packages" / PACKAGE)
-    paths = [change.path for change in missing_pieces(shop, None)]
+    paths = [change.path for change in missing_pieces(shop, manifest())]
     assert paths == ["dbt_project.yml", "pipelines.yml", ".gitignore"]
 
 

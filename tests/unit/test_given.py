@@ -15,7 +15,7 @@ from runner.project.files import fingerprint, project_vars, project_zone
 
 @pytest.fixture(autouse=True)
 def _nothing_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DBT_TARGET", "DAYBREAK_VARS", "DBT_PROFILES_DIR"):
+    for name in ("DBT_TARGET", "DAYBREAK_VARS", "DBT_PROFILES_DIR", "DBT_PROJECT_DIR"):
         monkeypatch.setenv(name, "")  # so that it is put back
         monkeypatch.delenv(name)
 
@@ -26,6 +26,17 @@ def test_options_are_taken_from_wherever_they_stand():
     assert os.environ["DBT_TARGET"] == "prod"
     assert os.environ["DAYBREAK_VARS"] == "{a: 1}"
     assert os.environ["DBT_PROFILES_DIR"] == str(Path.cwd() / "x")
+
+
+@pytest.mark.parametrize(
+    "line", [["--project-dir", "shop", "plan", "orders"], ["plan", "orders", "--project-dir=shop"]]
+)
+def test_the_project_may_be_named_before_the_command(line: list[str], tmp_path: Path):
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n")
+    before = fingerprint(tmp_path)
+    assert take_given(line) == ["plan", "orders"]
+    assert os.environ["DBT_PROJECT_DIR"] == str(Path.cwd() / "shop")
+    assert fingerprint(tmp_path) == before  # nothing is parsed again for where one stands
 
 
 @pytest.mark.parametrize("line", [["plan", "--target"], ["--vars=", "plan"]])

@@ -161,6 +161,23 @@ def test_a_gate_that_cannot_hold_back_is_said_when_something_runs():
     assert f"[backfill] {LATE}" in written.getvalue().splitlines()
 
 
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        (1, "1 table, view or seed without windows is built once"),
+        (2, "2 tables, views and seeds without windows are built once"),
+    ],
+)
+def test_how_many_tables_are_built_once_is_said_in_the_right_number(tables: int, says: str):
+    written = io.StringIO()
+    plan = planned_nodes.plan_of([planned_nodes.planned("lines", "...")])
+    pipeline = shop(windowed("lines"), *(table(f"total_{n}", "lines") for n in range(tables)))
+    ProgressDisplay(Console(file=written, width=200), "backfill", pipeline).announce(
+        plan, reaches_today=True
+    )
+    assert f"[backfill] {says}" in written.getvalue().splitlines()
+
+
 def test_a_list_of_pipelines_tells_how_the_newest_window_ended():
     listed = PipelineSummary(orders(), NOW, run_in(RunState.INCORRECT), None, {})
     record = PIPELINES.record(listed)

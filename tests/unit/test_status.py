@@ -132,6 +132,21 @@ def test_all_is_well():
     ]
 
 
+def test_what_nothing_judges_is_named_when_all_else_is_well():
+    good = "." * 30
+    unchecked = planned("dim_products", good, known=KNOWN["u"])
+    unchecked = replace(unchecked, newest=spans_of(30)[-1])
+    sales, revenue = planned("sales", good), planned("revenue", good[1:] + "u")
+    missing = planned("sales", good[1:] + "_")
+    for subject, last in (
+        (sales, "add a test to dim_products: nothing judges what it holds"),
+        (revenue, "add a test to revenue, dim_products: nothing judges what they hold"),
+        (missing, "runner backfill orders   details: runner plan orders"),
+    ):
+        picture = picture_of(subject, unchecked, count=30)
+        assert text_of(picture, Terminal()).splitlines()[-1] == f"next: {last}"
+
+
 def test_windows_that_do_not_fit_are_summed_up_in_words():
     ten_years = "." * 3_650
     lines = page(stg_orders=ten_years, daily_revenue=ten_years).splitlines()
@@ -232,7 +247,7 @@ def test_many_wrong_ranges_are_not_all_spelled_out():
         (".x.", "next: runner backfill orders "),
         (".#.", "next: mend what it failed on, then runner retry orders "),
         (".~.", "next: runner backfill orders --reprocess stale "),
-        (".u.", "next: nothing"),
+        (".u.", "next: add a test to a: nothing judges what it holds"),
     ],
 )
 def test_the_last_line_says_what_to_type(cells: str, told: str):
