@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -44,7 +45,6 @@ from runner.render.status import status_page, status_record
 from runner.render.target import TARGET, target_line
 from runner.render.terminal import Terminal
 from runner.warehouse.markers import require_warehouse
-from runner.workspace import Workspace
 
 T = TypeVar("T")
 ShowAll = Annotated[
@@ -112,7 +112,7 @@ def status(
     timestamp = inputs.parsed_timestamp(as_of)
     opened = OpenProject(project_dir)
     workspace = opened.workspace
-    found, errors = _each(workspace, pipeline, lambda name: opened.status(name, timestamp))
+    found, errors = _each(opened, pipeline, timestamp, lambda name: opened.status(name, timestamp))
     require_warehouse(workspace.project(), workspace.ledger)
     terminal, target = Terminal.behind(sys.stdout, os.environ), opened.target()
 
@@ -134,7 +134,7 @@ def list_pipelines(
     """List the pipelines with schedule, next due window and last verdict."""
     opened = OpenProject(project_dir)
     timestamp = inputs.parsed_timestamp(as_of)
-    found, errors = _each(opened.workspace, None, lambda name: opened.summary(name, timestamp))
+    found, errors = _each(opened, None, timestamp, lambda name: opened.summary(name, timestamp))
     listed = list(found.values())
     show(
         lambda: _below(opened.target(), [pipelines_page(listed, is_all=show_all)], show_all),
@@ -174,12 +174,14 @@ def show_run(
 
 
 def _each(
-    workspace: Workspace, asked: str | None, read: Callable[[str], T]
+    opened: OpenProject, asked: str | None, as_of: datetime | None, read: Callable[[str], T]
 ) -> tuple[dict[str, T], dict[str, DaybreakError]]:
     """Read a pipeline, or all: then what is wrong with one keeps no other from being shown."""
     if asked is not None:
         return {asked: read(asked)}, {}
-    workspace.project()  # what is wrong with that is wrong with all
+    workspace = opened.workspace
+    workspace.project()  # what is wrong with that is wrong with all; and with the time
+    opened.environment.instant(as_of, workspace.zone)
     found: dict[str, T] = {}
     errors: dict[str, DaybreakError] = {}
     for name in workspace.names:

@@ -21,8 +21,8 @@ def visible(text: str, *, with_colours: bool = False) -> str:
 
     ``with_colours`` leaves the codes of plain colours.
 
-    >>> print(visible("a\x1b]0;title\x07b\tc"))
-    a\x1b]0;title\x07b	c
+    >>> print(visible("a\x1b]0;title\x07b"))
+    a\x1b]0;title\x07b
     >>> print(visible("x\u202ey\x9b"))
     x\u202ey\x9b
     """
