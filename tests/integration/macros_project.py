@@ -76,6 +76,13 @@ MODELS = {
     ),
     "overwritten_by_two": "{{ config(event_time='day', unique_key=['id', 'kind']) }} " + _EVENTS,
     "grows": "{{ config(event_time='day', on_schema_change='append_new_columns') }} " + _EVENTS,
+    "grows_merged": _MERGE.replace(") }}", ", on_schema_change='append_new_columns') }}")
+    + " "
+    + _EVENTS,
+    "synced": "{{ config(event_time='day', on_schema_change='sync_all_columns') }} " + _EVENTS,
+    "synced_merged": _MERGE.replace(") }}", ", on_schema_change='sync_all_columns') }}")
+    + " "
+    + _EVENTS,
     "never_grows": "{{ config(event_time='day', on_schema_change='fail') }} " + _EVENTS,
     "odd_names": (
         "{{ config(event_time='Sold on') }}"

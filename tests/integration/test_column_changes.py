@@ -1,0 +1,63 @@
+"""Columns of a windowed model's query that are new, gone, of another type or written otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.macros_project import Trial
+
+MARCH_1, MARCH_2 = "2026-03-01", "2026-03-02"
+
+
+@pytest.fixture
+def trial(trial: Trial) -> Trial:
+    trial.events("1, 'a', 1.25, 1, '2026-03-01'", "2, '7', 2.5, 1, '2026-03-02'")
+    return trial
+
+
+def columns(trial: Trial, model: str) -> dict[str, str]:
+    described = trial.sql(f"select column_name, column_type from (describe {model})")
+    return dict(described)
+
+
+@pytest.mark.parametrize("model", ["synced", "synced_merged"])
+def test_another_type_is_taken_over_with_the_rows_of_all_windows(trial: Trial, model: str):
+    assert trial.build(model).success
+    trial.sql("alter table raw.events alter column amount set data type double")
+    trial.sql("alter table raw.events add column colour varchar default 'red'")
+    trial.sql("alter table raw.events drop column seen_at")
+    trial.sql("update raw.events set amount = 9.125, version = 2 where id = 1")
+    once = trial.run(model, MARCH_1, MARCH_1)
+    assert once.success, once.nodes
+    assert trial.rows(model, "id, amount, colour") == [(1, 9.125, "red"), (2, 2.5, None)]
+    assert columns(trial, model)["amount"] == "DOUBLE"
+    assert "seen_at" not in columns(trial, model)
+    assert trial.run(model, MARCH_2, MARCH_2).success
+    assert trial.rows(model, "id, amount, colour") == [(1, 9.125, "red"), (2, 2.5, "red")]
+
+
+def test_a_type_that_standing_rows_do_not_fit_is_refused_with_the_remedy(trial: Trial):
+    assert trial.build("synced").success
+    before = trial.rows("synced"), trial.markers("synced", "*")
+    trial.sql("update raw.events set kind = '1'")
+    trial.sql("alter table raw.events alter column kind set data type integer")
+    assert trial.run("synced", MARCH_2, MARCH_2).daybreak_error("synced") == (
+        "daybreak: 1 rows of synced stand with a value of kind that is no INTEGER, which its query"
+        " makes of it now: rebuild it: `dbt build --full-refresh --select synced`, then `runner"
+        " backfill` of its pipeline"
+    )
+    assert (trial.rows("synced"), trial.markers("synced", "*")) == before
+    assert trial.build("synced", "--full-refresh").success
+    assert trial.rows("synced", "id, kind") == [(1, 1), (2, 1)]
+
+
+def test_what_differs_is_said_in_one_line_where_nothing_may(trial: Trial):
+    assert trial.build("never_grows").success
+    trial.sql("alter table raw.events alter column amount set data type double")
+    trial.sql("alter table raw.events add column colour varchar")
+    trial.sql("alter table raw.events drop column seen_at")
+    error = trial.run("never_grows", MARCH_1, MARCH_1).daybreak_error("never_grows")
+    assert (
+        "out of sync (colour is new, seen_at is gone, amount is DOUBLE, was DECIMAL(9,2))" in error
+    )
+    assert "`dbt build --full-refresh --select never_grows`" in error
