@@ -95,6 +95,17 @@ MODELS = {
         ' select id as "order", day as "Sold on", version as "group" from'
         " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
     ),
+    "quoted_key": (
+        "{{ config(event_time='day', unique_key='\"Order Id\"') }}"
+        ' select id as "Order Id", day'
+        " from {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
+    ),
+    "quoted_key_merged": (
+        "{{ config(event_time='day', incremental_strategy='merge', unique_key=['\"Order Id\"'],"
+        " version_column='\"Order Version\"') }}"
+        ' select id as "Order Id", version as "Order Version", day'
+        " from {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
+    ),
     "keyed": "{{ config(event_time='day', unique_key='id') }} select id, day from"
     " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}",
     "documented": (

@@ -61,3 +61,33 @@ def test_what_differs_is_said_in_one_line_where_nothing_may(trial: Trial):
         "out of sync (colour is new, seen_at is gone, amount is DOUBLE, was DECIMAL(9,2))" in error
     )
     assert "`dbt build --full-refresh --select never_grows`" in error
+
+
+@pytest.mark.parametrize("model", ["grows", "grows_merged"])
+def test_a_column_that_has_gone_stays_and_its_new_rows_have_none(trial: Trial, model: str):
+    trial.sql("alter table raw.events add column colour varchar default 'red'")
+    assert trial.build(model).success
+    trial.sql("alter table raw.events drop column colour")
+    once = trial.run(model, MARCH_2, MARCH_2)
+    assert once.success, once.nodes
+    assert trial.rows(model, "id, colour") == [(1, "red"), (2, None)]
+
+
+@pytest.mark.parametrize("model", ["grows", "grows_merged", "synced", "synced_merged"])
+def test_a_column_may_change_its_case(trial: Trial, model: str):
+    assert trial.build(model).success
+    trial.sql("alter table raw.events rename column amount to Amount")
+    trial.sql("alter table raw.events rename column day to Day")
+    trial.sql("update raw.events set amount = 9.5")
+    once = trial.run(model, MARCH_2, MARCH_2)
+    assert once.success, once.nodes
+    assert trial.rows(model, "id, amount") == [(1, 1.25), (2, 9.5)]
+    assert ("Amount" in columns(trial, model)) == model.startswith("synced")
+
+
+@pytest.mark.parametrize("model", ["quoted_key", "quoted_key_merged"])
+def test_names_in_the_config_may_be_quoted(trial: Trial, model: str):
+    for _ in range(2):
+        once = trial.run(model, MARCH_1, MARCH_2)
+        assert once.success, once.nodes
+    assert trial.rows(model, '"Order Id"') == [(1,), (2,)]
