@@ -62,6 +62,7 @@ MODELS = {
     "daily": "{{ config(event_time='day') }} " + _EVENTS + " -- that is all",
     "unfiltered": "{{ config(event_time='day') }} " + _ALL_EVENTS,
     "merged": _MERGE + " " + _EVENTS,
+    "merged_that_keeps": _MERGE.replace(") }}", ", meta={'keeps_rows': true}) }}") + " " + _EVENTS,
     "merged_on_two": (
         "{{ config(event_time='day', incremental_strategy='merge', unique_key=['id', 'kind'],"
         " version_column='version') }} " + _EVENTS

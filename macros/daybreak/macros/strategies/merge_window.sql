@@ -1,7 +1,8 @@
 {#
     A row replaces another of its unique_key only if its version is not older (>=, or corrected
     code could not replace equal versions), so an old window replayed after a new one never
-    wins. Merge never deletes: a row that has left the source stays. Returns the keys of the other
+    wins. Merge never deletes: a row that has left the source stays, and one that changed code no longer
+    selects is refused. Returns the keys of the other
     windows from which it has taken rows over.
 #}
 {% macro merge_window(target_relation, columns) %}
@@ -16,6 +17,7 @@
     {%- do daybreak._refuse_bad_merge_keys(new_rows) -%}
     {%- do daybreak._refuse_rows_outside_window(new_rows) -%}
     {%- set keys = daybreak._unique_keys() -%}
+    {%- do daybreak._refuse_left_over(target_relation, new_rows, keys) -%}
     {#- A value of an older version beside those of a new one would be of no version. -#}
     {%- set standing = adapter.get_columns_in_relation(target_relation)
         | map(attribute='quoted') | list -%}
