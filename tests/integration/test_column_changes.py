@@ -44,7 +44,7 @@ def test_a_type_that_standing_rows_do_not_fit_is_refused_with_the_remedy(trial: 
     assert trial.run("synced", MARCH_2, MARCH_2).daybreak_error("synced") == (
         "daybreak: 1 rows of synced stand with a value of kind that is no INTEGER, which its query"
         " makes of it now: rebuild it: `dbt build --full-refresh --select synced`, then `runner"
-        " backfill` of its pipeline"
+        " backfill PIPELINE --select synced+ --reprocess all`"
     )
     assert (trial.rows("synced"), trial.markers("synced", "*")) == before
     assert trial.build("synced", "--full-refresh").success

@@ -31,10 +31,10 @@ def test_rows_that_changed_code_no_longer_selects_are_refused(trial: Trial):
     trial.events("3, 'b', 1, 2, '2026-03-01'")
     changed = merge(trial, "two", MARCH_1, MARCH_2, "merged")
     assert changed.daybreak_error("merged") == (
-        "daybreak: merged: 2 rows stand in 2026-03-01 and 1 in 1 other windows that its changed"
+        "daybreak: 2 rows of merged stand in 2026-03-01 and 1 in 1 other windows that its changed"
         " code no longer selects, and a merge never deletes: rebuild it: `dbt build --full-refresh"
-        " --select merged`, then `runner backfill` of its pipeline; if they are to stay, it says"
-        " meta: {keeps_rows: true}"
+        " --select merged`, then `runner backfill PIPELINE --select merged+ --reprocess all`; if they"
+        " are to stay, it says meta: {keeps_rows: true}"
     )
     assert (trial.rows("merged"), trial.markers("merged", "*")) == before
     assert trial.build("merged", "--full-refresh").success
@@ -55,7 +55,7 @@ def test_rows_that_move_to_another_window_now_are_not_left_over(trial: Trial):
     assert merge(trial, "one", MARCH_1, MARCH_2, "merged").success
     trial.events(*(f"{n}, 'b', 1, 2, '2026-03-02'" for n in range(1, 5)))
     alone = merge(trial, "two", MARCH_1, MARCH_1, "merged").daybreak_error("merged")
-    assert "merged: 3 rows stand in 2026-03-01 that its changed code" in alone
+    assert "3 rows of merged stand in 2026-03-01 that its changed code" in alone
     assert merge(trial, "two", MARCH_1, MARCH_2, "merged").success
     assert trial.markers("merged", "row_count, code_hash") == [(0, "two"), (4, "two")]
 
@@ -74,4 +74,4 @@ def test_what_a_plain_build_published_is_compared_with_the_code_as_it_is(trial: 
     assert merge(trial, "any", MARCH_1, MARCH_1, "merged").success
     trial.sql("update daybreak_publications set code_hash = 'plain:older'")
     changed = merge(trial, "any", MARCH_2, MARCH_2, "merged")
-    assert "1 rows stand in 2026-03-02" in changed.daybreak_error("merged")
+    assert "1 rows of merged stand in 2026-03-02" in changed.daybreak_error("merged")

@@ -89,8 +89,8 @@
 
 {% macro _how_to_rebuild() %}
     {{- return(
-        'rebuild it: `dbt build --full-refresh --select ' ~ model.name ~ '`, then `runner backfill`'
-        ~ ' of its pipeline'
+        'rebuild it: `dbt build --full-refresh --select ' ~ model.name ~ '`, then `runner backfill'
+        ~ ' PIPELINE --select ' ~ model.name ~ '+ --reprocess all`'
     ) -}}
 {% endmacro %}
 

@@ -17,7 +17,7 @@
         {%- set first = left_over[0] -%}
         {%- set others = left_over | length - 1 -%}
         {%- do daybreak._stop(
-            model.name ~ ': ' ~ first['row_count'] ~ ' rows stand in ' ~ first['window_key']
+            first['row_count'] ~ ' rows of ' ~ model.name ~ ' stand in ' ~ first['window_key']
             ~ (' and ' ~ left_over[1:] | sum(attribute='row_count') ~ ' in ' ~ others
                 ~ ' other windows' if others else '')
             ~ ' that its changed code no longer selects, and a merge never deletes: '
