@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.integration.macros_project import Trial
@@ -18,6 +21,16 @@ def trial(trial: Trial) -> Trial:
 def columns(trial: Trial, model: str) -> dict[str, str]:
     described = trial.sql(f"select column_name, column_type from (describe {model})")
     return dict(described)
+
+
+def differences(trial: Trial, model: str) -> list[list[Any]]:
+    arguments = json.dumps({"models": [f"model.trial.{model}"], "contents": True})
+    verified = trial.project.invoke(
+        trial.folder, "run-operation", "verify_publications", "--args", arguments
+    )
+    assert verified.success, verified.told
+    found: list[list[Any]] = verified.told_json("DAYBREAK_REPORT ")["differences"]
+    return found
 
 
 @pytest.mark.parametrize("model", ["synced", "synced_merged"])
@@ -91,3 +104,24 @@ def test_names_in_the_config_may_be_quoted(trial: Trial, model: str):
         once = trial.run(model, MARCH_1, MARCH_2)
         assert once.success, once.nodes
     assert trial.rows(model, '"Order Id"') == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("model", ["grows", "synced", "synced_merged"])
+def test_other_windows_are_found_as_they_were_published(trial: Trial, model: str):
+    assert trial.build(model).success
+    since = trial.markers(model, "window_start, contents_since")
+    trial.sql("alter table raw.events add column colour varchar default 'red'")
+    if model != "grows":
+        trial.sql("alter table raw.events alter column amount set data type double")
+        trial.sql("alter table raw.events drop column seen_at")
+    assert trial.run(model, MARCH_1, MARCH_1).success
+    assert differences(trial, model) == []
+    assert trial.markers(model, "window_start, contents_since")[1:] == since[1:]
+
+
+def test_rows_that_somebody_has_changed_are_found_after_it_too(trial: Trial):
+    assert trial.build("grows").success
+    trial.sql("update grows set amount = 99 where id = 2")
+    trial.sql("alter table raw.events add column colour varchar default 'red'")
+    assert trial.run("grows", MARCH_1, MARCH_1).success
+    assert [found[3] for found in differences(trial, "grows")] == ["2026-03-02"]

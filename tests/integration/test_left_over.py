@@ -31,10 +31,10 @@ def test_rows_that_changed_code_no_longer_selects_are_refused(trial: Trial):
     trial.events("3, 'b', 1, 2, '2026-03-01'")
     changed = merge(trial, "two", MARCH_1, MARCH_2, "merged")
     assert changed.daybreak_error("merged") == (
-        "daybreak: 2 rows of merged stand in 2026-03-01 and 1 in 1 other windows that its changed"
+        "daybreak: 2 rows of merged stand in 2026-03-01 and 1 in other windows that its changed"
         " code no longer selects, and a merge never deletes: rebuild it: `dbt build --full-refresh"
-        " --select merged`, then `runner backfill PIPELINE --select merged+ --reprocess all`; if they"
-        " are to stay, it says meta: {keeps_rows: true}"
+        " --select merged`, then `runner backfill PIPELINE --select merged+ --reprocess all`; if"
+        " they are to stay, it says meta: {keeps_rows: true}"
     )
     assert (trial.rows("merged"), trial.markers("merged", "*")) == before
     assert trial.build("merged", "--full-refresh").success

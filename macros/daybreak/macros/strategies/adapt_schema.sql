@@ -17,10 +17,12 @@
     {%- set changes = daybreak._column_changes(daybreak._columns_of_query(existing), standing) -%}
     {%- if on_schema_change == 'fail' -%}
         {%- do daybreak._refuse_column_changes(changes) -%}
-    {%- elif on_schema_change == 'append_new_columns' and changes.added -%}
-        {%- do alter_relation_add_remove_columns(existing, changes.added, none) -%}
-    {%- elif on_schema_change == 'sync_all_columns' -%}
-        {%- do daybreak._sync_columns(existing, changes) -%}
+    {%- elif on_schema_change == 'append_new_columns' -%}
+        {%- do daybreak._alter_columns(
+            existing, {'added': changes.added, 'gone': [], 'retyped': [], 'renamed': []}
+        ) -%}
+    {%- else -%}
+        {%- do daybreak._alter_columns(existing, changes) -%}
     {%- endif -%}
     {%- set given = [] -%}
     {%- for column in adapter.get_columns_in_relation(existing)
@@ -94,7 +96,10 @@
     ) -}}
 {% endmacro %}
 
-{% macro _sync_columns(existing, changes) %}
+{% macro _alter_columns(existing, changes) %}
+    {%- set changes_digests = (changes.added or changes.gone or changes.retyped)
+        and daybreak._has_event_time(existing) -%}
+    {%- set others = daybreak._keep_other_contents(existing) if changes_digests -%}
     {%- if changes.added or changes.gone -%}
         {%- do alter_relation_add_remove_columns(existing, changes.added, changes.gone) -%}
     {%- endif -%}
@@ -107,6 +112,39 @@
             ~ change.to.quoted
         ) -%}
     {%- endfor -%}
+    {%- if changes_digests -%}
+        {%- do daybreak._renew_digests(existing, others) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{# The contents of the windows that stay as they are while the columns of the table change. #}
+{% macro _keep_other_contents(existing) %}
+    {%- set others = make_temp_relation(existing, '__others')
+        .include(database=False, schema=False) -%}
+    {%- do run_query(
+        'create temporary table ' ~ others ~ ' as '
+        ~ daybreak._contents_by_window(model, existing, 'not ' ~ daybreak._in_window_of(model))
+    ) -%}
+    {{- return(others) -}}
+{% endmacro %}
+
+{#
+    A digest is one of all columns: with other columns the rows of other windows have another, though
+    nobody has touched them. Where rows were what the marker says, it says so of the new columns.
+#}
+{% macro _renew_digests(existing, others) %}
+    {%- set not_in_window = 'not ' ~ daybreak._in_window_of(model) -%}
+    {%- set renewed -%}
+        update {{ daybreak.publications_relation(model.database) }} as markers
+        set contents = found.contents
+        from ({{ daybreak._contents_by_window(model, existing, not_in_window) }}) as found
+        inner join {{ others }} as others on found.window_key = others.window_key
+        where {{ daybreak._is_of(model) }}
+            and {{ daybreak._window_key_of_marker(model) }} = found.window_key
+            and markers.contents = others.contents
+    {%- endset -%}
+    {%- do run_query(renewed) -%}
+    {%- do run_query('drop table ' ~ others) -%}
 {% endmacro %}
 
 {#

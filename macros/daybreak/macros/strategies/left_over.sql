@@ -15,11 +15,10 @@
     ).rows -%}
     {%- if left_over -%}
         {%- set first = left_over[0] -%}
-        {%- set others = left_over | length - 1 -%}
         {%- do daybreak._stop(
             first['row_count'] ~ ' rows of ' ~ model.name ~ ' stand in ' ~ first['window_key']
-            ~ (' and ' ~ left_over[1:] | sum(attribute='row_count') ~ ' in ' ~ others
-                ~ ' other windows' if others else '')
+            ~ (' and ' ~ left_over[1:] | sum(attribute='row_count') ~ ' in other windows'
+                if left_over | length > 1 else '')
             ~ ' that its changed code no longer selects, and a merge never deletes: '
             ~ daybreak._how_to_rebuild() ~ '; if they are to stay, it says meta: {keeps_rows: true}'
         ) -%}
