@@ -255,18 +255,19 @@ class OpenProject:
 
     def summaries(self, as_of: datetime | None = None) -> list[PipelineSummary]:
         """Return each pipeline with its schedule, its next window and its last verdict."""
+        return [self.summary(name, as_of) for name in self.pipelines]
+
+    def summary(self, pipeline: str, as_of: datetime | None = None) -> PipelineSummary:
+        """Return a pipeline with its schedule, its next window and its last verdict."""
         from runner.overview.pipeline import PipelineSummary
         from runner.planner import proofs_of
 
-        workspace, found = self.workspace, []
-        ledger = workspace.ledger
-        for name in workspace.named(None):
-            pipeline = workspace.pipeline(name)
-            now = self.environment.instant(as_of, pipeline.calendar.zone)
-            last = next(iter(ledger.runs.find(name, limit=1)), None)
-            pause, proofs = ledger.controls.get_pause(name), proofs_of(pipeline, ledger)
-            found.append(PipelineSummary(pipeline, now, last, pause, proofs))
-        return found
+        workspace = self.workspace
+        found, ledger = workspace.pipeline(pipeline), workspace.ledger
+        now = self.environment.instant(as_of, found.calendar.zone)
+        last = next(iter(ledger.runs.find(pipeline, limit=1)), None)
+        pause, proofs = ledger.controls.get_pause(pipeline), proofs_of(found, ledger)
+        return PipelineSummary(found, now, last, pause, proofs)
 
     def runs(
         self, pipeline: str, limit: int = 20, state: RunState | str | None = None
@@ -294,7 +295,8 @@ class OpenProject:
         get_pause = workspace.ledger.controls.get_pause
         pauses = {name: pause for name in workspace.configs if (pause := get_pause(name))}
         now = self.environment.instant(as_of, workspace.zone)
-        return explain(workspace.tracer(now), model, window, workspace.zone, pauses)
+        tracer = workspace.tracer(now, self.environment.now())
+        return explain(tracer, model, window, workspace.zone, pauses)
 
     def diff(self, model: str) -> CodeDifference:
         """Compare a model's code, and what it reads, with what it last ran with."""
@@ -402,7 +404,7 @@ class OpenProject:
         workspace = self.workspace
         outlook = Outlook(workspace, self.environment.instant(as_of, workspace.zone))
         blockers = WorkspaceBlockers(workspace, None, self.environment.now)
-        return watch_pipelines(Conditions(outlook, blockers.find))
+        return watch_pipelines(Conditions(outlook, blockers.find, self.environment.now))
 
     def doctor(
         self,

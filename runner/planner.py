@@ -25,7 +25,7 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunKind
 from runner.core.status import InputsOf, PlannedNode, WindowRecord, WindowStatus, unsound_parents
 from runner.core.timelines import Timeline
-from runner.landed.changes import changed_inputs
+from runner.landed.changes import InputChanges, compare_inputs
 from runner.landed.files import InputFiles
 from runner.ledger import KnownRelation, Ledger
 from runner.project.acceptance import equal_hashes
@@ -215,9 +215,9 @@ class Planner:
             run.span for run in self.ledger.leases.find_abandoned(name)
         )
 
-    def changed_inputs(self, now: datetime, files_at: datetime) -> dict[str, Timeline[str]]:
-        """Return the windows, by model, of which a file has changed; see :func:`changed_inputs`."""
-        return changed_inputs(self.pipeline, self.ledger, self.files, now, files_at)
+    def changed_inputs(self, now: datetime, files_at: datetime) -> InputChanges:
+        """Return what has become of the files of all windows; see :func:`compare_inputs`."""
+        return compare_inputs(self.pipeline, self.ledger, self.files, now, files_at)
 
     def inputs(self, now: datetime) -> dict[str, InputsOf]:
         """Return what each windowed model's windows are made from, looked at before they are read.

@@ -26,7 +26,6 @@ from runner.lint import models
 from runner.planner import Planner, proofs_of
 from runner.project.code_changes import record_codes
 from runner.project.installation import require_package
-from runner.project.pipelines import find_config
 from runner.warehouse.markers import require_warehouse
 from runner.warehouse.reconciliation import is_to_ask
 from runner.workspace import EngineKind, Workspace
@@ -72,16 +71,21 @@ class Session:
         recover(context)
         if is_to_ask(project, ledger):
             reconcile(project, ledger, self.engine, context.access, observer)
+        elif ledger.warehouses.get_readings() != project.readings:  # there is no warehouse yet
+            ledger.warehouses.learn_readings(project.readings)
         plan = planner.plan(request, self.now)
         context = replace(context, allowed=allowances(workspace, planner, plan))
         if plan.pieces:
             nodes, texts = planner.pipeline.data_nodes, workspace.code_texts
             record_codes(nodes, project, ledger, texts, self.environment.now())
         observer.announce(plan, reaches_today=_reaches_today(context, plan))
+        for line in planner.files.undated() if planner.files and plan.pieces else ():
+            observer.unwatched(line)
         try:
             result = execute_plan(context, planner, plan, self.now)
         finally:
             ledger.warehouses.leave(stamp_of(project.warehouse))
+            ledger.warehouses.forget_readings(but=project.readings)
         observer.finished(result)
         return result
 
@@ -100,7 +104,7 @@ def open_session(
     Raises :class:`PausedError` for a paused pipeline, :class:`runner.core.errors.UsageError` for
     an unknown one, or if our macros are not in the project: before dbt is started.
     """
-    find_config(name, workspace.configs)
+    workspace.config(name)
     require_package(workspace.project_dir)
     if workspace.is_parsed:
         require_running(workspace, name)

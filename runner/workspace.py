@@ -88,8 +88,22 @@ class Workspace:
 
     @property
     def configs(self) -> Mapping[str, PipelineConfig]:
-        """The settings in ``pipelines.yml``, by pipeline."""
+        """The settings in ``pipelines.yml``, by pipeline: of those that can be read."""
         return self._file.pipelines
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all pipelines in ``pipelines.yml``, in its order."""
+        return self._file.names
+
+    def config(self, name: str) -> PipelineConfig:
+        """Return a pipeline's settings; :class:`UsageError` if it is unknown.
+
+        Raises :class:`ConfigError` if they cannot be read.
+        """
+        if name in self._file.unreadable:
+            raise ConfigError(self._file.unreadable[name])
+        return find_config(name, self.configs)
 
     @cached_property
     def dbt(self) -> Path | None:
@@ -202,7 +216,7 @@ class Workspace:
             if (
                 kept is not None
                 and kept.is_current(self.fingerprint)
-                and self._selections <= kept.selections.keys()
+                and kept.knows(self._selections)
             ):
                 self._read.append(kept)
         return bool(self._read)
@@ -218,7 +232,7 @@ class Workspace:
 
     def pipeline(self, name: str, engine: Engine | None = None) -> Pipeline:
         """Make a pipeline of its settings and its models; :class:`UsageError` if unknown."""
-        return make_pipeline(name, find_config(name, self.configs), self.project(engine))
+        return make_pipeline(name, self.config(name), self.project(engine))
 
     def planner(self, name: str, engine: Engine | None = None) -> Planner:
         """Make the planner of a pipeline."""
@@ -227,18 +241,19 @@ class Workspace:
         inputs_of = Landings(project, self.project_dir).inputs_of
         return Planner(pipeline, self.ledger, inputs_of, files)
 
-    def tracer(self, now: datetime) -> Tracer:
-        """Make what traces single windows, as of a time."""
+    def tracer(self, now: datetime, files_at: datetime) -> Tracer:
+        """Make what traces single windows, as of a time; files as of one of their machine."""
         from runner.explain.lineage import Tracer
 
         project = self.project()
         planners = {name: self.planner(name) for name in self.configs}
         landings = Landings(project, self.project_dir)
-        return Tracer(project, planners, self.ledger, landings.landed, now)
+        return Tracer(project, planners, self.ledger, landings.landed, now, files_at)
 
     def require(self, pipeline: str) -> str:
         """Return the name of a pipeline; :class:`UsageError` if there is none of it."""
-        find_config(pipeline, self.configs)
+        if pipeline not in self.names:
+            find_config(pipeline, self.configs)
         return pipeline
 
     def chosen(
@@ -265,11 +280,13 @@ class Workspace:
             asked = selection_of(chosen, selection(" ".join(without)) if without else None)
         except ValueError as error:
             raise UsageError(f"--select: {error}") from error
-        if asked not in self.project(engine).selections:
+        if not self.project(engine).knows({asked}):
             self._asked.add(asked)
             self._read.clear()
         project = self.project(engine)
         within = self.pipeline(pipeline, engine).data_nodes if pipeline else project.data_nodes
+        if asked in project.refused:
+            raise ProjectError(project.refused[asked])
         found = set(project.selections[asked])
         names = tuple(
             node.name
@@ -285,7 +302,7 @@ class Workspace:
     def named(self, pipeline: str | None) -> tuple[str, ...]:
         """Return the name of one pipeline, or all names; :class:`UsageError` if it is unknown."""
         if pipeline is None:
-            return tuple(self.configs)
+            return self.names
         return (self.require(pipeline),)
 
     @cached_property

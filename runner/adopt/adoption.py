@@ -84,7 +84,9 @@ def convert_model(project_dir: Path, kind: EngineKind, model: str) -> Conversion
     proposal = _proposed(model, growing[model], described)
     change = converted(workspace.project_dir, proposal)
     changes = (change, *_with_start(workspace.project_dir, proposal.config["begin"]))
-    return Conversion(proposal, changes, tuple(judge(change.after, Facts("incremental"))))
+    return Conversion(
+        proposal, changes, tuple(judge(change.after, Facts("incremental", name=model)))
+    )
 
 
 def _with_start(project_dir: Path, begin: str) -> Iterator[FileChange]:

@@ -41,7 +41,7 @@ def typed_words(environment: Mapping[str, str]) -> list[str]:
 
 def pipelines(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer the names in ``pipelines.yml``."""
-    return _offered(ctx, incomplete, lambda workspace: workspace.configs)
+    return _offered(ctx, incomplete, lambda workspace: workspace.names)
 
 
 def models(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -45,8 +45,8 @@ def of_pass(found: PipelinePass) -> int:
 
 
 def of_watch(report: WatchReport) -> int:
-    """By what is missed, else by what could not be looked at."""
-    if report.missed or report.scheduler is not None:
+    """By what is missed or not whole, else by what could not be looked at."""
+    if report.missed or report.scheduler is not None or report.cut_off:
         return MISSED
     return worst([of_error(error) for error in report.errors.values()])
 

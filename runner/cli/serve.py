@@ -84,7 +84,8 @@ def serve(
     stop = _StopSignal(reporter.stopping)
     environment = replace(environment, sleep=stop.wait, is_stopping=stop.is_asked)
     interval = inputs.duration(poll, "--poll")
-    SchedulerLoop(project_dir, engine, environment, reporter, interval).serve()
+    if SchedulerLoop(project_dir, engine, environment, reporter, interval).serve():
+        raise typer.Exit(exits.USAGE)
 
 
 @app.command()

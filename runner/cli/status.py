@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from runner import OpenProject
-from runner.cli import completion, inputs
+from runner.cli import completion, exits, inputs
 from runner.cli.app import (
     HERE,
     AsOf,
@@ -30,6 +30,8 @@ from runner.cli.app import (
     app,
     show,
 )
+from runner.cli.output import echo
+from runner.core.errors import DaybreakError, UsageError
 from runner.core.planning import Reprocess
 from runner.core.states import RunState
 from runner.overview.target import TargetInUse
@@ -42,6 +44,7 @@ from runner.render.status import status_page, status_record
 from runner.render.target import TARGET, target_line
 from runner.render.terminal import Terminal
 from runner.warehouse.markers import require_warehouse
+from runner.workspace import Workspace
 
 T = TypeVar("T")
 ShowAll = Annotated[
@@ -109,7 +112,7 @@ def status(
     timestamp = inputs.parsed_timestamp(as_of)
     opened = OpenProject(project_dir)
     workspace = opened.workspace
-    found = {name: opened.status(name, timestamp) for name in workspace.named(pipeline)}
+    found, errors = _each(workspace, pipeline, lambda name: opened.status(name, timestamp))
     require_warehouse(workspace.project(), workspace.ledger)
     terminal, target = Terminal.behind(sys.stdout, os.environ), opened.target()
 
@@ -118,6 +121,7 @@ def status(
         return _below(target, drawn, show_all)
 
     show(text, lambda: _per_pipeline(pipeline, found, status_record, target), output)
+    _tell(errors)
 
 
 @app.command("list")
@@ -129,12 +133,15 @@ def list_pipelines(
 ) -> None:
     """List the pipelines with schedule, next due window and last verdict."""
     opened = OpenProject(project_dir)
-    listed = opened.summaries(inputs.parsed_timestamp(as_of))
+    timestamp = inputs.parsed_timestamp(as_of)
+    found, errors = _each(opened.workspace, None, lambda name: opened.summary(name, timestamp))
+    listed = list(found.values())
     show(
         lambda: _below(opened.target(), [pipelines_page(listed, is_all=show_all)], show_all),
         lambda: PIPELINES.records(listed),
         output,
     )
+    _tell(errors)
 
 
 @app.command("list-runs")
@@ -164,6 +171,31 @@ def show_run(
     shown = opened.show_run(pipeline, run_id)
     zone = opened.workspace.zone
     show(lambda: run_page(shown, zone), lambda: run_record(shown), output)
+
+
+def _each(
+    workspace: Workspace, asked: str | None, read: Callable[[str], T]
+) -> tuple[dict[str, T], dict[str, DaybreakError]]:
+    """Read a pipeline, or all: then what is wrong with one keeps no other from being shown."""
+    if asked is not None:
+        return {asked: read(asked)}, {}
+    workspace.project()  # what is wrong with that is wrong with all
+    found: dict[str, T] = {}
+    errors: dict[str, DaybreakError] = {}
+    for name in workspace.names:
+        try:
+            found[name] = read(name)
+        except UsageError as error:
+            errors[name] = error
+    return found, errors
+
+
+def _tell(errors: Mapping[str, DaybreakError]) -> None:
+    """Name the pipelines that could not be shown, and exit with the code for it."""
+    for name, error in errors.items():
+        echo(f"runner: {name}: {error}", err=True)
+    if errors:
+        raise typer.Exit(exits.worst([exits.of_error(error) for error in errors.values()]))
 
 
 def _below(target: TargetInUse, found: Sequence[Page], show_all: bool) -> str:

@@ -12,7 +12,7 @@ from runner.cli import completion, inputs
 from runner.cli.app import HERE, AsOf, ModelName, PipelineName, ProjectDir, app
 from runner.cli.output import echo
 from runner.core.errors import UsageError
-from runner.project.pipelines import find_config, make_pipeline
+from runner.project.pipelines import make_pipeline
 from runner.render.code import code_page, code_record
 from runner.render.columns import as_json
 from runner.render.dag import dag_mermaid, dag_text, drawn_nodes
@@ -85,7 +85,7 @@ def dag(
     """Print the graph of a pipeline, parents first; as SVG with the state of a window."""
     opened = OpenProject(project_dir)
     workspace = opened.workspace
-    config = find_config(pipeline, workspace.configs)
+    config = workspace.config(pipeline)
     if output is not DagFormat.SVG:
         if window is not None:
             raise UsageError("only the picture shows a window: add --format svg")
@@ -94,7 +94,7 @@ def dag(
         echo(draw(make_pipeline(pipeline, config, project), project))
         return
     now = opened.environment.instant(inputs.parsed_timestamp(as_of), workspace.zone)
-    tracer = workspace.tracer(now)
+    tracer = workspace.tracer(now, opened.environment.now())
     home = tracer.planners[pipeline]
     asked = tracer.window(home, window)
     nodes = drawn_nodes(home.pipeline, tracer.project)

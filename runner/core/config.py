@@ -28,17 +28,25 @@ from runner.core.fields import (
 from runner.core.schedules import Schedule
 from runner.core.windows import Grain
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST = timedelta(days=3_660)  # ten years: no clock is that late, and no calendar ends within
+_YEARS = range(1800, 9000)  # in which dates lie; beyond them a zone's arithmetic ends
 _UTC = ZoneInfo("UTC")
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=_UTC)
 
 
 def parsed_duration(value: object) -> timedelta:
-    """Turn '30s', '15m', '2h' or '1d' into a timedelta; ValueError for anything else."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", value) if isinstance(value, str) else None
+    """Turn '30s', '15m', '2h' or '1d' into a timedelta; ValueError for anything else.
+
+    Also for one of more than ten years, which no window can be late.
+    """
+    match = re.fullmatch(r"([0-9]{1,18})([smhd])", value) if isinstance(value, str) else None
     if not match:
         raise ValueError("a duration is a whole number and one of s, m, h, d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"{value} is too long: at most {_LONGEST.days}d")
+    return timedelta(seconds=seconds)
 
 
 def _positive(value: object) -> timedelta:
@@ -51,10 +59,15 @@ def _positive(value: object) -> timedelta:
 def _day(value: object) -> date:
     """Read a date, or one in quotes; never one with a time."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        return date.fromisoformat(value)
-    if type(value) is date:
-        return value
-    raise ValueError("a date is written YYYY-MM-DD")
+        value = date.fromisoformat(value)
+    if type(value) is not date:
+        raise ValueError("a date is written YYYY-MM-DD")
+    if value.year not in _YEARS:
+        raise ValueError(
+            f"{value} is beyond the calendar, which reaches from {_YEARS[0]} to {_YEARS[-1]}; "
+            "leave it out if there is no such end"
+        )
+    return value
 
 
 def _cron(value: object) -> str:

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from runner.core.errors import UsageError, nearest
 
 T = TypeVar("T")
-K = TypeVar("K")
 E = TypeVar("E", bound=Enum)
 Path = tuple[str | int, ...]  # keys and indices, from outside in
 Reader = Callable[[object], T]
@@ -110,14 +109,23 @@ def record(made: type[R]) -> Reader[R]:
     return read
 
 
-def named(read_name: Reader[K], read: Reader[T], least: str) -> Reader[dict[K, T]]:
-    """Make a reader of keys that are names; of none it says that there must be ``least``."""
+def named(read_name: Reader[str], read: Reader[T], least: str) -> Reader[dict[str, T | Mistake]]:
+    """Make a reader of keys that are names; of none it says that there must be ``least``.
 
-    def read_all(value: object) -> dict[K, T]:
+    What is wrong with one of them stands in its place, and keeps no other from being read.
+    """
+
+    def read_one(name: str, value: object) -> T | Mistake:
+        try:
+            return read_at(read, value, read_at(read_name, name, name))
+        except Mistake as mistake:
+            return mistake
+
+    def read_all(value: object) -> dict[str, T | Mistake]:
         given = _keyed(value)
         if not given:
             raise UnfitError(least)
-        return {read_at(read_name, n, n): read_at(read, one, n) for n, one in given.items()}
+        return {name: read_one(name, one) for name, one in given.items()}
 
     return read_all
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +30,20 @@ OWN_VARS = frozenset(
         "end_date",
         "timezone",
     }
+)
+# Options of dbt's that change what is selected, built or read in a command of ours: whoever exports
+# one of them for a `dbt build` of his own does not mean the runner's.
+_OVERRULED = tuple(
+    f"{prefix}{name}"
+    for prefix in ("DBT_", "DBT_ENGINE_")
+    for name in (
+        *("INDIRECT_SELECTION", "RESOURCE_TYPES", "EXCLUDE_RESOURCE_TYPES"),
+        *("EMPTY", "SAMPLE", "FULL_REFRESH", "EVENT_TIME_START", "EVENT_TIME_END"),
+        *("DEFER", "DEFER_TO_STATE", "DEFER_STATE", "FAVOR_STATE", "FAVOR_STATE_MODE"),
+        *("STATE", "ARTIFACT_STATE_PATH", "FAIL_FAST", "SINGLE_THREADED"),
+        *("INTROSPECT", "POPULATE_CACHE", "CACHE_SELECTED_ONLY"),
+        *("LOG_FORMAT", "LOG_LEVEL", "PRINT", "NO_PRINT", "QUIET"),
+    )
 )
 _JINJA = re.compile(r"\{\{|\{%|\{#")
 # dbt's console and file logs cost a third of a short invocation; events reach us otherwise.
@@ -108,6 +122,12 @@ def as_given(arguments: list[str], environment: Mapping[str, str]) -> list[str]:
     place = found.index("--vars") + 1
     found[place] = json.dumps({**given, **json.loads(found[place])}, sort_keys=True, default=str)
     return found
+
+
+def overrule(environment: MutableMapping[str, str]) -> None:
+    """Take out of the environment of a dbt of ours what would change what it does."""
+    for name in _OVERRULED:
+        environment.pop(name, None)
 
 
 def report_arguments(span: Span | None, models: Collection[str] | None = None) -> list[str]:

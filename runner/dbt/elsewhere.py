@@ -107,7 +107,8 @@ class ElsewhereEngine(PlainEngine):
                     f"{self._dbt} parse has written no {MANIFEST}: try it by hand"
                 ) from error
             told = self._target(target)
-            return Description(manifest, self._resolved(selections, target), {}, told, _WHY_RAW)
+            resolved, refused = self._resolved(selections, target)
+            return Description(manifest, resolved, {}, told, _WHY_RAW, refused)
 
     def _target(self, folder: Path) -> Target:
         """Ask which database dbt writes; nothing is asked of that."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.errors import ProjectError
-from runner.dbt.arguments import as_given, list_arguments
+from runner.dbt.arguments import as_given, list_arguments, overrule
 from runner.dbt.batches import ENDED, WRONG, BatchListener
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, InvocationResult, NodeListener
@@ -67,7 +67,7 @@ class PlainEngine(DbtEngine):
         with tempfile.TemporaryDirectory(prefix="daybreak-") as folder:
             target = Path(folder)
             told = target_told(self._ask(["parse"], target))
-            return described(target, self._resolved(selections, target), told)
+            return described(target, *self._resolved(selections, target), told)
 
     def _invoke(
         self, arguments: list[str], timeout: timedelta, listener: NodeListener
@@ -104,14 +104,20 @@ class PlainEngine(DbtEngine):
         """Kill what still runs."""
         self.kill()
 
-    def _resolved(self, selections: Iterable[str], target: Path) -> dict[str, tuple[str, ...]]:
-        """Return the unique ids of what dbt lists for each selection."""
-        resolved = {}
+    def _resolved(
+        self, selections: Iterable[str], target: Path
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+        """Return the unique ids of what dbt lists for each selection, and why it does not."""
+        resolved, refused = {}, {}
         for select in selections:
-            lines = self._ask(list_arguments(select), target)
+            try:
+                lines = self._ask(list_arguments(select), target)
+            except ProjectError as error:
+                refused[select] = str(error)
+                continue
             listed = [json.loads(line) for line in lines if line.startswith("{")]
             resolved[select] = tuple(node["unique_id"] for node in listed)
-        return resolved
+        return resolved, refused
 
     def _ask(self, arguments: Sequence[str], target: Path) -> list[str]:
         """Run dbt to its end and return what it printed; :class:`ProjectError` if it failed."""
@@ -154,7 +160,9 @@ class PlainEngine(DbtEngine):
         # Its folder is where it runs, whatever named that folder to us.
         here = {"DBT_PROJECT_DIR": str(self._project_dir)}
         own = {"DBT_TARGET_PATH": str(target), "DO_NOT_TRACK": "1", **here}
-        return {**os.environ, **self._more, **own}
+        environment = {**os.environ, **self._more}
+        overrule(environment)
+        return environment | own
 
 
 def _events(process: subprocess.Popen[bytes], deadline: float) -> Iterator[dict[str, Any]]:

@@ -242,6 +242,9 @@ class Description:
     compiled: Mapping[str, CompiledNode] = field(default_factory=dict)  # by unique id
     target: Target = field(default_factory=lambda: Target())
     why_raw: str | None = None  # why nothing is compiled, and raw text tells the code of all
+    refused: Mapping[str, str] = field(
+        default_factory=dict
+    )  # selections that dbt does not take: why
 
     @property
     def reads(self) -> Mapping[str, tuple[str, ...]]:
@@ -259,7 +262,7 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     """
 
     def describe(self, selections: Iterable[str]) -> Description:
-        """Parse the project and resolve selections in dbt's syntax.
+        """Parse the project and resolve selections in dbt's syntax; keep why one is not taken.
 
         Raises :class:`runner.core.errors.ProjectError` if the project does not parse.
         """

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runner.core.crash_points import reached
-from runner.dbt.arguments import QUIET, as_given, list_arguments
+from runner.dbt.arguments import QUIET, as_given, list_arguments, overrule
 from runner.dbt.batches import ENDED, WRONG, BatchListener
 from runner.dbt.cache import CacheFile
 from runner.dbt.package import PACKAGE
@@ -119,6 +119,7 @@ class DbtServer:
         request = json.loads(told)
         os.chdir(request["project_dir"])
         os.environ.update(request["environment"])
+        overrule(os.environ)
         notices = self._speedups.notices
         if request["compiled"]:
             self._compiled = Path(request["compiled"])
@@ -164,16 +165,23 @@ class DbtServer:
         self._is_fresh = False
         self._manifest.write(str(folder / MANIFEST))
         write_compiled(self._manifest, folder, self._compiled)
-        resolved = {select: self._listed(select) for select in selections}
-        return {"selections": resolved, "target": target_in_use()}
+        resolved, refused = {}, {}
+        for select in selections:
+            try:
+                resolved[select] = self._listed(select)
+            except RuntimeError as error:
+                refused[select] = str(error)
+        return {"selections": resolved, "not_taken": refused, "target": target_in_use()}
 
     def _listed(self, select: str) -> list[str]:
-        """Resolve a selection; ``dbt ls`` opens no warehouse, so it may run right here."""
+        """Resolve a selection; RuntimeError for one that dbt does not take.
+
+        ``dbt ls`` opens no warehouse, so it may run right here.
+        """
         from dbt.cli.main import dbtRunner
 
         quiet = ["--log-level-file", "none", "--log-level", "none"]
-        self._asked = list_arguments(select)
-        arguments = as_given([*self._asked, *quiet], os.environ)
+        arguments = as_given([*list_arguments(select), *quiet], os.environ)
         result = dbtRunner(manifest=self._manifest).invoke(arguments)
         if not result.success:
             raise RuntimeError(str(result.exception))

@@ -160,7 +160,10 @@ def write_compiled(manifest: Any, folder: Path, kept: Path | None) -> None:
 
 
 def described(
-    folder: Path, selections: Mapping[str, tuple[str, ...]], target: Target
+    folder: Path,
+    selections: Mapping[str, tuple[str, ...]],
+    refused: Mapping[str, str],
+    target: Target,
 ) -> Description:
     """Read what an engine's process has written into a folder."""
     manifest = json.loads((folder / MANIFEST).read_text())
@@ -168,7 +171,7 @@ def described(
         unique_id: CompiledNode(**{**told, "reads": _as_tuple(told["reads"])})
         for unique_id, told in json.loads((folder / COMPILED).read_text()).items()
     }
-    return Description(manifest, selections, compiled, target)
+    return Description(manifest, selections, compiled, target, refused=refused)
 
 
 def _as_tuple(values: list[str] | None) -> tuple[str, ...] | None:

@@ -17,7 +17,7 @@ from typing import Any
 from runner.core.crash_points import reached
 from runner.core.errors import EngineError, ProjectError
 from runner.dbt import prewarm
-from runner.dbt.arguments import GIVEN_VARS
+from runner.dbt.arguments import GIVEN_VARS, list_arguments
 from runner.dbt.engine import DbtEngine, LineReader
 from runner.dbt.protocol import Description, Invocation, InvocationResult, NodeListener, Stamps
 from runner.dbt.reports import invocation_error, invocation_result, killed, not_described, timed_out
@@ -73,7 +73,11 @@ class WarmEngine(DbtEngine):
             if "refused" in answer:
                 raise ProjectError(not_described(answer["refused"], answer["asked"]))
             resolved = {select: tuple(ids) for select, ids in answer["selections"].items()}
-            return described(Path(folder), resolved, target_of(answer["target"]))
+            refused = {
+                select: not_described(why, list_arguments(select))
+                for select, why in answer["not_taken"].items()
+            }
+            return described(Path(folder), resolved, refused, target_of(answer["target"]))
 
     def build(self, invocation: Invocation, listener: NodeListener) -> InvocationResult:
         """Run one ``dbt build`` of what was parsed: its code is what was planned."""

@@ -42,6 +42,9 @@ class Observer:
     def noticed(self, line: str) -> None:
         """The warehouse is not as it was left: what was found, in words."""
 
+    def unwatched(self, line: str) -> None:
+        """Files have landed of which nobody can tell to which window they belong, in words."""
+
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:
         """A plan will run; snapshots with it if it ``reaches_today``."""
 

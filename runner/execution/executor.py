@@ -236,6 +236,7 @@ class Executor:
         joining = self._unwindowed.joining(stage, is_last=is_last)
         unwindowed = [n for n in joining if n not in following or n.name not in spoilt]
         fence, judgement = self._invoker.run(chunk, unwindowed)
+        judgement = judgement.without_torn(self._recorder.torn_inputs(chunk))
         rows = [run.row_count or 0 for w in judgement.windows.values() for run in w.models]
         if rows and chunk.models:
             count = len(judgement.windows)

@@ -81,6 +81,17 @@ class RunRecorder:
             for model, seen in self.context.reader(chunk.span, chunk.models).items():
                 self._seen.setdefault(model, {}).update(seen)
 
+    def torn_inputs(self, chunk: Chunk) -> Mapping[str, Mapping[Span, str]]:
+        """Return what has changed of that while the invocation ran: a file, by model and window."""
+        if self.context.reader is None:
+            return {}
+        windows = list(self.context.pipeline.calendar.chunks(chunk.span, 1))
+        seen = {
+            model: {w: files for w in windows if (files := self._seen.get(model, {}).get(w))}
+            for model in chunk.models
+        }
+        return self.context.reader.torn(seen)
+
     def write(self, fence: int, chunk: Chunk, judgement: Judgement) -> None:
         """Record an invocation."""
         newest = max(judgement.windows)

@@ -60,6 +60,28 @@ class Judgement:
     error: str | None  # why dbt itself did not get through
     seconds: float
 
+    def without_torn(self, torn: Mapping[str, Mapping[Span, str]]) -> Judgement:
+        """Let windows fail whose file was written to while it was read.
+
+        ``torn`` are the files, by model and window. What was read of one is neither the old nor
+        the new, whatever checks say of the rows.
+        """
+        if not torn:
+            return self
+
+        def failed(run: ModelRun, window: Window) -> ModelRun:
+            path = torn.get(run.model, {}).get(window.span)
+            if path is None or run.row_count is None:
+                return run
+            reason = f"{run.model}: {path} was written to while it was read; run it again"
+            return replace(run, standing=WorkResult.FAILED, reason=reason)
+
+        windows = {
+            window: replace(one, models=tuple(failed(run, window) for run in one.models))
+            for window, one in self.windows.items()
+        }
+        return replace(self, windows=windows)
+
 
 def judge(pipeline: Pipeline, chunk: Chunk, result: InvocationResult) -> Judgement:
     """Say of every model's window in ``chunk`` what is known, and what is left to do."""

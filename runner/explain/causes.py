@@ -60,6 +60,8 @@ class LineageNode:
     remark: str | None = None  # what it is instead of a status: landed, …
     location: str | None = None  # of a source: its files
     is_absent: bool = False  # of a source: nothing has landed for this window
+    # Of a model: a file that it was made from is another now, and not whole; in words.
+    cut_off: str | None = None
 
     @property
     def status(self) -> WindowStatus | None:

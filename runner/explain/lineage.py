@@ -34,7 +34,9 @@ class Tracer:
     ledger: Ledger
     landed: Landed  # how many files of a source belong to some windows
     now: datetime  # UTC
+    files_at: datetime | None = None  # of the machine that files are on; None: they are not seen
     _subjects: dict[str, dict[str, PlannedNode]] = field(default_factory=dict)  # by pipeline, name
+    _cut_off: dict[str, dict[str, Timeline[str]]] = field(default_factory=dict)  # likewise
 
     def model(self, name: str) -> tuple[Node, Planner]:
         """Return the node of a name and its planner; :class:`UsageError` if there is none."""
@@ -115,7 +117,18 @@ class Tracer:
             parts = tuple(_whole_parts(planned, statuses, span))
             remark = "text only" if node.materialized == "ephemeral" else "not built yet"
         parts = tuple(_with_work(part, works, planned, node) for part in parts)
-        return replace(found, parts=parts, remark=remark)
+        cut_off = self._file_cut_off(node, home, span) if node.is_windowed else None
+        return replace(found, parts=parts, remark=remark, cut_off=cut_off)
+
+    def _file_cut_off(self, node: Node, home: Planner | None, span: Span) -> str | None:
+        """Say which newer file of a model's windows is not whole; None if there is none."""
+        if home is None or self.files_at is None:
+            return None
+        name = home.pipeline.name
+        if name not in self._cut_off:
+            self._cut_off[name] = home.changed_inputs(self.now, self.files_at).cut_off
+        known = self._cut_off[name].get(node.name, Timeline())
+        return next((text for _, text in known.touching(self._touched(node, span))), None)
 
     def _planned(self, node: Node, home: Planner | None, span: Span) -> PlannedNode:
         if home is not None:

@@ -9,22 +9,25 @@ keeps the file: that of a network share must agree with ours to less than `settl
 
 from __future__ import annotations
 
-import glob
 import gzip
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from runner.core.config import WaitFor
 from runner.core.windows import Window
+from runner.landed.listing import listed
 
 _PARQUET = b"PAR1"  # the first and the last bytes of a Parquet file
 _FOOTER = 12  # bytes: the magic at the start, the footer's length and the magic at the end
 _BLOCK = 1 << 20  # bytes read at once
 _TAIL = 64  # bytes in which the last character of a text is looked for
+_ZSTD, _SKIPPABLE = 0xFD2FB528, 0x184D2A50  # how frames of Zstandard begin
+_REPEATED = 1  # the kind of a block that is one byte, so many times
 _NO_NEWLINE = "does not end with a line end: cut off? If it is always so, name a `marker`"
 
 
@@ -34,6 +37,9 @@ class Blocker:
 
     text: str  # one line
     until: datetime | None = None  # UTC; when it may be gone; None: nobody knows
+    # Of a file that nobody writes any more, and that is not whole.
+    is_final: bool = field(default=False, compare=False)
+    is_absent: bool = field(default=False, compare=False)  # nothing of what is waited for is there
 
 
 def file_blocker(
@@ -45,7 +51,7 @@ def file_blocker(
     """
     names = files_of(wait, window, zone, folder)
     if not names:
-        return Blocker(f"{_filled(wait.file or '', window, zone)} is not there")
+        return Blocker(f"{_filled(wait.file or '', window, zone)} is not there", is_absent=True)
     if wait.marker is not None:
         marker = _filled(wait.marker, window, zone)
         return None if _found(marker, folder) else Blocker(f"{marker}, its marker, is not there")
@@ -63,12 +69,17 @@ def _filled(template: str, window: Window, zone: ZoneInfo) -> str:
 
 
 def _found(pattern: str, folder: Path) -> list[str]:
-    found = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 - with a folder
-    return sorted(name for name in found if (folder / name).is_file())
+    found = [path for path in listed(folder, pattern) if Path(path).is_file()]
+    return [path if pattern.startswith("/") else path.removeprefix(f"{folder}/") for path in found]
 
 
-def unfinished(path: Path, name: str, settle: timedelta, now: datetime) -> Blocker | None:
-    """Return why a file, called ``name`` by people, is not complete yet; None if it is."""
+def unfinished(
+    path: Path, name: str, settle: timedelta, now: datetime, *, has_marker: bool = False
+) -> Blocker | None:
+    """Return why a file, called ``name`` by people, is not complete yet; None if it is.
+
+    One that has a marker may end as it likes.
+    """
     try:
         before = path.stat()
         changed_at = datetime.fromtimestamp(before.st_ctime, UTC)
@@ -77,14 +88,14 @@ def unfinished(path: Path, name: str, settle: timedelta, now: datetime) -> Block
             settles = int(settle.total_seconds())
             text = f"{name} may still be written to: changed {ago} s ago, settles after {settles} s"
             return Blocker(text, changed_at + settle)
-        wrong = _CHECKS.get(path.suffix.lower(), _anything)(path)
+        wrong = None if has_marker else _CHECKS.get(path.suffix.lower(), _anything)(path)
         if path.stat().st_ctime_ns != before.st_ctime_ns:
-            wrong = "is being written to"
+            return Blocker(f"{name} is being written to")
     except FileNotFoundError:
         return Blocker(f"{name} is not there any more")
     except OSError as error:
         return Blocker(f"{name} cannot be opened ({error.strerror or error})")
-    return Blocker(f"{name} {wrong}") if wrong else None
+    return Blocker(f"{name} {wrong}", is_final=True) if wrong else None
 
 
 def _anything(path: Path) -> str | None:
@@ -136,6 +147,52 @@ def _gzip(path: Path) -> str | None:
     return _NO_NEWLINE if is_text and tail not in (b"\n", b"\r") else None
 
 
+def _zstd(path: Path) -> str | None:
+    """Walk from block to block to its end, without unpacking: each says how long it is."""
+    content = 0
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        try:
+            while file.tell() < size:
+                content += _frame(file, size)
+        except EOFError:
+            return "is cut off or damaged: it does not unpack"
+    return None if content else "is empty"
+
+
+def _frame(file: BinaryIO, size: int) -> int:
+    """Skip a frame of Zstandard (RFC 8878), and return how many packed bytes it has."""
+
+    def number(length: int) -> int:
+        found = file.read(length)
+        if len(found) < length:
+            raise EOFError
+        return int.from_bytes(found, "little")
+
+    def skip(length: int) -> None:
+        if file.seek(length, 1) > size:
+            raise EOFError
+
+    magic = number(4)
+    if magic & ~0xF == _SKIPPABLE:
+        skip(number(4))
+        return 0
+    if magic != _ZSTD:
+        raise EOFError
+    head = number(1)
+    is_single = bool(head & 0x20)
+    skip((not is_single) + (0, 1, 2, 4)[head & 3] + (is_single, 2, 4, 8)[head >> 6])
+    content, is_last = 0, False
+    while not is_last:
+        block = number(3)
+        is_last, kind, length = bool(block & 1), block >> 1 & 3, block >> 3
+        skip(1 if kind == _REPEATED else length)
+        content += length
+    skip(4 if head & 4 else 0)  # its checksum
+    return content
+
+
 def _tail(path: Path) -> bytes:
     with path.open("rb") as file:
         size = file.seek(0, 2)
@@ -149,4 +206,5 @@ _CHECKS: dict[str, Callable[[Path], str | None]] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".ndjson", ".jsonl"), _lines),
     ".json": _json,
     ".gz": _gzip,
+    ".zst": _zstd,
 }

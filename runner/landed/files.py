@@ -1,6 +1,6 @@
 """Look at the files that the windows of a pipeline's models are made from, as they are now.
 
-A file of a source belongs to the windows of the date with which its name begins; one that a
+A file of a source belongs to the windows of the date that it is named after; one that a
 `wait_for` entry names, to the window in its name. Files without a date belong to all windows and
 are not looked at: every new one would make all of them run again.
 """
@@ -19,9 +19,12 @@ from pathlib import Path, PurePath
 
 from runner.core.graph import grouped
 from runner.core.spans import Span, Spans
-from runner.landed.completeness import unfinished
+from runner.core.status import in_short
+from runner.landed.completeness import Blocker, unfinished
+from runner.landed.dates import date_of
+from runner.landed.listing import is_pattern, listed
 from runner.landed.names import Template
-from runner.landed.sources import date_of, listed, local_dates
+from runner.landed.sources import local_dates
 from runner.ledger import FilesRead, InputFile, Ledger
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
@@ -65,6 +68,26 @@ class InputFiles:
         found = (_found(path, path) for path in paths)
         return sum(file.size for file in found if file is not None)
 
+    def undated(self) -> Iterator[str]:
+        """Yield a line for each source of which nobody watches some files: they name no date.
+
+        Nothing is said of a location that is one file: it is meant to be without.
+        """
+        sources = {source.unique_id: source for n in self.readers() for source in self.sources(n)}
+        for source in sources.values():
+            if source.location is None or not is_pattern(source.location):
+                continue
+            paths = [p for p in listed(self.project_dir, source.location) if date_of(p) is None]
+            names = [name for name in map(self.named, paths) if not self._is_awaited(name)]
+            if names:
+                yield (
+                    f"{source.unique_id.split('.', 2)[-1]}: nobody watches what names no date: "
+                    f"{in_short(names)}; let the names begin with it, as in 2026-06-19.csv"
+                )
+
+    def _is_awaited(self, path: str) -> bool:
+        return any(template.fits(path) for template in self.templates())
+
     def templates(self) -> list[Template]:
         """Return the files with the window in their name that the pipeline waits for."""
         files = [wait.file for wait in self.pipeline.config.wait_for if wait.file is not None]
@@ -84,11 +107,18 @@ class InputFiles:
         except OSError:
             return None
 
-    def is_complete(self, path: str, now: datetime) -> bool:
-        """Return True if nobody writes a file any more, as for files that are waited for."""
+    def blocker(self, path: str, now: datetime) -> Blocker | None:
+        """Return why a file cannot be read yet, as for files that are waited for; None: it can."""
         settles = [wait.settle for wait in self.pipeline.config.wait_for if wait.file is not None]
         settle = max(settles, default=_SETTLE)
-        return unfinished(self.project_dir / path, path, settle, now) is None
+        has_marker = any(template.fits(path) for template in self._with_marker)
+        return unfinished(self.project_dir / path, path, settle, now, has_marker=has_marker)
+
+    @property
+    def _with_marker(self) -> Iterator[Template]:
+        """The files that a marker says are complete."""
+        waits = self.pipeline.config.wait_for
+        return (Template(str(PurePath(w.file))) for w in waits if w.file and w.marker)
 
 
 class FileListing:
@@ -139,6 +169,7 @@ class InputReader:
     ledger: Ledger
     _digests: dict[LandedFile, str] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)  # models of which the digests are known
+    _changed_at: dict[str, tuple[int, int]] = field(default_factory=dict)  # size and ctime, by path
 
     def __call__(self, span: Span, models: Iterable[str]) -> FilesRead:
         """Return the files of some models' windows as they are now: of every window, even if none.
@@ -159,6 +190,27 @@ class InputReader:
             found[node.name] = {window: tuple(files) for window, files in by_window.items()}
         return found
 
+    def torn(self, seen: FilesRead) -> dict[str, dict[Span, str]]:
+        """Return the windows, by model, of which a file is another than it was seen to be.
+
+        With the file: something wrote to it while it was read. A link to it, or other rights,
+        change its ``ctime`` too, but not its bytes.
+        """
+        found: dict[str, dict[Span, str]] = {}
+        for model, by_window in seen.items():
+            for window, files in by_window.items():
+                torn = next((file.path for file in files if self._is_torn(file)), None)
+                if torn is not None:
+                    found.setdefault(model, {})[window] = torn
+        return found
+
+    def _is_torn(self, file: InputFile) -> bool:
+        before = self._changed_at.get(file.path)
+        now = _change_of(self.files.project_dir / file.path)
+        if before is None or now is None or now == before:
+            return False  # what has gone was archived, once it was read
+        return self.files.digest(file.path) != file.digest
+
     def _remember(self, models: set[str]) -> None:
         read = self.ledger.inputs.get_files(models).values() if models else ()
         for _, file in chain.from_iterable(t for one in read for t in one.files.values()):
@@ -166,9 +218,12 @@ class InputReader:
         self._known |= models
 
     def _read(self, file: LandedFile) -> InputFile | None:
+        change = _change_of(self.files.project_dir / file.path)
         digest = self._digests.get(file) or self.files.digest(file.path)
         if digest is None:  # to be read later, it has landed later
             return None
+        if change is not None:
+            self._changed_at[file.path] = change
         self._digests[file] = digest
         return InputFile(file.path, file.size, file.mtime_ns, digest)
 
@@ -182,6 +237,15 @@ def _by_date(windows: Iterable[tuple[Span, datetime]]) -> dict[date, list[Span]]
             found.setdefault(day, []).append(span)
             day += timedelta(days=1)
     return found
+
+
+def _change_of(path: Path) -> tuple[int, int] | None:
+    """Return a file's size and the time of its last change; None if it is gone."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_ctime_ns
 
 
 def _found(path: str, name: str) -> LandedFile | None:

@@ -40,6 +40,18 @@ class Template:
             for literal, spec in self._parts
         )
 
+    def fits(self, path: str) -> bool:
+        """Return True if a path may be that of a file of some window.
+
+        >>> Template("landing/{window:%Y/%m-%d}.csv").fits("landing/2026/03-01.csv")
+        True
+        """
+        anything = ".+"
+        pattern = "".join(
+            _literal(literal) + ("" if spec is None else anything) for literal, spec in self._parts
+        )
+        return re.fullmatch(pattern, path, re.DOTALL) is not None
+
     def owners(
         self, paths: Iterable[str], windows: Mapping[tuple[str, ...], list[Span]]
     ) -> Iterable[tuple[str, list[Span]]]:

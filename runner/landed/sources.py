@@ -1,21 +1,21 @@
 """Find the landed files of sources, and digest those that a model's window is made from.
 
-A source says in its ``external_location`` where its files land. One whose name is a date belongs
-to the windows of that date, any other to all windows. What cannot be seen from here, a table or
-an object store, is unknown.
+A source says in its ``external_location`` where its files land. One that is named after a date
+belongs to the windows of that date, any other to all windows. What cannot be seen from here, a
+table or an object store, is unknown.
 """
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
 from datetime import date, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 
 from runner.core.spans import Span
 from runner.core.status import InputsOf
+from runner.landed.dates import date_of
+from runner.landed.listing import listed
 from runner.project.manifest import Node, Project
 
 
@@ -67,19 +67,6 @@ def local_dates(span: Span, zone: tzinfo | None) -> tuple[date, date]:
     """Return the first and the last local date of a span."""
     last_instant = span.end - timedelta.resolution
     return span.start.astimezone(zone).date(), last_instant.astimezone(zone).date()
-
-
-def listed(project_dir: Path, pattern: str) -> list[str]:
-    """List the absolute paths that match a glob, which may be relative to the project."""
-    return sorted(glob.glob(str(project_dir / pattern), recursive=True))  # noqa: PTH207 - absolute
-
-
-def date_of(path: str) -> date | None:
-    """Return the date with which a file's name begins; None: it belongs to all days alike."""
-    try:
-        return date.fromisoformat(os.path.basename(path).partition(".")[0])  # noqa: PTH119 - fast
-    except ValueError:
-        return None
 
 
 def _facts(path: str) -> str:

@@ -85,6 +85,14 @@ CREATE TABLE IF NOT EXISTS relations (
     markers VARCHAR NOT NULL
 );
 
+-- Which node was made from which windowed model when the warehouse was last looked at: a publication
+-- is told to those that read it then. Who reads again has to be compared with what stands there.
+CREATE TABLE IF NOT EXISTS readings (
+    parent VARCHAR NOT NULL,
+    reader VARCHAR NOT NULL,
+    PRIMARY KEY (parent, reader)
+);
+
 -- How what has no windows stood when a run of ours had built it: no marker speaks of it.
 CREATE TABLE IF NOT EXISTS built_tables (
     model VARCHAR PRIMARY KEY NOT NULL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,8 @@ from runner.ledger.connection import Connection
 from runner.ledger.database import Database
 from runner.ledger.records import IndexChange, record_of
 from runner.ledger.windows import apply_change, raise_fence, replace_model
+
+Reading = tuple[str, str]  # a windowed model, and a node that is made from it: names
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,25 @@ class Warehouses:
                 for row in connection.rows("select * from built_tables")
             }
 
+    def get_readings(self) -> frozenset[Reading]:
+        """Return who was made from which windowed model when the warehouse was last looked at."""
+        with self.database.transaction(reads_only=True) as connection:
+            found = connection.rows("select parent, reader from readings")
+            return frozenset((row["parent"], row["reader"]) for row in found)
+
+    def learn_readings(self, readings: Collection[Reading]) -> None:
+        """Remember who is made from what, where nothing stands yet that could be compared."""
+        with self.database.transaction() as connection:
+            _replace_readings(connection, readings)
+
+    def forget_readings(self, but: Collection[Reading]) -> None:
+        """Forget all but some: of what was just published nobody else has been told."""
+        with self.database.transaction() as connection:
+            rows = connection.rows("select parent, reader from readings")
+            known = {(row["parent"], row["reader"]) for row in rows}
+            if not known <= set(but):
+                _replace_readings(connection, known & set(but))
+
     def learn_built(self, tables: Mapping[str, StandingTable]) -> None:
         """Remember how some tables stand, now that they are built."""
         with self.database.transaction() as connection:
@@ -101,6 +122,7 @@ class Warehouses:
         late: Mapping[str, Timeline[str]],
         highest_fence: int = 0,
         tables: Mapping[str, StandingTable] | None = None,
+        readings: Collection[Reading] = (),
     ) -> bool:
         """Record what stands in the warehouse: all of the windows of some models, in one go.
 
@@ -119,10 +141,16 @@ class Warehouses:
                 connection.change("delete from relations where model = :model", model=model)
             connection.insert("relations", [vars(known) for known in relations.values() if known])
             _replace_built(connection, tables or {})
+            _replace_readings(connection, readings)
             for model, timeline in windows.items():
                 replace_model(connection, model, timeline)
             apply_change(connection, IndexChange(late=late))
         return True
+
+
+def _replace_readings(connection: Connection, readings: Collection[Reading]) -> None:
+    connection.change("delete from readings")
+    connection.insert("readings", [{"parent": p, "reader": r} for p, r in sorted(readings)])
 
 
 def _replace_built(connection: Connection, tables: Mapping[str, StandingTable]) -> None:

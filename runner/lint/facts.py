@@ -14,6 +14,15 @@ from runner.lint.source import Source
 _QUERIES = ("view", "ephemeral")  # they hold no rows of their own
 _WINDOWED = ("overwrite_window", "merge", "microbatch")  # strategies that replace windows
 _STATED = ("materialized", "incremental_strategy", "event_time", "version_column")
+_PREDICATES = ("incremental_predicates", "predicates")  # dbt takes both
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The things that are known of what a model can read."""
+
+    keys: tuple[tuple[str, ...], ...] = ()  # columns that tests or a contract say are unique
+    inexact: tuple[str, ...] = ()  # columns that are floating point numbers, as it says
 
 
 @dataclass(frozen=True)
@@ -28,11 +37,18 @@ class Facts:
     keys: tuple[tuple[str, ...], ...] = ()  # columns that a test says are unique
     # Name → event time; a mapping has no hash.
     windowed_parents: Mapping[str, str] = field(default_factory=dict, hash=False)
+    # Of models, and of sources as `shop.lines`, in lower case.
+    parents: Mapping[str, Parent] = field(default_factory=dict, hash=False)
     reaches_in_window: bool = False  # whether a macro that it calls does, by the last parse
     window_var: str | None = None  # the var that tells it its window
     hooks: tuple[tuple[str, bool], ...] = ()  # SQL, and whether it runs in the transaction
     readers: tuple[str, ...] = ()  # of a view: the incremental models whose rows it makes
     volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case
+    name: str | None = None  # of its table
+    schema: str | None = None
+    grain: str | None = None  # the length of its windows
+    event_time_as: str | None = None  # what its event time is: date, utc, local, instant
+    predicates: tuple[str, ...] = ()  # what dbt looks for in the table when it replaces rows
     is_whole: bool = False  # whether the folder's config is in it too; else only the text's own
 
     @property
@@ -69,9 +85,17 @@ class Facts:
         if key and isinstance(key, (str, list, tuple)):
             changes["unique_key"] = (key,) if isinstance(key, str) else tuple(map(str, key))
         meta = said.get("meta")
+        if isinstance(meta, dict) and meta.get("event_time_as"):
+            changes["event_time_as"] = str(meta["event_time_as"])
         if isinstance(meta, dict) and (named := meta.get("volatile")):
             names = [named] if isinstance(named, str) else named
             changes["volatile"] = tuple(str(name).lower() for name in names)
+        if said.get("batch_size"):
+            changes["grain"] = str(said["batch_size"])
+        predicates = next(filter(None, map(said.get, _PREDICATES)), None)
+        if isinstance(predicates, (str, list, tuple)):
+            listed = [predicates] if isinstance(predicates, str) else predicates
+            changes["predicates"] = tuple(map(str, listed))
         # dbt adds a model's hooks to those of its folder.
         stated = (hook for name in ("pre_hook", "post_hook") for hook in _hooks(said.get(name)))
         changes["hooks"] = tuple(dict.fromkeys((*self.hooks, *stated)))

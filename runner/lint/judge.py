@@ -6,7 +6,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from runner.lint import ordering, texts, windows
+from runner.lint import (
+    chunks,
+    clocks,
+    declared,
+    filters,
+    hooks,
+    inexact,
+    ordering,
+    own_table,
+    storage,
+    windows,
+)
 from runner.lint.facts import Facts
 from runner.lint.rules import RULES, LintFinding, Severity, Spot
 from runner.lint.source import Source
@@ -21,21 +32,24 @@ _NOQA = re.compile(
 
 _Check = Callable[[Source, Facts], Iterable[Spot]]
 _OF_QUERIES: tuple[_Check, ...] = (
-    texts.clock_or_chance,
+    clocks.clock_or_chance,
     ordering.chance_among_equals,
-    texts.not_understood,
+    declared.not_understood,
+    storage.place_of_a_row,
+    inexact.inexact_aggregate,
 )
 _ALL: tuple[_Check, ...] = (
-    texts.clock_or_chance,
-    texts.own_table,
-    texts.appended,
-    texts.unwindowed,
-    texts.merged_blindly,
-    ordering.chance_among_equals,
+    *_OF_QUERIES,
+    own_table.own_table,
+    declared.appended,
+    filters.unwindowed,
+    declared.merged_blindly,
     windows.closed_window,
     windows.parent_without_window,
-    texts.not_understood,
-    texts.hook_outside,
+    hooks.hook_outside,
+    chunks.windows_together,
+    hooks.hook_of_other_windows,
+    windows.coarse_event_time,
 )
 
 

@@ -10,10 +10,11 @@ from runner.core.errors import UsageError, nearest
 from runner.core.graph import walk
 from runner.core.planning import Plan
 from runner.core.refusals import Allowance, Objection, refuse_unsafe, require_known
-from runner.lint.facts import Facts
+from runner.lint.facts import Facts, Parent
 from runner.lint.judge import judge, not_judged
 from runner.lint.rules import RULES, LintFinding, Severity
-from runner.project.manifest import Project
+from runner.project.declarations import Keys
+from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
 
 
@@ -59,7 +60,7 @@ def lint(
 
 def known_facts(project: Project) -> dict[str, Facts]:
     """Return what the project declares of each of its own models, by the path of its file."""
-    parents = windowed_parents(project)
+    parents, read = windowed_parents(project), known_parents(project)
     readers = _readers(project)
     return {
         declared.path: Facts(
@@ -68,13 +69,19 @@ def known_facts(project: Project) -> dict[str, Facts]:
             event_time=declared.event_time,
             unique_key=declared.unique_key,
             version_column=declared.version_column,
-            keys=declared.keys,
+            keys=node.keys,
             windowed_parents=parents,
+            parents=read,
             reaches_in_window=declared.reaches_in_window,
             window_var=node.window_var,
             hooks=declared.hooks,
             volatile=declared.volatile,
             readers=readers.get(node.unique_id, ()),
+            name=(node.relation or node.name).rpartition(".")[2],
+            schema=(node.relation or "").rpartition(".")[0] or None,
+            grain=node.grain,
+            event_time_as=declared.event_time_as,
+            predicates=declared.predicates,
             is_whole=True,
         )
         for node in project.nodes.values()
@@ -107,6 +114,19 @@ def windowed_parents(project: Project) -> dict[str, str]:
         for node in project.nodes.values()
         if node.is_windowed and node.declared is not None and node.declared.event_time
     }
+
+
+def known_parents(project: Project) -> dict[str, Parent]:
+    """Return what is known of everything that a model can read, by the name it is read by."""
+
+    def keys(node: Node) -> Keys:
+        # Both strategies hold the whole table to it.
+        said = node.declared.unique_key if node.declared and node.is_windowed else ()
+        return (*node.keys, said) if said and not node.is_microbatch else node.keys
+
+    sources = {name.lower(): node for name, node in project.sources.items()}
+    named = {node.name.lower(): node for node in project.data_nodes}
+    return {name: Parent(keys(node), node.inexact) for name, node in (sources | named).items()}
 
 
 def allow(

@@ -1,77 +1,85 @@
 """DB06: find answers that depend on the order of rows where no total order is said.
 
-An order is total if it, and what it is cut by, hold a declared key: the model's ``unique_key``,
-columns that a test says are unique, or what the rows were grouped by before. Whether a declared key
-is one of the rows at that step of the query cannot be seen from the text.
+An order is total if it, and what it is cut by, hold a key: the model's ``unique_key``, columns that
+a test says are unique, a key of what is read that is still one after joins and filters, or what the
+rows were grouped by before. Whether a declared key of the model is one at that step of the query
+cannot be seen from the text.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
 
 from runner.lint.facts import Facts
-from runner.lint.keys import columns_of, group_of, keys_of_input, keys_of_rows, named
+from runner.lint.outputs import keys_of_rows
+from runner.lint.queries import columns_of, definition_of, function_of, group_of, named
+from runner.lint.readings import Readings, readings_of
+from runner.lint.rows import Keys, Scope
 from runner.lint.rules import Severity, Spot
-from runner.lint.source import Source, place
+from runner.lint.source import Source, place, written
 
 _PEERS = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
 _NUMBERED = (exp.RowNumber, exp.Ntile, *_PEERS)
 _RANKED = (exp.Rank, exp.DenseRank)  # equals share a rank, so any order will do
-_PICKED = (exp.First, exp.Last, exp.AnyValue, exp.ArrayAgg, exp.GroupConcat)
+_ONE = (exp.First, exp.Last, exp.AnyValue)
+_LISTS = (exp.ArrayAgg, exp.GroupConcat, exp.JSONArrayAgg, exp.JSONObjectAgg)
+_PICKED = (*_ONE, *_LISTS)
 _CHOSEN = (exp.ArgMax, exp.ArgMin, exp.Mode)  # max_by and min_by are the same
-_SORTS = frozenset({"array_sort", "list_sort", "list_reverse_sort", "array_reverse_sort"})
-_PICKED_NAMES = frozenset({"arbitrary", "list", "group_concat", "listagg", "string_agg"})
+# What makes of a list what any order of it would make.
+_SORTS = frozenset(
+    {"array_sort", "list_sort", "list_reverse_sort", "array_reverse_sort", "len", "length",
+     "array_length", "list_sum", "list_min", "list_max", "list_count", "list_unique",
+     "array_unique", "list_contains", "list_has", "array_contains", "list_histogram"}
+)  # fmt: skip
+_SORTED = (exp.WithinGroup, exp.ArraySort, exp.ArraySize, exp.Length)
+_ONE_NAMES = frozenset({"arbitrary"})
+_PICKED_NAMES = _ONE_NAMES | {
+    "list", "group_concat", "listagg", "string_agg", "json_group_array", "json_group_object",
+}  # fmt: skip
 _WRAPPED = (exp.IgnoreNulls, exp.RespectNulls, exp.Filter)
 
 
 def chance_among_equals(source: Source, facts: Facts) -> Iterator[Spot]:
     """DB06: look at every branch of a text."""
-    for tree in source.trees:
+    for readings in readings_of(source, facts):
+        tree = readings.tree
         for window in tree.find_all(exp.Window):
-            yield from _of_window(window, source, facts)
+            yield from _of_window(window, readings)
         for query in tree.find_all(exp.Query):
-            yield from _of_limit(query, source, facts)
+            yield from _of_limit(query, readings)
         for select in tree.find_all(exp.Select):
-            yield from _of_distinct(select, source, facts)
+            yield from _of_distinct(select, readings)
         for call in tree.find_all(*_PICKED, exp.Anonymous):
-            yield from _of_aggregate(call, source)
+            yield from _of_aggregate(call, readings)
         for call in tree.find_all(*_CHOSEN):
-            yield from _of_choice(call, source, facts)
+            yield from _of_choice(call, readings)
 
 
-def _of_window(window: exp.Window, source: Source, facts: Facts) -> Iterator[Spot]:
-    call = window.this
-    while isinstance(call, _WRAPPED):
-        call = call.this
-    said = _definition(window)
+def _of_window(window: exp.Window, readings: Readings) -> Iterator[Spot]:
+    source, call, said = readings.source, function_of(window), definition_of(window)
     is_cut_by_rows = _counts_rows(window.args.get("spec") or said.args.get("spec"))
     is_about_order = isinstance(call, (*_NUMBERED, *_RANKED, *_PICKED)) or (
         is_cut_by_rows and isinstance(call, exp.Func)  # not where the window is defined
     )
-    if not is_about_order or call.find(exp.Order) or source.tags_in(said.alias):
+    select = window.find_ancestor(exp.Select)
+    if not is_about_order or call.find(exp.Order) or source.tags_in(said.alias) or not select:
         return  # or Jinja makes the order
-    start, end, name = _written(call, source)
+    start, end, name = written(call, source)
     order = said.args.get("order")
+    cut_by = named(said.args.get("partition_by") or [], select)
     if order is None or _is_constant(order.expressions):
+        if _is_settled(call, cut_by, readings.scope_of(select)):
+            return
         may_be_alike = isinstance(call, _PICKED)
         severity = Severity.WARN if may_be_alike else Severity.ERROR
         yield Spot("DB06", start, end, f"{name} without an order", severity)
     elif not isinstance(call, _RANKED):
-        by, cut_by = order.expressions, said.args.get("partition_by") or []
-        if why := _not_total(columns_of([*cut_by, *by]), by, _keys_at(window, facts), source):
+        by = order.expressions
+        columns = columns_of([*cut_by, *named(by, select)])
+        if why := _not_total(columns, by, _keys_at(select, readings), source):
             yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
-
-
-def _definition(window: exp.Window) -> exp.Expr:
-    """Return the definition of a window; that of ``over w`` is at the end of its select."""
-    name = window.args.get("alias")
-    select = window.find_ancestor(exp.Select)
-    if name is None or select is None:
-        return window
-    return next((w for w in select.args.get("windows") or () if w.name == name.name), window)
 
 
 def _counts_rows(frame: exp.Expr | None) -> bool:
@@ -82,53 +90,88 @@ def _counts_rows(frame: exp.Expr | None) -> bool:
     return bounds not in ({"UNBOUNDED"}, {"CURRENT ROW"})  # all of them, or the row alone
 
 
-def _of_limit(query: exp.Query, source: Source, facts: Facts) -> Iterator[Spot]:
-    limit = query.args.get("limit") or query.args.get("offset")
+def _of_limit(query: exp.Query, readings: Readings) -> Iterator[Spot]:
+    source, limit = readings.source, query.args.get("limit") or query.args.get("offset")
     if limit is None or _is_harmless(query, limit):
         return
+    keys = _keys_at(query, readings)
     order = query.args.get("order")
     by = order.expressions if order else []
     what = "limit" if isinstance(limit, (exp.Limit, exp.Fetch)) else "offset"
     start, end = place(limit)
+    if frozenset() in keys:
+        return  # it has one row anyway
     if not by or _is_constant(by, positional=True):
         may_be_right = source.is_up_to_target(start) or _is_lookup(query, limit)
         severity = Severity.WARN if may_be_right else Severity.ERROR
         yield Spot("DB06", start, end, f"{what} without an order", severity)
-    elif why := _not_total(columns_of(named(by, query)), by, _keys_at(query, facts), source):
+    elif why := _not_total(columns_of(named(by, query)), by, keys, source):
         yield Spot("DB06", start, end, f"{what}, {why}", Severity.WARN)
 
 
-def _of_distinct(select: exp.Select, source: Source, facts: Facts) -> Iterator[Spot]:
+def _of_distinct(select: exp.Select, readings: Readings) -> Iterator[Spot]:
     distinct = select.args.get("distinct")
     on = distinct.args.get("on") if isinstance(distinct, exp.Distinct) else None
-    if on is None or _selects_no_more(select, named(on.expressions, select)):
+    if on is None or _selects_no_more(select, [*on.expressions, *named(on.expressions, select)]):
         return
     order = select.args.get("order")
     by = order.expressions if order else []
     start, end = place(on)
+    keys = _keys_at(select, readings)
+    if any(key <= columns_of(named(on.expressions, select)) for key in keys):
+        return
     if not by:
         yield Spot("DB06", start, end, "distinct on without an order")
-    elif why := _not_total(columns_of(by), by, _keys_at(select, facts), source):
+    elif why := _not_total(columns_of(named(by, select)), by, keys, readings.source):
         yield Spot("DB06", start, end, f"distinct on, {why}", Severity.WARN)
 
 
-def _of_aggregate(call: exp.Expr, source: Source) -> Iterator[Spot]:
+def _of_aggregate(call: exp.Expr, readings: Readings) -> Iterator[Spot]:
     """Judge one value, or a list, of a group; its values may all be equal, unseen in the text."""
     if isinstance(call, exp.Anonymous) and str(call.this).lower() not in _PICKED_NAMES:
         return
-    user = _user_of(call)
-    is_sorted = isinstance(user, (exp.WithinGroup, exp.ArraySort)) or (
+    user, select = _user_of(call), call.find_ancestor(exp.Select)
+    is_sorted = isinstance(user, _SORTED) or (
         isinstance(user, exp.Anonymous) and str(user.this).lower() in _SORTS
     )
-    if isinstance(user, exp.Window) or is_sorted or call.find(exp.Order):
+    if isinstance(user, exp.Window) or is_sorted or select is None:
         return
-    start, end, name = _written(call, source)
-    yield Spot("DB06", start, end, f"{name} without an order by in it", Severity.WARN)
+    start, end, name = written(call, readings.source)
+    group, scope = group_of(select), readings.scope_of(select)
+    if _is_settled(call, group, scope):
+        return
+    order = call.find(exp.Order)
+    if order is None:
+        yield Spot("DB06", start, end, f"{name} without an order by in it", Severity.WARN)
+        return
+    by = order.expressions
+    columns = columns_of([*group, *by])
+    is_by_itself = columns_of(_values_of(call)) <= columns  # equals are alike
+    keys = [*readings.facts.all_keys, *scope.keys]
+    why = None if is_by_itself else _not_total(columns, by, keys, readings.source)
+    if why:
+        yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
 
 
-def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
+def _is_settled(call: exp.Expr, group: Sequence[exp.Expr], scope: Scope) -> bool:
+    """Return True if one value is picked of many that the group's columns say are the same."""
+    is_one = isinstance(call, _ONE) or (
+        isinstance(call, exp.Anonymous) and str(call.this).lower() in _ONE_NAMES
+    )
+    columns = [column for part in _values_of(call) for column in part.find_all(exp.Column)]
+    return is_one and scope.determines(group, columns)
+
+
+def _values_of(call: exp.Expr) -> list[exp.Expr]:
+    """Return what an aggregate is of, less the order that is said in it."""
+    parts = call.expressions if isinstance(call, exp.Anonymous) else [call.this]
+    parts = [part.this if isinstance(part, exp.Order) else part for part in parts if part]
+    return [part for part in parts if isinstance(part, exp.Expr)]
+
+
+def _of_choice(call: exp.Expr, readings: Readings) -> Iterator[Spot]:
     """Judge the row that has the most of something, or the commonest value: of two."""
-    start, end, name = _written(call, source)
+    start, end, name = written(call, readings.source)
     select = call.find_ancestor(exp.Select)
     if isinstance(call, exp.Mode) or select is None:
         if not call.find(exp.Order):
@@ -137,9 +180,12 @@ def _of_choice(call: exp.Expr, source: Source, facts: Facts) -> Iterator[Spot]:
     user, most = _user_of(call), [call.expression]
     cut_by = group_of(select)
     if isinstance(user, exp.Window):
-        cut_by = _definition(user).args.get("partition_by") or []
-    keys = [*facts.all_keys, *keys_of_input(select)]
-    if why := _not_total(columns_of([*cut_by, *most]), most, keys, source):
+        cut_by = named(definition_of(user).args.get("partition_by") or [], select)
+    scope = readings.scope_of(select)
+    columns = columns_of([*cut_by, *most])
+    keys = [*readings.facts.all_keys, *scope.keys]
+    is_alike = scope.determines([*cut_by, *most], call.this.find_all(exp.Column))
+    if not is_alike and (why := _not_total(columns, most, keys, readings.source)):
         yield Spot("DB06", start, end, f"{name}, {why}", Severity.WARN)
 
 
@@ -149,16 +195,6 @@ def _user_of(call: exp.Expr) -> exp.Expr | None:
     while isinstance(user, _WRAPPED):
         user = user.parent
     return user
-
-
-def _written(call: exp.Expr, source: Source) -> tuple[int, int, str]:
-    """Return where the name of a call is, and the name as written there."""
-    start, end = place(call)
-    # What the parser gives no place to stands before what it is called with.
-    before = re.search(r"(\w+)\s*\(\s*(?:distinct\s+)?$", source.text[:start], re.IGNORECASE)
-    if "start" not in call.meta and before is not None:
-        start, end = before.span(1)
-    return start, end, source.text[start:end].lower()
 
 
 def _is_harmless(query: exp.Query, limit: exp.Expr) -> bool:
@@ -207,10 +243,12 @@ def _is_constant(by: Sequence[exp.Expr], *, positional: bool = False) -> bool:
     return all(isinstance(key, (exp.Literal, exp.Null, exp.Boolean)) for key in keys)
 
 
-def _keys_at(part: exp.Query | exp.Window, facts: Facts) -> list[frozenset[str]]:
+def _keys_at(query: exp.Query, readings: Readings) -> Keys:
     """Return the keys of the rows that are put in order there."""
-    select = part.unnest() if isinstance(part, exp.Query) else part.find_ancestor(exp.Select)
-    return [*facts.all_keys, *(keys_of_rows(select) if isinstance(select, exp.Select) else ())]
+    select = query.unnest()
+    if not isinstance(select, exp.Select):
+        return readings.facts.all_keys
+    return (*readings.facts.all_keys, *keys_of_rows(select, readings.scope_of(select)))
 
 
 def _not_total(

@@ -59,6 +59,22 @@ _RULES = (
     Rule("DB10", "hook outside the transaction", Severity.ERROR,
          "it changes rows after they are judged, or leaves rows that nothing has judged",
          "let it run inside and commit nothing, or hang it on on-run-start or on-run-end"),
+    Rule("DB11", "windows together", Severity.ERROR,
+         "a range of windows that is built at once gives other rows than its windows one by one",
+         "group or partition by the event time too; what looks back reads further than the window "
+         "and filters by it last"),
+    Rule("DB12", "place on the disk", Severity.ERROR,
+         "where a row lies is another place when it is written again",
+         "take a key from the columns that make it, and join by one"),
+    Rule("DB13", "hook on other windows", Severity.ERROR,
+         "each window that runs changes rows of windows that do not, after they were judged",
+         "let it say `where {{ daybreak.in_window('…') }}`, or work it out in the model"),
+    Rule("DB14", "event time coarser than the window", Severity.ERROR,
+         "rows of several windows are all said to lie in the first of them",
+         "keep the column that in_window filters by, or make the windows as long"),
+    Rule("DB15", "inexact aggregate", Severity.WARN,
+         "its last digits depend on the order in which rows are read",
+         "sum up decimals, round the result, or take the exact aggregate"),
 )  # fmt: skip
 
 RULES: Mapping[str, Rule] = {rule.code: rule for rule in _RULES}

@@ -8,7 +8,7 @@ the last, and neither may be more than what dbt could have made of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +33,9 @@ KNOWN_CALLS = frozenset(
 )  # fmt: skip
 _NO_QUERY = (exp.Alias, exp.Column, exp.Command)  # a macro made it all, or it is not understood
 _NO_CLAUSE = frozenset({"ref", "source", "this", *WINDOW_FILTERS})
+IS_WHOLE = "is_whole"  # in the meta of a tree: no clause was left out of it
+# Vars that say where a window, or the range that is built, begins and ends.
+BOUNDS = frozenset({"window_start", "window_end", "start_date", "end_date"})
 _CODE = {"variable": "expression", "block": "statement", "comment": "comment"}
 
 
@@ -97,6 +100,7 @@ class Source:
 
     def _parsed(self, sql: str) -> exp.Expr | None:
         """Parse a masked text, less the clauses that macros make; None if that cannot be done."""
+        is_whole = True
         while True:
             try:
                 statements = Dialect.get_or_raise(DIALECT).parse(sql)
@@ -104,12 +108,15 @@ class Source:
                 clause = self._clause_at(error)
                 if clause is None or sql[clause.start : clause.end].isspace():
                     return None  # a column may be called like a tag
-                sql = _blanked(sql, clause.start, clause.end)
+                sql, is_whole = _blanked(sql, clause.start, clause.end), False
             except SqlglotError:
                 return None
             else:
                 found = [one for one in statements if one and not isinstance(one, exp.Semicolon)]
-                return found[0] if len(found) == 1 and not isinstance(found[0], _NO_QUERY) else None
+                if len(found) != 1 or isinstance(found[0], _NO_QUERY):
+                    return None
+                found[0].meta[IS_WHOLE] = is_whole
+                return found[0]
 
     def _clause_at(self, error: ParseError) -> Tag | None:
         """Find the Jinja that makes a clause: the parser stumbles over it, or the word behind."""
@@ -143,6 +150,26 @@ class Source:
         """Return the expressions within a string or name of the parsed SQL."""
         return [self.tags[int(n)] for n in re.findall(r"j(\d+)_*", text) if int(n) < len(self.tags)]
 
+    def made_by(self, tag: Tag) -> list[Tag]:
+        """Return the statements that set a name which a tag uses."""
+        return [
+            found
+            for found in self.tags
+            if found.call == "set" and len(found.names) > 1 and found.names[1] in tag.names
+        ]
+
+    def speaks_of(self, words: Collection[str], tag: Tag) -> bool:
+        """Return True if Jinja has one of some words in it, or a name that was set from one."""
+        said = ((*one.names, *one.strings) for one in (tag, *self.made_by(tag)))
+        return any(word in words for words_of in said for word in words_of)
+
+    def branches_asking(self, names: Collection[str]) -> Iterator[list[tuple[int, int]]]:
+        """Yield the places of all branches of each `{% if %}` that asks for one of some names."""
+        for branches, end in _blocks(self.tags):
+            asked = {name for branch in branches for name in branch.names}
+            if branches[0].call == "if" and not asked.isdisjoint(names):
+                yield [(tag.end, after.start) for tag, after in pairwise([*branches, end])]
+
     def is_up_to_target(self, offset: int) -> bool:
         """Return True if an ``{% if %}`` that asks for dbt's target decides if a place is there."""
         return any(
@@ -151,6 +178,19 @@ class Source:
             and any("target" in branch.names for branch in branches)
             for branches, end in _blocks(self.tags)
         )
+
+    def is_captured(self, offset: int) -> bool:
+        """Return True for a place in what a `set`, a `call` or a macro keeps for later."""
+        return any(
+            branches[0].start <= offset < end.start and branches[0].call in ("set", "call", "macro")
+            for branches, end in _blocks(self.tags)
+        )
+
+    @property
+    def config_place(self) -> tuple[int, int]:
+        """Where the model's config() is; the beginning if the folder says it all."""
+        found = next((tag for tag in self.tags if tag.call == "config"), None)
+        return (found.start, found.end) if found else (0, 0)
 
     def position(self, offset: int) -> tuple[int, int]:
         """Return line and column of an offset, from 1."""
@@ -163,6 +203,8 @@ class Source:
             if tag.kind == "expression" and tag.call not in _SILENT:
                 length = tag.end - tag.start
                 name = f"j{number}".ljust(length, "_")[:length]
+                if tag.names[-1:] == ("group_by",):  # dbt_utils: by the first columns
+                    name = "group by all".ljust(length)
                 sql = sql[: tag.start] + name + sql[tag.end :]
             else:
                 sql = _blanked(sql, tag.start, tag.end)
@@ -177,6 +219,16 @@ def place(node: exp.Expr) -> tuple[int, int]:
     if not parts:
         return place(node.parent) if node.parent else (0, 0)
     return min(n.meta["start"] for n in parts), max(n.meta["end"] for n in parts) + 1
+
+
+def written(call: exp.Expr, source: Source) -> tuple[int, int, str]:
+    """Return where the name of a call is, and the name as written there."""
+    start, end = place(call)
+    # What the parser gives no place to stands before what it is called with.
+    before = re.search(r"(\w+)\s*\(\s*(?:distinct\s+)?$", source.text[:start], re.IGNORECASE)
+    if "start" not in call.meta and before is not None:
+        start, end = before.span(1)
+    return start, end, source.text[start:end].lower()
 
 
 def _blanked(text: str, start: int, end: int) -> str:

@@ -7,6 +7,7 @@ the model's own config() is read from its text either way.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sqlfluff.core.rules.crawlers import RootOnlyCrawler
 
 from runner.lint.facts import Facts
 from runner.lint.judge import judge
-from runner.lint.models import known_facts, windowed_parents
+from runner.lint.models import known_facts, known_parents, windowed_parents
 from runner.lint.rules import RULES, LintFinding
 from runner.project.manifest import Project
 
@@ -60,16 +61,16 @@ def _underlined(rule: BaseRule, context: RuleContext) -> list[LintResult]:
 
 
 def facts_of_file(path: Path | None) -> Facts:
-    """Return what is known of a model besides its text; nothing if no parse was kept."""
+    """Return what is known of a model besides its text; its name if no parse was kept."""
     if path is None:
         return Facts()
     path = path.resolve()
     folder = next((up for up in path.parents if (up / "dbt_project.yml").is_file()), path)
     kept = folder / os.environ.get("DAYBREAK_HOME", ".daybreak") / "project.json"
     if not kept.is_file():
-        return Facts()
+        return Facts(name=path.stem)
     known, others = _known(kept, kept.stat().st_mtime_ns)
-    return known.get(path.relative_to(folder).as_posix(), others)
+    return known.get(path.relative_to(folder).as_posix(), replace(others, name=path.stem))
 
 
 @lru_cache(maxsize=4)
@@ -78,7 +79,8 @@ def _known(kept: Path, _changed: int) -> tuple[dict[str, Facts], Facts]:
     project = Project.load(kept)
     if project is None:
         return {}, Facts()
-    return known_facts(project), Facts(windowed_parents=windowed_parents(project))
+    others = Facts(windowed_parents=windowed_parents(project), parents=known_parents(project))
+    return known_facts(project), others
 
 
 @lru_cache(maxsize=1)

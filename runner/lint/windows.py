@@ -1,4 +1,4 @@
-"""DB07 and DB08: check that a model reads its window half-open, and a window of its parents."""
+"""DB07, DB08 and DB14: check that windows are half-open, the parents' too, and no coarser."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from runner.lint.event_times import grain_of, is_coarse, is_coarse_column, is_coarse_text
 from runner.lint.facts import Facts
-from runner.lint.keys import columns_of
+from runner.lint.queries import ARITHMETIC, columns_of
 from runner.lint.rules import Spot
-from runner.lint.source import WINDOW_FILTERS, Source, Tag, place
-
-_ARITHMETIC = (
-    exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Interval, exp.DateAdd, exp.DateSub,
-    exp.TimestampAdd, exp.TimestampSub, exp.TsOrDsAdd,
-)  # fmt: skip
-_BOUNDS = frozenset({"window_start", "window_end", "start_date", "end_date"})
+from runner.lint.source import BOUNDS, WINDOW_FILTERS, Source, Tag, place
 
 
 def closed_window(source: Source, facts: Facts) -> Iterator[Spot]:
@@ -55,21 +50,11 @@ def _is_window(
     tags = [source.tags_in(bound.sql()) for bound in bounds]
     if not all(tags):
         return False
-    if any(_speaks_of(_BOUNDS, tag, source) for found in tags for tag in found):
+    if any(source.speaks_of(BOUNDS, tag) for found in tags for tag in found):
         return True  # a bound of the window, or what was set from one
     # Two constants of the project around an event time are no window.
     are_constants = all(tag.call in ("var", "env_var") for found in tags for tag in found)
     return not are_constants and not event_times.isdisjoint(columns_of([column]))
-
-
-def _speaks_of(words: frozenset[str], tag: Tag, source: Source) -> bool:
-    """Return True if Jinja has one of some words in it, or a name that was set from one."""
-    made_by = [
-        found
-        for found in source.tags
-        if found.call == "set" and len(found.names) > 1 and found.names[1] in tag.names
-    ]
-    return any(not words.isdisjoint((*one.names, *one.strings)) for one in (tag, *made_by))
 
 
 def _whole_condition(part: exp.Expr) -> exp.Expr:
@@ -142,8 +127,8 @@ class _Reading:
         """Return True for Jinja about this relation, or its event time equal to another's."""
         for tag in self.source.tags_in(condition.sql()):
             # It filters by the window, not by another value such as a store.
-            is_filter = (self.may_be_hidden and tag.is_macro) or _speaks_of(
-                _BOUNDS | WINDOW_FILTERS, tag, self.source
+            is_filter = (self.may_be_hidden and tag.is_macro) or self.source.speaks_of(
+                BOUNDS | WINDOW_FILTERS, tag
             )
             qualifiers = [text.rpartition(".")[0] for text in tag.strings[:1]]
             if is_filter and (not qualifiers or qualifiers[0] in ("", alias)):
@@ -169,10 +154,31 @@ def _is_shifted(equal: exp.Expr) -> bool:
     query = equal.args.get("query")  # of `in`: only what it selects counts
     selected = query.selects if isinstance(query, exp.Query) else []
     sides = [equal.this, equal.expression, *equal.expressions, *selected]
-    return any(side is not None and side.find(*_ARITHMETIC) for side in sides)
+    return any(side is not None and side.find(*ARITHMETIC) for side in sides)
 
 
 def _name_of_result(select: exp.Select) -> str | None:
     """Return the CTE that a select is a part of; None if it is the model's result."""
     above = select.find_ancestor(exp.CTE, exp.Select)
     return above.alias if isinstance(above, exp.CTE) else None
+
+
+def coarse_event_time(source: Source, facts: Facts) -> Iterator[Spot]:
+    """DB14: find event times that are the same for several windows: a month of daily windows."""
+    grain = grain_of(facts.grain)
+    if facts.incremental_strategy == "microbatch" or grain is None:
+        return
+    if grain == "hour" and facts.is_windowed and (facts.event_time_as or "date") == "date":
+        yield Spot("DB14", *source.config_place, "an event time that is a date, in hourly windows")
+    column = (facts.event_time or "").lower().strip('"')
+    for tree in source.trees:
+        for item in tree.find_all(exp.Alias):
+            is_named = bool(column) and item.alias.lower() == column
+            if is_named and (is_coarse(item, grain) or is_coarse_column(item, source, grain)):
+                yield Spot("DB14", *place(item), f"{column} that is the same for several {grain}s")
+    for tag in source.live_tags:
+        is_filter = not WINDOW_FILTERS.isdisjoint(tag.names)
+        if is_filter and any(is_coarse_text(text, grain) for text in tag.strings[:1]):
+            yield Spot(
+                "DB14", tag.start, tag.end, f"a filter that is the same for several {grain}s"
+            )

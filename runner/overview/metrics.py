@@ -47,7 +47,7 @@ class Metrics:
 
 def measure(workspace: Workspace, now: datetime) -> Metrics:
     """Look at every pipeline; one that cannot be read does not take the others with it."""
-    outlook, ledger, names = Outlook(workspace, now), workspace.ledger, list(workspace.configs)
+    outlook, ledger, names = Outlook(workspace, now), workspace.ledger, list(workspace.names)
     try:
         workspace.project()  # once: parsing in vain takes seconds
     except DaybreakError as error:

@@ -13,11 +13,21 @@ from runner.dbt.arguments import OWN_VARS
 from runner.dbt.package import PACKAGE
 
 # Tests that say which columns are a key, and the argument that names them.
-_KEY_TESTS = {"unique": "column_name", "unique_combination_of_columns": "combination_of_columns"}
+_KEY_TESTS = {
+    "unique": "column_name",
+    "unique_combination_of_columns": "combination_of_columns",
+    "expect_column_values_to_be_unique": "column_name",
+    "expect_compound_columns_to_be_unique": "column_list",
+}
+_KEY_CONSTRAINTS = ("unique", "primary_key")
+_INEXACT = re.compile(r"double|float|real", re.IGNORECASE)  # types of floating point numbers
+_PREDICATES = ("incremental_predicates", "predicates")  # dbt takes both
 # What a text names of the project's vars and of the environment.
 VAR = re.compile(r"""\bvar\s*\(\s*['"]([^'"]+)['"]""")
 ENV_VAR = re.compile(r"""\benv_var\s*\(\s*['"]([^'"]+)['"]""")
 LATE_ROWS = f"{PACKAGE}.late_rows"  # the check that looks at rows yet to be read
+ROWS_IN_EVERY_WINDOW = f"{PACKAGE}.rows_in_every_window"  # the check that knows closed days
+_REF = re.compile(r"""\bref\s*\((?:[^)]*,)?\s*['"]([^'"]+)['"]\s*\)""")
 # As dbt writes them, and as it keeps them.
 _HOOKS = ("pre-hook", "pre_hook", "post-hook", "post_hook")
 
@@ -44,9 +54,11 @@ def location_of(raw: Mapping[str, Any]) -> str | None:
     config = raw.get("config") or {}
     places = (raw.get("meta"), config.get("meta"), config, raw.get("source_meta"))
     said = (place.get("external_location") for place in places if place)
-    location = str(next(filter(None, said), "")).strip("'\"")
-    is_seen = location and not any(mark in location for mark in ("(", "{", "://"))
-    return location if is_seen else None
+    text = str(next(filter(None, said), ""))
+    is_quoted = len(text) > 2 and text[0] == text[-1] == "'"  # then a round bracket is no call
+    location = text[1:-1].replace("''", "'") if is_quoted else text.strip("'\"")
+    unseen = ("{", "://") if is_quoted else ("(", "{", "://")
+    return location if location and not any(mark in location for mark in unseen) else None
 
 
 def volatile_columns(raw: Mapping[str, Any]) -> tuple[str, ...]:
@@ -102,13 +114,14 @@ class Declared:
     event_time: str | None  # the column that says which window a row belongs to
     unique_key: tuple[str, ...]
     version_column: str | None
-    keys: Keys  # columns that a test says are unique
     reaches_in_window: bool  # whether its SQL, or a macro that it calls, calls in_window
     hooks: Hooks = ()  # its own and its folder's
     volatile: tuple[str, ...] = ()  # columns that are meant to differ, in lower case
+    event_time_as: str | None = None  # what the event time is, as its meta says
+    predicates: tuple[str, ...] = ()  # what dbt looks for in the table when it replaces rows
 
     @classmethod
-    def from_raw(cls, raw: Mapping[str, Any], macros: Mapping[str, Any], keys: Keys | None) -> Self:
+    def from_raw(cls, raw: Mapping[str, Any], macros: Mapping[str, Any]) -> Self:
         """Read a model of the manifest."""
         config = raw.get("config") or {}
         unique_key = config.get("unique_key") or ()
@@ -118,7 +131,6 @@ class Declared:
             event_time=config.get("event_time"),
             unique_key=(unique_key,) if isinstance(unique_key, str) else tuple(unique_key),
             version_column=config.get("version_column"),
-            keys=keys or (),
             reaches_in_window=_reaches_in_window(raw, macros),
             hooks=tuple(
                 (hook["sql"], bool(hook["transaction"]))
@@ -126,14 +138,16 @@ class Declared:
                 for hook in config.get(name) or ()
             ),
             volatile=volatile_columns(raw),
+            event_time_as=_meta(raw, "event_time_as"),
+            predicates=_listed(next(filter(None, map(config.get, _PREDICATES)), None)),
         )
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """The one way back from what was kept as JSON."""
-        pairs = {name: tuple(tuple(one) for one in row[name]) for name in ("keys", "hooks")}
-        names = {name: tuple(row[name]) for name in ("unique_key", "volatile")}
-        return cls(**{**row, **names, **pairs})
+        lists = ("unique_key", "volatile", "predicates")
+        names = {name: tuple(row[name]) for name in lists}
+        return cls(**{**row, **names, "hooks": tuple(tuple(hook) for hook in row["hooks"])})
 
 
 def check_name(raw: Mapping[str, Any]) -> str | None:
@@ -147,20 +161,61 @@ def check_name(raw: Mapping[str, Any]) -> str | None:
     return f"{package}.{name}" if package else name
 
 
-def tested_keys(manifest: Mapping[str, Any]) -> dict[str, Keys]:
-    """Return the columns, by model, that a test of all its rows says are unique."""
-    found: dict[str, Keys] = {}
+def closures_of(raw: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the seed in which a check finds closed days, and its column; None if in none."""
+    if check_name(raw) != ROWS_IN_EVERY_WINDOW:
+        return None
+    arguments = raw["test_metadata"].get("kwargs") or {}
+    named = _REF.search(str(arguments.get("closures")))
+    seeds = (key for key in raw["depends_on"]["nodes"] if key.startswith("seed."))
+    found = next((key for key in seeds if named and key.split(".")[2] == named[1]), None)
+    return (found, str(arguments.get("closed_on", "closed_on"))) if found else None
+
+
+def known_keys(manifest: Mapping[str, Any]) -> dict[str, Keys]:
+    """Return the columns, by unique id, that a test of all rows or a contract says are unique."""
+    found = {i: keys for i, raw in manifest["nodes"].items() if (keys := _contracted_keys(raw))}
     for raw in manifest["nodes"].values():
         test = raw.get("test_metadata") or {}
         argument = _KEY_TESTS.get(test.get("name", ""))
         columns = test.get("kwargs", {}).get(argument) if argument else None
         if not columns or (raw.get("config") or {}).get("where"):
             continue
-        model = raw.get("attached_node")
-        if model is not None:
-            key = (columns,) if isinstance(columns, str) else tuple(columns)
-            found[model] = (*found.get(model, ()), key)
+        read = raw.get("depends_on", {}).get("nodes") or []
+        # A test of a source is attached to nothing.
+        tested = raw.get("attached_node") or (read[0] if len(read) == 1 else None)
+        if tested is not None:
+            found[tested] = (*found.get(tested, ()), _listed(columns))
     return found
+
+
+def inexact_columns(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns of a node that are floating point numbers, as its YAML says."""
+    columns = (raw.get("columns") or {}).items()
+    return tuple(n for n, column in columns if _INEXACT.match(column.get("data_type") or ""))
+
+
+def _contracted_keys(raw: Mapping[str, Any]) -> Keys:
+    """Return the columns that a contract, which the warehouse enforces, says are unique."""
+    if not ((raw.get("config") or {}).get("contract") or {}).get("enforced"):
+        return ()
+    of_columns = (
+        (name,)
+        for name, column in (raw.get("columns") or {}).items()
+        for constraint in column.get("constraints") or ()
+        if constraint.get("type") in _KEY_CONSTRAINTS
+    )
+    of_all = (
+        _listed(constraint.get("columns"))
+        for constraint in raw.get("constraints") or ()
+        if constraint.get("type") in _KEY_CONSTRAINTS
+    )
+    return tuple(key for key in (*of_columns, *of_all) if key)
+
+
+def _listed(names: Any) -> tuple[str, ...]:
+    """Return what may be one name or several."""
+    return (names,) if isinstance(names, str) else tuple(map(str, names or ()))
 
 
 def _reaches_in_window(raw: Mapping[str, Any], macros: Mapping[str, Any]) -> bool:

@@ -103,6 +103,20 @@ def model_text(path: Path) -> str:
         ) from error
 
 
+def undecodable(project_dir: Path) -> str | None:
+    """Say which file of the project is no UTF-8 text, and where; None if all are."""
+    for path in _files(project_dir):
+        content = Path(path).read_bytes() if path.endswith(_TEXTS) else b""
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            name = path.removeprefix(f"{project_dir}/")
+            byte = f"the byte 0x{content[error.start]:02X} in line {line}"
+            return f"{name} is not UTF-8 text ({byte}): save it as UTF-8"
+    return None
+
+
 def read_settings(project_dir: Path) -> Mapping[str, Any]:
     """Read ``dbt_project.yml``; :class:`ProjectError` if that cannot be done or it has no name."""
     try:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from runner.core.errors import ProjectError
 from runner.dbt.package import PACKAGE, package_folder, package_version
-from runner.project.files import read_settings
+from runner.project.files import read_settings, undecodable
 from runner.project.hashes import PACKAGES
 
 COPY = "daybreak_package"  # the folder into which `runner init` lays the package
 CHECKSUMS = "checksums.sha256"  # in such a copy: what was laid there, as sha256sum writes it
 _OVERRIDE = "incremental.sql"
+_NO_TEXT = "codec can't decode"  # Python's words, which name no file
 
 
 def require_package(project_dir: Path) -> None:
@@ -24,8 +25,10 @@ def require_package(project_dir: Path) -> None:
 
 
 def explained(project_dir: Path, error: ProjectError) -> ProjectError:
-    """Return why a project does not parse: because our package is missing, if that is why."""
+    """Return why a project does not parse: our package is missing, or a file is no text, if so."""
     told = str(error)
+    if _NO_TEXT in told and (problem := undecodable(project_dir)) is not None:
+        return ProjectError(problem)
     if PACKAGE in told or ("dbt deps" in told and _names_package(project_dir)):
         problem = package_problem(project_dir)
         if problem is not None:

@@ -27,11 +27,14 @@ from runner.dbt.target import target_of
 from runner.project.declarations import (
     LATE_ROWS,
     Declared,
+    Keys,
     check_name,
+    closures_of,
+    inexact_columns,
+    known_keys,
     location_of,
     most_windows,
     says_when_loaded,
-    tested_keys,
     window_var,
 )
 from runner.project.files import (
@@ -82,10 +85,14 @@ class Node:
     relation: str | None = None  # of what holds rows: schema.identifier, in its database
     location: str | None = None  # of a source or seed: its files; None: not to be seen
     declared: Declared | None = None  # of a model of the project itself, not of a package
+    keys: Keys = ()  # columns that a test, or its contract, says are unique
+    inexact: tuple[str, ...] = ()  # columns that are floating point numbers, as its YAML says
     says_when_loaded: bool = False  # of a source: whether dbt can ask it for its freshness
     exact: str | None = None  # what selects it, where its name would select others too
     window_var: str | None = None  # of a windowed model: the var that tells it its one window
     most_windows: int | None = None  # likewise: how many windows it can build at once; None: any
+    # Of a check: the seed of the days that may be empty, by unique id, and its column.
+    closures: tuple[str, str] | None = None
 
     @property
     def is_windowed(self) -> bool:
@@ -135,6 +142,9 @@ class Project:
     texts: Mapping[str, str] = field(default_factory=dict)
     # Texts of code by `own_code`, after a parse; kept apart, as few commands read them.
     codes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    refused: Mapping[str, str] = field(
+        default_factory=dict
+    )  # selections that dbt does not take: why
 
     @classmethod
     def from_description(
@@ -160,6 +170,7 @@ class Project:
             target=description.target,
             environment=environment_of(named_environment(project_dir)),
             codes={code.digest: code.text for code in codes.values()},
+            refused=description.refused,
         )
 
     @classmethod
@@ -174,6 +185,7 @@ class Project:
                 fingerprint=kept["fingerprint"],
                 target=target_of(kept["target"]),
                 environment=kept["environment"],
+                refused=kept["refused"],
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # a cache: whatever is wrong with it, a parse makes it anew
@@ -197,6 +209,10 @@ class Project:
         """The DuckDB file that dbt's target writes; None: no file that can be seen."""
         return self.target.file
 
+    def knows(self, selections: set[str]) -> bool:
+        """Return True if dbt was asked for some selections."""
+        return selections <= self.selections.keys() | self.refused.keys()
+
     def with_texts(self, project_dir: Path) -> Self:
         """Return the same with the models' texts, to go on with while files are edited."""
         paths = {node.declared.path for node in self.nodes.values() if node.declared is not None}
@@ -218,6 +234,7 @@ class Project:
             "fingerprint": self.fingerprint,
             "target": asdict(self.target),
             "environment": self.environment,
+            "refused": self.refused,
         }
         _write(path, kept)
 
@@ -292,6 +309,16 @@ class Project:
         """By name, the tables without windows that are made from each windowed model."""
         return self._made_from_windows(lambda node: node.is_stored and not node.is_windowed)
 
+    @cached_property
+    def readings(self) -> frozenset[tuple[str, str]]:
+        """The names of each windowed model and of everything with rows that is made from it."""
+        return frozenset(
+            (parent, reader)
+            for found in (self.readers, self.tables)
+            for parent, readers in found.items()
+            for reader in readers
+        )
+
     def _made_from_windows(self, counts: Callable[[Node], bool]) -> dict[str, frozenset[str]]:
         nodes = filter(counts, self.data_nodes)
         found = grouped((p, node.name) for node in nodes for p in self.windows_read[node.name])
@@ -322,6 +349,8 @@ class Project:
 
     def selected(self, select: str) -> list[Node]:
         """Return the nodes of a resolved selection; :class:`ProjectError` if there are none."""
+        if select in self.refused:
+            raise ProjectError(self.refused[select])
         nodes = [self.nodes[node] for node in self.selections[select] if node in self.nodes]
         if not any(node.kind in DATA_KINDS for node in nodes):
             raise ProjectError(
@@ -351,7 +380,7 @@ def _nodes(
     manifest, macros = description.manifest, description.manifest["macros"]
     own_package = manifest["metadata"]["project_name"]
     why_raw = description.why_raw
-    keys, names, exact = tested_keys(manifest), unique_names(manifest), exact_selectors(manifest)
+    keys, names, exact = known_keys(manifest), unique_names(manifest), exact_selectors(manifest)
     for group in ("nodes", "sources", "exposures", "unit_tests"):
         for unique_id, raw in manifest[group].items():
             if raw["resource_type"] == "operation" and raw.get("package_name") == PACKAGE:
@@ -385,10 +414,13 @@ def _nodes(
                 relation=_relation(raw),
                 location=location_of(raw),
                 says_when_loaded=kind == "source" and says_when_loaded(raw),
-                declared=Declared.from_raw(raw, macros, keys.get(unique_id)) if is_own else None,
+                declared=Declared.from_raw(raw, macros) if is_own else None,
+                keys=keys.get(unique_id, ()),
+                inexact=inexact_columns(raw),
                 exact=exact.get(unique_id),
                 window_var=window_var(raw) if grain else None,
                 most_windows=most_windows(raw) if grain else None,
+                closures=closures_of(raw),
             )
 
 
@@ -514,6 +546,7 @@ def _write(path: Path, kept: object) -> None:
 
 def _node_from_row(row: Mapping[str, Any]) -> Node:
     begin, declared, read = row["begin"], row["declared"], row["code_parents"]
+    closures = row["closures"]
     return Node(
         **{
             **row,
@@ -522,6 +555,9 @@ def _node_from_row(row: Mapping[str, Any]) -> Node:
             "grain": Grain(row["grain"]) if row["grain"] else None,
             "begin": _date_of(begin) if begin else None,
             "declared": Declared.from_row(declared) if declared else None,
+            "closures": tuple(closures) if closures else None,
+            "keys": tuple(tuple(key) for key in row["keys"]),
+            "inexact": tuple(row["inexact"]),
         }
     )
 

@@ -6,6 +6,7 @@ and only the newest of these can be: yesterday's is over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,6 +24,10 @@ from runner.project.manifest import DATA_KINDS, Node, Project
 
 # After which what is built as a whole is missed, if its pipeline says nothing of a deadline.
 _PATIENCE = timedelta(hours=1)
+
+# Years in which a pipeline may begin, and the first that dbt's tables of zones hold in full.
+_FIRST_YEAR, _LAST_YEAR, _TABLES_BEGIN = 1800, 8999, 1902
+_NEVER_MOVED = re.compile(r"UTC|GMT|Etc/.*")  # names of zones that only have one offset
 
 
 @dataclass(frozen=True)
@@ -283,18 +288,50 @@ def _first(
 ) -> datetime:
     """Return the UTC start of a pipeline's first window."""
     windowed = [node for node in nodes if node.is_windowed]
-    start = config.start
-    if start is None and not windowed:
-        start = EPOCH.date()  # its past is nobody's concern
-    if start is not None:
-        return _start_of(start, calendar)
-    begins = [_start_of(node.begin, calendar) for node in windowed if node.begin is not None]
+    for node in windowed:
+        if node.begin is not None and not _FIRST_YEAR <= node.begin.year <= _LAST_YEAR:
+            raise ProjectError(
+                f"pipeline {name}: `begin` of {node.name} is {node.begin}, beyond the calendar: "
+                "write the date of its first data"
+            )
+    if config.start is not None:
+        _refuse_unknown_clock(name, "`start` in pipelines.yml", config.start, calendar.zone)
+        return _start_of(config.start, calendar)
+    if not windowed:
+        return _start_of(EPOCH.date(), calendar)  # its past is nobody's concern
+    begins = {node.name: node.begin for node in windowed if node.begin is not None}
     if not begins:
         raise ProjectError(
             f"pipeline {name} does not know its first window: write `start` in pipelines.yml, "
             "or `begin` in its models"
         )
-    return min(begins)
+    for model, begin in begins.items():
+        _refuse_unknown_clock(name, f"`begin` of {model}", begin, calendar.zone)
+    return min(_start_of(begin, calendar) for begin in begins.values())
+
+
+def _refuse_unknown_clock(name: str, where: str, begin: date, zone: ZoneInfo) -> None:
+    """Refuse a first window that dbt cuts elsewhere than the calendar does.
+
+    It knows zones from December 1901 on, and to the minute: every window of an earlier day, or of
+    one by the mean time of a town, would be refused by itself when it runs.
+    """
+    if _is_known(zone, begin):
+        return
+    years = range(max(begin.year, _TABLES_BEGIN), _LAST_YEAR)
+    known = next(first for year in years if _is_known(zone, first := date(year, 1, 1)))
+    raise ProjectError(
+        f"pipeline {name}: {where} is {begin:%Y-%m-%d}, and the tables of {zone.key} that dbt has "
+        f"do not reach back so far: let it begin at {known} or later"
+    )
+
+
+def _is_known(zone: ZoneInfo, day: date) -> bool:
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - local by nature
+    offset = zone.utcoffset(midnight) or timedelta(0)
+    if day.year >= _TABLES_BEGIN:
+        return not offset.seconds % 60
+    return _NEVER_MOVED.match(zone.key) is not None
 
 
 def _start_of(begin: date, calendar: Calendar) -> datetime:

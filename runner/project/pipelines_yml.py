@@ -1,7 +1,7 @@
-"""Read ``pipelines.yml``: turn its text into values, or one clear error.
+"""Read ``pipelines.yml``: turn its text into values, or one clear error for each pipeline.
 
-Only the first error by line is reported, in one line, as a ConfigError that begins with its
-place. A wrong value never runs anything.
+Of a pipeline only the first error by line is reported, in one line that begins with its place. A
+wrong value never runs anything, and keeps no other pipeline from running.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,20 +28,28 @@ from runner.project.yaml_lines import YamlText, shown
 
 
 @dataclass(frozen=True)
-class PipelinesFile(Record):
-    """The whole of the file."""
+class _WholeFile(Record):
+    """The keys of the file."""
 
-    pipelines: dict[str, PipelineConfig] = key(
+    pipelines: dict[str, PipelineConfig | Mistake] = key(
         named(pipeline_name, record(PipelineConfig), least="at least one pipeline"),
         example='{orders: {select: "+daily_revenue"}}',
     )
     dbt: str | None = key(words, None, "~/.venvs/dbt/bin/dbt")  # an executable; see ADR 2
 
 
+@dataclass(frozen=True)
+class PipelinesFile:
+    """The whole of the file, as far as it can be read."""
+
+    names: tuple[str, ...]  # of all pipelines, in the order of the text
+    pipelines: Mapping[str, PipelineConfig]  # those that can be read, in the same order
+    unreadable: Mapping[str, str]  # the others: why not, with the line
+    dbt: str | None = None
+
+
 _FIELDS = {
-    one.name: one
-    for made in (PipelinesFile, WaitFor, Retries, PipelineConfig)
-    for one in fields(made)
+    one.name: one for made in (_WholeFile, WaitFor, Retries, PipelineConfig) for one in fields(made)
 }
 _EXAMPLES = {name: f"{name}: {one.metadata['example']}" for name, one in _FIELDS.items()}
 
@@ -50,8 +58,8 @@ _EXAMPLES = {name: f"{name}: {one.metadata['example']}" for name, one in _FIELDS
 def parse_pipelines(text: str, source: str = "pipelines.yml") -> PipelinesFile:
     """Read the file; its pipelines stand in the order of the text.
 
-    ``source`` is only the file's name in messages. Raises ConfigError with the line of the
-    first offending key and what to write instead.
+    ``source`` is only the file's name in messages. Raises ConfigError for what is wrong with all
+    of it, with the line of the first offending key and what to write instead.
     """
     yaml = YamlText(text, source)
     value = yaml.value()
@@ -59,23 +67,49 @@ def parse_pipelines(text: str, source: str = "pipelines.yml") -> PipelinesFile:
         message = f"the file is empty: write `{_EXAMPLES['pipelines']}`."
         raise ConfigError(message, source, line=1)
     try:
-        file = read_at(record(PipelinesFile), value)
+        file = read_at(record(_WholeFile), value)
     except Mistake as mistake:
         raise ConfigError(_explained(mistake), source, yaml.line(mistake.path)) from mistake
-    for name, why in _impossible_orders(file.pipelines):
-        raise ConfigError(why, source, yaml.line(("pipelines", name, "after")))
-    return file
+
+    def located(path: tuple[str | int, ...], why: str) -> str:
+        return str(ConfigError(why, source, yaml.line(("pipelines", *path))))
+
+    unreadable: dict[str, str] = {}
+    readable: dict[str, PipelineConfig] = {}
+    for name, found in file.pipelines.items():
+        if isinstance(found, Mistake):
+            found.path = ("pipelines", *found.path)
+            unreadable[name] = located(found.path[1:], _explained(found))
+        else:
+            readable[name] = found
+    for name, why in _impossible_orders(readable, file.pipelines):
+        unreadable.setdefault(name, located((name, "after"), why))
+    return PipelinesFile(
+        names=tuple(file.pipelines),
+        pipelines={name: one for name, one in readable.items() if name not in unreadable},
+        unreadable={name: unreadable[name] for name in file.pipelines if name in unreadable},
+        dbt=file.dbt,
+    )
 
 
-def _impossible_orders(pipelines: Mapping[str, PipelineConfig]) -> Iterator[tuple[str, str]]:
-    """Yield the pipelines that cannot come `after` what they say, and why."""
+def _impossible_orders(
+    pipelines: Mapping[str, PipelineConfig], known: Mapping[str, object]
+) -> Iterator[tuple[str, str]]:
+    """Yield the pipelines that cannot come `after` what they say, and why.
+
+    ``known`` are all that there are: one that cannot be read is waited for.
+    """
     for name, config in pipelines.items():
         for other in config.after:
-            if other not in pipelines:
-                hint = nearest(other, pipelines) or f" Known: {', '.join(sorted(pipelines))}."
+            if other not in known:
+                hint = nearest(other, known) or f" Known: {', '.join(sorted(known))}."
                 yield name, f"'after' of pipeline '{name}': there is no pipeline {other!r}.{hint}"
+
+    def onward(name: str) -> tuple[str, ...]:
+        return pipelines[name].after if name in pipelines else ()
+
     for name, config in pipelines.items():
-        if name in walk(config.after, lambda other: pipelines[other].after):
+        if name in walk(config.after, onward):
             yield name, f"'after' of pipeline '{name}' leads back to itself: take one name out."
 
 

@@ -50,6 +50,21 @@ def outcomes(
     return {t.name: {tested: outcome(t, tested) for tested in Property} for t in scope.targets}
 
 
+def not_replayed(
+    scope: ReplayScope, not_built: Mapping[str, str]
+) -> dict[str, dict[Property, PropertyResult]]:
+    """Return the outcomes of every model that is not built, or is made from one that is not."""
+
+    def reason(model: str) -> str | None:
+        if model in not_built:
+            return f"it cannot be built even once: {not_built[model]}"
+        culprit = next((name for name in not_built if name in scope.made_from[model]), None)
+        return f"{culprit}, which it is made from, cannot be built" if culprit else None
+
+    reasons = ((target.name, reason(target.name)) for target in scope.targets)
+    return {name: dict.fromkeys(Property, _open(why)) for name, why in reasons if why}
+
+
 def blamed(
     findings: Sequence[ReplayFinding], outcomes: Mapping[str, Mapping[Property, PropertyResult]]
 ) -> tuple[ReplayFinding, ...]:

@@ -117,17 +117,50 @@ def copy_tables(
         return Copied(frozenset(found), frozenset(starts))
 
 
-def reorder(file: Path, relations: Iterable[Relation] | None, seed: int) -> None:
+def shuffle(file: Path, relations: Iterable[Relation] | None, seed: int) -> None:
     """Store the rows of some tables, None: of all, in another order; their contents stay."""
     with opened(file) as connection:
-        present = _tables(connection)
-        for relation in sorted(present if relations is None else present.intersection(relations)):
+        for relation in _present(connection, relations):
             order = f"order by hash(rowid + {seed + 1})"
-            connection.execute(f"create temp table reordered as from {relation} {order}")
-            # Two transactions: in one, a key that is deleted cannot be inserted again.
-            connection.execute(f"delete from {relation}")  # noqa: S608
-            connection.execute(f"insert into {relation} from reordered")
-            connection.execute("drop table temp.reordered")
+            _store(connection, relation, f"from {relation} {order}")
+
+
+def reverse(file: Path, relations: Iterable[Relation] | None, like: Path) -> None:
+    """Store the rows of some tables, None: of all, in reverse of how another file stores them.
+
+    A table that was made from reversed rows may lie reversed already: to turn it round once more
+    would undo that. Rows that the other file does not have come last, as they lie.
+    """
+    with opened(file) as connection:
+        connection.execute(f"attach {literal(str(like))} as other (read_only)")
+        there = _tables(connection, "other")
+        for relation in _present(connection, relations):
+            rows, order = f"{relation} as {_ROW}", f"{_ROW}.rowid desc"
+            if relation in there:
+                rows += (
+                    f" left join (select hash({_ROW}) as content, min(rowid) as place "  # noqa: S608
+                    f"from other.{relation} as {_ROW} group by 1) as places "
+                    f"on places.content = hash({_ROW})"
+                )
+                order = f"places.place desc nulls last, {_ROW}.rowid"
+            _store(connection, relation, f"select {_ROW}.* from {rows} order by {order}")  # noqa: S608
+
+
+def _present(
+    connection: duckdb.DuckDBPyConnection, relations: Iterable[Relation] | None
+) -> list[Relation]:
+    """Return those of some tables that are there; None: all that are."""
+    present = _tables(connection)
+    return sorted(present if relations is None else present.intersection(relations))
+
+
+def _store(connection: duckdb.DuckDBPyConnection, relation: Relation, query: str) -> None:
+    """Let a table hold the rows of a query, in its order."""
+    connection.execute(f"create temp table reordered as {query}")
+    # Two transactions: in one, a key that is deleted cannot be inserted again.
+    connection.execute(f"delete from {relation}")  # noqa: S608
+    connection.execute(f"insert into {relation} from reordered")
+    connection.execute("drop table temp.reordered")
 
 
 def digests(file: Path, targets: Iterable[Target], buckets: Buckets) -> dict[str, Digests]:

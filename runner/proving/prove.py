@@ -20,7 +20,7 @@ from runner.proving import blame, contents
 from runner.proving.contents import Buckets, Copied
 from runner.proving.replay import Replay
 from runner.proving.results import ProofReport, ReplayFinding
-from runner.proving.scenarios import scenarios, select_windows
+from runner.proving.scenarios import select_windows
 from runner.proving.scope import ReplayScope, make_scope
 from runner.proving.scratch import Scratch, scratch
 from runner.warehouse.lock import wait_until_free
@@ -76,11 +76,9 @@ def prove(request: ProofRequest) -> ProofReport:
         replay.run_reference()
         _require_rows(replay)
         found = [
-            finding
-            for scenario in scenarios(windows, scope.levels, len(scope.targets), seed)
-            for finding in replay.findings(scenario)
+            finding for scenario in replay.scenarios() for finding in replay.findings(scenario)
         ]
-        return _report(request, replay, found, request.environment.monotonic() - started)
+        return _report(request, scope, replay, found, request.environment.monotonic() - started)
 
 
 def models_to_prove(pipeline: Pipeline, select: Iterable[str]) -> frozenset[str] | None:
@@ -153,21 +151,26 @@ def _copied(request: ProofRequest, scope: ReplayScope, warehouse: Path, folder: 
 def _to_prepare(request: ProofRequest, scope: ReplayScope, copied: Copied) -> list[str]:
     """Name what is read and was not copied; of windowed models only tables are read."""
     missing = [request.project.nodes[i] for i in scope.to_prepare if i not in copied.present]
-    for node in missing:
-        if node.materialized == "incremental":
-            raise UsageError(
-                f"{node.name} is read and not yet in the warehouse: run runner backfill "
-                f"{request.pipeline.name} first, or prove it too with --select {node.name}"
-            )
+    if absent := [node.name for node in missing if node.materialized == "incremental"]:
+        raise UsageError(
+            f"{', '.join(absent)} is read and not yet in the warehouse: run runner backfill "
+            f"{request.pipeline.name} first, or prove it too with --select '{' '.join(absent)}'"
+        )
     return [node.name for node in missing]
 
 
 def _report(
-    request: ProofRequest, replay: Replay, found: list[ReplayFinding], seconds: float
+    request: ProofRequest,
+    scope: ReplayScope,
+    replay: Replay,
+    found: list[ReplayFinding],
+    seconds: float,
 ) -> ProofReport:
-    scope, windows = replay.scope, replay.buckets.windows
-    counts = blame.windows_with_rows(scope.targets, replay.expected, len(windows))
-    judged = blame.outcomes(scope, found, counts)
+    windows, replayed = replay.buckets.windows, replay.scope
+    counts = blame.windows_with_rows(replayed.targets, replay.expected, len(windows))
+    left = blame.not_replayed(scope, replay.not_built)
+    judged = left | blame.outcomes(replayed, found, counts)
+    judged = {target.name: judged[target.name] for target in scope.targets}
     return ProofReport(
         pipeline=request.pipeline.name,
         windows=windows,
@@ -176,5 +179,6 @@ def _report(
         code_hashes={target.name: target.code_hash for target in scope.targets},
         findings=blame.blamed(found, judged),
         left_out=scope.left_out,
+        not_built=replay.not_built,
         seconds=seconds,
     )

@@ -16,8 +16,8 @@ from runner.proving import contents
 from runner.proving.comparison import difference
 from runner.proving.contents import Buckets, Digests
 from runner.proving.results import ReplayFinding
-from runner.proving.scenarios import Scenario, Step, in_order
-from runner.proving.scope import ReplayScope, Target
+from runner.proving.scenarios import Order, Scenario, Step, in_order, scenarios
+from runner.proving.scope import Relation, ReplayScope, Target
 from runner.proving.scratch import Copy, Scratch
 
 _TESTS = ("resource_type:test",)  # none is run: gates are part of their models
@@ -36,6 +36,8 @@ class Replay:
     timeout: timedelta  # of one build
     notify: Callable[[str], None]  # hears what happens, in a few words
     expected: Mapping[str, Digests] = field(default_factory=dict)  # after one run in order
+    # Of what cannot be built even once: why, by name. The scope no longer holds what needs it.
+    not_built: dict[str, str] = field(default_factory=dict)
     _fences: Iterator[int] = field(default_factory=lambda: count(1))
 
     def prepare(self, nodes: Sequence[str]) -> None:
@@ -44,16 +46,26 @@ class Replay:
         whole = Span(windows[0].start, windows[-1].end)
         if nodes:
             self.notify("building what is read")
-            self._require(self._build(Step(whole, tuple(nodes))))
+            self._leave_out(self._culprits(self._build(Step(whole, tuple(nodes)))))
         self.scratch.keep(Copy.BASE)
 
     def run_reference(self) -> None:
-        """Run every window once, in order; :class:`EngineError` if dbt cannot."""
+        """Run every window once, in order; leave out what cannot be built.
+
+        Raises :class:`EngineError` if nothing can.
+        """
+        errors: dict[str, str] = {}
         for step in in_order(self.buckets.windows, tuple(chain.from_iterable(self.scope.levels))):
             self.notify(f"in order: {self._labels(step)}")
-            self._require(self._build(step))
+            errors = self._culprits(self._build(step)) | errors  # the first one tells
+        self._leave_out(errors)
         self.scratch.keep(Copy.REFERENCE)
         self.expected = self._digests()
+
+    def scenarios(self) -> Iterator[Scenario]:
+        """Yield every replay of what can be built."""
+        targets = len(self.scope.targets)
+        return scenarios(self.buckets.windows, self.scope.levels, targets, self.seed)
 
     def findings(self, scenario: Scenario) -> Iterator[ReplayFinding]:
         """Run a scenario; yield what it has changed, or kept from being built."""
@@ -74,19 +86,24 @@ class Replay:
     def _run(self, scenario: Scenario) -> Mapping[str, str]:
         """Run the steps of a scenario; return the errors of those that no kill has ended."""
         self.scratch.restore(scenario.origin)
-        if scenario.is_reordered:
-            contents.reorder(self.scratch.work, None, self.seed)
+        self._reorder(scenario.order, None)
         errors: dict[str, str] = {}
         for step in scenario.steps:
             self.notify(f"{scenario.property}: {self._labels(step)}")
             result = self._build(step)
             if step.killed_after is None:
                 errors |= self._errors(result)
-            if step.is_reordered_after:
-                relations = self.scope.relations
-                tables = [relations[name] for name in step.nodes if name in relations]
-                contents.reorder(self.scratch.work, tables, self.seed)
+            relations = self.scope.relations
+            tables = [relations[name] for name in step.nodes if name in relations]
+            self._reorder(step.order_after, tables)
         return errors
+
+    def _reorder(self, order: Order | None, tables: Sequence[Relation] | None) -> None:
+        """Store tables, None: all, in an order."""
+        if order is Order.SHUFFLED:
+            contents.shuffle(self.scratch.work, tables, self.seed)
+        elif order is Order.REVERSED:
+            contents.reverse(self.scratch.work, tables, self.scratch.kept(Copy.REFERENCE))
 
     def _is_compared(self, scenario: Scenario, target: Target, bucket: int) -> bool:
         if scenario.aside is None:
@@ -138,11 +155,17 @@ class Replay:
             raise EngineError(f"dbt could not replay {self._labels(step)}: {result.error}")
         return result
 
-    def _require(self, result: InvocationResult) -> None:
-        for name, message in self._errors(result).items():
+    def _leave_out(self, errors: Mapping[str, str]) -> None:
+        """Go on without what cannot be built and what is made from it."""
+        self.not_built |= errors
+        self.scope = self.scope.without(self.not_built)
+        if not self.scope.targets:
+            names = ", ".join(self.not_built)
+            reasons = [f"{name}: {message}" for name, message in self.not_built.items()]
+            why = "; ".join(reasons if len(reasons) > 1 else self.not_built.values())
             raise EngineError(
-                f"{name} cannot be built even once, so nothing can be proved: {message}; mend it, "
-                "or leave it out with --select"
+                f"{names} cannot be built even once, so nothing can be proved: {why}; mend "
+                f"{'them' if len(reasons) > 1 else 'it'}, or leave it out with --select"
             )
 
     def _errors(self, result: InvocationResult) -> dict[str, str]:
@@ -155,6 +178,13 @@ class Replay:
             or f"dbt has {node.status} it"
             for node in bad
         }
+
+    def _culprits(self, result: InvocationResult) -> dict[str, str]:
+        """Return the errors of what was not only skipped because of others."""
+        skipped = {n.unique_id for n in result.nodes if n.status == "skipped"}
+        names = {self.scope.names.get(unique_id, unique_id) for unique_id in skipped}
+        errors = self._errors(result)
+        return {name: why for name, why in errors.items() if name not in names} or errors
 
     def _digests(self) -> dict[str, Digests]:
         return contents.digests(self.scratch.work, self.scope.targets, self.buckets)

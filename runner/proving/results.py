@@ -48,6 +48,7 @@ class ProofReport:
     code_hashes: Mapping[str, str]  # of the code that was replayed
     findings: tuple[ReplayFinding, ...]  # only of models that are blamed
     left_out: Mapping[str, str]  # models that were not replayed, and why
+    not_built: Mapping[str, str]  # nodes that cannot be built even once, and why
     seconds: float
 
     def decided(self, at: datetime) -> list[Proof]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from itertools import chain
 from random import Random
 
@@ -18,6 +19,13 @@ from runner.proving.scratch import Copy
 _LOOKED_AT = 1000  # windows: what is older proves nothing that these do not
 
 
+class Order(StrEnum):
+    """An order in which the same rows are stored anew."""
+
+    SHUFFLED = "shuffled"
+    REVERSED = "reversed"  # two that are equal for an order by change places for sure
+
+
 @dataclass(frozen=True)
 class Step:
     """One build of a range of windows."""
@@ -25,7 +33,7 @@ class Step:
     span: Span
     nodes: tuple[str, ...]  # names
     killed_after: int | None = None  # so many models are published; None: not at all
-    is_reordered_after: bool = False  # the rows of its nodes are then stored in another order
+    order_after: Order | None = None  # the rows of its nodes are then stored in it
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Scenario:
     origin: Copy
     steps: tuple[Step, ...]
     aside: Window | None = None  # whose own rows are not compared
-    is_reordered: bool = False  # everything that is read lies on the disk in another order
+    order: Order | None = None  # everything that is read lies on the disk in it
 
 
 def select_windows(
@@ -91,19 +99,17 @@ def scenarios(
         alone, aside = f"run of {windows[middle].label} alone", windows[middle]
         yield Scenario(Property.ISOLATED, alone, Copy.REFERENCE, (once[middle],), aside)
     if len(windows) > 2:
-        order = _shuffled(len(windows), seed)
-        labels = ", ".join(windows[index].label for index in order)
-        steps = tuple(once[index] for index in order)
+        shuffled = _shuffled(len(windows), seed)
+        labels = ", ".join(windows[index].label for index in shuffled)
+        steps = tuple(once[index] for index in shuffled)
         yield Scenario(Property.COMMUTES, f"run in the order {labels}", Copy.BASE, steps)
     crashing = tuple(_crashing(once, target_count))
     yield Scenario(Property.CRASH_SAFE, "killed half-way and run again", Copy.BASE, crashing)
-    yield Scenario(
-        Property.DETERMINISTIC,
-        "run from the same rows, stored in another order",
-        Copy.BASE,
-        tuple(Step(step.span, level, is_reordered_after=True) for step in once for level in levels),
-        is_reordered=True,
-    )
+    for order, how in ((Order.SHUFFLED, "in another order"), (Order.REVERSED, "in reverse")):
+        stored = (Step(s.span, level, order_after=order) for s in once for level in levels)
+        replayed = f"run from the same rows, stored {how}"
+        origin, tested = Copy.BASE, Property.DETERMINISTIC
+        yield Scenario(tested, replayed, origin, tuple(stored), order=order)
 
 
 def _shuffled(count: int, seed: int) -> list[int]:

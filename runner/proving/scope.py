@@ -7,9 +7,9 @@ row belongs to: it is compared as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from runner.core.errors import UsageError
 from runner.core.graph import grouped, walk
@@ -58,6 +58,20 @@ class ReplayScope:
     names: Mapping[str, str]  # by unique id
     window_vars: Mapping[str, str]  # the var that tells a node its one window, by its name
     left_out: Mapping[str, str]  # incremental models that are not replayed, and why
+    made_from: Mapping[str, frozenset[str]]  # names of all that each node is made from
+
+    def without(self, names: Collection[str]) -> Self:
+        """Return the scope less some nodes and all that is made from them."""
+        gone = {
+            n for n, above in self.made_from.items() if n in names or not above.isdisjoint(names)
+        }
+        levels = (tuple(name for name in level if name not in gone) for level in self.levels)
+        return replace(
+            self,
+            targets=tuple(target for target in self.targets if target.name not in gone),
+            levels=tuple(filter(None, levels)),
+            relations={name: table for name, table in self.relations.items() if name not in gone},
+        )
 
 
 def quoted(name: str) -> str:
@@ -100,6 +114,12 @@ def make_scope(
         names=project.names,
         window_vars={node.name: node.window_var for node in made if node.window_var},
         left_out=left_out,
+        made_from={
+            node.name: frozenset(
+                project.names[found] for found in lineage.ancestors(node.unique_id)
+            )
+            for node in made
+        },
     )
 
 

@@ -82,6 +82,10 @@ class ProgressDisplay(Observer):
         """Say what was changed in the warehouse behind the runner's back."""
         self._print(f"the warehouse was changed: {line}")
 
+    def unwatched(self, line: str) -> None:
+        """Say which landed files belong to no window."""
+        self._print(line)
+
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:
         """Say what will run, and what is left alone and why."""
         self._bar.update(self._task, total=plan.window_count, description="starting dbt")

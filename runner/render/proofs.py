@@ -63,6 +63,7 @@ def proof_record(report: ProofReport) -> dict[str, Any]:
         ],
         "failures": _FINDINGS.records(report.findings),
         "left_out": dict(report.left_out),
+        "not_built": dict(report.not_built),
         "seconds": report.seconds,
         "next": _next(report),
     }
@@ -130,13 +131,19 @@ def _parts(report: ProofReport) -> Iterator[str]:
 
 def _not_applicable(report: ProofReport) -> Iterator[str]:
     """Say why something does not apply, in a line for each property and reason."""
-    models: dict[tuple[Property, str], list[str]] = {}
+    models: dict[str, dict[str, list[Property]]] = {}
     for model, outcomes in report.outcomes.items():
         for tested, outcome in outcomes.items():
             if outcome.result is Result.NOT_APPLICABLE and outcome.reason is not None:
-                models.setdefault((tested, outcome.reason), []).append(model)
-    for (tested, reason), names in models.items():
-        yield f"n/a  {tested}: {', '.join(names)}: {reason}"
+                models.setdefault(outcome.reason, {}).setdefault(model, []).append(tested)
+    for reason, tested_of in models.items():
+        of_all = [model for model, tested in tested_of.items() if len(tested) == len(Property)]
+        if of_all:
+            yield f"n/a  {', '.join(of_all)}: {reason}"
+        for tested in Property:
+            names = [m for m, found in tested_of.items() if tested in found and m not in of_all]
+            if names:
+                yield f"n/a  {tested}: {', '.join(names)}: {reason}"
     for model, reason in report.left_out.items():
         yield f"n/a  {model}: not replayed, {reason}"
 
@@ -175,9 +182,10 @@ def _next(report: ProofReport) -> str:
         for verdict in ProofVerdict
     }
     again = f"runner prove {report.pipeline}"
-    if wrong := names[ProofVerdict.DISPROVED]:
-        mend = f"next: mend {', '.join(wrong)} (see docs/proving.md), then"
-        return f'{mend} {again} --select "{" ".join(wrong)}"'
+    if wrong := [*names[ProofVerdict.DISPROVED], *report.not_built]:
+        models = " ".join(name for name in wrong if name in report.verdicts)
+        only = f' --select "{models}"' if models else ""
+        return f"next: mend {', '.join(wrong)} (see docs/proving.md), then {again}{only}"
     if undecided := names[ProofVerdict.UNPROVED]:
         return f"next: {', '.join(undecided)} needs windows with rows: backfill some, then {again}"
     return "next: nothing; until their code changes, their windows may run again at any time"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runner.ledger import RunEnd
     from runner.warehouse.lock import Holder
 
-_MOST_WAITING = 3  # that are told of one pipeline
+_MOST_WINDOWS = 3  # that are told of one pipeline
 
 
 def _pass_lines(found: PipelinePass, zone: ZoneInfo) -> list[str]:
@@ -41,18 +41,19 @@ def _pass_lines(found: PipelinePass, zone: ZoneInfo) -> list[str]:
     if found.note is not None:
         lines.append(found.note)
     if found.calendar is not None:
-        lines += _waiting_lines(found, found.calendar)
+        lines += _lines_by_window(found.calendar, [(s, w.text) for s, w in found.waiting])
+        lines += _lines_by_window(found.calendar, list(found.cut_off))
     lines += found.unheard
     if not lines and found.done is None:
         lines.append("nothing is due" + _next_in_words(found, zone))
     return lines
 
 
-def _waiting_lines(found: PipelinePass, calendar: Calendar) -> list[str]:
-    """Say what windows wait for, the newest first; of many only the first few."""
-    waiting = list(found.waiting)[::-1]
-    lines = [f"{calendar.label(span)} {value.text}" for span, value in waiting[:_MOST_WAITING]]
-    more = sum(calendar.count(span) for span, _ in waiting[_MOST_WAITING:])
+def _lines_by_window(calendar: Calendar, said: Sequence[tuple[Span, str]]) -> list[str]:
+    """Say what is true of windows, the newest first; of many only the first few."""
+    newest = said[::-1]
+    lines = [f"{calendar.label(span)} {text}" for span, text in newest[:_MOST_WINDOWS]]
+    more = sum(calendar.count(span) for span, _ in newest[_MOST_WINDOWS:])
     return [*lines, f"and {more:,} more"] if more else lines
 
 
@@ -65,6 +66,9 @@ def pass_record(found: PipelinePass) -> dict[str, Any]:
         "waiting": [
             {"start": span.start, "end": span.end, "for": value.text, "until": value.until}
             for span, value in found.waiting
+        ],
+        "cut_off": [
+            {"start": span.start, "end": span.end, "what": text} for span, text in found.cut_off
         ],
         "next": found.next_at,
         "unheard": list(found.unheard),
@@ -81,7 +85,7 @@ class SchedulerLog(Reporter, ABC):
 
     def started(self, workspace: Workspace) -> None:
         """Say that the scheduler begins, and with what."""
-        names = list(workspace.configs)
+        names = list(workspace.names)
         words = f"started with {counted(len(names), 'pipeline')}: {', '.join(names)}"
         self.event("started", "serve", words, pipelines=names)
 
@@ -205,6 +209,9 @@ class _Witness(Observer):
 
     def noticed(self, line: str) -> None:
         self._emit("changed", what=line)
+
+    def unwatched(self, line: str) -> None:
+        self._emit("unwatched", what=line)
 
     def announce(self, plan: Plan, *, reaches_today: bool) -> None:  # noqa: ARG002 - for people
         if plan.span is not None:

@@ -42,6 +42,7 @@ def watch_page(report: WatchReport, told: Sequence[str], zone: ZoneInfo) -> str:
     wrong = [f"{name}: {error}" for name, error in report.errors.items()]
     if report.scheduler is not None:
         wrong.append(f"{report.scheduler}: start it with runner serve, or what runs runner tick")
+    wrong += [f"{name}: {line}; land it again" for name, line in report.cut_off.items()]
     if wrong:
         blocks.append("\n".join(wrong))
     if not blocks:
@@ -59,6 +60,7 @@ def watch_record(report: WatchReport, told: Sequence[str]) -> dict[str, Any]:
         "missed": missed_table().records(report.missed),
         "scheduler": report.scheduler,
         "errors": {name: str(error) for name, error in report.errors.items()},
+        "cut_off": report.cut_off,
         "told": list(told),
     }
 
@@ -66,7 +68,8 @@ def watch_record(report: WatchReport, told: Sequence[str]) -> dict[str, Any]:
 def what_is_wrong(report: WatchReport) -> object:
     """Return what two reports have in common while nothing has changed but the time."""
     missed = [(m.pipeline.name, m.span, m.incident.kind, m.incident.remedy) for m in report.missed]
-    return missed, report.scheduler, {name: str(error) for name, error in report.errors.items()}
+    errors = {name: str(error) for name, error in report.errors.items()}
+    return missed, report.scheduler, errors, report.cut_off
 
 
 def late_in_words(late: timedelta) -> str:

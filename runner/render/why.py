@@ -47,6 +47,7 @@ _NODE = Table(
     Column("state"),
     *verdict_columns("verdict"),
     Column("location"),
+    Column("cut_off"),
     headings="node, kind",
 )
 _TARGET = Table(Column("state"), *verdict_columns("verdict"))
@@ -63,6 +64,8 @@ def why_page(why: Why) -> str:
         others = [node for node in why.found.nodes if node.wrong_parts and node not in causes]
         lines += [line for node in others for line in _in_words("after it", node)]
         blocks.append("\n".join(lines))
+    if newer := _newer_files(why):
+        blocks.append("\n".join(f"newer file: {node.name}: {node.cut_off}" for node in newer))
     blocks.append("\n".join(_next(why)))
     return "\n\n".join(blocks)
 
@@ -120,9 +123,16 @@ def _in_words(word: str, node: LineageNode) -> Iterator[str]:
             yield f"  evidence: runner show-run {part.pipeline} {part.run_id}"
 
 
+def _newer_files(why: Why) -> list[LineageNode]:
+    return [node for node in why.found.nodes if node.cut_off is not None]
+
+
 def _next(why: Why) -> Iterator[str]:
     causes = why.found.causes
     plainly = [p for p in why.target.parts if p.status is WindowStatus.UNCHECKED and p.why]
+    if not causes and (newer := _newer_files(why)):
+        yield f"next: land the file again; {newer[0].name} was made from the one before it"
+        return
     if not causes and plainly:
         yield f"next: nothing is known to be wrong, but {plainly[0].why}"
         yield f"then: {why.rebuild}"

@@ -42,6 +42,7 @@ class PipelineIncidents:
     incidents: Timeline[Incident]
     overdue: Spans  # whose deadline, or whose time to wait, has passed
     undecided: Spans  # of which nobody can tell yet: what was told of them holds
+    cut_off: Timeline[str]  # that stand, and of which a file is another now, and cut off; in words
 
     @property
     def overdue_incidents(self) -> Timeline[Incident]:
@@ -70,11 +71,13 @@ class WatchReport:
     errors: dict[str, DaybreakError]  # of pipelines that could not be looked at
     missed: tuple[Missed, ...]  # what is past its deadline, pipeline by pipeline
     watches_scheduler: bool  # whether it was looked for: who is one himself need not
+    cut_off: dict[str, str]  # by pipeline: newer files that are not whole, in one line
 
     @property
     def is_fine(self) -> bool:
         """True if nobody has to do anything."""
-        return not self.errors and self.scheduler is None and not self.missed
+        is_well = self.scheduler is None and not self.missed and not self.cut_off
+        return is_well and not self.errors
 
 
 def watch_pipelines(conditions: Conditions, *, as_scheduler: bool = False) -> WatchReport:
@@ -87,7 +90,7 @@ def watch_pipelines(conditions: Conditions, *, as_scheduler: bool = False) -> Wa
     errors: dict[str, DaybreakError] = {}
     found: list[PipelineIncidents] = []
     is_awaited = False
-    for name in outlook.workspace.configs:
+    for name in outlook.workspace.names:
         try:
             planner = outlook.planner(name)
             is_awaited = is_awaited or planner.pipeline.is_awaited
@@ -98,7 +101,12 @@ def watch_pipelines(conditions: Conditions, *, as_scheduler: bool = False) -> Wa
     is_expected = beat is not None and is_awaited and not as_scheduler
     scheduler = scheduler_in_words(beat, now) if is_expected else None
     missed = tuple(miss for one in found for miss in _late(ledger, one, now))
-    return WatchReport(now, tuple(found), scheduler, errors, missed, beat is not None)
+    cut_off = {
+        one.pipeline.name: _in_a_line(one.pipeline, one.cut_off)
+        for one in found
+        if one.cut_off.covered
+    }
+    return WatchReport(now, tuple(found), scheduler, errors, missed, beat is not None, cut_off)
 
 
 def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineIncidents:
@@ -106,7 +114,7 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     pipeline, now = planner.pipeline, conditions.outlook.now
     awaited = pipeline.awaited(now)
     if awaited is None:
-        return PipelineIncidents(pipeline, Timeline(), Spans(), Spans([EVER]))
+        return PipelineIncidents(pipeline, Timeline(), Spans(), Spans([EVER]), Timeline())
     plan = conditions.outlook.plan(pipeline.name, awaited)
     wrong = _gone_wrong(pipeline, plan)
     running = having(plan, (WindowStatus.IN_FLIGHT,))
@@ -129,7 +137,15 @@ def pipeline_incidents(planner: Planner, conditions: Conditions) -> PipelineInci
     # Nor has anything recovered that lies beyond: of a clock that was set back, another `end`.
     beyond = Spans([EVER]) - Spans([awaited])
     undecided = (running | absent | unjudged | beyond) - incidents.covered
-    return PipelineIncidents(pipeline, incidents, overdue, undecided)
+    inputs = planner.changed_inputs(now, conditions.files_now())
+    return PipelineIncidents(pipeline, incidents, overdue, undecided, inputs.cut_off_windows)
+
+
+def _in_a_line(pipeline: Pipeline, cut_off: Timeline[str]) -> str:
+    """Say which newer file is not whole, of the newest window, and of how many more."""
+    (span, text), more = list(cut_off)[-1], len(list(cut_off)) - 1
+    rest = f" (and {more:,} more)" if more else ""
+    return f"{pipeline.calendar.label(span)} {text}{rest}"
 
 
 def scheduler_in_words(beat: SchedulerHeartbeat | None, now: datetime) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -20,6 +20,7 @@ from runner.workspace import Workspace
 
 _START_IT = "start it: runner serve, or what runs runner tick"
 _MEND_IT = "mend that; nothing of it runs"
+_LAND_IT = "land it again; what stands was made from the file before"
 _ALWAYS = Span(EPOCH, EPOCH + timedelta(hours=1))  # it has no windows
 
 
@@ -36,7 +37,7 @@ def notify_all(
     ledger, configs = workspace.ledger, dict(workspace.configs)
     for found in report.pipelines:
         queue_incidents(ledger, found.pipeline, found.incidents, found.undecided, report.at)
-    for name, alerts, incident in _without_windows(workspace.configs, report):
+    for name, alerts, incident in _without_windows(workspace, report):
         if alerts:
             current = Timeline([(_ALWAYS, incident)] if incident else ())
             ledger.outbox.announce(name, current, Spans(), partial(_messages, name), report.at)
@@ -45,20 +46,24 @@ def notify_all(
 
 
 def _without_windows(
-    configs: Mapping[str, PipelineConfig], report: WatchReport
+    workspace: Workspace, report: WatchReport
 ) -> Iterator[tuple[str, tuple[str, ...], Incident | None]]:
     """Yield what may be wrong and has no windows: its name, who is told, and what is wrong.
 
-    No pipeline can be called by such a name. Of the scheduler whoever comes first in the file is
-    told.
+    No pipeline can be called by such a name. Of the scheduler, and of settings that cannot be read,
+    whoever comes first in the file is told.
     """
+    configs = workspace.configs
+    first = next((config.alerts for config in configs.values() if config.alerts), ())
     if report.watches_scheduler:
-        first = next((config.alerts for config in configs.values() if config.alerts), ())
         yield "the scheduler", first, _incident(report.scheduler, _START_IT)
-    for name, config in configs.items():
+    for name in workspace.names:
         error = report.errors.get(name)
         reason = f"{name} cannot be looked at: {error}" if error else None
-        yield f"reading {name}", config.alerts, _incident(reason, _MEND_IT)
+        alerts = configs[name].alerts if name in configs else first
+        yield f"reading {name}", alerts, _incident(reason, _MEND_IT)
+        cut_off = report.cut_off.get(name)
+        yield f"files of {name}", alerts, _incident(cut_off and f"{name} {cut_off}", _LAND_IT)
 
 
 def _incident(reason: str | None, remedy: str) -> Incident | None:

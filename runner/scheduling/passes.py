@@ -48,6 +48,8 @@ class PipelinePass:
     pipeline: str
     calendar: Calendar | None = None  # None: it could not be read
     waiting: Timeline[Waiting] = field(default_factory=Timeline)
+    # Windows that stay as they are, as a file of theirs is another now, and cut off; in words.
+    cut_off: Timeline[str] = field(default_factory=Timeline)
     note: str | None = None  # why not everything was done that is due, in one line
     done: RunResult | None = None  # None: there was nothing to run
     error: DaybreakError | None = None  # why it did not get through
@@ -73,14 +75,19 @@ class SchedulerPass:
         self._files_now = self.files_now or self.environment.now
         self._outlook = Outlook(self.workspace, self._now())
         blockers = WorkspaceBlockers(self.workspace, self.engine, self._files_now)
-        self._conditions = Conditions(self._outlook, self.find_blocker or blockers.find)
+        self._conditions = Conditions(
+            self._outlook, self.find_blocker or blockers.find, self._files_now
+        )
 
     def run(self) -> Iterator[PipelinePass]:
         """Run what is due of every pipeline, each after those that it waits for.
 
         What fails of one pipeline does not keep the others.
         """
-        after = {name: config.after for name, config in self.workspace.configs.items()}
+        configs = self.workspace.configs
+        after = {
+            name: configs[name].after if name in configs else () for name in self.workspace.names
+        }
         for name in TopologicalSorter(after).static_order():
             if self.environment.is_stopping():
                 return
@@ -127,14 +134,22 @@ class SchedulerPass:
         if pause is not None:
             return replace(found, note=f"paused ({pause.reason})")
         self._reconcile(planner)
-        if changed := planner.changed_inputs(now, self._files_now()):
-            self._make_stale(changed)
+        inputs = planner.changed_inputs(now, self._files_now())
+        ledger.inputs.update_mtimes(inputs.touched)
+        if inputs.changed:
+            self._make_stale(inputs.changed)
         choice = select_windows(planner, self._conditions)
         if late := looked_back_at(pipeline, choice.new):
             self._make_stale(late)
             choice = select_windows(planner, self._conditions)
         next_at = _next(pipeline, choice, now)
-        found = replace(found, waiting=choice.waiting, note=choice.note, next_at=next_at)
+        found = replace(
+            found,
+            waiting=choice.waiting,
+            cut_off=inputs.cut_off_windows,
+            note=choice.note,
+            next_at=next_at,
+        )
         if not choice.request.windows:
             return found
         config = pipeline.config if self.as_of is None else replace(pipeline.config, ping=None)

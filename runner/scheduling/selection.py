@@ -101,6 +101,8 @@ def _windows_before(pipeline: Pipeline, new: Spans, reach: int) -> list[tuple[Sp
     for span in new if reach else ():
         first = calendar.window_at(span.start)
         for _ in range(reach):
+            if first.start <= pipeline.first:
+                break
             first = calendar.before(first.start)
         start, end = max(first.start, pipeline.first), calendar.before(span.end)
         found += [Span(start, end.start)] if start < end.start else []

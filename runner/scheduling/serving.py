@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from runner.core.environment import Environment
 from runner.core.errors import DaybreakError, EngineError, LedgerError
 from runner.dbt.protocol import Engine
+from runner.project.manifest import Project
 from runner.project.pipelines import Pipeline, make_pipeline
 from runner.scheduling.notify import notify_all
 from runner.scheduling.passes import PipelinePass, SchedulerPass, heartbeat
@@ -87,16 +88,22 @@ def tick(
 class Loaded:
     """A version of the project that is known to be good, and the engine that has parsed it."""
 
-    def __init__(self, workspace: Workspace, kind: EngineKind) -> None:
-        """Parse everything that passes will need; raises what is wrong with it."""
+    def __init__(
+        self, workspace: Workspace, kind: EngineKind, before: Loaded | None = None
+    ) -> None:
+        """Parse everything that passes will need; raises what is wrong with it.
+
+        A pipeline that cannot be read or planned does not keep the others from running. That one
+        which could be in the version ``before`` no longer can is wrong: that goes on instead.
+        """
         self.workspace = workspace
         self.version = workspace.version  # of the edits that are taken up; before they are read
         self._kind = kind
         self._engine: Engine | None = workspace.start_engine(kind)
+        self.broken: set[str] = set()  # names of pipelines that cannot be read or planned
         try:
             project = workspace.parse(self._engine)
-            for name, config in workspace.configs.items():
-                make_pipeline(name, config, project)
+            self.broken = _broken(workspace, project, before)
         except BaseException:
             self.close()
             raise
@@ -114,6 +121,24 @@ class Loaded:
             self._engine = None
 
 
+def _broken(workspace: Workspace, project: Project, before: Loaded | None) -> set[str]:
+    """Return the names of the pipelines that cannot be read or planned.
+
+    Raises what is wrong with one that could be before, or, at the beginning, with all of them.
+    """
+    errors: dict[str, DaybreakError] = {}
+    for name in workspace.names:
+        try:
+            make_pipeline(name, workspace.config(name), project)
+        except DaybreakError as error:
+            errors[name] = error
+    tolerated = before.broken if before is not None else set(workspace.names)
+    news = [name for name in errors if name not in tolerated]
+    if news or len(errors) == len(workspace.names):
+        raise errors[(news or list(errors))[0]]
+    return set(errors)
+
+
 @dataclass
 class SchedulerLoop:
     """A scheduler that goes on until it is told to stop."""
@@ -126,8 +151,11 @@ class SchedulerLoop:
     _refused: str | None = None  # version that cannot be used
     _said: str | None = None  # what was last reported as wrong
 
-    def serve(self) -> None:
-        """Make passes until it is told to stop; raises what is wrong at the beginning."""
+    def serve(self) -> set[str]:
+        """Make passes until it is told to stop; raises what is wrong at the beginning.
+
+        Returns the names of the pipelines that cannot be read or planned at the end.
+        """
         loaded = Loaded(Workspace.find(self.project_dir), self.kind)
         ledger, environment = loaded.workspace.ledger, self.environment
         try:
@@ -141,6 +169,7 @@ class SchedulerLoop:
                     SERVE, self.poll, environment.now(), is_stopped=True
                 )
             self.reporter.stopped()
+            return loaded.broken
         finally:
             loaded.close()
 
@@ -175,7 +204,7 @@ class SchedulerLoop:
             if found.version in (loaded.version, self._refused):
                 return loaded
             self._refused = found.version
-            fresh = Loaded(found, self.kind)
+            fresh = Loaded(found, self.kind, loaded)
         except DaybreakError as error:
             self._report(error)
             return loaded

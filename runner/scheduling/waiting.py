@@ -19,6 +19,7 @@ from runner.core.status import WindowStatus
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
 from runner.dbt.protocol import Engine
+from runner.landed.closures import Closures
 from runner.landed.completeness import Blocker, file_blocker
 from runner.overview.outlook import Outlook
 from runner.planner import Planner
@@ -47,6 +48,7 @@ class Conditions:
 
     outlook: Outlook
     find_blocker: FindBlocker
+    files_now: Clock  # of the machine that files land on
 
     def waiting(self, pipeline: Pipeline, windows: Spans) -> Timeline[Waiting]:
         """Return which of some windows wait, and for what: the first thing that is not there."""
@@ -61,9 +63,10 @@ class Conditions:
             late = left & self._behind(pipeline, other)
             found += [(span, Waiting(f"waiting for {name}: not a success there")) for span in late]
             left -= late
+        closures = Closures(pipeline, self.outlook.workspace.project_dir)
         for span in left if pipeline.config.wait_for else ():
             for window in pipeline.calendar.windows(span):
-                waiting = next(self._blockers(pipeline, window), None)
+                waiting = next(self._blockers(pipeline, window, closures), None)
                 found += [(window.span, waiting)] if waiting else []
         return Timeline(found)
 
@@ -84,11 +87,16 @@ class Conditions:
             and wrong.meets(Span(start, end))
         )
 
-    def _blockers(self, pipeline: Pipeline, window: Window) -> Iterator[Waiting]:
-        """Yield the files and sources that a window waits for and that are not there."""
+    def _blockers(
+        self, pipeline: Pipeline, window: Window, closures: Closures
+    ) -> Iterator[Waiting]:
+        """Yield the files and sources that a window waits for and that are not there.
+
+        Nobody waits for what does not come on a closed day; what comes all the same must be whole.
+        """
         for wait in pipeline.config.wait_for:
             blocker = self.find_blocker(pipeline, wait, window)
-            if blocker is not None:
+            if blocker is not None and not (blocker.is_absent and closures.cover(window)):
                 yield Waiting(f"waiting: {blocker.text}", blocker.until, wait.timeout)
 
 
@@ -140,11 +148,12 @@ class WorkspaceBlockers:
         if isinstance(loaded_at, Blocker):
             return loaded_at
         if loaded_at is None:
-            return Blocker(f"{source} has no rows") if self.engine else None
+            return Blocker(f"{source} has no rows", is_absent=True) if self.engine else None
         if loaded_at >= window.end - lag:
             return None
         # The same words for all windows: then they are one range wherever they are told.
-        return Blocker(f"{source} is loaded only up to {loaded_at:%Y-%m-%d %H:%M} UTC")
+        text = f"{source} is loaded only up to {loaded_at:%Y-%m-%d %H:%M} UTC"
+        return Blocker(text, is_absent=True)
 
     def _require_known(self, source: str) -> None:
         known = self.workspace.project().sources

@@ -20,6 +20,7 @@ from runner.core.windows import EVER, range_label
 from runner.dbt.protocol import Engine, Publication, RowDifference, Survey, Target
 from runner.dbt.target import stamp_of
 from runner.ledger import KnownRelation, KnownWarehouse, Ledger
+from runner.ledger.warehouses import Reading
 from runner.project.manifest import Node, Project
 from runner.warehouse.markers import Index, describe_windows, index_of, known_codes, span_of
 from runner.warehouse.tables import changed_tables, digestible, new_tables, standing_tables
@@ -45,15 +46,18 @@ def place_of(target: Target, project_dir: Path) -> str:
 def is_to_ask(project: Project, ledger: Ledger) -> bool:
     """Return whether the warehouse may hold something else than when it was last looked at.
 
-    So it is while its file is another, or a relation has another name. To ask where no file is
-    would create it.
+    So it is while its file is another, or a relation has another name; and what is right of it may
+    be something else where models read others than they did. To ask where no file is would create
+    it.
     """
     file, known = project.warehouse, ledger.warehouses.get()
     stamp = stamp_of(file)
     if stamp is None or known is None or known.stamp != stamp:
         return file is None or stamp is not None
     relations = ledger.warehouses.get_relations()
-    return not all(_is_same(node, relations.get(node.name)) for node in _windowed(project))
+    if not all(_is_same(node, relations.get(node.name)) for node in _windowed(project)):
+        return True
+    return ledger.warehouses.get_readings() != project.readings
 
 
 def has_changed(project: Project, ledger: Ledger) -> bool:
@@ -97,10 +101,17 @@ class Reconciliation:
         told = self._told(engine, timeout, {n for n in changed if found[n] is not None})
         # Whether they are older than what they read, the markers of that tell.
         readers = self.project.readers
-        read = {parent for parent, names in readers.items() if names & changed} - changed
+        read = {parent for parent, names in readers.items() if names & changed}
+        # Of what was published while nobody of that name read it, nobody has been told.
+        back = {
+            (parent, reader)
+            for parent, reader in self.project.readings - warehouses.get_readings()
+            if reader in index
+        }
+        read = (read | {parent for parent, _ in back}) - changed
         parents = self._told(engine, timeout, {n for n in read if found[n] is not None})
         news = _news(index, told)
-        fresh = self._fresh(index, changed, told, parents)
+        fresh = self._fresh(index, changed, told, parents, back)
         gone = self._gone(survey, index)
         fresh |= dict.fromkeys(gone, _UNKNOWN)
         set_back = is_other or self._is_set_back(index, fresh, told, survey)
@@ -120,6 +131,7 @@ class Reconciliation:
             late,
             max((marker.fence for marker in told), default=0),
             new_tables(built, standing),
+            self.project.readings,
         )
         if not is_recorded:  # another runner has recorded something since: look again
             return self.run(engine, timeout, now)
@@ -150,10 +162,11 @@ class Reconciliation:
         changed: Collection[str],
         markers: Collection[Publication],
         parents: Collection[Publication],
+        back: Collection[Reading],
     ) -> dict[str, Timeline[WindowRecord]]:
         """Return the index of models whose markers are others, and of those that read them.
 
-        ``parents`` are the markers of what they read.
+        ``parents`` are the markers of what they read, ``back`` who reads what again.
         """
         readers = self.project.readers
         read = index_of([*markers, *parents], readers)
@@ -162,11 +175,11 @@ class Reconciliation:
             for name in changed
         }
         behind: dict[str, list[Span]] = {}
-        for marker in markers:
-            if _is_known(index, marker):
-                continue  # whoever reads it has been told
-            span = span_of(marker)
+        for marker in [*markers, *parents]:
+            is_known, span = _is_known(index, marker), span_of(marker)
             for reader in readers.get(marker.model, ()):
+                if is_known and (marker.model, reader) not in back:
+                    continue  # it has been told
                 behind.setdefault(reader, []).extend(
                     piece
                     for part, record in fresh.get(reader, index.get(reader, _UNKNOWN)).touching(
@@ -177,7 +190,9 @@ class Reconciliation:
                     for piece in Spans([part]).inside(span)
                 )
         news = {m.model for m in markers if _has_other_rows(index, m)}
-        for table in {table for model in news for table in self.project.tables.get(model, ())}:
+        late = {table for model in news for table in self.project.tables.get(model, ())}
+        late |= {reader for parent, reader in back if reader in self.project.tables.get(parent, ())}
+        for table in late:
             fresh[table] = _lagging(index.get(table, _UNKNOWN))
         for reader, spans in behind.items():
             if spans:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from runner.render.columns import table
-from tests.conftest import REPOSITORY, Shop
+from tests import warm_dbt
+from tests.conftest import REPOSITORY, Shop, copy_project
 
 GALLERY = Path(__file__).parent
 HOURLY = ("correct_hourly", "--as-of", "2026-03-06T01:00", "--windows", "2")
+NOT_BUILT = "not built"  # a header's word for what no warehouse here can build
 Found = Mapping[str, Mapping[str, Any]]  # the record of `runner prove`, by model
 
 
@@ -49,11 +51,17 @@ def proved(shop: Shop, *arguments: str) -> dict[str, Any]:
 
 def by_model(*records: Mapping[str, Any]) -> Found:
     """The models of some records; one that is in several must look the same in all."""
-    return {model["model"]: model for record in records for model in record["models"]}
+    return {
+        model["model"]: {**model, "is_built": model["model"] not in record["not_built"]}
+        for record in records
+        for model in record["models"]
+    }
 
 
 def failed(model: Mapping[str, Any]) -> frozenset[str]:
-    """The properties that a model was found to fail."""
+    """The properties that a model was found to fail; or that it cannot be built at all."""
+    if not model["is_built"]:
+        return frozenset({NOT_BUILT})
     return frozenset(p for p, found in model["properties"].items() if found["result"] == "fail")
 
 
@@ -85,8 +93,13 @@ def _listed(text: str, what: str) -> frozenset[str]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        shop = hang(Path(folder))
+        project = Path(folder) / "project"
+        copy_project(project)
+        warm_dbt.parse(project)
+        warm_dbt.make_project = lambda: project
+        shop = hang(Path(folder) / "gallery")
         records = [proved(shop, *arguments) for arguments in (("broken",), ("correct",), HOURLY)]
+        warm_dbt.end()
     sys.stdout.write(confusion(by_model(*records)))
 
 

@@ -557,7 +557,8 @@ def test_rows_that_came_after_their_window_was_published_are_counted(trial: Tria
     sell(trial, MONDAY, 3)
     sell(trial, MONDAY + DAY, 3)
     passed(range_of_days(trial, "timely", MONDAY, MONDAY + DAY))
-    late = "now()::timestamp + interval 1 day"
+    trial.sql("update daybreak_publications set published_at = published_at - interval 2 day")
+    late = "now()::timestamp - interval 1 day"
     row = "insert into raw.events select n, 'a', 1, 1"
     trial.sql(f"set timezone='UTC'; {row}, '{MONDAY}', {late} from range(17) numbers(n)")
     # A window that nobody has published has no late rows; when NULL was loaded nobody knows.
@@ -584,6 +585,7 @@ def test_when_a_row_was_loaded_is_read_in_its_zone(trial: Trial, model: str):
     for day in days:
         sell(trial, day, 1)
     passed(range_of_days(trial, model, days[0], days[-1]))
+    trial.sql("update daybreak_publications set published_at = published_at - interval 3 hour")
     hours = 3 if model == "timely_local" else 0  # New York's clock shows four or five hours less
     trial.sql(
         "update raw.events set seen_at = (select max(published_at) from daybreak_publications)"
@@ -603,9 +605,35 @@ def test_when_a_row_was_loaded_is_read_in_its_zone(trial: Trial, model: str):
 def test_late_rows_of_hours(trial: Trial):
     trial.sql("insert into raw.moments values (1, '2026-03-02 14:10', '2026-03-02 15:00')")
     passed(morning(trial, "timely_hours", MONDAY))
-    trial.sql("insert into raw.moments values (2, '2026-03-02 16:10', '2099-01-01')")
+    trial.sql("update daybreak_publications set published_at = published_at - interval 2 hour")
+    late = "now() at time zone 'UTC' - interval 1 hour"
+    trial.sql(f"insert into raw.moments values (2, '2026-03-02 16:10', {late})")
     tested = trial.project.invoke(trial.folder, "test", "--select", "timely_hours")
     assert tested.nodes["hours_late"]["status"] == "warn"
+
+
+def test_rows_that_say_they_were_loaded_in_the_future_are_not_counted_and_said_once(trial: Trial):
+    """They would be late after every run, and their windows would run for ever."""
+    sell(trial, MONDAY, 3)
+    passed(morning(trial, "timely", MONDAY))
+    row = f"insert into raw.events select n, 'a', 1, 1, '{MONDAY}'"
+    trial.sql(f"{row}, timestamp '9999-12-31' from range(2) numbers(n)")
+    trial.sql(f"{row}, now()::timestamp + interval 2 day from range(5) numbers(n)")
+    run = morning(trial, "timely", MONDAY + DAY)
+    (evidence,) = run.told_json("DAYBREAK_REPORT ")["evidence"]
+    assert (evidence["names_windows"], evidence["makes_stale"]) == (False, False)
+    (found,) = evidence["rows"]
+    assert found["actual"] == (
+        "not counted, as loaded in the future: 7 rows, up to 9999-12-31 00:00:00 UTC"
+    )
+    # Beside them, rows that are late are found.
+    trial.sql("update daybreak_publications set published_at = published_at - interval 2 day")
+    trial.sql(f"{row}, now()::timestamp - interval 1 day from range(4) numbers(n)")
+    late, future = morning(trial, "timely", MONDAY + 2 * DAY).told_json("DAYBREAK_REPORT ")[
+        "evidence"
+    ]
+    assert (late["makes_stale"], future["makes_stale"]) == (True, False)
+    assert [found["actual"] for found in late["rows"]] == ["late rows: 4"]
 
 
 def test_late_rows_hold_nothing_back(trial: Trial):

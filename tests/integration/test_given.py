@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from tests.conftest import Shop, install_package
+from tests.conftest import Shop, clone, install_package
 from tests.integration.test_elsewhere import FILES
 
 _PROFILES = """
@@ -123,3 +124,34 @@ def test_a_command_selects_as_dbt_does(shop: Shop):
         refused = shop.runner(*here, "plan", "all", *selecting)
         assert (refused.code, refused.err.count("\n")) == (2, 1), refused.err
         assert said in refused.err
+
+
+OF_ANOTHER_COMMAND = {
+    "DBT_EMPTY": "1",
+    "DBT_FULL_REFRESH": "1",
+    "DBT_SAMPLE": "1 day",
+    "DBT_DEFER": "1",
+    "DBT_RESOURCE_TYPES": "seed",
+    "DBT_EXCLUDE_RESOURCE_TYPES": "test",
+    "DBT_ENGINE_INDIRECT_SELECTION": "empty",
+    "DBT_SINGLE_THREADED": "1",
+    "DBT_FAIL_FAST": "1",
+    "DBT_INTROSPECT": "0",
+    "DBT_LOG_FORMAT": "json",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["warm", "plain"])
+def test_what_is_exported_for_another_dbt_changes_nothing(
+    template: Path, tmp_path: Path, quarter: Shop, engine: str
+):
+    odd = replace(clone(template, tmp_path / "odd"), extra_environment=OF_ANOTHER_COMMAND)
+    dates = ("--start-date", "2017-03-01", "--end-date", "2017-03-02")
+    done = odd.script("backfill", "orders_pipeline", *dates, "--engine", engine)
+    assert done.code == 0, done.out + done.err
+    assert "2017-03-02 ... success" in done.out
+    checks = [line.split()[-2] for line in done.out.splitlines() if line.endswith(" checks")]
+    assert set(checks) == {"33"}
+    days = "business_date <= '2017-03-02'"
+    assert odd.content_hash("fct_orders", days) == quarter.content_hash("fct_orders", days)

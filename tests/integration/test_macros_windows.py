@@ -38,6 +38,11 @@ RANGES = {
         (date(2026, 3, 20), date(2026, 4, 2)),
         (date(2026, 10, 20), date(2026, 10, 25)),
     ],
+    # By half an hour: an hour of 90 minutes, of which the clock shows half twice or not at all.
+    "Australia/Lord_Howe": [
+        (date(2026, 4, 1), date(2026, 4, 8)),
+        (date(2026, 9, 30), date(2026, 10, 6)),
+    ],
     "UTC": [(date(2024, 2, 25), date(2024, 3, 3))],
 }
 

@@ -52,12 +52,16 @@ class Witness(Observer):
     condemnations: list[tuple[str, Span, str | None]] = field(default_factory=list)
     taken_over: int = 0
     changes: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
 
     def adopted(self, windows: int) -> None:
         self.taken_over += windows
 
     def noticed(self, line: str) -> None:
         self.changes.append(line)
+
+    def unwatched(self, line: str) -> None:
+        self.strays.append(line)
 
     def invoking(self, chunk: Chunk) -> None:
         self.chunks.append(chunk)

@@ -56,6 +56,10 @@ class Town:
     # What is asked of a workspace
 
     @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.pipelines)
+
+    @property
     def configs(self) -> dict[str, PipelineConfig]:
         return {name: found.config for name, found in self.pipelines.items()}
 
@@ -98,7 +102,7 @@ class Town:
             environment=replace(self.world.environment, is_stopping=lambda: self.is_stopping()),
             observing=self.observing,
             find_blocker=self.find_blocker,
-            files_now=lambda: datetime.now(UTC) + timedelta(hours=1),  # all have settled
+            files_now=self.files_now,
             fetch=self.pings.append,
         )
 
@@ -121,7 +125,11 @@ class Town:
 
     def conditions(self, at: datetime) -> Conditions:
         """Whatever windows wait for at a time."""
-        return Conditions(Outlook(cast(Any, self), at), self.find_blocker)
+        return Conditions(Outlook(cast(Any, self), at), self.find_blocker, self.files_now)
+
+    def files_now(self) -> datetime:
+        """When all files have settled."""
+        return datetime.now(UTC) + timedelta(hours=1)
 
     def runs(self, name: str = "shop") -> list[Run]:
         """The runs of a pipeline, in the order in which they were queued."""

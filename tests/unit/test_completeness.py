@@ -230,3 +230,43 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "open", refused)
     assert said(tmp_path) == f"{NAME} cannot be opened (Permission denied)"
+
+
+def zstd(*blocks: tuple[int, bytes], checksum: bytes = b"", is_single: bool = False) -> bytes:
+    """A frame of RFC 8878: blocks of a kind each (0 as it is, 1 one byte repeated)."""
+    head = (0x20 if is_single else 0) | (4 if checksum else 0)
+    found = [(0xFD2FB528).to_bytes(4, "little"), bytes([head, 9])]
+    for n, (kind, content) in enumerate(blocks):
+        is_last, size = n == len(blocks) - 1, 7 if kind == 1 else len(content)
+        found += [(is_last | kind << 1 | size << 3).to_bytes(3, "little"), content]
+    return b"".join([*found, checksum])
+
+
+def test_a_file_packed_by_zstandard_is_complete_with_its_last_block(tmp_path: Path):
+    path = tmp_path / "2026-06-19.csv.zst"
+    text = CSV.encode()
+    skippable = (0x184D2A51).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
+    first = zstd((0, text), (1, b"\n"), checksum=b"1234")
+    whole = first + skippable + zstd((0, text), is_single=True)
+    path.write_bytes(whole)
+    assert said(tmp_path, path.name) is None
+    ends_of_frames = (len(first), len(first + skippable))
+    for size in range(1, len(whole)):
+        path.write_bytes(whole[:size])
+        cut = None if size in ends_of_frames else "is cut off or damaged: it does not unpack"
+        assert said(tmp_path, path.name) == (cut and f"{path.name} {cut}"), size
+    path.write_bytes(b"")
+    assert said(tmp_path, path.name) == f"{path.name} is empty"
+    path.write_bytes(zstd((0, b"")))
+    assert said(tmp_path, path.name) == f"{path.name} is empty"
+    path.write_bytes(b"id,amount\n1,10\n")
+    assert "does not unpack" in (said(tmp_path, path.name) or "")
+
+
+def test_what_duckdb_packs_is_complete(tmp_path: Path):
+    path = tmp_path / "2026-06-19.csv.zst"
+    rows = "select n as id, n * 10 as amount from range(100000) numbers(n)"
+    duckdb.execute(f"copy ({rows}) to '{path}' (format csv, compression zstd)")
+    assert said(tmp_path, path.name) is None
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "is cut off" in (said(tmp_path, path.name) or "")

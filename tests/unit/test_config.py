@@ -42,9 +42,11 @@ pipelines:
 
 
 def error_of(text: str) -> str:
-    with pytest.raises(ConfigError) as error:
-        parse_pipelines(text)
-    message = str(error.value)
+    """The one thing that is wrong: with the file, or with one of its pipelines."""
+    try:
+        (message,) = parse_pipelines(text).unreadable.values()
+    except ConfigError as error:
+        message = str(error)
     assert "\n" not in message
     return message
 
@@ -189,6 +191,11 @@ pipelines:
         (["lookback: -1"], 4, "greater than or equal to 0, not '-1'", "lookback: 3"),
         (["lookback:"], 4, "must be a whole number, not nothing", "lookback: 3"),
         (["deadline: 2 hours"], 4, "one of s, m, h, d", "deadline: 2h"),
+        (["deadline: 999999d"], 4, "999999d is too long: at most 3660d", "deadline: 2h"),
+        (["timeout: 99999999999h"], 4, "99999999999h is too long", "timeout: 1h"),
+        (["wait_for:", "  - {file: x, settle: 316224001s}"], 5, "is too long", "settle: 1m"),
+        (["start: 0001-01-01"], 4, "0001-01-01 is beyond the calendar", "start: 2026-03-01"),
+        (["end: 9999-12-31"], 4, "9999-12-31 is beyond the calendar", "leave it out"),
         (["timeout: 60"], 4, "one of s, m, h, d", "timeout: 1h"),
         (["timeout: 0s"], 4, "longer than zero", "timeout: 1h"),
         (["retries: [1]"], 4, "must be keys and values, not a list", "retries: {attempts: 3"),
@@ -310,9 +317,9 @@ def test_the_name_of_the_file_is_an_argument():
     ],
 )
 def test_no_error_quotes_a_url_that_may_hold_a_password(line: str):
-    with pytest.raises(ConfigError, match=r"^pipelines.yml:4: ") as raised:
-        parse_pipelines(f"pipelines:\n  orders:\n    select: a\n    {line}\n")
-    assert "s3cret" not in str(raised.value)
+    said = error_of(f"pipelines:\n  orders:\n    select: a\n    {line}\n")
+    assert said.startswith("pipelines.yml:4: ")
+    assert "s3cret" not in said
 
 
 @pytest.mark.parametrize("given", ["event_log", "[event_log]", "{event_log: why}", "[event_log: ]"])
@@ -320,3 +327,41 @@ def test_who_allows_a_model_says_why(given: str):
     said = error_of(pipeline(f"allow_unsafe: {given}"))
     assert said.startswith("pipelines.yml:4: 'allow_unsafe' of pipeline 'orders' must be")
     assert said.endswith('write it like `allow_unsafe: [event_log: "ids are unique"]`.')
+
+
+SEVERAL = """
+pipelines:
+  late:
+    select: a
+    deadline: 999999d
+  orders:
+    select: b
+  Bad-Name: {select: c}
+  waiting:
+    select: d
+    after: [late, orders]
+  round:
+    select: e
+    after: [about]
+  about:
+    select: f
+    after: [round]
+"""
+
+
+def test_what_is_wrong_with_one_pipeline_keeps_no_other_from_being_read():
+    file = parse_pipelines(SEVERAL)
+    assert file.names == ("late", "orders", "Bad-Name", "waiting", "round", "about")
+    assert list(file.pipelines) == ["orders", "waiting"]
+    assert {name: why.split(" ")[0] for name, why in file.unreadable.items()} == {
+        "late": "pipelines.yml:5:",
+        "Bad-Name": "pipelines.yml:8:",
+        "round": "pipelines.yml:14:",
+        "about": "pipelines.yml:17:",
+    }
+    assert "'deadline' of pipeline 'late': 999999d is too long" in file.unreadable["late"]
+
+
+def test_the_longest_duration_is_one():
+    config = parse_pipelines(pipeline("deadline: 3660d")).pipelines["orders"]
+    assert config.deadline == timedelta(days=3660)

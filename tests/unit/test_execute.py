@@ -1065,3 +1065,22 @@ def test_a_restored_warehouse_is_as_stale_as_it_was(open_runner: Open):
     runner.dbt.markers = kept
     runner.reconcile()
     assert outdated(runner, "revenue") == Spans([days(SHOP, 1, 1)])
+
+
+@pytest.mark.parametrize(("rows", "is_spared"), [("the same rows", True), ("", False)])
+def test_who_was_away_while_what_it_reads_was_published_is_stale_when_it_is_back(
+    open_runner: Open, rows: str, *, is_spared: bool
+):
+    """On another branch, say, with the same ledger: nobody of that name could be told."""
+    runner = open_runner(content=lambda *_: rows)
+    runner.backfill(3)
+    kept = {n.unique_id: n for n in SHOP.nodes if n.name in ("lines", "prices")}
+    project = replace(SHOP.project, nodes=kept)
+    away = replace(runner, pipeline=replace(SHOP, nodes=tuple(kept.values()), project=project))
+    away.backfill(2, skip=1, reprocess=Reprocess.ALL)
+    assert not outdated(runner, "revenue")
+    runner.reconcile()
+    assert outdated(runner, "revenue") == (Spans() if is_spared else Spans([days(SHOP, 2, 1)]))
+    runner.backfill(3, reprocess=Reprocess.STALE)
+    runner.reconcile()
+    assert not outdated(runner, "revenue")

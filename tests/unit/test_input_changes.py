@@ -9,16 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from runner.cli import exits
 from runner.core.chunks import EVERYTHING, UNKNOWN_SIZE
 from runner.core.config import WaitFor
 from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
+from runner.core.timelines import Timeline
 from runner.core.windows import Grain
+from runner.explain.lineage import Tracer
+from runner.explain.repair import explain
+from runner.landed.changes import InputChanges
 from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
 from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
-from tests.unit.fake_dbt import FakeDbt, Fault, check, gate, shop, view, windowed
+from runner.render.serve import PlainLog
+from runner.render.watch import watch_page
+from runner.render.why import why_page
+from runner.scheduling.deadlines import WatchReport, watch_pipelines
+from tests.unit.fake_dbt import ZONE, FakeDbt, Fault, check, gate, shop, view, windowed
 from tests.unit.scheduling import Town, utc
 
 DAILY = "0 5 * * *"  # in New York, in March: 10:00 UTC, then 09:00
@@ -71,7 +80,7 @@ class Landing:
         label = self.town.pipelines["shop"].calendar.window_at
         return {
             model: [(label(span.start).label, reason) for span, reason in timeline]
-            for model, timeline in found.items()
+            for model, timeline in found.changed.items()
         }
 
     @property
@@ -132,7 +141,7 @@ def test_other_bytes_make_exactly_their_window_run_again_once(place: Landing):
 def test_the_reason_is_said_of_the_stale_window(place: Landing):
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     place.town.ledger.windows.make_stale(
-        place.town.planner("shop").changed_inputs(utc("2017-03-05 11:00"), SETTLED)
+        place.town.planner("shop").changed_inputs(utc("2017-03-05 11:00"), SETTLED).changed
     )
     window = place.town.pipelines["shop"].calendar.labelled("2017-03-02")
     known = place.town.ledger.windows.get_records()["stg"].at(window.start)
@@ -264,7 +273,7 @@ def test_the_same_change_is_told_until_its_window_has_run(place: Landing):
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     before = place.changes()
     found = place.town.planner("shop").changed_inputs(utc("2017-03-05 11:00"), SETTLED)
-    place.town.ledger.windows.make_stale(found)
+    place.town.ledger.windows.make_stale(found.changed)
     assert place.changes() == before
 
 
@@ -428,7 +437,135 @@ def test_a_change_that_is_still_being_written_is_no_change_yet(ledger: Ledger, t
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     planner, now = place.town.planner("shop"), utc("2017-03-05 11:00")
     at_once = datetime.now(UTC)
-    assert planner.changed_inputs(now, at_once) == {}
-    assert planner.changed_inputs(now, at_once + timedelta(minutes=2)).keys() == {"stg"}
+    assert planner.changed_inputs(now, at_once) == InputChanges()
+    assert planner.changed_inputs(now, at_once + timedelta(minutes=2)).changed.keys() == {"stg"}
     (tmp_path / "landing/2017-03-02.csv").write_text("cut o")
-    assert planner.changed_inputs(now, SETTLED) == {}
+    assert planner.changed_inputs(now, at_once) == InputChanges()
+    assert planner.changed_inputs(now, SETTLED).changed == {}
+
+
+CUT_OFF = "changed, but cut off: landing/2017-03-02.csv does not end with a line end"
+
+
+def cut_off(place: Landing, content: str = "half a ro") -> None:
+    """A newer file of the 2nd that has settled, and that is not whole."""
+    (place.folder / "landing/2017-03-02.csv").write_text(content)
+
+
+def test_a_truncated_file_over_a_good_one_runs_nothing_and_is_said_at_every_pass(place: Landing):
+    cut_off(place)
+    assert place.passed() == []
+    for _ in range(2):
+        turn = place.town.tick(utc("2017-03-05 10:50"))["shop"]
+        ((span, text),) = turn.cut_off
+        assert turn.calendar is not None
+        assert turn.calendar.label(span) == "2017-03-02"
+        assert text.startswith(CUT_OFF)
+        lines: list[str] = []
+        log = PlainLog(lines.append, lambda: SETTLED, ZONE, stamped=False, to_stderr=False)
+        log.turned(turn)
+        assert [line[: len(CUT_OFF) + 18] for line in lines] == [f"[shop] 2017-03-02 {CUT_OFF}"]
+    assert turn.done is None
+    place.land("landing/2017-03-02.csv", content="whole rows", modified=2)
+    assert place.passed() == ["2017-03-02"]
+    assert place.town.tick(utc("2017-03-05 10:55"))["shop"].cut_off == Timeline()
+
+
+def test_a_truncated_file_over_a_good_one_is_no_good_news_for_who_watches(place: Landing):
+    assert watched(place).is_fine
+    cut_off(place)
+    report = watched(place)
+    assert not report.is_fine
+    assert report.missed == ()  # what stands is right as far as it goes
+    assert report.cut_off["shop"].startswith(f"2017-03-02 {CUT_OFF}")
+    assert exits.of_watch(report) == exits.MISSED
+    page = watch_page(report, [], ZONE)
+    assert "everything that should be a success" not in page
+    assert f"shop: 2017-03-02 {CUT_OFF}" in page
+
+
+def test_why_says_that_a_newer_file_is_cut_off(place: Landing):
+    def page() -> str:
+        project, planner = place.town.pipelines["shop"].project, place.town.planner("shop")
+        at, ledger = utc("2017-03-05 11:00"), place.town.ledger
+        tracer = Tracer(project, {"shop": planner}, ledger, lambda *_: 1, at, SETTLED)
+        return why_page(explain(tracer, "daily", "2017-03-02", ZONE, {}))
+
+    assert "next: nothing, it is right" in page()
+    cut_off(place)
+    assert f"newer file: stg: {CUT_OFF}" in page()
+    assert "next: land the file again; stg was made from the one before it" in page()
+
+
+def watched(place: Landing) -> WatchReport:
+    return watch_pipelines(place.town.conditions(utc("2017-03-05 11:00")), as_scheduler=True)
+
+
+def test_a_file_that_lands_late_and_cut_off_is_said_too(place: Landing):
+    (place.folder / "landing/2017-03-03_part2.csv").write_text("half a ro")
+    ((_, text),) = place.town.tick(utc("2017-03-05 10:50"))["shop"].cut_off
+    assert "changed, but cut off: landing/2017-03-03_part2.csv" in text
+
+
+def test_a_file_that_never_ended_properly_and_is_only_touched_is_no_news(
+    ledger: Ledger, tmp_path: Path
+):
+    place = landing(ledger, tmp_path)
+    cut_off(place, "no line end")
+    place.passed()
+    os.utime(tmp_path / "landing/2017-03-02.csv", (9, 9))
+    assert place.town.tick(utc("2017-03-05 10:50"))["shop"].cut_off == Timeline()
+
+
+def test_a_file_with_a_marker_may_end_as_it_likes(ledger: Ledger, tmp_path: Path):
+    marked = WaitFor(file=WAITED.file, marker="landing/{window:%Y-%m-%d}.done")
+    place = landing(ledger, tmp_path, chain(wait_for=(marked,)))
+    place.passed()
+    cut_off(place, "no line end")
+    assert place.changes() == {"stg": [("2017-03-02", "input changed: landing/2017-03-02.csv")]}
+
+
+def test_a_file_that_is_written_while_it_is_read_fails_its_window(ledger: Ledger, tmp_path: Path):
+    place = landing(ledger, tmp_path)
+    place.dbt.before = lambda _: place.land("landing/2017-03-02.csv", content="later", modified=1)
+    place.passed()
+    place.dbt.before = lambda _: None
+    states = {run.label: (run.state, run.reason) for run in place.town.runs()}
+    assert {label for label, (state, _) in states.items() if state is RunState.FAILED} == {
+        "2017-03-02"
+    }
+    reason = states["2017-03-02"][1]
+    assert reason is not None
+    assert "landing/2017-03-02.csv was written to while it was read" in reason
+    assert place.passed() == ["2017-03-02"]
+    assert place.town.runs()[-1].state is RunState.SUCCESS
+
+
+def test_a_file_that_is_only_linked_while_it_is_read_is_the_same(ledger: Ledger, tmp_path: Path):
+    """A backup that links files changes their ctime, and not what is in them."""
+    place = landing(ledger, tmp_path)
+    file = tmp_path / "landing/2017-03-02.csv"
+    place.dbt.before = lambda _: (tmp_path / "backup.csv").hardlink_to(file)
+    place.passed()
+    assert {run.state for run in place.town.runs()} == {RunState.SUCCESS}
+
+
+def test_files_without_a_date_are_said_to_be_watched_by_nobody(ledger: Ledger, tmp_path: Path):
+    place = landing(ledger, tmp_path)
+    place.land("landing/latest.csv", "landing/orders_2017-03-02.csv")
+    (line,) = place.town.files(chain()).undated()
+    assert "nobody watches" in line
+    assert "landing/latest.csv; landing/orders_2017-03-02.csv" in line
+    assert len(place.passed()) == 4
+    assert place.town.witness.strays == [line]
+    assert place.passed() == []
+    assert place.town.witness.strays == [line]  # once, for what has run
+    place.town.locations["stg"] = "landing/latest.csv"  # one file, which is meant to be without
+    assert list(place.town.files(chain()).undated()) == []
+
+
+def test_a_file_that_is_waited_for_needs_no_date_in_front(ledger: Ledger, tmp_path: Path):
+    pipeline = chain(wait_for=(WaitFor(file="landing/orders_{window:%Y-%m-%d}.csv"),))
+    place = landing(ledger, tmp_path, pipeline)
+    place.land("landing/orders_2017-03-02.csv")
+    assert list(place.town.files(pipeline).undated()) == []

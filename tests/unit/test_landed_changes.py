@@ -275,6 +275,12 @@ def test_a_location_is_found_wherever_dbt_lets_it_be_written(raw: dict[str, obje
     assert location_of({"resource_type": "source", **raw}) == "landing/*.csv"
 
 
+def test_a_location_in_quotes_of_its_own_may_hold_brackets_and_quotes():
+    """dbt-duckdb takes a round bracket for a call, unless quotes are there."""
+    raw = {"resource_type": "source", "meta": {"external_location": "'a (1)/o''clock.csv'"}}
+    assert location_of(raw) == "a (1)/o'clock.csv"
+
+
 @pytest.mark.parametrize(
     "location",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,11 +17,12 @@ from runner.core.spans import Span, Spans
 from runner.core.states import RunKind, RunState
 from runner.core.timelines import Timeline
 from runner.core.windows import Grain, Window
+from runner.landed.closures import Closures
 from runner.landed.completeness import Blocker
 from runner.ledger import Ledger
 from runner.overview import outlook
 from runner.project.pipelines import Pipeline
-from tests.unit.fake_dbt import check, shop, table, windowed
+from tests.unit.fake_dbt import check, seed, shop, table, windowed
 from tests.unit.running import open_ledger
 from tests.unit.scheduling import Town, utc
 
@@ -423,3 +425,69 @@ def test_a_year_of_passes_runs_every_window_exactly_once(tmp_path: Path, zone: s
     assert [run.state for run in runs] == [RunState.SUCCESS] * 365
     year = pipeline.calendar.span_of_dates(date(2017, 3, 1), date(2018, 2, 28))
     assert Spans(run.span for run in runs) == Spans([year])
+
+
+# Days on which nothing lands
+
+CLOSED = "closed_on,reason\n2017-03-04,a Saturday\n2017-03-11,a Saturday\n"
+
+
+def with_closures(**config: object) -> Pipeline:
+    """Its check takes days of a seed for rightly empty."""
+    closures = replace(seed("closures"), location="seeds/closures.csv")
+    found = replace(check("stg_ok", "stg"), closures=(closures.unique_id, "closed_on"))
+    return shop(closures, windowed("stg"), found, schedule=DAILY, wait_for=(FILE,), **config)
+
+
+def closed_town(ledger: Ledger, folder: Path) -> Town:
+    (folder / "seeds").mkdir()
+    (folder / "seeds/closures.csv").write_text(CLOSED)
+    place = Town({"shop": with_closures()}, ledger, project_dir=folder)
+    place.tick(utc("2017-03-04 10:00"))
+    assert place.labels() == ["2017-03-01", "2017-03-02", "2017-03-03"]
+    return place
+
+
+def test_nobody_waits_for_the_file_of_a_closed_day(ledger: Ledger, tmp_path: Path):
+    place = closed_town(ledger, tmp_path)
+    absent = Blocker("landing/x.csv is not there", is_absent=True)
+    place.blocked |= {"2017-03-04": absent, "2017-03-05": absent}
+    turn = place.tick(utc("2017-03-06 12:00"))["shop"]
+    assert place.labels()[3:] == ["2017-03-04"]
+    assert [pipeline_label(place, span) for span, _ in turn.waiting] == ["2017-03-05"]
+    missed = place.look("shop", utc("2017-03-07 12:00")).overdue_incidents
+    assert [pipeline_label(place, span) for span, _ in missed] == ["2017-03-05"]
+
+
+def pipeline_label(place: Town, span: Span) -> str:
+    return place.pipelines["shop"].calendar.label(span)
+
+
+def test_a_file_that_comes_on_a_closed_day_has_to_be_whole(ledger: Ledger, tmp_path: Path):
+    place = closed_town(ledger, tmp_path)
+    place.blocked["2017-03-04"] = Blocker("landing/2017-03-04.csv is cut off")
+    place.tick(utc("2017-03-05 12:00"))
+    assert len(place.labels()) == 3
+
+
+def test_a_week_is_closed_if_all_of_its_days_are(tmp_path: Path):
+    (tmp_path / "seeds").mkdir()
+    days = [date(2017, 3, 6) + timedelta(days=n) for n in range(6)]
+    file = tmp_path / "seeds/closures.csv"
+    file.write_text("Closed_On\n" + "".join(f"{day}\n" for day in days))
+    pipeline = with_closures()
+    weekly = replace(pipeline, calendar=replace(pipeline.calendar, grain=Grain.WEEK))
+    week = weekly.calendar.labelled("2017-03-06")
+    assert not Closures(weekly, tmp_path).cover(week)
+    assert Closures(pipeline, tmp_path).cover(pipeline.calendar.labelled("2017-03-11"))
+    file.write_text(file.read_text() + "2017-03-12\n")
+    os.utime(file, (1, 1))
+    assert Closures(weekly, tmp_path).cover(week)
+    file.unlink()
+    assert not Closures(weekly, tmp_path).cover(week)
+
+
+def test_a_lookback_of_more_windows_than_there_are_ends_with_the_first(ledger: Ledger):
+    place = town(ledger, chain(lookback=10**9))
+    place.tick(utc("2017-03-03 10:00"))
+    assert place.labels() == ["2017-03-01", "2017-03-02"]

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import pytz
 
 from runner.core.config import PipelineConfig
 from runner.core.errors import ConfigError, ProjectError, UsageError
@@ -24,9 +25,9 @@ def model(
     return Node(f"model.shop.{name}", name, "model", "incremental", ids, grain, begin)
 
 
-def pipeline_of(*nodes: Node, **config: Any) -> Pipeline:
+def pipeline_of(*nodes: Node, zone: ZoneInfo = NEW_YORK, **config: Any) -> Pipeline:
     project = Project(
-        zone=NEW_YORK,
+        zone=zone,
         nodes={node.unique_id: node for node in nodes},
         selections={"all": tuple(node.unique_id for node in nodes)},
         fingerprint="",
@@ -196,3 +197,45 @@ def test_what_shares_a_name_with_a_model_and_holds_no_rows_is_not_taken_for_it()
     assert project.windows_read["lines"] == frozenset()
     assert project.windows_read["totals"] == {"lines"}
     assert (project.readers, project.tables) == ({}, {"lines": {"totals"}})
+
+
+# Dates of which nobody can say when they begin
+
+
+@pytest.mark.parametrize(
+    ("begin", "said"),
+    [
+        (date(1900, 1, 1), r"`begin` of a is 1900-01-01, .* let it begin at 1902-01-01 or later"),
+        (date(1, 1, 1), r"`begin` of a is 0001-01-01, beyond the calendar"),
+        (date(9999, 12, 31), r"`begin` of a is 9999-12-31, beyond the calendar"),
+    ],
+)
+def test_a_first_window_that_nobody_can_cut_is_refused_at_once(begin: date, said: str):
+    with pytest.raises(ProjectError, match=f"pipeline orders: {said}"):
+        pipeline_of(model("a", begin=begin), model("b"))
+    if begin.year == 1900:  # what the pipeline leaves out says nothing
+        assert pipeline_of(model("a", begin=begin), start=date(2026, 3, 1)).first
+
+
+def test_a_start_before_the_tables_of_its_zone_is_refused():
+    with pytest.raises(ProjectError, match=r"`start` in pipelines\.yml is 1901-12-31, .* 1902-01"):
+        pipeline_of(model("a"), start=date(1901, 12, 31))
+    assert pipeline_of(model("a"), start=date(1902, 1, 1)).first == local(1902, 1, 1)
+
+
+ZONES = ("America/New_York", "Europe/Dublin", "Africa/Monrovia", "Asia/Kolkata", "UTC", "Etc/GMT+5")
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_first_window_that_is_accepted_is_cut_by_dbt_as_by_the_calendar(zone: str):
+    """dbt's own tables of zones are pytz's."""
+    accepted = 0
+    for year in range(1890, 1980):
+        try:
+            pipeline = pipeline_of(model("a", begin=date(year, 1, 1)), zone=ZoneInfo(zone))
+        except ProjectError:
+            continue
+        accepted += 1
+        by_dbt = pytz.timezone(zone).localize(datetime(year, 1, 1))  # noqa: DTZ001 - local by nature
+        assert pipeline.first == by_dbt, year
+    assert accepted == 90 if zone in ("UTC", "Etc/GMT+5") else 0 < accepted < 79

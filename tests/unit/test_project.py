@@ -646,15 +646,45 @@ def test_what_a_model_declares_is_kept_for_those_who_judge_its_text(folder: Path
         ),
     }
     project = project_of(folder, nodes, macros)
-    a, b = (project.nodes[name].declared for name in ("model.shop.a", "model.shop.b"))
+    found = [project.nodes[name] for name in ("model.shop.a", "model.shop.b")]
+    a, b = (node.declared for node in found)
     assert a is not None
     assert b is not None
     assert (a.path, a.strategy, a.event_time) == ("models/a.sql", "overwrite_window", "day")
-    assert (a.unique_key, a.version_column, a.keys) == (("x", "y"), "v", ())
-    assert (b.unique_key, b.keys) == ((), (("id",), ("store_id", "day")))
+    assert (a.unique_key, a.version_column, b.unique_key) == (("x", "y"), "v", ())
+    assert [node.keys for node in found] == [(), (("id",), ("store_id", "day"))]
     assert (a.reaches_in_window, b.reaches_in_window) == (False, True)
     assert project.nodes["model.other.c"].declared is None
 
+    project.save(tmp_path / "project.json")
+    kept = Project.load(tmp_path / "project.json")
+    assert kept is not None
+    assert kept.nodes == project.nodes
+
+
+def test_keys_and_types_come_from_tests_and_contracts_of_whatever_is_read(
+    folder: Path, tmp_path: Path
+):
+    column = {"constraints": [{"type": "not_null"}, {"type": "unique"}], "data_type": "DOUBLE"}
+    pair = {"constraints": [{"type": "primary_key", "columns": ["day", "store_id"]}]}
+    columns = {"columns": {"id": column, "day": {"data_type": "date"}}}
+    test = {**gate("source.shop.till"), "name": "unique", "attached_node": None}
+    metadata = {"name": "unique", "kwargs": {"column_name": "line_id"}}
+    nodes = {
+        "model.shop.a": {**model("a", contract={"enforced": True}), **columns, **pair},
+        "model.shop.b": {**model("b"), **columns, **pair},  # nobody enforces it
+        "test.shop.u": {**test, "test_metadata": metadata},
+        "test.shop.both": {
+            **test,
+            "test_metadata": metadata,
+            "depends_on": {"nodes": ["source.shop.till", "model.shop.a"]},
+        },
+    }
+    project = project_of(folder, nodes)
+    known = {name: (node.keys, node.inexact) for name, node in project.nodes.items()}
+    assert known["model.shop.a"] == ((("id",), ("day", "store_id")), ("id",))
+    assert known["model.shop.b"] == ((), ("id",))
+    assert known["source.shop.till"] == ((("line_id",),), ())
     project.save(tmp_path / "project.json")
     kept = Project.load(tmp_path / "project.json")
     assert kept is not None
@@ -675,3 +705,28 @@ def test_a_model_declares_its_hooks(folder: Path, pre: str, post: str):
     kept = Project.load(folder / "kept.json")
     assert kept is not None
     assert kept.nodes == project.nodes
+
+
+@pytest.mark.parametrize(
+    ("said", "closures"),
+    [
+        ("ref('closures')", ("seed.shop.closures", "closed_on")),
+        ('{{ ref("shop", "closures") }}', ("seed.shop.closures", "closed_on")),
+        ("ref('open_days')", None),
+        (None, None),
+    ],
+)
+def test_a_check_says_in_which_seed_closed_days_stand(
+    folder: Path, said: str | None, closures: tuple[str, str] | None
+):
+    metadata = {"name": "rows_in_every_window", "namespace": "daybreak"}
+    test = gate("model.shop.a")
+    test["test_metadata"] = {**metadata, "kwargs": {"closures": said} if said else {}}
+    test["depends_on"] = {"nodes": ["model.shop.a", "seed.shop.closures"], "macros": []}
+    nodes = {"model.shop.a": model("a"), "test.shop.g": test}
+    project = project_of(folder, nodes)
+    assert project.nodes["test.shop.g"].closures == closures
+    project.save(folder / "kept.json")
+    kept = Project.load(folder / "kept.json")
+    assert kept is not None
+    assert kept.nodes["test.shop.g"].closures == closures

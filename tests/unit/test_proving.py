@@ -25,7 +25,7 @@ from runner.proving import blame, contents
 from runner.proving.comparison import difference
 from runner.proving.contents import NO_WINDOW, Buckets
 from runner.proving.results import ReplayFinding
-from runner.proving.scenarios import scenarios, select_windows
+from runner.proving.scenarios import Order, scenarios, select_windows
 from runner.proving.scope import Relation, ReplayScope, Target
 from runner.proving.scratch import Copy, pointed_at, scratch
 
@@ -127,15 +127,13 @@ def test_one_window_tells_nothing_of_several():
 
 
 def test_a_reader_is_built_after_what_it_reads_was_reordered():
-    [unsure] = [
-        s
-        for s in scenarios(DAYS[:2], [("sales",), ("totals",)], 2, 0)
-        if s.property is Property.DETERMINISTIC
-    ]
-    assert [step.nodes for step in unsure.steps] == [("sales",), ("totals",)] * 2
-    assert all(step.is_reordered_after for step in unsure.steps)
-    assert unsure.is_reordered
-    assert unsure.origin is Copy.BASE
+    made = scenarios(DAYS[:2], [("sales",), ("totals",)], 2, 0)
+    unsure = [one for one in made if one.property is Property.DETERMINISTIC]
+    assert [one.order for one in unsure] == [Order.SHUFFLED, Order.REVERSED]
+    for one in unsure:
+        assert [step.nodes for step in one.steps] == [("sales",), ("totals",)] * 2
+        assert {step.order_after for step in one.steps} == {one.order}
+        assert one.origin is Copy.BASE
 
 
 # Buckets
@@ -234,13 +232,46 @@ def test_another_order_on_the_disk_and_the_same_contents(tmp_path: Path):
         "create table t (i int primary key, j int)",
         "insert into t select i, 2 from range(50) r(i)",
     )
-    contents.reorder(path, None, seed=3)
+    contents.shuffle(path, None, seed=3)
     with duckdb.connect(str(path)) as connection:
         rows = [i for (i,) in connection.execute("select i from t").fetchall()]
         with pytest.raises(duckdb.ConstraintException):
             connection.execute("insert into t values (7, 7)")
     assert rows != list(range(50))
     assert sorted(rows) == list(range(50))
+
+
+def rows_of(path: Path) -> list[int]:
+    with duckdb.connect(str(path)) as connection:
+        return [i for (i,) in connection.execute("select i from t").fetchall()]
+
+
+def test_what_was_made_from_reversed_rows_is_not_turned_round_once_more(tmp_path: Path):
+    reference, work = tmp_path / "reference.duckdb", tmp_path / "work.duckdb"
+    rows = "create table t as select i, i % 2 as j from range(9) r(i)"
+    change(reference, rows)
+    for made in (f"{rows} order by i", f"{rows} order by i desc", f"{rows} order by hash(i)"):
+        work.unlink(missing_ok=True)
+        change(work, made)
+        contents.reverse(work, None, reference)
+        assert rows_of(work) == [*range(8, -1, -1)]
+    # What the reference does not have stays as it lies, behind the others.
+    change(work, "insert into t values (50, 1), (40, 0), (8, 0)")
+    contents.reverse(work, [Relation("main", "t")], reference)
+    assert rows_of(work) == [8, 8, *range(7, -1, -1), 50, 40]
+    change(work, "create table only_here as select 1 as i")
+    contents.reverse(work, None, reference)
+
+
+def test_a_single_tie_changes_places_when_rows_are_reversed(tmp_path: Path):
+    """Shuffled, two rows have one chance in two to lie as they did."""
+    reference, work = tmp_path / "reference.duckdb", tmp_path / "work.duckdb"
+    for first in range(6):
+        for path in (reference, work):
+            path.unlink(missing_ok=True)
+            change(path, f"create table t as select * from (values ({first}), ({first + 1})) r(i)")
+        contents.reverse(work, None, reference)
+        assert rows_of(work) == [first + 1, first]
 
 
 def test_only_what_is_read_is_copied_and_the_markers_are_asked(tmp_path: Path):
@@ -372,7 +403,7 @@ def scene(**upstream: frozenset[str]) -> ReplayScope:
         )
         for name in upstream
     )
-    return ReplayScope(targets, upstream, (), {}, (), {}, {}, {}, {}, {})
+    return ReplayScope(targets, upstream, (), {}, (), {}, {}, {}, {}, {}, upstream)
 
 
 def test_nobody_is_blamed_for_what_he_was_given():

@@ -150,6 +150,16 @@ def test_models_of_two_databases_are_refused(shop: Shop):
     assert names(shop.scene("daily")) == ["sales", "daily"]
 
 
+def test_without_a_node_the_scope_lacks_what_is_made_from_it(shop: Shop):
+    shop.add("model.lonely", ["seed.shops"])
+    scene = shop.scene()
+    assert names(scene.without({"cleaned"})) == ["lonely", "sales"]
+    assert scene.without({"lines"}).levels == (("lonely",),)
+    assert set(scene.without({"lines"}).relations) == {"lonely"}
+    assert names(scene.without({"shops"})) == []
+    assert scene.without(()) == scene
+
+
 def test_a_table_of_another_database_is_read_where_it_is(shop: Shop):
     shop.add("source.remote", kind="source", materialized=None, database="OTHER")
     shop.add("model.joined", ["source.remote", "model.daily"], database="SHOP")

@@ -17,7 +17,8 @@ from runner.core.refusals import Allowance, Objection, disproved, refuse_unsafe,
 from runner.core.states import RunKind
 from runner.core.windows import Calendar, Grain
 from runner.ledger import Ledger
-from runner.lint.models import ModelFinding, allow, lint
+from runner.lint.facts import Parent
+from runner.lint.models import ModelFinding, allow, known_parents, lint
 from runner.project.declarations import Declared
 from runner.project.manifest import Node, Project
 from runner.project.pipelines import Pipeline
@@ -132,7 +133,6 @@ def a_project(folder: Path, suffix: str = ".sql") -> Project:
                 event_time="sold_on",
                 unique_key=(),
                 version_column=None,
-                keys=(),
                 reaches_in_window=True,
             ),
         )
@@ -214,3 +214,22 @@ def test_of_models_in_python_it_is_said_that_nobody_judges_them(tmp_path: Path):
     assert told(found) == [("sales", "DB09", "warn"), ("traffic", "DB09", "warn")]
     assert found[0].finding.line == 1
     assert found[0].finding.message.startswith("a model in Python: what makes it unfit")
+
+
+def test_a_model_knows_the_keys_of_what_it_reads(tmp_path: Path):
+    """By the names it reads them by: a `unique_key` counts where windows are held to it."""
+    project = a_project(tmp_path)
+    source = Node("source.shop.till.lines", "lines", "source", None, (), keys=(("line_id",),))
+    nodes = {
+        **{i: replace(node, keys=(("at",),)) for i, node in project.nodes.items()},
+        source.unique_id: source,
+    }
+    sales, stores = nodes["model.sales"], nodes["model.stores"]
+    for node in (sales, stores):
+        assert node.declared is not None
+        declared = replace(node.declared, unique_key=("sale_id",))
+        nodes[node.unique_id] = replace(node, declared=declared, inexact=("amount",))
+    known = known_parents(replace(project, nodes=nodes))
+    assert known["sales"] == Parent((("at",), ("sale_id",)), ("amount",))
+    assert known["stores"].keys == (("at",),)  # a table: dbt holds nobody to it
+    assert known["till.lines"].keys == (("line_id",),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,7 @@ REPORT = ProofReport(
         ReplayFinding("orders", Property.COMMUTES, "run in reverse order", difference=DIFFERENCE),
     ),
     left_out={},
+    not_built={},
     seconds=2.04,
 )
 
@@ -67,6 +69,24 @@ def test_a_failure_is_shown_with_its_rows_and_what_to_do():
     assert what_next == (
         'next: mend orders (see docs/proving.md), then runner prove shop --select "orders"'
     )
+
+
+def test_what_cannot_be_built_is_named_once_and_is_to_be_mended_too():
+    broken = PropertyResult(
+        Result.NOT_APPLICABLE, "it cannot be built even once: no such column", is_open=True
+    )
+    report = replace(
+        REPORT,
+        outcomes={**REPORT.outcomes, "weekly": dict.fromkeys(Property, broken)},
+        verdicts={**REPORT.verdicts, "weekly": ProofVerdict.UNPROVED},
+        not_built={"weekly": "no such column", "a_view": "no such table"},
+    )
+    page = proof_page(report)
+    assert "\nn/a  weekly: it cannot be built even once: no such column\n" in page
+    assert page.count("no such column") == 1
+    mend = "next: mend orders, weekly, a_view (see docs/proving.md), then runner prove shop"
+    assert page.endswith(f'{mend} --select "orders weekly"')
+    assert proof_record(report)["not_built"] == report.not_built
 
 
 def test_the_record_says_the_same():

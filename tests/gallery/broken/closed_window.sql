@@ -1,4 +1,4 @@
--- lint: DB04, DB07
+-- lint: DB04, DB07, DB11
 -- prove: commutes
 -- Midnight lies in two windows: run after its neighbour, a day leaves a morsel of the next one.
 {{ config(incremental_strategy='delete+insert', unique_key=['store_id', 'sold_on']) }}

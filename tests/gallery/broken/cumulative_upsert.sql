@@ -1,4 +1,4 @@
--- lint: DB02
+-- lint: DB02, DB11
 -- prove: idempotent, crash-safe
 -- total = total + today: run twice, today is in it twice.
 {{ config(incremental_strategy='delete+insert', unique_key='store_id') }}

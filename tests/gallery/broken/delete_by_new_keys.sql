@@ -1,4 +1,4 @@
--- lint: none
+-- lint: DB11
 -- prove: commutes, additive
 -- Only the keys of the new rows are deleted: who bought again loses his newest purchase to an old
 -- window that is run late, and what has left the source would stay.

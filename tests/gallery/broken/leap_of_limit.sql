@@ -1,4 +1,4 @@
--- lint: DB06
+-- lint: DB06, DB11
 -- prove: additive, deterministic
 -- The three dearest of a day become the three dearest of whatever range is built, and among equals
 -- chance decides.

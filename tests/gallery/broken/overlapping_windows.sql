@@ -1,4 +1,4 @@
--- lint: none
+-- lint: DB11
 -- prove: commutes, additive
 -- "Two hours of yesterday too, for the late ones": and yesterday is replaced by two hours of it.
 {{ config(incremental_strategy='delete+insert', unique_key=['store_id', 'sold_on']) }}

@@ -1,4 +1,4 @@
--- lint: DB02
+-- lint: DB02, DB11
 -- prove: idempotent, commutes
 -- Adds to the greatest total so far, whichever day that was reached on.
 {{ config(incremental_strategy='overwrite_window', event_time='sold_on', batch_size='day') }}

@@ -1,4 +1,4 @@
-{# A check that returns a row per bad window needs a model that has windows. #}
+{# A check that returns a row per bad window needs a model with windows, and one zone for all. #}
 {% macro _require_windowed(check) %}
     {%- set node = daybreak._judged_node() -%}
     {%- if not node or not daybreak._is_windowed(node) -%}
@@ -7,4 +7,5 @@
             ~ ' put it on a model with overwrite_window, merge or microbatch and an event_time'
         ) -%}
     {%- endif -%}
+    {%- do daybreak._pin_zone() -%}
 {% endmacro %}

@@ -6,6 +6,7 @@
 {% macro prepare_publications() %}
     {%- if execute -%}
         {%- do log('DAYBREAK_CONNECTED') -%}
+        {%- do daybreak._pin_zone() -%}
         {%- set used = daybreak._windowed_models() | map(attribute='database') | unique | list -%}
         {%- for database in used -%}
             {%- set publications = daybreak.publications_relation(database) -%}

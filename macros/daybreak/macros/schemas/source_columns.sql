@@ -44,8 +44,8 @@
 {% endmacro %}
 
 {% macro duckdb__dated_files(node) %}
-    {%- set location = source(node.source_name, node.name).external or '' -%}
-    {%- if not location or '(' in location -%}
+    {%- set location = daybreak._location(source(node.source_name, node.name)) -%}
+    {%- if location is none -%}
         {{- return([]) -}}
     {%- endif -%}
     {%- set files = [] -%}
@@ -60,7 +60,7 @@
 
 {% macro _columns_of_file(file) %}
     {%- set columns = [] -%}
-    {%- set read = daybreak._read_files(daybreak._literal(file.name), file.name) -%}
+    {%- set read = daybreak._read_files(daybreak._file_literal(file.name), file.name, '') -%}
     {%- for name, data_type in daybreak._columns_of(read) if name != 'filename' -%}
         {#- Text tells no types: a file without rows, or with round amounts only, gives others. -#}
         {%- do columns.append([name, data_type if '.parquet' in file.name else 'untyped']) -%}

@@ -4,6 +4,29 @@
     understand. A list: of windows beyond error_if, and of those that are beyond warn_if only.
 #}
 {% macro _evidence(test, sql, failures, severity) %}
+    {%- if daybreak._check_name(test) == 'daybreak.late_rows' -%}
+        {{- return(daybreak._evidence_of_late_rows(test, sql, severity)) -}}
+    {%- endif -%}
+    {{- return(daybreak._evidence_of_rows(test, sql, failures, severity)) -}}
+{% endmacro %}
+
+{# Windows, and apart from them what is not counted: it names none, and makes none stale. #}
+{% macro _evidence_of_late_rows(test, sql, severity) %}
+    {%- set evidence = [] -%}
+    {%- for condition in ['is not null', 'is null'] -%}
+        {%- set part = 'select * from ' ~ daybreak._subquery(sql, 'late') ~ ' where window_start '
+            ~ condition -%}
+        {%- set failures = run_query(
+            'select count(*) from ' ~ daybreak._subquery(part, 'part')
+        ).rows[0][0] -%}
+        {%- if failures -%}
+            {%- do evidence.extend(daybreak._evidence_of_rows(test, part, failures, severity)) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return(evidence) -}}
+{% endmacro %}
+
+{% macro _evidence_of_rows(test, sql, failures, severity) %}
     {%- set rows_sql = daybreak._rows_with_null(test) or sql -%}
     {%- set sample = run_query(
         'select * from ' ~ daybreak._subquery(rows_sql, 'evidence') ~ ' limit 5'
@@ -39,7 +62,8 @@
             'severity': of_rows,
             'failures': rows[of_rows] | length if severities else failures | int,
             'names_windows': names_windows,
-            'makes_stale': daybreak._check_name(test) == 'daybreak.late_rows',
+            'makes_stale': names_windows
+                and daybreak._check_name(test) == 'daybreak.late_rows',
             'rows': rows[of_rows],
         }) -%}
     {%- endfor -%}

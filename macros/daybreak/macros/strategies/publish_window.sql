@@ -12,6 +12,7 @@
     {%- if var('run_id', none) is none -%}
         {%- do daybreak._ensure_publications() -%}
     {%- endif -%}
+    {%- do daybreak._pin_zone() -%}
     {%- do daybreak._begin_transaction() -%}
     {%- do daybreak._run_hooks_inside(pre_hooks) -%}
 
@@ -61,6 +62,9 @@
     {%- call statement('main') -%}
         {{ create_table_as(False, target_relation, rows) }}
     {%- endcall -%}
+    {%- do daybreak._refuse_other_event_time(
+        adapter.get_columns_in_relation(target_relation)
+    ) -%}
     {%- if config.get('incremental_strategy') == 'merge' -%}
         {%- do daybreak._refuse_bad_merge_keys(target_relation) -%}
     {%- endif -%}
@@ -74,6 +78,9 @@
         {%- do run_query(config.get('sql_header')) -%}
     {%- endif -%}
     {%- set columns = daybreak._adapt_schema(existing) -%}
+    {%- do daybreak._refuse_other_event_time(
+        adapter.get_columns_in_relation(target_relation)
+    ) -%}
     {%- if config.get('incremental_strategy') == 'merge' -%}
         {{- return(daybreak.merge_window(target_relation, columns)) -}}
     {%- endif -%}

@@ -153,3 +153,29 @@
     {%- endset -%}
     {{- return(run_query(outside).rows[0]) -}}
 {% endmacro %}
+
+{#
+    An event time whose type is not what event_time_as says would be cut in the zone of the session:
+    a timestamp with a zone taken for a date, or one without taken for an instant.
+#}
+{% macro _refuse_other_event_time(columns) %}
+    {%- set as = daybreak._event_time_as(model) -%}
+    {%- set name = daybreak._event_time(model) | replace('"', '') -%}
+    {%- for column in columns if column.name | lower == name | lower -%}
+        {%- set type = column.dtype | upper -%}
+        {%- set has_zone = type in ['TIMESTAMPTZ', 'TIMESTAMP WITH TIME ZONE'] -%}
+        {%- if has_zone and as in ['date', 'utc', 'local'] -%}
+            {%- do daybreak._stop(
+                'the event_time ' ~ name ~ ' of ' ~ model.name ~ ' is a ' ~ type ~ ', and is taken'
+                ~ " for '" ~ as ~ "': write meta: {event_time_as: instant}, or select a date of"
+                ~ " yours, cast(" ~ name ~ " at time zone '" ~ var('timezone') ~ "' as date)"
+            ) -%}
+        {%- elif not has_zone and as == 'instant' -%}
+            {%- do daybreak._stop(
+                'the event_time ' ~ name ~ ' of ' ~ model.name ~ ' is a ' ~ type ~ ", which has no"
+                ~ " zone, and is taken for 'instant': write meta: {event_time_as: utc}, or local,"
+                ~ ' or date'
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}

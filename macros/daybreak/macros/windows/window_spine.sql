@@ -13,7 +13,23 @@
         {{- return('select * from ' ~ spine) -}}
     {%- endif -%}
     {%- set bounds = daybreak._window_bounds() -%}
-    {%- if grain == 'hour' %}
+    {%- if grain == 'hour' and daybreak._has_odd_shifts() %}
+        {#- An hour in which the clock shifts by half of one lasts 90 minutes. #}
+        {%- set local = daybreak.utc_to_local('starts.opens') %}
+        select
+            opens as window_key,
+            opens as window_start,
+            lead(opens, 1, cast('{{ bounds.utc_end }}' as timestamp)) over (order by opens)
+                as window_end
+        from (
+            select distinct {{ daybreak._hour_of('starts.opens', local) }} as opens
+            from generate_series(
+                cast('{{ bounds.utc_start }}' as timestamp),
+                cast('{{ bounds.utc_end }}' as timestamp) - interval '30 minutes',
+                interval '30 minutes'
+            ) as starts(opens)
+        ) as hours
+    {%- elif grain == 'hour' %}
         select
             starts.opens as window_key,
             starts.opens as window_start,

@@ -1,0 +1,29 @@
+-- lint: DB02, DB11
+-- prove: idempotent, crash-safe
+-- total = total + today, from a relation that was looked up.
+{{ config(incremental_strategy='delete+insert', unique_key='store_id') }}
+
+{% set so_far = adapter.get_relation(this.database, this.schema, this.identifier) %}
+
+with today as (
+
+    select
+        store_id,
+        sum(amount) as amount
+    from {{ ref('till_lines') }}
+    where {{ daybreak.in_window('sold_on') }}
+    group by store_id
+
+)
+
+select
+    today.store_id,
+    {% if so_far is not none %}
+        cast(coalesce(so_far.total, 0) + today.amount as decimal(18, 2)) as total
+    {% else %}
+        cast(today.amount as decimal(18, 2)) as total
+    {% endif %}
+from today
+{% if so_far is not none %}
+    left join {{ so_far }} as so_far on today.store_id = so_far.store_id
+{% endif %}

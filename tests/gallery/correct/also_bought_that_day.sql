@@ -1,0 +1,22 @@
+-- lint: none
+-- prove: none
+-- What else a customer bought on the same day.
+{{ config(incremental_strategy='overwrite_window', event_time='sold_on', batch_size='day') }}
+
+with today as (
+
+    select * from {{ ref('till_lines') }}
+    where {{ daybreak.in_window('sold_on') }}
+
+)
+
+select
+    today.line_id,
+    others.line_id as other_line_id,
+    today.sold_on
+from today
+inner join today as others
+    on
+        today.customer_id = others.customer_id
+        and today.sold_on = others.sold_on
+        and today.line_id <> others.line_id
