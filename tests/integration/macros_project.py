@@ -62,6 +62,7 @@ MODELS = {
     "daily": "{{ config(event_time='day') }} " + _EVENTS + " -- that is all",
     "unfiltered": "{{ config(event_time='day') }} " + _ALL_EVENTS,
     "merged": _MERGE + " " + _EVENTS,
+    "merged_that_keeps": _MERGE.replace(") }}", ", meta={'keeps_rows': true}) }}") + " " + _EVENTS,
     "merged_on_two": (
         "{{ config(event_time='day', incremental_strategy='merge', unique_key=['id', 'kind'],"
         " version_column='version') }} " + _EVENTS
@@ -76,6 +77,13 @@ MODELS = {
     ),
     "overwritten_by_two": "{{ config(event_time='day', unique_key=['id', 'kind']) }} " + _EVENTS,
     "grows": "{{ config(event_time='day', on_schema_change='append_new_columns') }} " + _EVENTS,
+    "grows_merged": _MERGE.replace(") }}", ", on_schema_change='append_new_columns') }}")
+    + " "
+    + _EVENTS,
+    "synced": "{{ config(event_time='day', on_schema_change='sync_all_columns') }} " + _EVENTS,
+    "synced_merged": _MERGE.replace(") }}", ", on_schema_change='sync_all_columns') }}")
+    + " "
+    + _EVENTS,
     "never_grows": "{{ config(event_time='day', on_schema_change='fail') }} " + _EVENTS,
     "odd_names": (
         "{{ config(event_time='Sold on') }}"
@@ -87,6 +95,17 @@ MODELS = {
         " version_column='group') }}"
         ' select id as "order", day as "Sold on", version as "group" from'
         " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
+    ),
+    "quoted_key": (
+        "{{ config(event_time='day', unique_key='\"Order Id\"') }}"
+        ' select id as "Order Id", day'
+        " from {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
+    ),
+    "quoted_key_merged": (
+        "{{ config(event_time='day', incremental_strategy='merge', unique_key=['\"Order Id\"'],"
+        " version_column='\"Order Version\"') }}"
+        ' select id as "Order Id", version as "Order Version", day'
+        " from {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}"
     ),
     "keyed": "{{ config(event_time='day', unique_key='id') }} select id, day from"
     " {{ source('raw', 'events') }} where {{ daybreak.in_window('day') }}",

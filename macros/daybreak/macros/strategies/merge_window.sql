@@ -1,7 +1,8 @@
 {#
     A row replaces another of its unique_key only if its version is not older (>=, or corrected
     code could not replace equal versions), so an old window replayed after a new one never
-    wins. Merge never deletes: a row that has left the source stays. Returns the keys of the other
+    wins. Merge never deletes: a row that has left the source stays, and one that changed code no longer
+    selects is refused. Returns the keys of the other
     windows from which it has taken rows over.
 #}
 {% macro merge_window(target_relation, columns) %}
@@ -10,12 +11,16 @@
 
 {% macro default__merge_window(target_relation, columns) %}
     {%- set new_rows = make_temp_relation(target_relation, '__new_rows') -%}
-    {%- set version = adapter.quote(config.get('version_column')) -%}
+    {%- set version = daybreak._quoted(config.get('version_column')) -%}
 
     {%- do run_query(create_table_as(True, new_rows, compiled_code)) -%}
     {%- do daybreak._refuse_bad_merge_keys(new_rows) -%}
     {%- do daybreak._refuse_rows_outside_window(new_rows) -%}
     {%- set keys = daybreak._unique_keys() -%}
+    {%- do daybreak._refuse_left_over(target_relation, new_rows, keys) -%}
+    {#- A value of an older version beside those of a new one would be of no version. -#}
+    {%- set standing = adapter.get_columns_in_relation(target_relation)
+        | map(attribute='quoted') | list -%}
     {%- set touched = daybreak._windows_to_touch(target_relation, new_rows, keys, version) -%}
     {%- call statement('main') -%}
         merge into {{ target_relation }} as t
@@ -23,8 +28,9 @@
         on {{ daybreak._on_keys(keys, 't', 's') }}
         when matched and (t.{{ version }} is null or s.{{ version }} >= t.{{ version }})
             then update set
-                {%- for column in columns %}
-                {{ column }} = s.{{ column }}{{ ',' if not loop.last }}
+                {%- for column in standing %}
+                {{ column }} = {{ 's.' ~ column if column in columns else 'null' }}
+                {{- ',' if not loop.last }}
                 {%- endfor %}
         when not matched then insert ({{ columns | join(', ') }})
             values (s.{{ columns | join(', s.') }})

@@ -77,33 +77,15 @@
     {%- if config.get('sql_header') -%}
         {%- do run_query(config.get('sql_header')) -%}
     {%- endif -%}
-    {%- do daybreak._adapt_schema(existing) -%}
-    {%- set found = adapter.get_columns_in_relation(target_relation) -%}
-    {%- do daybreak._refuse_other_event_time(found) -%}
-    {%- set columns = found | map(attribute='quoted') | list -%}
+    {%- set columns = daybreak._adapt_schema(existing) -%}
+    {%- do daybreak._refuse_other_event_time(
+        adapter.get_columns_in_relation(target_relation)
+    ) -%}
     {%- if config.get('incremental_strategy') == 'merge' -%}
         {{- return(daybreak.merge_window(target_relation, columns)) -}}
     {%- endif -%}
     {%- do daybreak.overwrite_window(target_relation, columns) -%}
     {{- return([]) -}}
-{% endmacro %}
-
-{# The contract, then the columns: before any row moves, because "delete, alter, insert" in one
-   transaction fails at commit. #}
-{% macro _adapt_schema(existing) %}
-    {%- if (config.get('contract') or {}).enforced -%}
-        {%- do get_assert_columns_equivalent(compiled_code) -%}
-    {%- endif -%}
-    {%- set on_schema_change = incremental_validate_on_schema_change(
-        config.get('on_schema_change'), default='fail'
-    ) -%}
-    {%- if on_schema_change != 'ignore' -%}
-        {%- set shape = make_temp_relation(existing, '__shape') -%}
-        {%- set no_rows = daybreak._no_rows_of(compiled_code) -%}
-        {%- do run_query(create_table_as(True, shape, no_rows)) -%}
-        {%- do process_schema_changes(on_schema_change, shape, existing) -%}
-        {%- do run_query('drop table ' ~ shape) -%}
-    {%- endif -%}
 {% endmacro %}
 
 {% macro _no_rows_of(sql) %}

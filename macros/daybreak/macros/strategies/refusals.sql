@@ -89,8 +89,9 @@
 {% endmacro %}
 
 {% macro _has_event_time(relation) %}
-    {%- set columns = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
-    {{- return(config.get('event_time') | replace('"', '') in columns) -}}
+    {%- set columns = adapter.get_columns_in_relation(relation)
+        | map(attribute='name') | map('lower') | list -%}
+    {{- return(config.get('event_time') | replace('"', '') | lower in columns) -}}
 {% endmacro %}
 
 {% macro _refuse_narrow_refresh(existing) %}

@@ -27,7 +27,7 @@
     {%- set unique_key = config.get('unique_key') -%}
     {%- set quoted = [] -%}
     {%- for key in ([unique_key] if unique_key is string else unique_key) -%}
-        {%- do quoted.append(adapter.quote(key)) -%}
+        {%- do quoted.append(daybreak._quoted(key)) -%}
     {%- endfor -%}
     {{- return(quoted) -}}
 {% endmacro %}

@@ -48,7 +48,11 @@
 
 {# The event time as SQL: quoted, so that a column may be called `order` or `Sold on`. #}
 {% macro _event_time(node) %}
-    {%- set column = node.config.get('event_time') -%}
+    {{- return(daybreak._quoted(node.config.get('event_time'))) -}}
+{% endmacro %}
+
+{# A column's name as the config says it: as SQL, or just the name. #}
+{% macro _quoted(column) %}
     {{- return(column if column.startswith('"') else adapter.quote(column)) -}}
 {% endmacro %}
 
