@@ -13,6 +13,7 @@ from datetime import datetime
 from runner.core.spans import Span, Spans
 from runner.core.status import in_short
 from runner.core.timelines import Timeline
+from runner.landed.completeness import Blocker
 from runner.landed.files import FileListing, InputFiles, LandedFile
 from runner.ledger import InputFile, Ledger, ModelInputs
 from runner.project.pipelines import Pipeline
@@ -26,6 +27,8 @@ class InputChanges:
     # A file is another now, and not whole: they stay as they are until it is; in words.
     cut_off: dict[str, Timeline[str]] = field(default_factory=dict)
     touched: dict[str, list[InputFile]] = field(default_factory=dict)  # at another time the same
+    # Files that are others than were read and may still be written to: of them it is told later.
+    settling: dict[str, Blocker] = field(default_factory=dict)  # by path
 
     @property
     def cut_off_windows(self) -> Timeline[str]:
@@ -63,7 +66,7 @@ def compare_inputs(
         for is_whole, found in ((True, changed), (False, cut_off)):
             if by_window := reasons[is_whole]:
                 found[node.name] = Timeline((w, in_short(said)) for w, said in by_window.items())
-    return InputChanges(changed, cut_off, comparison.touched)
+    return InputChanges(changed, cut_off, comparison.touched, comparison.settling)
 
 
 @dataclass
@@ -73,6 +76,7 @@ class _Comparison:
     files: InputFiles
     at: datetime  # of the machine that they are on
     touched: dict[str, list[InputFile]] = field(default_factory=dict)  # by model: the same bytes
+    settling: dict[str, Blocker] = field(default_factory=dict)
     _digests: dict[LandedFile, str | None] = field(default_factory=dict)
 
     def differences(
@@ -89,6 +93,7 @@ class _Comparison:
         other = [part for part in recorded.within(windows) if not _is_same(part[1], file)]
         blocker = self.files.blocker(file.path, self.at) if late or other else None
         if blocker is not None and not blocker.is_final:
+            self.settling[file.path] = blocker
             return
         for span, before in [*late, *other]:
             digest = self._digest(file) if before is not None else None

@@ -49,6 +49,9 @@ def _pass_lines(found: PipelinePass, zone: ZoneInfo) -> list[str]:
     if found.calendar is not None:
         lines += _lines_by_window(found.calendar, [(s, w.text) for s, w in found.waiting])
         lines += _lines_by_window(found.calendar, list(found.cut_off))
+    lines += found.settling[:_MOST_WINDOWS]
+    if (more := len(found.settling) - _MOST_WINDOWS) > 0:
+        lines.append(f"and {more:,} files more that may still be written to")
     lines += found.unheard
     if found.done is None:
         if not lines:
@@ -94,6 +97,7 @@ def pass_record(found: PipelinePass) -> dict[str, Any]:
             for status, spans in found.left.items()
             if found.calendar is not None
         },
+        "settling": list(found.settling),
         "next": found.next_at,
         "unheard": list(found.unheard),
         "runs": window_records(found.done) if found.done else [],

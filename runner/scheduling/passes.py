@@ -52,6 +52,7 @@ class PipelinePass:
     waiting: Timeline[Waiting] = field(default_factory=Timeline)
     # Windows that stay as they are, as a file of theirs is another now, and cut off; in words.
     cut_off: Timeline[str] = field(default_factory=Timeline)
+    settling: tuple[str, ...] = ()  # other files than were read, which may still be written to
     note: str | None = None  # why not everything was done that is due, in one line
     left: Mapping[WindowStatus, Spans] = field(default_factory=dict)  # due, and left to a person
     done: RunResult | None = None  # None: there was nothing to run
@@ -145,11 +146,13 @@ class SchedulerPass:
         if late := looked_back_at(pipeline, choice.new):
             self._make_stale(late)
             choice = select_windows(planner, self._conditions)
-        next_at = _next(pipeline, choice, now)
+        settled = (one.until for one in inputs.settling.values())
+        next_at = _soonest(_next(pipeline, choice, now), *settled)
         found = replace(
             found,
             waiting=choice.waiting,
             cut_off=inputs.cut_off_windows,
+            settling=tuple(one.text for one in inputs.settling.values()),
             note=choice.note,
             left=choice.left,
             next_at=next_at,
@@ -213,7 +216,11 @@ def _next(pipeline: Pipeline, choice: Selection, now: datetime) -> datetime | No
     window, due_at = calendar.window_at(now), None
     if schedule is not None:
         window, due_at = schedule.next_due(calendar, now)
-    times = [value.until for _, value in choice.waiting if value.until]
+    untils = [value.until for _, value in choice.waiting]
     if pipeline.last is None or window.end <= pipeline.last:
-        times.append(due_at or window.end)
-    return min(times, default=None)
+        untils.append(due_at or window.end)
+    return _soonest(*untils)
+
+
+def _soonest(*times: datetime | None) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from runner.landed.completeness import Blocker
 from runner.landed.files import InputFiles
 from runner.ledger import Ledger
 from runner.project.pipelines import Pipeline
-from runner.render.serve import PlainLog
+from runner.render.serve import PlainLog, _pass_lines
 from runner.render.watch import watch_page
 from runner.render.why import why_page
 from runner.scheduling.deadlines import WatchReport, watch_pipelines
@@ -437,10 +437,19 @@ def test_a_change_that_is_still_being_written_is_no_change_yet(ledger: Ledger, t
     place.land("landing/2017-03-02.csv", content="more rows", modified=2)
     planner, now = place.town.planner("shop"), utc("2017-03-05 11:00")
     at_once = datetime.now(UTC)
-    assert planner.changed_inputs(now, at_once) == InputChanges()
+    found = planner.changed_inputs(now, at_once)
+    assert found == InputChanges(settling=found.settling)
+    ((path, blocker),) = found.settling.items()
+    assert (path, blocker.is_final) == ("landing/2017-03-02.csv", False)
+    place.town.world.at = now
+    (turn,) = replace(place.town.scheduler_pass, files_now=lambda: at_once).run()
+    assert turn.done is None
+    assert turn.settling == (blocker.text,)
+    assert turn.calendar is not None
+    assert _pass_lines(turn, turn.calendar.zone) == [blocker.text]
     assert planner.changed_inputs(now, at_once + timedelta(minutes=2)).changed.keys() == {"stg"}
     (tmp_path / "landing/2017-03-02.csv").write_text("cut o")
-    assert planner.changed_inputs(now, at_once) == InputChanges()
+    assert not planner.changed_inputs(now, at_once).changed
     assert planner.changed_inputs(now, SETTLED).changed == {}
 
 
