@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,23 +102,22 @@ def _refusal(said: list[str]) -> Refusal:
 
 
 class _Ear(logging.Handler):
-    """Keeps what is logged by the thread that sends a message."""
+    """Keeps what is logged while a message is sent, by whichever thread."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.DEBUG)
-        self.heard = threading.local()
+        self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line without its head, which says only what was attempted."""
-        said = getattr(self.heard, "said", [])
-        said.append(record.getMessage().removeprefix("Socket Exception: "))
+        self.said.append(record.getMessage().removeprefix("Socket Exception: "))
 
 
 _EAR = _Ear()
 
 
 def _listen() -> list[str]:
-    """Return what the libraries will log in this thread; nobody else hears it.
+    """Return what the libraries will log of the next message; nobody else hears it.
 
     So it stays until the process ends: whoever is still talking to a server may say more.
     """
@@ -130,5 +128,5 @@ def _listen() -> list[str]:
     logging.getLogger(_LOGGERS[0]).setLevel(logging.DEBUG)
     warnings.filterwarnings("ignore", module="apprise|urllib3|requests")
     said: list[str] = []
-    _EAR.heard.said = said
+    _EAR.said = said  # who was given up and speaks late must not grow what was read
     return said
