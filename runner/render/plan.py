@@ -10,6 +10,7 @@ from typing import Any
 from runner.core.chunks import Chunk
 from runner.core.planning import ModelPlan, Plan
 from runner.core.proofs import Proof
+from runner.core.refusals import disproved
 from runner.core.spans import Span
 from runner.core.states import Verdict
 from runner.core.status import WORST_FIRST, WindowStatus
@@ -86,6 +87,15 @@ def plan_page(
     blocks: list[list[Part]] = [[pipeline.name], *_blocks(pipeline, plan, is_all=is_all)]
     if proofs:
         blocks.append([f"proofs: {proofs_in_words(proofs, is_all=is_all)}"])
+    running = {model.node.name for model in plan.models if model.runs}
+    blocks += [
+        [
+            f"{one.model} is refused, and nothing runs with it: {one.reason}; {one.explanation}; "
+            f"or write `allow_unsafe: [{one.model}: why]` into pipelines.yml"
+        ]
+        for one in disproved(pipeline.name, proofs)
+        if one.model in running and one.model not in dict(pipeline.config.allow_unsafe)
+    ]
     return Page(blocks, is_fine=not plan.pieces and not any(map(_is_wrong, plan.models)))
 
 

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from runner.core.planning import RunRequest, make_plan
+from runner.core.proofs import Proof, ProofVerdict, Property
 from runner.core.spans import Spans
 from runner.core.states import RunKind, RunState
 from runner.core.status import WindowStatus, WorkResult
@@ -186,3 +187,19 @@ def test_a_list_of_pipelines_tells_how_the_newest_window_ended():
     cells = dict(zip(headings.split("|"), line.split("|"), strict=True))
     found = {heading.strip(): cell.strip() for heading, cell in cells.items()}
     assert (found["last state"], found["ran"], found["correct"]) == ("incorrect", "yes", "no")
+
+
+def test_a_plan_says_that_a_disproved_model_will_be_refused_and_how_it_is_allowed():
+    plan = planned_nodes.plan_of([planned_nodes.planned("a", "sif.")])
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    wrong = Proof("a", "abc", ProofVerdict.DISPROVED, (Property.COMMUTES,), "2026-03-04", at)
+    line = plan_page(orders(), plan, {"a": wrong}).text().splitlines()[-1]
+    assert line == (
+        "a is refused, and nothing runs with it: disproved by replaying it; commutes failed over "
+        "2026-03-04: mend it and run runner prove shop --select a; or write "
+        "`allow_unsafe: [a: why]` into pipelines.yml"
+    )
+    allowed = replace(orders(), config=replace(orders().config, allow_unsafe=(("a", "known"),)))
+    assert "refused" not in plan_page(allowed, plan, {"a": wrong}).text()
+    done = planned_nodes.plan_of([planned_nodes.planned("a", "ss")])
+    assert "refused" not in plan_page(orders(), done, {"a": wrong}).text()
