@@ -7,13 +7,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 
 from runner.dbt.package import package_folder
 from runner.dbt.protocol import Evidence
 from runner.dbt.reports import invocation_result
-from tests.integration.macros_project import Trial
+from tests.integration.macros_project import Project, Trial
 
 MARCH_1, MARCH_2, MARCH_3 = (f"2026-03-0{day}" for day in (1, 2, 3))
 
@@ -701,6 +702,49 @@ def test_a_gate_that_neither_passes_nor_fails_is_an_error(trial: Trial):
 # Checks and verdicts
 
 
+@pytest.mark.parametrize(
+    ("actual", "expected", "differs"),
+    [
+        ("1", "1", False),
+        ("1", "2", True),
+        ("null::int", "null::int", False),
+        ("null::int", "0", True),
+        ("0", "null::int", True),
+        ("1", "'nan'::double", True),
+        ("'nan'::double", "1", True),
+        ("'nan'::double", "'nan'::double", True),
+        ("'inf'::double", "'inf'::double", True),
+        ("1", "'inf'::double", True),
+        ("260.00000002::double", "260::double", False),
+        ("260.000002::double", "260::double", True),
+        ("1.01::decimal(18, 2)", "1.00::decimal(18, 2)", True),
+        ("99999999999999999.98::decimal(38, 2)", "99999999999999999.99::decimal(38, 2)", True),
+    ],
+)
+def test_numbers_are_compared_as_what_they_are(
+    project: Project, actual: str, expected: str, *, differs: bool
+):
+    none = {"tolerance": "0", "relative_tolerance": "0"}
+    (sql,) = project.render([("_differs", {"actual": "a", "expected": "e", **none})])
+    with duckdb.connect() as connection:
+        found = connection.execute(f"select {sql} from (select {actual} as a, {expected} as e)")
+        assert found.fetchone() == (differs,)
+
+
+def test_a_time_beyond_the_end_does_not_hide_a_day_that_was_cut_off(trial: Trial):
+    trial.sql(
+        "insert into raw.events values (1, 'a', 5, 1, '2026-03-02', '2026-03-02 17:00'),"
+        " (2, 'a', 5, 1, '2026-03-02', '2026-03-05 12:00');"
+        "insert into raw.totals values ('2026-03-02', 2, 10)"
+    )
+    built = trial.run("+checked", "2026-03-02", "2026-03-02")
+    evidence = built.told_json("DAYBREAK_REPORT ")["evidence"]
+    (fresh,) = [found for found in evidence if found["check"] == "checked_is_fresh"]
+    (row,) = fresh["rows"]
+    assert row["expected"] == "newest seen_at at 2026-03-02 23:00:00 UTC or later"
+    assert row["actual"] == "2026-03-02 17:00:00, and 1 beyond its end"
+
+
 def test_every_check_names_the_bad_windows_and_no_other(trial: Trial):
     closed, zero, missing, tolerated, wrong, stale, moved, nulls, unexpected = (
         f"2026-03-{day:02}" for day in range(1, 10)
@@ -736,7 +780,7 @@ def test_every_check_names_the_bad_windows_and_no_other(trial: Trial):
     assert named == {
         "checked_has_rows": [missing],
         "checked_reconciles": [closed, wrong, unexpected],
-        "checked_is_fresh": [stale, nulls],
+        "checked_is_fresh": [stale, moved, nulls, unexpected],
         "checked_event_times": [tolerated, wrong, moved, nulls, unexpected],
     }
     reconciled = sorted_rows(evidence["checked_reconciles"]["rows"])
