@@ -57,6 +57,7 @@ def known(bakery: Bakery) -> set[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hook", "says"), FAILING)
 def test_a_hook_that_fails_at_the_start_lets_nothing_run(bakery: Bakery, hook: str, says: str):
     hang(bakery, start=(hook,))

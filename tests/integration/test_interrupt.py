@@ -113,12 +113,9 @@ def assert_resumes(shop: Shop, quarter: Shop) -> None:
         assert shop.content_hash(table) == quarter.content_hash(table, where), table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(signal.SIGINT, id="ctrl-c"),
-        pytest.param(signal.SIGTERM, id="sigterm", marks=pytest.mark.slow),
-    ],
+    "number", [pytest.param(signal.SIGINT, id="ctrl-c"), pytest.param(signal.SIGTERM, id="sigterm")]
 )
 def test_an_interrupted_backfill_leaves_nothing_behind(
     shop: Shop, quarter: Shop, number: signal.Signals

@@ -295,6 +295,7 @@ def test_a_selection_without_the_unsafe_model_runs(bakery: Bakery):
     assert json.loads(shown.out)["allowed_unsafe"] == []
 
 
+@pytest.mark.slow
 def test_a_retry_refuses_too(bakery: Bakery):
     losing = Bakery(bakery.folder, {"BAKERY_LOSES": "2026-03-02"})
     finished = losing.runner("backfill", "bakery", *ONE_DAY, "--allow-unsafe", "daily_sales")

@@ -84,6 +84,7 @@ def test_running_twice_equals_running_once(trial: Trial, model: str):
     assert trial.rows(model) == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["daily", "merged"])
 def test_the_order_of_the_windows_does_not_show(trial: Trial, model: str):
     # Order 1 moved from the 1st to the 2nd when its version grew.

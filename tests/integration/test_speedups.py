@@ -173,6 +173,7 @@ def test_why_a_server_has_ended_is_said(
     assert len(text.splitlines()) == 6
 
 
+@pytest.mark.slow
 def test_a_folder_that_others_may_write_to_is_said_once_and_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
