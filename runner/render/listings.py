@@ -26,13 +26,24 @@ def _last_state(one: PipelineSummary) -> str:
     return str(one.last_run.state) if one.last_run else "never ran"
 
 
+def _when(one: PipelineSummary) -> str:
+    """Say what lets a pipeline's windows run."""
+    config = one.pipeline.config
+    words = [config.schedule] if config.schedule else []
+    words += [f"after {', '.join(config.after)}"] if config.after else []
+    words += ["as files land"] if config.wait_for and not config.schedule else []
+    return ", ".join(words) or "by hand"
+
+
 def _pipelines(*, is_all: bool) -> Table:
     """Describe a pipeline; with all names where there are many, if ``is_all``."""
     return Table(
         Column("pipeline", "pipeline.name", "pipeline"),
         Column("grain", "pipeline.calendar.grain"),
         Column("timezone", "pipeline.calendar.zone.key"),
-        Column("schedule", "pipeline.config.schedule", "schedule", lambda cron: cron or "by hand"),
+        Column("schedule", "pipeline.config.schedule"),
+        Column("after", "pipeline.config.after"),
+        Column(None, _when, "schedule"),
         Column(None, "pipeline.calendar.zone.key", "timezone"),
         Column("next_window", "next.label"),
         Column("next_due", "next.due_at", "next due", lambda due: minute(due) if due else "none"),

@@ -6,11 +6,13 @@ import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
 
+from runner.core.config import WaitFor
 from runner.core.planning import RunRequest, make_plan
 from runner.core.proofs import Proof, ProofVerdict, Property
 from runner.core.spans import Spans
@@ -187,6 +189,22 @@ def test_a_list_of_pipelines_tells_how_the_newest_window_ended():
     cells = dict(zip(headings.split("|"), line.split("|"), strict=True))
     found = {heading.strip(): cell.strip() for heading, cell in cells.items()}
     assert (found["last state"], found["ran"], found["correct"]) == ("incorrect", "yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("config", "when"),
+    [
+        ({}, "by hand"),
+        ({"schedule": "0 5 * * *"}, "0 5 * * *"),
+        ({"after": ("lines", "stores")}, "after lines, stores"),
+        ({"schedule": "0 5 * * *", "after": ("lines",)}, "0 5 * * *, after lines"),
+        ({"wait_for": (WaitFor(file="a.csv"),)}, "as files land"),
+    ],
+)
+def test_a_list_of_pipelines_says_what_lets_them_run(config: dict[str, Any], when: str):
+    listed = PipelineSummary(shop(windowed("lines"), **config), NOW, None, None, {})
+    assert PIPELINES.text([listed]).splitlines()[2].split(" | ")[1].strip() == when
+    assert PIPELINES.record(listed)["after"] == config.get("after", ())
 
 
 def test_a_plan_says_that_a_disproved_model_will_be_refused_and_how_it_is_allowed():
