@@ -58,10 +58,14 @@
 {#
     Does the zone shift its clock by other than whole hours around this invocation, from two years
     before it on, as a check may look back? Asked of each fourth week: no zone does it twice in one.
+    An invocation that is about no window is about whatever stands there, since the epoch.
 #}
 {% macro _has_odd_shifts() %}
     {%- set zone = daybreak._zone() -%}
-    {%- set bounds = daybreak._window_bounds() -%}
+    {%- set bounds = daybreak._window_bounds() if daybreak._has_window_vars() else {
+        'start': modules.datetime.datetime.fromtimestamp(0, modules.pytz.utc),
+        'end': run_started_at,
+    } -%}
     {%- set stride = modules.datetime.timedelta(days=28) -%}
     {%- set found = [] -%}
     {%- for n in range(-26, (bounds.end - bounds.start).days // 28 + 2) -%}
