@@ -25,7 +25,7 @@ from runner.core.errors import DaybreakError, UsageError
 # The commands of each module. A new command goes into the module of its group, or into one of its
 # own, and here. Only the module of the command that is called is imported: to import them all
 # takes longer than most commands do.
-_COMMANDS = {  # in the order in which `runner --help` lists them
+_COMMANDS = {  # `runner --help` lists them by its own sections: runner.cli.help
     "alerts": ("alerts",),
     "accept": ("accept", "schema"),
     "pause": ("pause", "resume", "cancel"),

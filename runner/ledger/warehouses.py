@@ -64,8 +64,7 @@ class Warehouses:
     def get_readings(self) -> frozenset[Reading]:
         """Return who was made from which windowed model when the warehouse was last looked at."""
         with self.database.transaction(reads_only=True) as connection:
-            found = connection.rows("select parent, reader from readings")
-            return frozenset((row["parent"], row["reader"]) for row in found)
+            return _readings_in(connection)
 
     def learn_readings(self, readings: Collection[Reading]) -> None:
         """Remember who is made from what, where nothing stands yet that could be compared."""
@@ -75,10 +74,9 @@ class Warehouses:
     def forget_readings(self, but: Collection[Reading]) -> None:
         """Forget all but some: of what was just published nobody else has been told."""
         with self.database.transaction() as connection:
-            rows = connection.rows("select parent, reader from readings")
-            known = {(row["parent"], row["reader"]) for row in rows}
-            if not known <= set(but):
-                _replace_readings(connection, known & set(but))
+            known = _readings_in(connection)
+            if not known.issubset(but):
+                _replace_readings(connection, known.intersection(but))
 
     def learn_built(self, tables: Mapping[str, StandingTable]) -> None:
         """Remember how some tables stand, now that they are built."""
@@ -146,6 +144,11 @@ class Warehouses:
                 replace_model(connection, model, timeline)
             apply_change(connection, IndexChange(late=late))
         return True
+
+
+def _readings_in(connection: Connection) -> frozenset[Reading]:
+    found = connection.rows("select parent, reader from readings")
+    return frozenset((row["parent"], row["reader"]) for row in found)
 
 
 def _replace_readings(connection: Connection, readings: Collection[Reading]) -> None:

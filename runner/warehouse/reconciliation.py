@@ -196,9 +196,11 @@ class Reconciliation:
                     for piece in Spans([part]).inside(span)
                 )
         news = {m.model for m in markers if _has_other_rows(index, m)}
-        late = {table for model in news for table in self.project.tables.get(model, ())}
-        late |= {reader for parent, reader in back if reader in self.project.tables.get(parent, ())}
-        for table in late:
+        lagging = {table for model in news for table in self.project.tables.get(model, ())}
+        lagging |= {
+            reader for parent, reader in back if reader in self.project.tables.get(parent, ())
+        }
+        for table in lagging:
             fresh[table] = _lagging(index.get(table, _UNKNOWN))
         for reader, spans in behind.items():
             if spans:
